@@ -1,1 +1,27 @@
-//! Placeholder.
+//! The incremental engine: what to compute is a [`Plan`], how it runs is the dataflow's business.
+//!
+//! The rooms, in reading order: [`expression`] says how a column is computed from others,
+//! [`operator`] what a node of the plan answers about itself, [`operators`] are the nodes there
+//! are, [`plan`] puts them together, [`source`] brings data in, [`runtime`] runs a plan.
+//! Only [`dataflow`] knows timely.
+
+pub mod clock;
+mod dataflow;
+pub mod error;
+pub mod expression;
+pub mod monitor;
+pub mod operator;
+pub mod operators;
+pub mod physical;
+pub mod plan;
+pub mod program;
+pub mod reducers;
+pub mod runtime;
+pub mod source;
+
+pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
+pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};
+pub use operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+pub use plan::{ColumnId, NodeId, Plan};
+pub use runtime::{Run, RunOptions};
+pub use source::{Source, SourceContext, SourceHandle, SourceQueue};

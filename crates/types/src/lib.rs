@@ -1,1 +1,29 @@
-//! Placeholder.
+//! What a value is: data types, values, keys, columns and batches.
+//!
+//! Nothing here knows of dataflow, input or output. The rooms, in reading order:
+//! a [`Value`] is one cell of a table, a [`DType`] says which values a column may
+//! hold, a [`Key`] names a row, a [`Column`] holds the cells of many rows, a
+//! [`Batch`] is what travels: keys, columns and differences.
+
+mod batch;
+mod builder;
+mod column;
+mod dtype;
+mod key;
+mod schema;
+mod shared;
+mod text;
+mod value;
+
+pub use batch::{Batch, BuildKeyHasher, KeyHasher};
+pub use builder::ColumnBuilder;
+pub use column::{Cells, Column, PointerArray};
+pub use dtype::{DType, Physical};
+pub use key::{Key, KeyParseError, hash_columns};
+pub use schema::{Field, Schema};
+pub use shared::Shared;
+pub use text::{date_time_text, json_text, write_json_string};
+pub use value::{NdArray, Object, Value};
+
+/// A moment of the computation. Times are even unix milliseconds; static input has time 0.
+pub type Time = u64;

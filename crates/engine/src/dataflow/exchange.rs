@@ -1,0 +1,90 @@
+//! Batches on their way between operators and workers.
+
+use std::io::Write;
+
+use timely::Accountable;
+use timely::communication::Push;
+use timely::dataflow::channels::pushers::exchange::Distributor;
+use timely::dataflow::channels::{ContainerBytes, Message};
+use timely::progress::Stamp;
+use towpath_types::{Batch, Cells, Key};
+
+use crate::operator::Routing;
+
+/// A batch as timely carries it.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Parcel(pub(crate) Batch);
+
+impl Accountable for Parcel {
+    fn record_count(&self) -> i64 {
+        self.0.len() as i64
+    }
+}
+
+/// Workers of one process hand batches over as they are; only other processes would need bytes.
+impl ContainerBytes for Parcel {
+    fn from_bytes(_bytes: timely::bytes::arc::Bytes) -> Self {
+        unreachable!("workers of one process do not serialise batches")
+    }
+
+    fn length_in_bytes(&self) -> usize {
+        unreachable!("workers of one process do not serialise batches")
+    }
+
+    fn into_bytes<W: Write>(&self, _writer: &mut W) {
+        unreachable!("workers of one process do not serialise batches")
+    }
+}
+
+/// Splits batches by the worker that owns each row.
+#[derive(Debug)]
+pub(crate) struct Spread {
+    routing: Routing,
+}
+
+impl Spread {
+    pub(crate) fn new(routing: Routing) -> Self {
+        Self { routing }
+    }
+
+    fn owners(&self, batch: &Batch, workers: usize) -> Vec<usize> {
+        let of_keys = |keys: &[Key]| keys.iter().map(|key| key.worker(workers)).collect();
+        match self.routing {
+            Routing::Local | Routing::ToFirst => vec![0; batch.len()],
+            Routing::ByKey => of_keys(batch.keys()),
+            Routing::ByPointer(position) => match batch.column(position).cells() {
+                Cells::Pointer(pointers) => of_keys(pointers.values()),
+                other => panic!("rows are spread by a column of pointers, not by {other:?}"),
+            },
+        }
+    }
+}
+
+impl Distributor<Parcel> for Spread {
+    fn partition<T: Clone, P: Push<Message<T, Parcel>>>(
+        &mut self,
+        parcel: &mut Parcel,
+        stamp: &Stamp<T>,
+        pushers: &mut [P],
+    ) {
+        let batch = std::mem::take(&mut parcel.0);
+        let workers = pushers.len();
+        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); workers];
+        for (row, owner) in self.owners(&batch, workers).into_iter().enumerate() {
+            rows[owner].push(row as u32);
+        }
+        for (owner, rows) in rows.into_iter().enumerate() {
+            if rows.is_empty() {
+                continue;
+            }
+            let part = if rows.len() == batch.len() {
+                batch.clone()
+            } else {
+                batch.take(&rows)
+            };
+            Message::push_at(&mut Parcel(part), stamp.clone(), &mut pushers[owner]);
+        }
+    }
+
+    fn flush<T: Clone, P: Push<Message<T, Parcel>>>(&mut self, _stamp: &Stamp<T>, _pushers: &mut [P]) {}
+}

@@ -1,0 +1,14 @@
+//! A physical plan as a timely dataflow. Nothing outside this folder names timely.
+//!
+//! Time is totally ordered. Each source holds a capability for the time of its open commit; each operator
+//! gets the updates of a time when no earlier ones can come any more.
+
+mod exchange;
+mod operators;
+mod sources;
+mod worker;
+
+pub(crate) use worker::{Shared, start_workers};
+
+/// The threads of the workers.
+pub(crate) type WorkerGuards = timely::communication::WorkerGuards<()>;

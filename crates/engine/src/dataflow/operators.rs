@@ -1,0 +1,224 @@
+//! Drives a [`Task`]: updates in the order of times, and the news that a time is complete.
+
+use std::collections::BTreeMap;
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::communication::Pull;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::Message;
+use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::InputHandleCore;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::{Scope, Stream};
+use towpath_types::{Batch, Time};
+
+use super::exchange::{Parcel, Spread};
+use super::worker::Failures;
+use crate::error::EngineError;
+use crate::monitor::Counters;
+use crate::operator::{Output, Routing, Task};
+use crate::program::RunningProgram;
+
+/// What arrived for one time and was not yet absorbed.
+struct Pending {
+    capability: Capability<Time>,
+    batches: Vec<(usize, Batch)>,
+}
+
+type Input = InputHandleCore<Time, Parcel, Box<dyn Pull<Message<Time, Parcel>>>>;
+
+/// Boxes a puller, so that one loop serves inputs with and without an exchange.
+struct Boxed<P>(P);
+
+impl<P> timely::dataflow::channels::pact::ParallelizationContract<Time, Parcel> for Boxed<P>
+where
+    P: timely::dataflow::channels::pact::ParallelizationContract<Time, Parcel>,
+{
+    type Pusher = P::Pusher;
+    type Puller = Box<dyn Pull<Message<Time, Parcel>>>;
+
+    fn connect(
+        self,
+        worker: &timely::worker::Worker,
+        identifier: usize,
+        address: Rc<[usize]>,
+        logging: Option<timely::logging::TimelyLogger>,
+    ) -> (Self::Pusher, Self::Puller) {
+        let (pusher, puller) = self.0.connect(worker, identifier, address, logging);
+        (pusher, Box::new(puller))
+    }
+}
+
+/// One input of an operator: a stream, the columns that are read of it, how its rows are spread.
+pub(crate) struct Edge<'scope> {
+    pub(crate) stream: Stream<'scope, Time, Parcel>,
+    pub(crate) columns: Vec<usize>,
+    pub(crate) routing: Routing,
+}
+
+/// The state of a task in the dataflow.
+struct Driver {
+    task: Box<dyn Task>,
+    program: RunningProgram,
+    counters: Arc<Counters>,
+    output: Output,
+    pending: BTreeMap<Time, Pending>,
+    finished: bool,
+}
+
+/// Adds a task to the dataflow.
+pub(crate) fn add_operator<'scope>(
+    scope: Scope<'scope, Time>,
+    name: &str,
+    edges: Vec<Edge<'scope>>,
+    task: Box<dyn Task>,
+    program: RunningProgram,
+    counters: Arc<Counters>,
+    failures: Rc<Failures>,
+) -> Stream<'scope, Time, Parcel> {
+    let workers = scope.peers();
+    let mut builder = OperatorBuilder::new(name.to_owned(), scope);
+    let mut inputs: Vec<(Input, Vec<usize>)> = Vec::new();
+    for edge in edges {
+        let routing = edge.routing;
+        let input = if workers == 1 || routing == Routing::Local {
+            builder.new_input(edge.stream, Boxed(Pipeline))
+        } else {
+            builder.new_input(edge.stream, Boxed(DistributorPact(move |_| Spread::new(routing))))
+        };
+        inputs.push((input, edge.columns));
+    }
+    let (output, stream) = builder.new_output::<Parcel>();
+    let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
+    let mut driver = Driver {
+        task,
+        program,
+        counters,
+        output: Output::default(),
+        pending: BTreeMap::new(),
+        finished: false,
+    };
+    builder.build(move |capabilities| {
+        drop(capabilities);
+        move |frontiers| {
+            if failures.is_failed() {
+                driver.pending.clear();
+                for (input, _) in &mut inputs {
+                    input.for_each(|_, parcel| drop(std::mem::take(parcel)));
+                }
+                return;
+            }
+            let mut output = output.activate();
+            let mut send = |capability: &Capability<Time>, batches: Vec<Batch>| {
+                for batch in batches {
+                    output.session(capability).give_container(&mut Parcel(batch));
+                }
+            };
+            for (place, (input, columns)) in inputs.iter_mut().enumerate() {
+                input.for_each(|capability, parcel| {
+                    let batch = std::mem::take(&mut parcel.0);
+                    let batch = if is_identity(columns, &batch) {
+                        batch
+                    } else {
+                        batch.project(columns)
+                    };
+                    driver.counters.count_in(&batch);
+                    let Some(capability) = capability.retain_least(0) else {
+                        return;
+                    };
+                    driver
+                        .pending
+                        .entry(*capability.time())
+                        .or_insert_with(|| Pending {
+                            capability,
+                            batches: Vec::new(),
+                        })
+                        .batches
+                        .push((place, batch));
+                });
+            }
+            let frontier = frontiers
+                .iter()
+                .filter_map(|frontier| frontier.frontier().first().copied())
+                .min();
+            if let Err(error) = driver.advance(frontier, &mut send) {
+                failures.fail(error);
+                driver.pending.clear();
+            }
+        }
+    });
+    stream
+}
+
+fn is_identity(columns: &[usize], batch: &Batch) -> bool {
+    columns.len() == batch.columns().len() && columns.iter().enumerate().all(|(place, column)| place == *column)
+}
+
+impl Driver {
+    /// Hands over what may be handed over when no update before `frontier` can come any more.
+    fn advance(
+        &mut self,
+        frontier: Option<Time>,
+        send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
+    ) -> Result<(), EngineError> {
+        if self.task.is_stateless() {
+            while let Some((_, pending)) = self.pending.pop_first() {
+                self.absorb(pending.batches, &pending.capability, send)?;
+            }
+        }
+        while let Some(mut entry) = self.pending.first_entry() {
+            let time = *entry.key();
+            if frontier.is_some_and(|frontier| time > frontier) {
+                break;
+            }
+            let batches = std::mem::take(&mut entry.get_mut().batches);
+            let capability = entry.get().capability.clone();
+            self.absorb(batches, &capability, send)?;
+            if frontier.is_some_and(|frontier| time >= frontier) {
+                break;
+            }
+            self.task.complete(time, &mut self.output)?;
+            self.send(&capability, send)?;
+            self.counters.completed(time);
+            self.pending.pop_first();
+        }
+        if frontier.is_none() && !self.finished {
+            self.finished = true;
+            self.task.finish()?;
+        }
+        Ok(())
+    }
+
+    fn absorb(
+        &mut self,
+        batches: Vec<(usize, Batch)>,
+        capability: &Capability<Time>,
+        send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
+    ) -> Result<(), EngineError> {
+        for (input, batch) in batches {
+            self.task.absorb(input, batch, &mut self.output)?;
+            self.send(capability, send)?;
+        }
+        Ok(())
+    }
+
+    fn send(
+        &mut self,
+        capability: &Capability<Time>,
+        send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
+    ) -> Result<(), EngineError> {
+        let mut results = Vec::new();
+        for batch in self.output.drain() {
+            let batch = self.program.apply(batch)?;
+            if !batch.is_empty() {
+                self.counters.count_out(&batch);
+                results.push(batch);
+            }
+        }
+        send(capability, results);
+        Ok(())
+    }
+}

@@ -1,0 +1,307 @@
+//! The threads of a run: each builds the same dataflow and turns it until it ends or fails.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::WorkerGuards;
+use parking_lot::Mutex;
+use timely::dataflow::Stream;
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::scheduling::SyncActivator;
+use timely::worker::Worker;
+use towpath_types::Time;
+
+use super::exchange::Parcel;
+use super::operators::{Edge, add_operator};
+use super::sources::{Reading, SourceTimes, add_source};
+use crate::clock::Clock;
+use crate::error::{EngineError, ErrorKind};
+use crate::monitor::Watched;
+use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
+use crate::physical::{PhysicalInput, PhysicalPlan, Work};
+use crate::program::RunningProgram;
+use crate::source::SourceQueue;
+
+/// What the workers of a run share.
+pub(crate) struct Shared {
+    pub(crate) plan: PhysicalPlan,
+    /// For every node: what is watched, and the queue of a source.
+    pub(crate) watched: Vec<Watched>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) start: Time,
+    pub(crate) log: Arc<dyn ErrorLog>,
+    /// What ended the run; the first counts.
+    failure: Mutex<Option<EngineError>>,
+    is_failed: AtomicBool,
+    wakers: Mutex<Vec<SyncActivator>>,
+}
+
+impl Shared {
+    pub(crate) fn new(
+        plan: PhysicalPlan,
+        watched: Vec<Watched>,
+        clock: Arc<dyn Clock>,
+        start: Time,
+        log: Arc<dyn ErrorLog>,
+    ) -> Self {
+        Self {
+            plan,
+            watched,
+            clock,
+            start,
+            log,
+            failure: Mutex::new(None),
+            is_failed: AtomicBool::new(false),
+            wakers: Mutex::default(),
+        }
+    }
+
+    /// Ends the run at once.
+    pub(crate) fn fail(&self, error: EngineError) {
+        self.failure.lock().get_or_insert(error);
+        self.is_failed.store(true, Ordering::Release);
+        for queue in self.queues() {
+            queue.stop();
+        }
+        for waker in self.wakers.lock().iter() {
+            // A worker that is gone needs no waking.
+            drop(waker.activate());
+        }
+    }
+
+    pub(crate) fn is_failed(&self) -> bool {
+        self.is_failed.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn take_failure(&self) -> Option<EngineError> {
+        self.failure.lock().take()
+    }
+
+    pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<SourceQueue>> {
+        self.watched.iter().filter_map(|watched| watched.queue.as_ref())
+    }
+}
+
+/// How the operators of one worker end the run.
+pub(crate) struct Failures {
+    shared: Arc<Shared>,
+    /// A source has failed; what was committed before is still completed.
+    after_commits: RefCell<Option<EngineError>>,
+}
+
+impl Failures {
+    pub(crate) fn is_failed(&self) -> bool {
+        self.shared.is_failed()
+    }
+
+    pub(crate) fn fail(&self, error: EngineError) {
+        self.shared.fail(error);
+    }
+
+    /// Ends the run when what was committed before has been completed.
+    pub(crate) fn fail_after_commits(&self, error: EngineError) {
+        self.after_commits.borrow_mut().get_or_insert(error);
+    }
+}
+
+/// Starts the workers; each runs until the dataflow ends or fails.
+pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize) -> Result<WorkerGuards, String> {
+    let config = if workers == 1 {
+        timely::Config::thread()
+    } else {
+        timely::Config::process(workers)
+    };
+    let shared = Arc::clone(shared);
+    timely::execute(config, move |worker| run_worker(worker, &shared))
+}
+
+fn run_worker(worker: &mut Worker, shared: &Arc<Shared>) {
+    let failures = Rc::new(Failures {
+        shared: Arc::clone(shared),
+        after_commits: RefCell::new(None),
+    });
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| turn(worker, shared, &failures)));
+    if let Err(panic) = outcome {
+        let text = panic
+            .downcast_ref::<String>()
+            .cloned()
+            .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()))
+            .unwrap_or_default();
+        shared.fail(EngineError::new(
+            ErrorKind::Runtime,
+            format!("a fault in the engine itself, please report it: {text}"),
+        ));
+    }
+    if shared.is_failed() {
+        for dataflow in worker.installed_dataflows() {
+            worker.drop_dataflow(dataflow);
+        }
+    }
+}
+
+/// What the worker watches to know how far its dataflow has come.
+struct Probes {
+    /// The nodes nobody reads.
+    outputs: Handle<Time>,
+    /// The nodes that could still report errors to the error log.
+    before_error_log: Handle<Time>,
+}
+
+fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
+    let times = Rc::new(SourceTimes::default());
+    let probes = build(worker, shared, failures, &times);
+    let is_first = worker.index() == 0;
+    let error_logs: Vec<&Arc<SourceQueue>> = shared
+        .plan
+        .nodes
+        .iter()
+        .zip(&shared.watched)
+        .filter(|(node, _)| matches!(&node.work, Work::Source { source, .. } if source.is_error_log()))
+        .filter_map(|(_, watched)| watched.queue.as_ref())
+        .collect();
+    let completed = Cell::new(Some(0));
+    while worker.has_dataflows() && !shared.is_failed() {
+        if is_first {
+            let frontier = probes.outputs.with_frontier(|frontier| frontier.first().copied());
+            if completed.replace(frontier) != frontier {
+                for queue in shared.queues() {
+                    queue.completed(frontier);
+                }
+            }
+            if !error_logs.is_empty() && probes.before_error_log.done() {
+                for queue in &error_logs {
+                    queue.close(Ok(()));
+                }
+            }
+            let is_settled = || {
+                times
+                    .earliest()
+                    .is_none_or(|open| frontier.is_none_or(|frontier| frontier >= open))
+            };
+            if failures.after_commits.borrow().is_some()
+                && is_settled()
+                && let Some(error) = failures.after_commits.borrow_mut().take()
+            {
+                shared.fail(error);
+                break;
+            }
+        }
+        worker.step_or_park(None);
+    }
+}
+
+fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, times: &Rc<SourceTimes>) -> Probes {
+    let probes = Probes {
+        outputs: Handle::new(),
+        before_error_log: Handle::new(),
+    };
+    let (index, peers) = (worker.index(), worker.peers());
+    let plan = &shared.plan;
+    let mut readers = vec![0; plan.nodes.len()];
+    for input in plan.nodes.iter().flat_map(|node| node.work.inputs()) {
+        readers[input.node] += 1;
+    }
+    let has_error_log = plan.nodes.iter().any(|node| node.after_error_log);
+    let waker = worker.dataflow::<Time, _, _>(|scope| {
+        let mut streams = Vec::new();
+        for (place, node) in plan.nodes.iter().enumerate() {
+            let watched = &shared.watched[place];
+            let reporter = Reporter::new(node.id.0, node.origin.clone(), Arc::clone(&shared.log));
+            let program = RunningProgram::new(node.program.clone(), reporter.clone());
+            let counters = Arc::clone(&watched.counters);
+            let stream = match &node.work {
+                Work::Source { source, .. } => {
+                    let reading = watched.queue.as_ref().filter(|_| index == 0).map(|queue| Reading {
+                        name: watched.name.clone(),
+                        queue: Arc::clone(queue),
+                        commits: source.commits(),
+                        start: match source.commits() {
+                            crate::source::Commits::AtEnd => 0,
+                            crate::source::Commits::Streaming(_) => shared.start,
+                        },
+                        clock: Arc::clone(&shared.clock),
+                    });
+                    add_source(scope, reading, program, counters, Rc::clone(times), Rc::clone(failures))
+                }
+                Work::Pass(input) => {
+                    let edges = vec![edge(input, Routing::Local, &streams)];
+                    add_operator(
+                        scope,
+                        "filter",
+                        edges,
+                        Box::new(Pass),
+                        program,
+                        counters,
+                        Rc::clone(failures),
+                    )
+                }
+                Work::Operator { operator, inputs } => {
+                    let context = TaskContext {
+                        worker: index,
+                        workers: peers,
+                        reporter,
+                        clock: Arc::clone(&shared.clock),
+                        append_only: inputs.iter().map(|input| input.append_only).collect(),
+                        unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
+                    };
+                    let task = operator.start(context).unwrap_or_else(|error| {
+                        failures.fail(error.at(node.origin.as_ref()));
+                        Box::new(Pass)
+                    });
+                    let edges = inputs
+                        .iter()
+                        .enumerate()
+                        .map(|(place, input)| edge(input, operator.routing(place), &streams))
+                        .collect();
+                    add_operator(
+                        scope,
+                        operator.name(),
+                        edges,
+                        task,
+                        program,
+                        counters,
+                        Rc::clone(failures),
+                    )
+                }
+            };
+            let stream = if readers[place] == 0 {
+                stream.probe_with(&probes.outputs)
+            } else {
+                stream
+            };
+            let stream = if has_error_log && !node.after_error_log {
+                stream.probe_with(&probes.before_error_log)
+            } else {
+                stream
+            };
+            streams.push(stream);
+        }
+        scope.worker().sync_activator_for(scope.addr().to_vec())
+    });
+    shared.wakers.lock().push(waker);
+    probes
+}
+
+fn edge<'scope>(input: &PhysicalInput, routing: Routing, streams: &[Stream<'scope, Time, Parcel>]) -> Edge<'scope> {
+    Edge {
+        stream: streams[input.node].clone(),
+        columns: input.columns.clone(),
+        routing,
+    }
+}
+
+/// Passes batches on.
+struct Pass;
+
+impl Task for Pass {
+    fn absorb(&mut self, _input: usize, batch: towpath_types::Batch, output: &mut Output) -> Result<(), EngineError> {
+        output.push(batch);
+        Ok(())
+    }
+
+    fn is_stateless(&self) -> bool {
+        true
+    }
+}

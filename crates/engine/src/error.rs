@@ -1,0 +1,177 @@
+//! Three kinds of wrong: bad data is a [`RowError`] that flows on as an error value, a bad plan is a
+//! [`PlanError`] before anything runs, a broken outside world is an [`EngineError`] that ends the run.
+
+use std::any::Any;
+use std::fmt;
+use std::sync::Arc;
+
+use towpath_types::Key;
+
+/// Where in the user's program a table, column or connector was declared.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Origin {
+    /// The file's path.
+    pub file: Arc<str>,
+    /// The line, from 1.
+    pub line: u32,
+    /// The text of the line, if it could be read.
+    pub text: Arc<str>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+/// Which of Python's exceptions a failure corresponds to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorKind {
+    /// `ZeroDivisionError`
+    ZeroDivision,
+    /// `OverflowError`
+    Overflow,
+    /// `TypeError`
+    Type,
+    /// `ValueError`
+    Value,
+    /// `KeyError`
+    Key,
+    /// `IndexError`
+    Index,
+    /// `OSError`
+    Os,
+    /// `RuntimeError`
+    Runtime,
+}
+
+/// What stands behind a failure, such as a Python exception; only the crate that made it can look inside.
+pub type Cause = Arc<dyn Any + Send + Sync>;
+
+/// A computation failed for one row.
+#[derive(Clone)]
+pub struct RowError {
+    /// The kind of failure.
+    pub kind: ErrorKind,
+    /// What happened, without the place.
+    pub message: String,
+    /// The key of the row, if it is known.
+    pub key: Option<Key>,
+    /// The exception behind it.
+    pub cause: Option<Cause>,
+}
+
+impl RowError {
+    /// A failure without an exception behind it.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            key: None,
+            cause: None,
+        }
+    }
+}
+
+impl fmt::Debug for RowError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
+}
+
+/// A plan that cannot run.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct PlanError {
+    /// The kind of mistake.
+    pub kind: ErrorKind,
+    /// What is wrong, and what would be right.
+    pub message: String,
+}
+
+impl PlanError {
+    /// An operation that the types do not allow.
+    pub fn mismatch(message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::Type,
+            message: message.into(),
+        }
+    }
+
+    /// Anything else that is wrong with a plan.
+    pub fn value(message: impl Into<String>) -> Self {
+        Self {
+            kind: ErrorKind::Value,
+            message: message.into(),
+        }
+    }
+}
+
+/// What ended a run.
+#[derive(Clone)]
+pub struct EngineError {
+    /// The kind of failure.
+    pub kind: ErrorKind,
+    /// What happened, in which connector or operator, and what to do.
+    pub message: String,
+    /// The declaration in the user's program.
+    pub origin: Option<Origin>,
+    /// The exception behind it.
+    pub cause: Option<Cause>,
+}
+
+impl EngineError {
+    /// A failure without an exception behind it.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self {
+            kind,
+            message: message.into(),
+            origin: None,
+            cause: None,
+        }
+    }
+
+    /// A failure of the operating system, such as a full disk.
+    pub fn os(what: impl fmt::Display, error: &std::io::Error) -> Self {
+        Self::new(ErrorKind::Os, format!("{what}: {error}"))
+    }
+
+    /// The same failure with the exception behind it.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Cause) -> Self {
+        self.cause = Some(cause);
+        self
+    }
+
+    /// The same failure at a place in the user's program, unless it has one already.
+    #[must_use]
+    pub fn at(mut self, origin: Option<&Origin>) -> Self {
+        self.origin = self.origin.or_else(|| origin.cloned());
+        self
+    }
+}
+
+impl From<RowError> for EngineError {
+    fn from(error: RowError) -> Self {
+        Self {
+            kind: error.kind,
+            message: error.message,
+            origin: None,
+            cause: error.cause,
+        }
+    }
+}
+
+impl fmt::Debug for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}: {}", self.kind, self.message)
+    }
+}
+
+impl fmt::Display for EngineError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for EngineError {}

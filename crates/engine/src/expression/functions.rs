@@ -1,0 +1,6 @@
+//! The functions of the engine, family by family.
+
+use super::Function;
+
+/// All functions.
+pub(super) const FAMILIES: &[&[Function]] = &[];

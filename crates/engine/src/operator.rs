@@ -1,0 +1,205 @@
+//! What an operator answers about itself.
+//!
+//! An [`Operator`] is inert: its name, the types of its outputs, how rows find their worker. When a
+//! run starts, every worker asks it for a [`Task`], which holds the state and does the work. Neither
+//! knows about threads, channels or frontiers: the dataflow hands a task its updates in the order
+//! of their times, and says when a time is complete.
+//!
+//! **One file an operator.** To add one: a file in `operators/`, a `mod` line, a method of the
+//! Python binding.
+
+use std::fmt;
+use std::sync::Arc;
+
+use towpath_types::{Batch, DType};
+
+use crate::clock::Clock;
+use crate::error::{EngineError, Origin, PlanError, RowError};
+
+/// How rows are spread over the workers before an operator sees them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Routing {
+    /// A row stays where it is.
+    Local,
+    /// A row goes to the worker that owns its key.
+    ByKey,
+    /// A row goes to the worker that owns the key in the pointer column at this position.
+    ByPointer(usize),
+    /// All rows go to the first worker.
+    ToFirst,
+}
+
+/// A node of the plan.
+pub trait Operator: fmt::Debug + Send + Sync {
+    /// What the operator is called in plans, monitoring and messages.
+    fn name(&self) -> &'static str;
+
+    /// What this one is called in monitoring; a sink is called by its connector's name.
+    fn label(&self) -> String {
+        self.name().to_owned()
+    }
+
+    /// The types of the columns it puts out, given those of the columns it reads from each input.
+    ///
+    /// # Errors
+    /// If the inputs do not fit.
+    fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError>;
+
+    /// How the rows of an input are spread.
+    fn routing(&self, input: usize) -> Routing;
+
+    /// An operator that puts out only the columns at `outputs`, in that order, and for every input the
+    /// positions of the columns it reads, if the operator can do with less. `widths` are the numbers of
+    /// columns of the inputs.
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+        let _ = (outputs, widths);
+        None
+    }
+
+    /// Whether it never removes a row, given which inputs never do.
+    fn append_only(&self, inputs: &[bool]) -> bool;
+
+    /// Whether no two of its rows at one time have the same key, as is right for a table. Sources whose
+    /// keys come from the user cannot promise that; what comes of them is checked where it matters.
+    fn unique_keys(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|unique| *unique)
+    }
+
+    /// The state of one worker and what it does.
+    ///
+    /// # Errors
+    /// If the outside world is not as it should be, such as a file that cannot be created.
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError>;
+}
+
+/// An operator at work on one worker.
+pub trait Task {
+    /// Takes updates of the least time that is still open. Updates of different inputs come in any order.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn absorb(&mut self, input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError>;
+
+    /// All updates of `time` have been absorbed. Called once for every time at which something was absorbed.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn complete(&mut self, time: towpath_types::Time, output: &mut Output) -> Result<(), EngineError> {
+        let _ = (time, output);
+        Ok(())
+    }
+
+    /// All inputs have ended, after the last time was completed; not called when the run fails.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn finish(&mut self) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    /// Whether the order of times does not matter, so that updates need not wait for earlier ones.
+    fn is_stateless(&self) -> bool {
+        false
+    }
+}
+
+/// Where a task puts the batches it makes.
+#[derive(Debug, Default)]
+pub struct Output {
+    batches: Vec<Batch>,
+}
+
+impl Output {
+    /// Sends a batch on, at the time that is being absorbed or completed.
+    pub fn push(&mut self, batch: Batch) {
+        if !batch.is_empty() {
+            self.batches.push(batch);
+        }
+    }
+
+    /// Takes what was put out.
+    pub fn drain(&mut self) -> std::vec::Drain<'_, Batch> {
+        self.batches.drain(..)
+    }
+}
+
+/// What a task knows of its surroundings.
+#[derive(Clone, Debug)]
+pub struct TaskContext {
+    /// This worker, from 0.
+    pub worker: usize,
+    /// How many workers there are.
+    pub workers: usize,
+    /// Where failures of rows go.
+    pub reporter: Reporter,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+    /// Whether each input never removes a row.
+    pub append_only: Vec<bool>,
+    /// Whether each input has one row for a key.
+    pub unique_keys: Vec<bool>,
+}
+
+/// Where failures of rows go: to the error log, or, if the run is to stop at the first, out of the run.
+#[derive(Clone)]
+pub struct Reporter {
+    /// The operator, numbered as in the plan.
+    pub operator: usize,
+    /// Where it was declared.
+    pub origin: Option<Origin>,
+    log: Arc<dyn ErrorLog>,
+}
+
+/// Takes the failures of a run; see [`Reporter`].
+pub trait ErrorLog: Send + Sync {
+    /// Takes one failure.
+    ///
+    /// # Errors
+    /// If the run is to end with it.
+    fn report(&self, operator: usize, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError>;
+}
+
+impl Reporter {
+    /// A reporter for one operator.
+    pub fn new(operator: usize, origin: Option<Origin>, log: Arc<dyn ErrorLog>) -> Self {
+        Self { operator, origin, log }
+    }
+
+    /// A reporter that takes failures and forgets them, for computations whose failure is provided for.
+    pub fn silent(&self) -> Self {
+        Self {
+            log: Arc::new(Forget),
+            ..self.clone()
+        }
+    }
+
+    /// Reports a failure at the operator.
+    ///
+    /// # Errors
+    /// If the run is to end with it.
+    pub fn report(&self, error: RowError) -> Result<(), EngineError> {
+        self.report_at(self.origin.as_ref(), error)
+    }
+
+    /// Reports a failure at another place of the program, such as that of an expression.
+    ///
+    /// # Errors
+    /// If the run is to end with it.
+    pub fn report_at(&self, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
+        self.log.report(self.operator, origin, error)
+    }
+}
+
+impl fmt::Debug for Reporter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Reporter({})", self.operator)
+    }
+}
+
+struct Forget;
+
+impl ErrorLog for Forget {
+    fn report(&self, _operator: usize, _origin: Option<&Origin>, _error: RowError) -> Result<(), EngineError> {
+        Ok(())
+    }
+}

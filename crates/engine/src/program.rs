@@ -1,0 +1,190 @@
+//! What happens to the batches of one node before others read them: a fused chain of computed columns and
+//! filters, one batch at a time.
+
+use std::collections::HashMap;
+
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, DType, Key, Value};
+
+use crate::error::EngineError;
+use crate::expression::{Expression, Rows};
+use crate::operator::Reporter;
+
+/// One step of a program. Columns are in numbered slots; a step fills the next slot or thins the rows.
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// Computes a column into the next slot.
+    Compute {
+        /// How, reading slots.
+        expression: Expression,
+        /// Whether results are kept with their rows, so that a removal repeats what was sent.
+        kept: bool,
+    },
+    /// Goes on with the rows where the slot is true.
+    Filter {
+        /// The slot.
+        condition: usize,
+        /// The slots that are still read afterwards.
+        live: Vec<usize>,
+    },
+}
+
+/// A chain of computed columns and filters.
+#[derive(Clone, Debug, Default)]
+pub struct Program {
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+    /// The slots of the result's columns.
+    pub output: Vec<usize>,
+    /// Whether the result is the input as it is.
+    pub is_identity: bool,
+}
+
+/// A program at work on one worker.
+#[derive(Debug)]
+pub struct RunningProgram {
+    program: Program,
+    reporter: Reporter,
+    /// For every step that keeps results: the result and the multiplicity of each key.
+    kept: Vec<HashMap<Key, (Value, i64), BuildKeyHasher>>,
+}
+
+impl RunningProgram {
+    /// Prepares a program.
+    pub fn new(program: Program, reporter: Reporter) -> Self {
+        let kept = program.steps.iter().map(|_| HashMap::default()).collect();
+        Self {
+            program,
+            reporter,
+            kept,
+        }
+    }
+
+    /// The result for one batch.
+    ///
+    /// # Errors
+    /// If a row fails and the run is to end with it.
+    pub fn apply(&mut self, batch: Batch) -> Result<Batch, EngineError> {
+        if self.program.is_identity {
+            return Ok(batch);
+        }
+        let mut keys = batch.keys().clone();
+        let mut diffs = batch.diffs().cloned();
+        let mut slots: Vec<Column> = batch.columns().to_vec();
+        for (step, kept) in self.program.steps.iter().zip(&mut self.kept) {
+            match step {
+                Step::Compute {
+                    expression,
+                    kept: false,
+                } => {
+                    let rows = Rows {
+                        columns: &slots,
+                        keys: &keys,
+                    };
+                    let column = expression.evaluate(&rows, &self.reporter)?;
+                    slots.push(column);
+                }
+                Step::Compute { expression, kept: true } => {
+                    let rows = Rows {
+                        columns: &slots,
+                        keys: &keys,
+                    };
+                    let column = compute_kept(expression, &rows, diffs.as_deref(), kept, &self.reporter)?;
+                    slots.push(column);
+                }
+                Step::Filter { condition, live } => {
+                    let column = &slots[*condition];
+                    let Cells::Bool(array) = column.cells() else {
+                        panic!("the condition of a filter is laid out as bool");
+                    };
+                    let mut mask = array.values().clone();
+                    if let Some(nulls) = column.nulls() {
+                        mask = &mask & nulls.inner();
+                    }
+                    if let Some(errors) = column.errors() {
+                        mask = &mask & &!errors;
+                    }
+                    if mask.count_set_bits() == keys.len() {
+                        continue;
+                    }
+                    let mut thinned: Vec<Column> =
+                        slots.iter().map(|column| Column::empty(column.physical())).collect();
+                    for slot in live {
+                        thinned[*slot] = slots[*slot].filter(&mask);
+                    }
+                    slots = thinned;
+                    keys = mask.set_indices().map(|row| keys[row]).collect();
+                    diffs = diffs.map(|diffs| mask.set_indices().map(|row| diffs[row]).collect());
+                    if keys.is_empty() {
+                        break;
+                    }
+                }
+            }
+        }
+        if keys.is_empty() {
+            return Ok(Batch::default());
+        }
+        let columns = self.program.output.iter().map(|slot| slots[*slot].clone()).collect();
+        Ok(Batch::new(keys, columns, diffs))
+    }
+}
+
+/// Computes a column for the rows that are added, and repeats for those that are removed what was sent for
+/// their keys.
+fn compute_kept(
+    expression: &Expression,
+    rows: &Rows<'_>,
+    diffs: Option<&[i64]>,
+    kept: &mut HashMap<Key, (Value, i64), BuildKeyHasher>,
+    reporter: &Reporter,
+) -> Result<Column, EngineError> {
+    let len = rows.keys.len();
+    let diff = |row: usize| diffs.map_or(1, |diffs| diffs[row]);
+    // Removals come first, so that an update of a row computes anew.
+    let mut results: Vec<Option<Value>> = vec![None; len];
+    for row in (0..len).filter(|row| diff(*row) < 0) {
+        if let Some((value, count)) = kept.get_mut(&rows.keys[row]) {
+            results[row] = Some(value.clone());
+            *count += diff(row);
+            if *count <= 0 {
+                kept.remove(&rows.keys[row]);
+            }
+        }
+    }
+    let missing: Vec<u32> = (0..len)
+        .filter(|row| results[*row].is_none())
+        .map(|row| row as u32)
+        .collect();
+    if !missing.is_empty() {
+        let indices = missing.clone().into();
+        let mut columns: Vec<Column> = rows
+            .columns
+            .iter()
+            .map(|column| Column::empty(column.physical()))
+            .collect();
+        expression.for_each_column(&mut |slot| columns[slot] = rows.columns[slot].take(&indices));
+        let keys = missing.iter().map(|row| rows.keys[*row as usize]).collect();
+        let computed = expression.evaluate(
+            &Rows {
+                columns: &columns,
+                keys: &keys,
+            },
+            reporter,
+        )?;
+        for (place, row) in missing.iter().enumerate() {
+            let row = *row as usize;
+            let value = computed.value(place);
+            if diff(row) > 0 {
+                let entry = kept.entry(rows.keys[row]).or_insert_with(|| (value.clone(), 0));
+                entry.0 = value.clone();
+                entry.1 += diff(row);
+            }
+            results[row] = Some(value);
+        }
+    }
+    let dtype: &DType = expression.dtype();
+    let mut builder = ColumnBuilder::new(dtype);
+    for value in results {
+        builder.push(&value.unwrap_or(Value::Error));
+    }
+    Ok(builder.finish())
+}

@@ -1,0 +1,381 @@
+//! How data comes in.
+//!
+//! A [`Source`] is inert until a run starts it; then it fills a [`SourceQueue`] from threads of its own.
+//! The queue is the one way into the dataflow: batches, and commits between them. All rows between two
+//! commits carry one time and become visible together; a big commit travels in many batches, so that
+//! memory does not wait for it.
+//!
+//! The queue is bounded by what is *in flight*: rows that were accepted and whose time is not complete at
+//! every output. A producer that finds no space waits; so that the wait ends, the engine then closes the
+//! commit at what it has.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use towpath_types::{Batch, DType, Time};
+
+use crate::clock::Clock;
+use crate::error::EngineError;
+use crate::operator::Reporter;
+
+/// Where rows come from: a node of the plan.
+pub trait Source: fmt::Debug + Send + Sync {
+    /// The connector's name, for monitoring and messages.
+    fn name(&self) -> String;
+
+    /// The types of the columns it can fill.
+    fn columns(&self) -> Vec<DType>;
+
+    /// Whether it never removes a row.
+    fn is_append_only(&self) -> bool;
+
+    /// Whether no two of its rows have the same key.
+    fn has_unique_keys(&self) -> bool;
+
+    /// When its rows become visible.
+    fn commits(&self) -> Commits;
+
+    /// How much may be in flight.
+    fn limits(&self) -> Limits {
+        Limits::default()
+    }
+
+    /// Whether it is the table of the run's own errors, which ends when everything else has ended.
+    fn is_error_log(&self) -> bool {
+        false
+    }
+
+    /// Starts to fill the queue, in threads of its own.
+    ///
+    /// # Errors
+    /// If the outside world is not as it should be, such as a file that is not there.
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError>;
+}
+
+/// When rows of a source become visible.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Commits {
+    /// All at time 0, when the source ends.
+    AtEnd,
+    /// At the source's own commits, and, if there is a duration, whenever it has passed.
+    Streaming(Option<Duration>),
+}
+
+/// How much of a source may be in flight.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Rows.
+    pub rows: usize,
+    /// Bytes.
+    pub bytes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            rows: 1 << 20,
+            bytes: 64 << 20,
+        }
+    }
+}
+
+/// What a source is given when it starts.
+#[derive(Debug)]
+pub struct SourceContext {
+    /// The positions of the columns that are read; batches carry just these, in this order.
+    pub columns: Vec<usize>,
+    /// Where the batches go.
+    pub queue: Arc<SourceQueue>,
+    /// Where failures of rows go.
+    pub reporter: Reporter,
+    /// The time of day.
+    pub clock: Arc<dyn Clock>,
+}
+
+/// A source at work.
+pub trait SourceHandle: Send {
+    /// Asks it to end soon, as if its data had ended. Called at most once, from any thread.
+    fn stop(&self);
+
+    /// Waits until its threads have ended. The run is over, or has been told to stop.
+    fn join(self: Box<Self>);
+}
+
+/// The run is over; nothing more is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Stopped;
+
+#[derive(Debug)]
+pub(crate) enum Message {
+    Batch(Batch),
+    /// Close the commit and open the next.
+    Commit,
+    /// The end, or what went wrong. What was not committed is lost if something did.
+    Close(Result<(), EngineError>),
+}
+
+type Flush = Arc<dyn Fn() + Send + Sync>;
+
+#[derive(Default)]
+struct State {
+    messages: VecDeque<Message>,
+    rows: usize,
+    bytes: usize,
+    /// What was sent into the dataflow and when.
+    sent: VecDeque<(Time, usize, usize)>,
+    closed: bool,
+    stopped: bool,
+    /// A producer waits for space.
+    wants_space: bool,
+    /// No commits but the source's own.
+    holds_commits: bool,
+}
+
+/// The way of rows into the dataflow. See the module.
+pub struct SourceQueue {
+    state: Mutex<State>,
+    space: Condvar,
+    limits: Limits,
+    accepted: AtomicU64,
+    rejected: AtomicU64,
+    flush: Mutex<Option<Flush>>,
+    wake: Mutex<Option<Box<dyn Fn() + Send>>>,
+    /// Whether the worker has been woken and has not looked since.
+    woken: AtomicBool,
+}
+
+impl SourceQueue {
+    /// An empty queue.
+    pub fn new(limits: Limits) -> Self {
+        Self {
+            state: Mutex::default(),
+            space: Condvar::new(),
+            limits,
+            accepted: AtomicU64::new(0),
+            rejected: AtomicU64::new(0),
+            flush: Mutex::new(None),
+            wake: Mutex::new(None),
+            woken: AtomicBool::new(false),
+        }
+    }
+
+    /// Installs what hands over rows that the source has accepted but not yet pushed; called before every
+    /// commit that the engine makes, from its thread. It must not wait.
+    pub fn on_flush(&self, flush: impl Fn() + Send + Sync + 'static) {
+        *self.flush.lock() = Some(Arc::new(flush));
+    }
+
+    pub(crate) fn on_wake(&self, wake: impl Fn() + Send + 'static) {
+        *self.wake.lock() = Some(Box::new(wake));
+        self.wake();
+    }
+
+    fn wake(&self) {
+        if !self.woken.swap(true, Ordering::AcqRel)
+            && let Some(wake) = &*self.wake.lock()
+        {
+            wake();
+        }
+    }
+
+    /// Adds rows to the open commit, whether there is space or not. Callers that can wait call
+    /// [`SourceQueue::wait_for_space`] afterwards.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn push(&self, batch: Batch) -> Result<(), Stopped> {
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let (rows, bytes) = (batch.len(), batch.bytes());
+        {
+            let mut state = self.state.lock();
+            if state.stopped || state.closed {
+                return Err(Stopped);
+            }
+            state.rows += rows;
+            state.bytes += bytes;
+            state.messages.push_back(Message::Batch(batch));
+        }
+        self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
+        self.wake();
+        Ok(())
+    }
+
+    /// Makes the rows since the last commit visible.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn commit(&self) -> Result<(), Stopped> {
+        {
+            let mut state = self.state.lock();
+            if state.stopped || state.closed {
+                return Err(Stopped);
+            }
+            state.messages.push_back(Message::Commit);
+        }
+        self.wake();
+        Ok(())
+    }
+
+    /// Ends the source; the rows since the last commit become visible, or are lost if something went wrong.
+    /// Only the first call counts.
+    pub fn close(&self, result: Result<(), EngineError>) {
+        {
+            let mut state = self.state.lock();
+            if state.closed {
+                return;
+            }
+            state.closed = true;
+            state.messages.push_back(Message::Close(result));
+        }
+        self.space.notify_all();
+        self.wake();
+    }
+
+    /// Allows or forbids commits other than the source's own.
+    ///
+    /// While they are forbidden nothing bounds what is in flight.
+    pub fn hold_commits(&self, hold: bool) {
+        let mut state = self.state.lock();
+        state.holds_commits = hold;
+        self.release(&mut state);
+    }
+
+    /// Whether more may be pushed without waiting.
+    pub fn has_space(&self) -> bool {
+        self.state_has_space(&self.state.lock())
+    }
+
+    fn state_has_space(&self, state: &State) -> bool {
+        state.holds_commits || (state.rows < self.limits.rows && state.bytes < self.limits.bytes)
+    }
+
+    /// How much may be in flight.
+    pub fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    /// Waits until there is space.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn wait_for_space(&self) -> Result<(), Stopped> {
+        let mut state = self.state.lock();
+        loop {
+            if state.stopped || state.closed {
+                return Err(Stopped);
+            }
+            if self.state_has_space(&state) {
+                return Ok(());
+            }
+            state.wants_space = true;
+            parking_lot::MutexGuard::unlocked(&mut state, || self.wake());
+            if state.wants_space && !state.stopped && !state.closed {
+                self.space.wait(&mut state);
+            }
+        }
+    }
+
+    /// Counts rows that were not accepted, for monitoring.
+    pub fn count_rejected(&self, rows: u64) {
+        self.rejected.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// Whether the run is over or the source has ended.
+    pub fn is_closed(&self) -> bool {
+        let state = self.state.lock();
+        state.stopped || state.closed
+    }
+
+    /// Rows accepted so far, rows rejected so far, rows in flight, bytes in flight.
+    pub fn counts(&self) -> (u64, u64, usize, usize) {
+        let state = self.state.lock();
+        let accepted = self.accepted.load(Ordering::Relaxed);
+        (accepted, self.rejected.load(Ordering::Relaxed), state.rows, state.bytes)
+    }
+
+    /// Takes nothing more and wakes who waits.
+    pub(crate) fn stop(&self) {
+        let mut state = self.state.lock();
+        state.stopped = true;
+        state.messages.clear();
+        drop(state);
+        self.space.notify_all();
+    }
+
+    pub(crate) fn flush(&self) {
+        let flush = self.flush.lock().clone();
+        if let Some(flush) = flush {
+            flush();
+        }
+    }
+
+    /// The next message; the worker has looked.
+    pub(crate) fn pop(&self) -> Option<Message> {
+        self.woken.store(false, Ordering::Release);
+        self.state.lock().messages.pop_front()
+    }
+
+    pub(crate) fn holds_commits(&self) -> bool {
+        self.state.lock().holds_commits
+    }
+
+    pub(crate) fn wants_space(&self) -> bool {
+        self.state.lock().wants_space
+    }
+
+    /// The worker has sent rows on at `time`.
+    pub(crate) fn sent(&self, time: Time, batch: &Batch, commits: Commits) {
+        let mut state = self.state.lock();
+        if commits == Commits::AtEnd {
+            // The one commit of a static source is complete only at its end; what counts is what waits here.
+            state.rows -= batch.len();
+            state.bytes -= batch.bytes();
+            self.release(&mut state);
+            return;
+        }
+        match state.sent.back_mut() {
+            Some((last, rows, bytes)) if *last == time => {
+                *rows += batch.len();
+                *bytes += batch.bytes();
+            }
+            _ => state.sent.push_back((time, batch.len(), batch.bytes())),
+        }
+    }
+
+    /// Every output has completed the times before `frontier` (all, if there is none).
+    pub(crate) fn completed(&self, frontier: Option<Time>) {
+        let mut state = self.state.lock();
+        while let Some((time, rows, bytes)) = state.sent.front().copied() {
+            if frontier.is_some_and(|frontier| time >= frontier) {
+                break;
+            }
+            state.rows -= rows;
+            state.bytes -= bytes;
+            state.sent.pop_front();
+        }
+        self.release(&mut state);
+    }
+
+    fn release(&self, state: &mut State) {
+        if state.wants_space && self.state_has_space(state) {
+            state.wants_space = false;
+            self.space.notify_all();
+        }
+    }
+}
+
+impl fmt::Debug for SourceQueue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (accepted, rejected, rows, bytes) = self.counts();
+        write!(
+            f,
+            "SourceQueue({accepted} accepted, {rejected} rejected, {rows} rows and {bytes} bytes in flight)"
+        )
+    }
+}

@@ -1,0 +1,321 @@
+//! What travels between operators: keys, columns, and how often each row is added or removed.
+
+use arrow_array::UInt32Array;
+use arrow_buffer::BooleanBuffer;
+use std::collections::HashMap;
+
+use crate::column::Column;
+use crate::key::Key;
+use crate::shared::Shared;
+use crate::value::Value;
+
+/// Updates to a table: row `i` is added `diff(i)` times, or removed if that is negative.
+///
+/// Immutable and shared. Most batches only add rows, once each; they carry no differences at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    keys: Shared<Key>,
+    columns: Vec<Column>,
+    diffs: Option<Shared<i64>>,
+}
+
+impl Batch {
+    /// Updates; `diffs: None` adds every row once.
+    pub fn new(keys: impl Into<Shared<Key>>, columns: Vec<Column>, diffs: Option<Shared<i64>>) -> Self {
+        let keys = keys.into();
+        assert!(
+            columns.iter().all(|column| column.len() == keys.len()),
+            "columns are as long as the keys"
+        );
+        assert!(
+            diffs.as_ref().is_none_or(|diffs| diffs.len() == keys.len()),
+            "diffs are as long as the keys"
+        );
+        let diffs = diffs.filter(|diffs| diffs.iter().any(|diff| *diff != 1));
+        Self { keys, columns, diffs }
+    }
+
+    /// The number of updates.
+    pub fn len(&self) -> usize {
+        self.keys.len()
+    }
+
+    /// Whether there are no updates.
+    pub fn is_empty(&self) -> bool {
+        self.keys.is_empty()
+    }
+
+    /// The keys.
+    pub fn keys(&self) -> &Shared<Key> {
+        &self.keys
+    }
+
+    /// The columns.
+    pub fn columns(&self) -> &[Column] {
+        &self.columns
+    }
+
+    /// One column.
+    pub fn column(&self, position: usize) -> &Column {
+        &self.columns[position]
+    }
+
+    /// The differences, unless every row is added once.
+    pub fn diffs(&self) -> Option<&Shared<i64>> {
+        self.diffs.as_ref()
+    }
+
+    /// The difference of one row.
+    #[inline]
+    pub fn diff(&self, row: usize) -> i64 {
+        self.diffs.as_ref().map_or(1, |diffs| diffs[row])
+    }
+
+    /// Whether every row is added once.
+    pub fn is_insert_only(&self) -> bool {
+        self.diffs.is_none()
+    }
+
+    /// The cells of one row.
+    pub fn row(&self, row: usize) -> Vec<Value> {
+        self.columns.iter().map(|column| column.value(row)).collect()
+    }
+
+    /// The same updates with other columns.
+    pub fn with_columns(&self, columns: Vec<Column>) -> Self {
+        Self::new(self.keys.clone(), columns, self.diffs.clone())
+    }
+
+    /// The same updates with other keys.
+    pub fn with_keys(&self, keys: impl Into<Shared<Key>>) -> Self {
+        Self::new(keys, self.columns.clone(), self.diffs.clone())
+    }
+
+    /// The same updates with other differences; `None` adds every row once.
+    pub fn with_diffs(&self, diffs: Option<Shared<i64>>) -> Self {
+        Self::new(self.keys.clone(), self.columns.clone(), diffs)
+    }
+
+    /// The same updates with every row removed where it was added, and added where it was removed.
+    pub fn negated(&self) -> Self {
+        let diffs = (0..self.len()).map(|row| -self.diff(row)).collect();
+        self.with_diffs(Some(diffs))
+    }
+
+    /// The same updates with only the columns at `positions`.
+    pub fn project(&self, positions: &[usize]) -> Self {
+        self.with_columns(
+            positions
+                .iter()
+                .map(|position| self.columns[*position].clone())
+                .collect(),
+        )
+    }
+
+    /// The window of `len` rows from `start`.
+    pub fn slice(&self, start: usize, len: usize) -> Self {
+        Self::new(
+            self.keys.slice(start, len),
+            self.columns.iter().map(|column| column.slice(start, len)).collect(),
+            self.diffs.as_ref().map(|diffs| diffs.slice(start, len)),
+        )
+    }
+
+    /// The rows at `indices`, in that order.
+    pub fn take(&self, indices: &[u32]) -> Self {
+        let array = UInt32Array::from(indices.to_vec());
+        Self::new(
+            indices.iter().map(|i| self.keys[*i as usize]).collect::<Shared<_>>(),
+            self.columns.iter().map(|column| column.take(&array)).collect(),
+            self.diffs
+                .as_ref()
+                .map(|diffs| indices.iter().map(|i| diffs[*i as usize]).collect()),
+        )
+    }
+
+    /// The rows where `mask` is true.
+    pub fn filter(&self, mask: &BooleanBuffer) -> Self {
+        if mask.count_set_bits() == self.len() {
+            return self.clone();
+        }
+        Self::new(
+            mask.set_indices().map(|i| self.keys[i]).collect::<Shared<_>>(),
+            self.columns.iter().map(|column| column.filter(mask)).collect(),
+            self.diffs
+                .as_ref()
+                .map(|diffs| mask.set_indices().map(|i| diffs[i]).collect()),
+        )
+    }
+
+    /// Batches with columns of the same layouts, one after another.
+    pub fn concat(batches: &[Batch]) -> Self {
+        let [first, rest @ ..] = batches else {
+            return Self::default();
+        };
+        if rest.is_empty() {
+            return first.clone();
+        }
+        let keys: Vec<Key> = batches.iter().flat_map(|batch| batch.keys.iter().copied()).collect();
+        let columns = (0..first.columns.len())
+            .map(|position| {
+                let parts: Vec<&Column> = batches.iter().map(|batch| &batch.columns[position]).collect();
+                Column::concat(&parts)
+            })
+            .collect();
+        let diffs = batches.iter().any(|batch| batch.diffs.is_some()).then(|| {
+            batches
+                .iter()
+                .flat_map(|batch| (0..batch.len()).map(|row| batch.diff(row)))
+                .collect()
+        });
+        Self::new(keys, columns, diffs)
+    }
+
+    /// Whether two rows hold equal cells; their keys may differ.
+    pub fn cells_eq(&self, row: usize, other: &Batch, other_row: usize) -> bool {
+        self.columns
+            .iter()
+            .zip(&other.columns)
+            .all(|(a, b)| a.cell_eq(row, b, other_row))
+    }
+
+    /// The same change with each (key, row) at most once, deletions before insertions, otherwise
+    /// in the order of arrival.
+    pub fn consolidated(&self) -> Self {
+        // Rows that could meet are rows of one key; in most batches there are none, which is cheap to see.
+        let mut first: HashMap<Key, u32, BuildKeyHasher> =
+            HashMap::with_capacity_and_hasher(self.len(), BuildKeyHasher);
+        let mut next: Vec<u32> = Vec::new();
+        let mut sums: Vec<i64> = Vec::new();
+        const END: u32 = u32::MAX;
+        for row in 0..self.len() {
+            let entry = first.entry(self.keys[row]);
+            match entry {
+                std::collections::hash_map::Entry::Vacant(entry) => {
+                    entry.insert(row as u32);
+                }
+                std::collections::hash_map::Entry::Occupied(entry) => {
+                    if sums.is_empty() {
+                        sums = (0..self.len()).map(|row| self.diff(row)).collect();
+                        next = vec![END; self.len()];
+                    }
+                    let mut place = *entry.get();
+                    loop {
+                        if self.cells_eq(place as usize, self, row) {
+                            sums[place as usize] += self.diff(row);
+                            sums[row] = 0;
+                            break;
+                        }
+                        if next[place as usize] == END {
+                            next[place as usize] = row as u32;
+                            break;
+                        }
+                        place = next[place as usize];
+                    }
+                }
+            }
+        }
+        if sums.is_empty() {
+            let Some(diffs) = &self.diffs else {
+                return self.clone();
+            };
+            sums = diffs.to_vec();
+        }
+        let negative = (0..self.len()).filter(|row| sums[*row] < 0);
+        let positive = (0..self.len()).filter(|row| sums[*row] > 0);
+        let order: Vec<u32> = negative.chain(positive).map(|row| row as u32).collect();
+        let diffs = order.iter().map(|row| sums[*row as usize]).collect();
+        self.with_diffs(None).take(&order).with_diffs(Some(diffs))
+    }
+
+    /// A rough count of the bytes the batch takes, for limits on memory.
+    pub fn bytes(&self) -> usize {
+        self.len() * 16
+            + self.diffs.as_ref().map_or(0, |diffs| diffs.len() * 8)
+            + self.columns.iter().map(Column::bytes).sum::<usize>()
+    }
+}
+
+/// Keys are hashes already: their low half is as good as any hash of it.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct BuildKeyHasher;
+
+/// See [`BuildKeyHasher`].
+#[derive(Clone, Copy, Debug, Default)]
+pub struct KeyHasher(u64);
+
+impl std::hash::BuildHasher for BuildKeyHasher {
+    type Hasher = KeyHasher;
+
+    fn build_hasher(&self) -> KeyHasher {
+        KeyHasher(0)
+    }
+}
+
+impl std::hash::Hasher for KeyHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.wrapping_mul(0x100_0000_01b3) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_u128(&mut self, value: u128) {
+        // The low 16 bits are the shard, which all keys of one worker may share.
+        self.0 = (value >> 64) as u64 ^ value as u64;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::dtype::DType;
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    fn batch(rows: &[(u128, i64, i64)]) -> Batch {
+        let values: Vec<Value> = rows.iter().map(|(_, value, _)| Value::Int(*value)).collect();
+        Batch::new(
+            rows.iter().map(|(key, ..)| Key(*key)).collect::<Vec<_>>(),
+            vec![Column::from_values(&DType::Int, &values)],
+            Some(rows.iter().map(|(.., diff)| *diff).collect()),
+        )
+    }
+
+    fn rows(batch: &Batch) -> Vec<(u128, i64, i64)> {
+        (0..batch.len())
+            .map(|row| match batch.column(0).value(row) {
+                Value::Int(value) => (batch.keys()[row].0, value, batch.diff(row)),
+                other => panic!("{other:?} is no int"),
+            })
+            .collect()
+    }
+
+    #[test]
+    fn deletions_come_first_and_cancelled_rows_vanish() {
+        let updates = batch(&[(1, 10, 1), (2, 20, 1), (1, 10, -1), (3, 30, -1), (4, 40, 1), (4, 40, 1)]);
+        assert_eq!(rows(&updates.consolidated()), [(3, 30, -1), (2, 20, 1), (4, 40, 2)]);
+    }
+
+    proptest! {
+        #[test]
+        fn consolidation_keeps_the_sums(updates in prop::collection::vec((0..4u128, 0..3i64, -1..=1i64), 0..40)) {
+            let sums = |rows: &[(u128, i64, i64)]| {
+                let mut sums = BTreeMap::new();
+                for (key, value, diff) in rows {
+                    *sums.entry((*key, *value)).or_insert(0) += diff;
+                }
+                sums.retain(|_, sum| *sum != 0);
+                sums
+            };
+            let result = rows(&batch(&updates).consolidated());
+            prop_assert_eq!(sums(&result), sums(&updates));
+            prop_assert_eq!(result.len(), sums(&result).len());
+            let first_insert = result.iter().position(|(.., diff)| *diff > 0).unwrap_or(result.len());
+            prop_assert!(result[first_insert..].iter().all(|(.., diff)| *diff > 0));
+        }
+    }
+}

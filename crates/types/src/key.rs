@@ -1,0 +1,379 @@
+//! The key of a row: 128 bits that are the same on every machine, today and in ten years.
+//!
+//! A key is the XXH3-128 hash of an encoding of the values it is made from: one tag byte,
+//! then the value in little-endian bytes, text and sequences with their length before them.
+//! The encoding is stored in snapshots, so **it never changes**; [`tests::encoding_is_frozen`]
+//! holds it in place. The tags leave room for new types.
+//!
+//! The low 16 bits of a key are its *shard*: rows of one shard live on one worker. A key made
+//! with an `instance` takes its shard from the instance, so that an instance stays together.
+
+use std::fmt;
+use std::str::FromStr;
+
+use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
+
+use crate::column::{Cells, Column};
+use crate::value::{Value, canonical_float};
+
+/// Names one row of a table.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+#[repr(transparent)]
+pub struct Key(pub u128);
+
+const SHARD_MASK: u128 = 0xffff;
+
+impl Key {
+    /// The key of a row whose key columns hold `values`.
+    pub fn for_values(values: &[Value]) -> Key {
+        let mut bytes = Vec::with_capacity(32);
+        for value in values {
+            encode_value(value, &mut bytes);
+        }
+        Key(xxh3_128(&bytes))
+    }
+
+    /// The key of the `ordinal`-th row of a sequence named by `seed`.
+    pub fn sequence(seed: u64, ordinal: u64) -> Key {
+        Key(xxh3_128_with_seed(&ordinal.to_le_bytes(), seed))
+    }
+
+    /// The key of a pair of rows, as a join makes it.
+    pub fn pair(left: Key, right: Key) -> Key {
+        let mut bytes = [0; 34];
+        bytes[0] = tag::POINTER;
+        bytes[1..17].copy_from_slice(&left.0.to_le_bytes());
+        bytes[17] = tag::POINTER;
+        bytes[18..].copy_from_slice(&right.0.to_le_bytes());
+        Key(xxh3_128(&bytes))
+    }
+
+    /// The same key on the shard of `instance`.
+    pub fn with_shard_of(self, instance: Key) -> Key {
+        Key((self.0 & !SHARD_MASK) | (instance.0 & SHARD_MASK))
+    }
+
+    /// Which of `workers` owns the row.
+    pub fn worker(self, workers: usize) -> usize {
+        (self.0 & SHARD_MASK) as usize % workers
+    }
+}
+
+mod tag {
+    pub(super) const NONE: u8 = 0;
+    pub(super) const BOOL: u8 = 1;
+    pub(super) const INT: u8 = 2;
+    pub(super) const FLOAT: u8 = 3;
+    pub(super) const STR: u8 = 4;
+    pub(super) const BYTES: u8 = 5;
+    pub(super) const POINTER: u8 = 6;
+    pub(super) const DATE_TIME_NAIVE: u8 = 7;
+    pub(super) const DATE_TIME_UTC: u8 = 8;
+    pub(super) const DURATION: u8 = 9;
+    pub(super) const JSON: u8 = 10;
+    pub(super) const TUPLE: u8 = 11;
+    pub(super) const INT_ARRAY: u8 = 12;
+    pub(super) const FLOAT_ARRAY: u8 = 13;
+    pub(super) const OBJECT: u8 = 14;
+    pub(super) const ERROR: u8 = 15;
+    pub(super) const PENDING: u8 = 16;
+}
+
+fn encode_bytes(tag: u8, data: &[u8], bytes: &mut Vec<u8>) {
+    bytes.push(tag);
+    bytes.extend_from_slice(&(data.len() as u64).to_le_bytes());
+    bytes.extend_from_slice(data);
+}
+
+fn encode_word(tag: u8, word: u64, bytes: &mut Vec<u8>) {
+    bytes.push(tag);
+    bytes.extend_from_slice(&word.to_le_bytes());
+}
+
+/// Appends the encoding of one value.
+pub(crate) fn encode_value(value: &Value, bytes: &mut Vec<u8>) {
+    match value {
+        Value::None => bytes.push(tag::NONE),
+        Value::Bool(value) => bytes.extend_from_slice(&[tag::BOOL, u8::from(*value)]),
+        Value::Int(value) => encode_word(tag::INT, *value as u64, bytes),
+        Value::Float(value) => encode_word(tag::FLOAT, canonical_float(*value).to_bits(), bytes),
+        Value::Str(text) => encode_bytes(tag::STR, text.as_bytes(), bytes),
+        Value::Bytes(data) => encode_bytes(tag::BYTES, data, bytes),
+        Value::Pointer(key) => {
+            bytes.push(tag::POINTER);
+            bytes.extend_from_slice(&key.0.to_le_bytes());
+        }
+        Value::DateTimeNaive(value) => encode_word(tag::DATE_TIME_NAIVE, *value as u64, bytes),
+        Value::DateTimeUtc(value) => encode_word(tag::DATE_TIME_UTC, *value as u64, bytes),
+        Value::Duration(value) => encode_word(tag::DURATION, *value as u64, bytes),
+        // `serde_json` keeps the members of an object sorted by name, so equal documents have equal text.
+        Value::Json(document) => encode_bytes(tag::JSON, document.to_string().as_bytes(), bytes),
+        Value::Tuple(items) => {
+            encode_word(tag::TUPLE, items.len() as u64, bytes);
+            for item in items.iter() {
+                encode_value(item, bytes);
+            }
+        }
+        Value::IntArray(array) => {
+            encode_shape(tag::INT_ARRAY, &array.shape, bytes);
+            for element in array.elements.iter() {
+                bytes.extend_from_slice(&element.to_le_bytes());
+            }
+        }
+        Value::FloatArray(array) => {
+            encode_shape(tag::FLOAT_ARRAY, &array.shape, bytes);
+            for element in array.elements.iter() {
+                bytes.extend_from_slice(&canonical_float(*element).to_bits().to_le_bytes());
+            }
+        }
+        Value::Object(object) => encode_bytes(tag::OBJECT, &object.identity(), bytes),
+        Value::Error => bytes.push(tag::ERROR),
+        Value::Pending => bytes.push(tag::PENDING),
+    }
+}
+
+fn encode_shape(tag: u8, shape: &[usize], bytes: &mut Vec<u8>) {
+    encode_word(tag, shape.len() as u64, bytes);
+    for dimension in shape {
+        bytes.extend_from_slice(&(*dimension as u64).to_le_bytes());
+    }
+}
+
+/// Appends the encoding of one cell without making a [`Value`] of it.
+fn encode_cell(column: &Column, row: usize, bytes: &mut Vec<u8>) {
+    if column.is_error(row) {
+        bytes.push(tag::ERROR);
+        return;
+    }
+    if column.is_none(row) {
+        bytes.push(tag::NONE);
+        return;
+    }
+    match column.cells() {
+        Cells::Bool(array) => bytes.extend_from_slice(&[tag::BOOL, u8::from(array.value(row))]),
+        Cells::Int(array) => encode_word(tag::INT, array.value(row) as u64, bytes),
+        Cells::Float(array) => {
+            encode_word(tag::FLOAT, canonical_float(array.value(row)).to_bits(), bytes);
+        }
+        Cells::Str(array) => encode_bytes(tag::STR, array.value(row).as_bytes(), bytes),
+        Cells::Bytes(array) => encode_bytes(tag::BYTES, array.value(row), bytes),
+        Cells::Pointer(array) => {
+            bytes.push(tag::POINTER);
+            bytes.extend_from_slice(&array.values()[row].0.to_le_bytes());
+        }
+        Cells::DateTimeNaive(array) => encode_word(tag::DATE_TIME_NAIVE, array.value(row) as u64, bytes),
+        Cells::DateTimeUtc(array) => encode_word(tag::DATE_TIME_UTC, array.value(row) as u64, bytes),
+        Cells::Duration(array) => encode_word(tag::DURATION, array.value(row) as u64, bytes),
+        Cells::Any(values) => encode_value(&values[row], bytes),
+    }
+}
+
+/// The key of every row, made from the cells of `columns` (see [`Key::for_values`]).
+pub fn hash_columns(columns: &[&Column], len: usize) -> Vec<Key> {
+    if let [column] = columns
+        && column.errors().is_none()
+        && column.nulls().is_none()
+    {
+        match column.cells() {
+            Cells::Int(array) => {
+                let mut bytes = [tag::INT; 9];
+                return array
+                    .values()
+                    .iter()
+                    .map(|value| {
+                        bytes[1..].copy_from_slice(&value.to_le_bytes());
+                        Key(xxh3_128(&bytes))
+                    })
+                    .collect();
+            }
+            Cells::Str(array) => {
+                let mut bytes = [tag::STR; 137];
+                return (0..len)
+                    .map(|row| {
+                        let text = array.value(row).as_bytes();
+                        if text.len() > 128 {
+                            let mut long = Vec::with_capacity(text.len() + 9);
+                            encode_bytes(tag::STR, text, &mut long);
+                            return Key(xxh3_128(&long));
+                        }
+                        bytes[1..9].copy_from_slice(&(text.len() as u64).to_le_bytes());
+                        bytes[9..9 + text.len()].copy_from_slice(text);
+                        Key(xxh3_128(&bytes[..9 + text.len()]))
+                    })
+                    .collect();
+            }
+            _ => {}
+        }
+    }
+    let mut bytes = Vec::with_capacity(64);
+    (0..len)
+        .map(|row| {
+            bytes.clear();
+            for column in columns {
+                encode_cell(column, row, &mut bytes);
+            }
+            Key(xxh3_128(&bytes))
+        })
+        .collect()
+}
+
+/// Crockford's base 32: no I, L, O or U.
+const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut text = [b'^'; 27];
+        let mut rest = self.0;
+        for place in text[1..].iter_mut().rev() {
+            *place = ALPHABET[(rest & 31) as usize];
+            rest >>= 5;
+        }
+        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The text is not the text of a key.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("a pointer is written as ^ and 26 characters of 0-9 and A-Z without I, L, O and U, not as {0:?}")]
+pub struct KeyParseError(String);
+
+impl FromStr for Key {
+    type Err = KeyParseError;
+
+    fn from_str(text: &str) -> Result<Key, KeyParseError> {
+        let error = || KeyParseError(text.to_owned());
+        let digits = text
+            .strip_prefix('^')
+            .filter(|digits| digits.len() == 26)
+            .ok_or_else(error)?;
+        let mut value: u128 = 0;
+        for (place, byte) in digits.bytes().enumerate() {
+            let digit = ALPHABET.iter().position(|letter| *letter == byte).ok_or_else(error)?;
+            if place == 0 && digit >= 8 {
+                return Err(error());
+            }
+            value = (value << 5) | digit as u128;
+        }
+        Ok(Key(value))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::builder::ColumnBuilder;
+    use crate::dtype::DType;
+    use proptest::prelude::*;
+
+    #[test]
+    fn encoding_is_frozen() {
+        let values = [
+            Value::None,
+            Value::from(true),
+            Value::from(-1),
+            Value::from(1.5),
+            Value::from("näht"),
+            Value::Bytes([0, 255].as_slice().into()),
+            Value::Pointer(Key(7)),
+            Value::tuple([Value::from(1), Value::from("a")]),
+        ];
+        let mut bytes = Vec::new();
+        for value in &values {
+            encode_value(value, &mut bytes);
+        }
+        let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        assert_eq!(
+            text,
+            concat!(
+                "00",
+                "0101",
+                "02ffffffffffffffff",
+                "03000000000000f83f",
+                "0405000000000000006ec3a46874",
+                "05020000000000000000ff",
+                "0607000000000000000000000000000000",
+                "0b0200000000000000",
+                "020100000000000000",
+                "04010000000000000061",
+            )
+        );
+        assert_eq!(Key::for_values(&[]).to_string(), Key(xxh3_128(b"")).to_string());
+    }
+
+    #[test]
+    fn a_pair_of_values_is_not_one_tuple() {
+        let (one, a) = (Value::from(1), Value::from("a"));
+        assert_ne!(
+            Key::for_values(&[one.clone(), a.clone()]),
+            Key::for_values(&[Value::tuple([one, a])])
+        );
+    }
+
+    #[test]
+    fn a_join_key_is_the_key_of_two_pointers() {
+        let (left, right) = (Key(3), Key(4));
+        assert_eq!(
+            Key::pair(left, right),
+            Key::for_values(&[Value::Pointer(left), Value::Pointer(right)])
+        );
+    }
+
+    #[test]
+    fn bad_text_is_no_key() {
+        for text in [
+            "",
+            "^",
+            "^8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
+            "^IIIIIIIIIIIIIIIIIIIIIIIIII",
+            "x",
+        ] {
+            assert!(text.parse::<Key>().is_err(), "{text}");
+        }
+    }
+
+    fn value() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            Just(Value::None),
+            any::<bool>().prop_map(Value::Bool),
+            any::<i64>().prop_map(Value::Int),
+            any::<f64>().prop_map(Value::Float),
+            ".{0,200}".prop_map(|text| Value::str(&text)),
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn text_round_trips(key in any::<u128>()) {
+            prop_assert_eq!(Key(key).to_string().parse::<Key>(), Ok(Key(key)));
+        }
+
+        #[test]
+        fn columns_hash_as_their_values(values in prop::collection::vec((any::<i64>(), ".{0,200}", value()), 0..20)) {
+            let mut ints = ColumnBuilder::new(&DType::Int);
+            let mut texts = ColumnBuilder::new(&DType::Str);
+            let mut others = ColumnBuilder::new(&DType::Any);
+            for (int, text, other) in &values {
+                ints.push(&Value::Int(*int));
+                texts.push(&Value::str(text));
+                others.push(other);
+            }
+            let (ints, texts, others) = (ints.finish(), texts.finish(), others.finish());
+            let len = values.len();
+            for (row, (int, text, other)) in values.iter().enumerate() {
+                let (int, text) = (Value::Int(*int), Value::str(text));
+                prop_assert_eq!(hash_columns(&[&ints], len)[row], Key::for_values(std::slice::from_ref(&int)));
+                prop_assert_eq!(hash_columns(&[&texts], len)[row], Key::for_values(std::slice::from_ref(&text)));
+                prop_assert_eq!(
+                    hash_columns(&[&ints, &texts, &others], len)[row],
+                    Key::for_values(&[int, text, other.clone()])
+                );
+            }
+        }
+    }
+}
