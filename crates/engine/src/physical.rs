@@ -367,7 +367,9 @@ impl ProgramBuilder {
                 Step::Compute { expression, .. } => {
                     slot -= 1;
                     live.remove(&slot);
-                    expression.for_each_column(&mut |read| drop(live.insert(read)));
+                    expression.for_each_column(&mut |read| {
+ live.insert(read);
+});
                 }
                 Step::Filter { condition, live: after } => {
                     *after = live.iter().copied().collect();

@@ -196,7 +196,9 @@ impl Plan {
     /// If a column the expression reads is not visible at the node.
     pub fn define(&mut self, node: NodeId, expression: Expression) -> Result<ColumnId, PlanError> {
         let mut read = BTreeSet::new();
-        expression.for_each_column(&mut |column| drop(read.insert(ColumnId(column))));
+        expression.for_each_column(&mut |column| {
+ read.insert(ColumnId(column);
+}));
         for column in read {
             self.check_visible(column, node)?;
         }

@@ -97,7 +97,9 @@ pub(crate) fn add_source<'scope>(
     if let Some(reading) = &reading {
         let sync = scope.worker().sync_activator_for(address.to_vec());
         // It fails only when the worker is gone, and then nobody needs to be woken.
-        reading.queue.on_wake(move || drop(sync.activate()));
+        reading.queue.on_wake(move || {
+            let _ = sync.activate();
+        });
         times.activators.borrow_mut().push(scope.activator_for(address));
     }
     builder.build(move |mut capabilities| {

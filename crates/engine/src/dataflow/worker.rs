@@ -67,7 +67,7 @@ impl Shared {
         }
         for waker in self.wakers.lock().iter() {
             // A worker that is gone needs no waking.
-            drop(waker.activate());
+            let _ = waker.activate();
         }
     }
 

@@ -116,14 +116,6 @@ impl Operand {
             self.column.clone()
         }
     }
-
-    fn filter(&self, mask: &BooleanBuffer) -> Self {
-        if self.scalar {
-            self.clone()
-        } else {
-            Self::column(self.column.filter(mask))
-        }
-    }
 }
 
 /// The evaluation of one function for one batch: takes the failures of rows.
