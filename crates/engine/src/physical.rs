@@ -368,8 +368,8 @@ impl ProgramBuilder {
                     slot -= 1;
                     live.remove(&slot);
                     expression.for_each_column(&mut |read| {
- live.insert(read);
-});
+                        live.insert(read);
+                    });
                 }
                 Step::Filter { condition, live: after } => {
                     *after = live.iter().copied().collect();

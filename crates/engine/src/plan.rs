@@ -197,8 +197,8 @@ impl Plan {
     pub fn define(&mut self, node: NodeId, expression: Expression) -> Result<ColumnId, PlanError> {
         let mut read = BTreeSet::new();
         expression.for_each_column(&mut |column| {
- read.insert(ColumnId(column);
-}));
+            read.insert(ColumnId(column));
+        });
         for column in read {
             self.check_visible(column, node)?;
         }
