@@ -1,0 +1,377 @@
+"""The engine, as Python sees it. Implemented in Rust (`crates/python`); users never import it.
+
+A plan is made of *nodes*, streams of keyed rows, and *columns*, each belonging to a node; both are
+plain numbers here. A column is visible at its own node and at nodes that filter it (see
+ARCHITECTURE.md, "Plans"). Methods that make a node return its number; its columns are
+`Plan.columns(node)`.
+
+Every `origin` is `(file, line, text of the line)` in the user's program, or None.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, ClassVar, final
+
+type Node = int
+type Column = int
+type Origin = tuple[str, int, str] | None
+
+@final
+class DType:
+    """The type of a column. Immutable and hashable."""
+
+    NONE: ClassVar[DType]
+    ANY: ClassVar[DType]
+    BOOL: ClassVar[DType]
+    INT: ClassVar[DType]
+    FLOAT: ClassVar[DType]
+    STR: ClassVar[DType]
+    BYTES: ClassVar[DType]
+    POINTER: ClassVar[DType]
+    DATE_TIME_NAIVE: ClassVar[DType]
+    DATE_TIME_UTC: ClassVar[DType]
+    DURATION: ClassVar[DType]
+    JSON: ClassVar[DType]
+    OBJECT: ClassVar[DType]
+    CALLABLE: ClassVar[DType]
+
+    @staticmethod
+    def tuple(items: Sequence[DType]) -> DType: ...
+    @staticmethod
+    def list(item: DType) -> DType: ...
+    @staticmethod
+    def array(dimensions: int | None, element: DType) -> DType: ...
+    @staticmethod
+    def optional(inner: DType) -> DType: ...
+    @staticmethod
+    def future(inner: DType) -> DType: ...
+    @property
+    def kind(self) -> str:
+        """One of none any bool int float str bytes pointer date_time_naive date_time_utc duration json
+        tuple list array optional object callable future."""
+
+    @property
+    def arguments(self) -> Sequence[DType]:
+        """The types inside: of the items, the element, the value."""
+
+    @property
+    def is_optional(self) -> bool: ...
+    @property
+    def required(self) -> DType:
+        """The type without None."""
+
+    def is_subtype_of(self, other: DType) -> bool: ...
+    def least_upper_bound(self, other: DType) -> DType: ...
+    def convert(self, value: object) -> Any:
+        """The value as a column of the type would give it back (a list becomes a tuple, a datetime a
+        pandas Timestamp). Raises TypeError or ValueError, as a connector would, if it does not fit."""
+
+    def __eq__(self, other: object) -> bool: ...
+    def __hash__(self) -> int: ...
+
+@final
+class Pointer:
+    """The key of a row: 128 bits, written `^` and 26 characters. Hashable, ordered, `int(p)` works."""
+
+    def __new__(cls, value: int | str) -> Pointer: ...
+    def __int__(self) -> int: ...
+    def __lt__(self, other: Pointer) -> bool: ...
+    def __le__(self, other: Pointer) -> bool: ...
+    def __gt__(self, other: Pointer) -> bool: ...
+    def __ge__(self, other: Pointer) -> bool: ...
+    def __hash__(self) -> int: ...
+
+def pointer_from(values: Sequence[object]) -> Pointer:
+    """The key that `Table.pointer_from` gives rows with these values."""
+
+def infer_dtype(value: object) -> DType:
+    """The type of one Python value."""
+
+@final
+class Error:
+    """What an error cell is to Python. There is one."""
+
+ERROR: Error
+
+@final
+class Expression:
+    """How a column is computed. Immutable. Constructors raise TypeError if the types do not fit."""
+
+    @property
+    def dtype(self) -> DType: ...
+    @staticmethod
+    def literal(value: object, dtype: DType | None = None) -> Expression: ...
+    @staticmethod
+    def id() -> Expression:
+        """The key of the row."""
+
+    @staticmethod
+    def call(function: str, arguments: Sequence[Expression], origin: Origin = None) -> Expression:
+        """A function of the engine; the names are listed in `functions()`."""
+
+    @staticmethod
+    def if_else(condition: Expression, then: Expression, otherwise: Expression) -> Expression: ...
+    @staticmethod
+    def coalesce(arguments: Sequence[Expression]) -> Expression: ...
+    @staticmethod
+    def require(value: Expression, others: Sequence[Expression]) -> Expression: ...
+    @staticmethod
+    def fill_error(value: Expression, replacement: Expression) -> Expression: ...
+    @staticmethod
+    def pointer(
+        values: Sequence[Expression], instance: Expression | None = None, optional: bool = False
+    ) -> Expression: ...
+    @staticmethod
+    def declare(expression: Expression, dtype: DType) -> Expression: ...
+    @staticmethod
+    def user(
+        function: Callable[..., object],
+        arguments: Sequence[Expression],
+        keywords: Sequence[str],
+        dtype: DType,
+        *,
+        name: str,
+        deterministic: bool,
+        propagate_none: bool,
+        max_batch_size: int | None,
+        origin: Origin = None,
+    ) -> Expression:
+        """A Python function; the last `len(keywords)` arguments are passed by keyword. With a
+        `max_batch_size` it is called with lists and returns a list."""
+
+def functions() -> Sequence[str]: ...
+def reducers() -> Sequence[str]: ...
+
+@final
+class Field:
+    """A column of a source. `default` is used if `has_default`."""
+
+    def __new__(
+        cls,
+        name: str,
+        dtype: DType,
+        primary_key: bool = False,
+        has_default: bool = False,
+        default: object = None,
+    ) -> Field: ...
+    name: str
+    dtype: DType
+    primary_key: bool
+
+class Subject:
+    """The native half of `ConnectorSubject`; takes any arguments. Its rows are accepted between the
+    start of the run and its end."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any: ...
+    def next(self, **values: Any) -> None: ...
+    def next_json(self, message: str | bytes | Mapping[str, Any]) -> None: ...
+    def next_str(self, message: str) -> None: ...
+    def next_bytes(self, message: bytes) -> None: ...
+    def next_batch(self, rows: Iterable[object]) -> None: ...
+    def next_columns(self, columns: Mapping[str, object]) -> None: ...
+    def next_arrow(self, data: object) -> None: ...
+    def delete(self, **values: Any) -> None: ...
+    def commit(self) -> None: ...
+
+@final
+class Plan:
+    """What to compute. Building one starts nothing."""
+
+    def __new__(cls) -> Plan: ...
+    def explain(self) -> str: ...
+    # Columns.
+    def columns(self, node: Node) -> list[Column]: ...
+    def dtype(self, column: Column) -> DType: ...
+    def expression(self, column: Column) -> Expression: ...
+    def define(self, node: Node, expression: Expression) -> Column: ...
+    def is_visible(self, column: Column, node: Node) -> bool: ...
+    def is_append_only(self, node: Node) -> bool: ...
+    # Sources.
+    def python_source(
+        self,
+        subject: Subject,
+        fields: Sequence[Field],
+        *,
+        name: str,
+        format: str,
+        upsert: bool,
+        deletions: bool,
+        autocommit_milliseconds: int | None,
+        backlog_rows: int | None,
+        backlog_bytes: int | None,
+        origin: Origin,
+    ) -> Node:
+        """`format` is json (fields by name) or raw/binary (one column `data`)."""
+
+    def static_source(
+        self,
+        fields: Sequence[Field],
+        rows: Sequence[Sequence[object]],
+        *,
+        keys: Sequence[Pointer] | None,
+        times: Sequence[int] | None,
+        diffs: Sequence[int] | None,
+        name: str,
+        origin: Origin,
+    ) -> Node:
+        """Rows known beforehand, tuples in the order of the fields. Without keys they come from the primary
+        key, or from the row's number. With `times`, each row appears at its time (in any order in the list)."""
+
+    def file_source(
+        self,
+        path: str,
+        fields: Sequence[Field],
+        *,
+        format: str,
+        mode: str,
+        settings: Mapping[str, object],
+        object_pattern: str,
+        with_metadata: bool,
+        autocommit_milliseconds: int | None,
+        name: str,
+        origin: Origin,
+    ) -> Node:
+        """`format`: csv, json, plaintext, plaintext_by_file, binary, only_metadata; `mode`: static, streaming.
+        `settings`: delimiter, quote, escape, double_quote_escapes, quoting, comment (csv); paths (json: field ->
+        RFC 6901 pointer). `_metadata` follows the other columns if asked for."""
+
+    def error_log(self, origin: Origin) -> Node:
+        """The errors of the run: operator_id, message, trace."""
+    # Operators. Key columns are made with `Expression.pointer` and `define` first.
+    def filter(self, node: Node, condition: Column, origin: Origin) -> Node: ...
+    def reduce(
+        self,
+        node: Node,
+        key: Column,
+        groups: Sequence[Column],
+        reducers: Sequence[tuple[str, Sequence[Column], Mapping[str, object]]],
+        origin: Origin,
+    ) -> Node:
+        """Columns: the groups, then a column a reducer."""
+
+    def join(
+        self,
+        left: Node,
+        right: Node,
+        left_key: Column,
+        right_key: Column,
+        left_columns: Sequence[Column],
+        right_columns: Sequence[Column],
+        how: str,
+        id: str | None,
+        origin: Origin,
+    ) -> Node:
+        """`how`: inner left right outer; `id`: None (key of both ids), left or right.
+        Columns: those of the left, then those of the right."""
+
+    def concat(self, inputs: Sequence[tuple[Node, Sequence[Column]]], origin: Origin) -> Node: ...
+    def reindex(self, node: Node, key: Column, columns: Sequence[Column], origin: Origin) -> Node: ...
+    def update_rows(
+        self, left: Node, left_columns: Sequence[Column], right: Node, right_columns: Sequence[Column], origin: Origin
+    ) -> Node: ...
+    def update_cells(
+        self,
+        left: Node,
+        left_columns: Sequence[Column],
+        right: Node,
+        right_columns: Sequence[Column],
+        replaced: Sequence[int],
+        origin: Origin,
+    ) -> Node:
+        """Column `replaced[i]` of the left becomes column `i` of the right where the right has the row."""
+
+    def flatten(
+        self, node: Node, flattened: Column, columns: Sequence[Column], origin_id: bool, origin: Origin
+    ) -> Node:
+        """Columns: the element, the others, and the original key if `origin_id`."""
+
+    def lookup(
+        self,
+        node: Node,
+        pointer: Column,
+        columns: Sequence[Column],
+        target: Node,
+        target_columns: Sequence[Column],
+        optional: bool,
+        allow_misses: bool,
+        origin: Origin,
+    ) -> Node:
+        """Rows of `node`. Columns: those of `node`, then those of the target's row."""
+
+    def key_join(
+        self, node: Node, columns: Sequence[Column], others: Sequence[tuple[Node, Sequence[Column]]], origin: Origin
+    ) -> Node:
+        """Rows of `node`; the others have the same keys. Columns: those of `node`, then those of the others."""
+
+    def semi_join(
+        self, node: Node, columns: Sequence[Column], others: Sequence[Node], keep_matched: bool, origin: Origin
+    ) -> Node:
+        """Rows whose key is in all of the others (`keep_matched`), or in none."""
+    # Outputs.
+    def csv_write(
+        self, node: Node, columns: Sequence[tuple[str, Column]], path: str, sort_by: Sequence[int], name: str | None, origin: Origin
+    ) -> None: ...
+    def jsonlines_write(
+        self, node: Node, columns: Sequence[tuple[str, Column]], path: str, sort_by: Sequence[int], name: str | None, origin: Origin
+    ) -> None: ...
+    def null_write(self, node: Node, columns: Sequence[tuple[str, Column]], name: str | None, origin: Origin) -> None: ...
+    def subscribe(
+        self,
+        node: Node,
+        columns: Sequence[tuple[str, Column]],
+        *,
+        on_change: Callable[..., object] | None,
+        on_time_end: Callable[[int], object] | None,
+        on_end: Callable[[], object] | None,
+        skip_errors: bool,
+        sort_by: Sequence[int],
+        name: str | None,
+        origin: Origin,
+    ) -> None:
+        """Calls `on_change(key=, row=, time=, is_addition=)`, `on_time_end(time)`, `on_end()`."""
+
+    def capture(self, node: Node, columns: Sequence[Column], origin: Origin) -> Capture: ...
+    # Running.
+    def run(
+        self,
+        *,
+        everything: bool,
+        workers: int,
+        terminate_on_error: bool,
+        start_time: int | None,
+        captures_only: Sequence[Capture] | None,
+    ) -> Run:
+        """Starts a run. With `captures_only` just these captures run, and no other output; otherwise all
+        outputs but captures."""
+
+@final
+class Capture:
+    """Takes the updates of a table during the run it is part of."""
+
+    def updates(self) -> list[tuple[Pointer, tuple[Any, ...], int, int]]:
+        """(key, row, time, diff) in the order of times, deletions first; consolidated. Error cells are ERROR."""
+
+@final
+class Statistics:
+    name: str
+    role: str
+    """source, operator or sink"""
+    rows_in: int
+    rows_out: int
+    rejected: int
+    backlog: int
+    time: int
+
+@final
+class Run:
+    """A run under way."""
+
+    def wait(self, seconds: float) -> bool:
+        """Waits without the GIL; True when the run has ended. Raises what ended it, once."""
+
+    def stop(self) -> None:
+        """Asks the sources to end (`on_stop` of subjects is called); then wait."""
+
+    def abort(self) -> None:
+        """Ends the run at once."""
+
+    def statistics(self) -> list[Statistics]: ...
