@@ -171,6 +171,12 @@ class Subject:
     def next_arrow(self, data: object) -> None: ...
     def delete(self, **values: Any) -> None: ...
     def commit(self) -> None: ...
+    def _close_native(self, error: BaseException | None) -> None:
+        """Commits and ends the source; with an error the run ends with it. Only the first call counts, except
+        that an error still reaches a run under way."""
+
+    def _set_autocommit(self, enabled: bool) -> None:
+        """Whether the autocommit timer may close a commit; enabling it closes one."""
 
 @final
 class Plan:

@@ -1,0 +1,26 @@
+"""Everything that reads tables from the outside world and writes them to it."""
+
+from pathway.io import csv, fs, jsonlines, null, plaintext, python
+from pathway.io._csv_settings import CsvParserSettings
+from pathway.io._subscribe import (
+    OnChangeCallback,
+    OnChangeCallbackAsync,
+    OnFinishCallback,
+    OnTimeEndCallback,
+    subscribe,
+)
+
+__all__ = [
+    "CsvParserSettings",
+    "OnChangeCallback",
+    "OnChangeCallbackAsync",
+    "OnFinishCallback",
+    "OnTimeEndCallback",
+    "csv",
+    "fs",
+    "jsonlines",
+    "null",
+    "plaintext",
+    "python",
+    "subscribe",
+]

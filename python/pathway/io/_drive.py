@@ -1,0 +1,115 @@
+"""Runs `run` of a subject, whichever of its four forms it has: it sends rows itself, or yields them, or does one
+of the two asynchronously.
+
+What counts is what the call gives back, so a plain method that returns a generator works too.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import inspect
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pathway.io._subject import ConnectorSubject
+
+
+class Cancellable:
+    """An asynchronous `run` under way, which another thread may cancel."""
+
+    def __init__(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._task = asyncio.current_task()
+        self.cancelled = False
+
+    def cancel(self) -> None:
+        if self._task is None or self._loop.is_closed():
+            return
+        self.cancelled = True
+        try:
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        except RuntimeError:
+            # The loop was closed in between: there is nothing left to cancel.
+            pass
+
+
+def call(function: Callable[[], Any]) -> None:
+    """Calls a hook that may be asynchronous."""
+    result = function()
+    if inspect.isawaitable(result):
+        asyncio.run(_awaited(result))
+
+
+async def _awaited(result: Awaitable[Any]) -> Any:
+    return await result
+
+
+def drive(subject: ConnectorSubject) -> None:
+    """Calls `run` of the subject and sends what it yields."""
+    result = subject.run()
+    if inspect.isawaitable(result):
+        asyncio.run(_cancellable(subject, result))
+    elif isinstance(result, AsyncIterator):
+        asyncio.run(_cancellable(subject, _drain(subject, result)))
+    elif isinstance(result, Iterator):
+        try:
+            for item in result:
+                send(subject, item)
+        finally:
+            close = getattr(result, "close", None)
+            if close is not None:
+                close()
+
+
+async def _drain(subject: ConnectorSubject, items: AsyncIterator[Any]) -> None:
+    try:
+        async for item in items:
+            send(subject, item)
+    finally:
+        close = getattr(items, "aclose", None)
+        if close is not None:
+            await close()
+
+
+async def _cancellable(subject: ConnectorSubject, work: Awaitable[Any]) -> None:
+    """Runs the work, then `on_stop` in the same loop: it may close what belongs to the loop."""
+    running = Cancellable()
+    with subject._stop_lock:
+        subject._coroutine = running
+        stopped = subject._on_stop_called
+    try:
+        if stopped:
+            running.cancel()
+        await work
+    except asyncio.CancelledError:
+        if not running.cancelled:
+            raise
+    finally:
+        if inspect.iscoroutinefunction(subject.on_stop):
+            with subject._stop_lock:
+                called, subject._on_stop_called = subject._on_stop_called, True
+            if not called:
+                await subject.on_stop()
+
+
+def send(subject: ConnectorSubject, item: object) -> None:
+    """Sends what `run` has yielded: a row or a batch."""
+    if isinstance(item, Mapping):
+        subject.next(**item)
+    elif isinstance(item, str):
+        subject.next_str(item)
+    elif isinstance(item, bytes):
+        subject.next_bytes(item)
+    elif hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
+        subject.next_arrow(item)
+    elif hasattr(item, "_fields") or dataclasses.is_dataclass(item) or hasattr(item, "model_dump"):
+        subject.next_batch((item,))
+    elif isinstance(item, Iterable):
+        subject.next_batch(item)
+    else:
+        raise TypeError(
+            f"run() of {type(subject).__name__} yielded a value of type {type(item).__name__}: a row is a dict, a "
+            "dataclass, a NamedTuple, a pydantic model, or JSON as str or bytes; a batch is a list of rows or arrow data"
+        )

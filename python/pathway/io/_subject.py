@@ -1,0 +1,213 @@
+"""The Python half of a connector written in Python.
+
+A `ConnectorSubject` has two halves. The native one (`_native.Subject`) takes rows: `next`, `next_batch`,
+`commit` and their kin append straight to the engine's columns. This one has the life cycle:
+
+    pw.run() ── _start_run() ── thread: start() → run() → on_stop() → end() → _close_native(error | None)
+       └─ stop (Ctrl-C, SIGTERM, a failure elsewhere) ── _stop_requested(): on_stop()
+
+`on_stop` is called exactly once a run, by whichever comes first. Whatever ends the thread reaches
+`_close_native`, so a run never waits for a subject that is gone. After a stop, the native half raises
+`StopSubject` from `next`, which unwinds `run`.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+import logging
+import threading
+from abc import ABC, abstractmethod
+from typing import Any, Literal
+
+from pathway import _native
+from pathway.io import _deletions, _drive
+
+logger = logging.getLogger("pathway")
+
+
+class StopSubject(SystemExit):
+    """Raised by `next` once the run has been told to stop, to unwind `run`.
+
+    It is a SystemExit so that `except Exception` in a client library does not swallow it, and so that a
+    thread of such a library ends quietly.
+    """
+
+
+class SessionType(enum.Enum):
+    """How rows with the key of an earlier row are understood."""
+
+    NATIVE = "native"
+    """Every row is an insertion of its own."""
+    UPSERT = "upsert"
+    """A row replaces the earlier row with its key."""
+
+
+class ConnectorSubject(_native.Subject, ABC):
+    """A data source of your own: subclass it, write ``run``, and pass an instance to ``pw.io.python.read``.
+
+    ``run`` is called in a thread of its own when the computation starts. It sends rows with:
+
+    - ``next(**values)``: one row;
+    - ``next_json(message)``: one row as a JSON object, in a ``str``, ``bytes`` or ``dict``;
+    - ``next_batch(rows)``: many rows: dicts, dataclasses, NamedTuples or pydantic models;
+    - ``next_columns({"a": [...], ...})``: many rows as lists or numpy arrays;
+    - ``next_arrow(data)``: many rows of pyarrow, polars, pandas or duckdb;
+    - ``next_str(message)``, ``next_bytes(message)``: a JSON object, or the column ``data`` of a raw source;
+    - ``delete(**values)``: takes a row back;
+    - ``commit()``: what was sent so far becomes visible, all at once; otherwise a timer commits;
+    - ``close()``: commits and ends the source; called for you when ``run`` returns.
+
+    Instead of calling them, ``run`` may be a generator that yields rows (dicts, dataclasses, NamedTuples, pydantic
+    models) or batches (lists of these, arrow data), an ``async def``, or an asynchronous generator. Any number of
+    threads may send rows. When the engine is busy, sending waits.
+
+    Args:
+        datasource_name: a name for messages and monitoring.
+        session_type: ``"native"``, every row is an insertion; or ``"upsert"``, a row replaces the earlier one with
+            the same primary key.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> class Countdown(pw.io.python.ConnectorSubject):
+    ...     def run(self):
+    ...         for seconds in (3, 2, 1):
+    ...             self.next(seconds=seconds)
+    >>> class CountdownSchema(pw.Schema):
+    ...     seconds: int
+    >>> table = pw.io.python.read(Countdown(), schema=CountdownSchema)
+    >>> pw.debug.compute_and_print(table, include_id=False)
+    seconds
+    1
+    2
+    3
+    """
+
+    deletions_enabled: bool | None = None
+    """Whether rows may be deleted. Left at None, it is found out: yes for an upsert session, else whether the code
+    of ``run`` can reach a ``delete``. A source without deletions is append-only, which some operations need."""
+
+    def __init__(
+        self, datasource_name: str = "python", *, session_type: Literal["native", "upsert"] = "native"
+    ) -> None:
+        missing = sorted(getattr(type(self), "__abstractmethods__", ()))
+        if missing:
+            raise TypeError(f"Can't instantiate {type(self).__name__}: it does not define {', '.join(missing)}()")
+        if session_type not in ("native", "upsert"):
+            raise ValueError(f"invalid session_type {session_type!r}: expected 'native' or 'upsert'")
+        self.datasource_name = datasource_name
+        self._session = SessionType(session_type)
+        self._already_read = False
+        self._stop_lock = threading.Lock()
+        self._on_stop_called = False
+        self._coroutine: _drive.Cancellable | None = None
+
+    @abstractmethod
+    def run(self) -> Any:
+        """Sends the rows; when it returns the source ends. Called in a thread of its own."""
+
+    def on_stop(self) -> Any:
+        """Called once when the source ends: ``run`` has returned or raised, or the computation is told to stop.
+
+        In the last case ``run`` may still be under way in its thread: close here what it waits for.
+        """
+
+    def start(self) -> None:
+        """Called in the subject's thread, before ``run``."""
+
+    def end(self) -> None:
+        """Called in the subject's thread, after ``on_stop``."""
+
+    def close(self) -> None:
+        """Commits what was sent and ends the source. Rows sent afterwards are ignored."""
+        self._close_native(None)
+
+    def on_persisted_run(self) -> None:
+        """Called before ``seek`` and ``start`` in a run with persistence."""
+
+    def seek(self, state: bytes) -> None:
+        """Called in a run with persistence, with the offset reported before the last durable commit."""
+        self._seek(state)
+
+    def _seek(self, state: bytes) -> None:
+        raise NotImplementedError(f"{type(self).__name__} has a stored offset, but does not define _seek()")
+
+    @property
+    def _datasource_name(self) -> str:
+        return self.datasource_name
+
+    @property
+    def _session_type(self) -> SessionType:
+        return self._session
+
+    @property
+    def _deletions_enabled(self) -> bool:
+        if self.deletions_enabled is not None:
+            return self.deletions_enabled
+        return self._is_upsert() or _deletions.are_reachable(type(self))
+
+    def _is_upsert(self) -> bool:
+        return SessionType(self._session_type) is SessionType.UPSERT
+
+    def _is_finite(self) -> bool:
+        """False keeps the source open when ``run`` returns, for rows sent by other threads."""
+        return True
+
+    def _disable_commits(self) -> None:
+        """From now on only ``commit()`` commits, not the timer."""
+        self._set_autocommit(False)
+
+    def _enable_commits(self) -> None:
+        """Commits, and lets the timer commit again."""
+        self._set_autocommit(True)
+
+    # Called by the native half.
+
+    def _start_run(self) -> None:
+        """Starts the thread of the subject. Called when a run starts."""
+        with self._stop_lock:
+            self._on_stop_called = False
+            self._coroutine = None
+        threading.Thread(target=self._run_thread, name=f"pathway:{self.datasource_name}", daemon=True).start()
+
+    def _run_thread(self) -> None:
+        """Everything the subject's thread does."""
+        error: BaseException | None = None
+        try:
+            self.start()
+            _drive.drive(self)
+        except StopSubject:
+            pass
+        except BaseException as raised:
+            error = raised
+        for hook in (self._call_on_stop, self.end):
+            try:
+                hook()
+            except StopSubject:
+                pass
+            except BaseException as raised:
+                error = error or raised
+        if error is not None:
+            logger.error("%s: the connector failed: %s: %s", self.datasource_name, type(error).__name__, error)
+        if error is not None or self._is_finite():
+            self._close_native(error)
+
+    def _stop_requested(self) -> None:
+        """The computation is told to stop; the thread of the subject may still be running."""
+        running = self._coroutine
+        if running is None or not inspect.iscoroutinefunction(self.on_stop):
+            try:
+                self._call_on_stop()
+            except BaseException as error:
+                self._close_native(error)
+        if running is not None:
+            # An asynchronous on_stop is awaited where run is unwound, in its own event loop.
+            running.cancel()
+
+    def _call_on_stop(self) -> None:
+        with self._stop_lock:
+            if self._on_stop_called:
+                return
+            self._on_stop_called = True
+        _drive.call(self.on_stop)

@@ -1,0 +1,124 @@
+"""Calls Python functions with the changes of a table."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pathway import _event_loop
+from pathway._native import Pointer
+from pathway.io import _tables
+
+if TYPE_CHECKING:
+    from pathway import ColumnReference, Table
+
+
+class OnChangeCallback(Protocol):
+    """Called with one change of one row."""
+
+    def __call__(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None: ...
+
+
+class OnChangeCallbackAsync(Protocol):
+    """Called with one change of one row; awaited together with the other changes of the same time."""
+
+    async def __call__(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None: ...
+
+
+class OnTimeEndCallback(Protocol):
+    """Called after the last change of a time."""
+
+    def __call__(self, time: int) -> None: ...
+
+
+class OnFinishCallback(Protocol):
+    """Called after the last change of all."""
+
+    def __call__(self) -> None: ...
+
+
+def subscribe(
+    table: Table[Any],
+    on_change: OnChangeCallback | OnChangeCallbackAsync,
+    on_end: OnFinishCallback | None = None,
+    on_time_end: OnTimeEndCallback | None = None,
+    *,
+    name: str | None = None,
+    sort_by: Iterable[ColumnReference] | None = None,
+) -> None:
+    """Calls functions with every change of a table.
+
+    Changes that belong together (of one commit) have the same ``time`` and come one after the other. An updated row
+    comes as the removal of the old one and the addition of the new one. An exception in a function ends the run and
+    is raised by ``pw.run``.
+
+    Args:
+        table: the table to follow.
+        on_change: called with the keywords ``key`` (a Pointer), ``row`` (a dict), ``time`` (an even number of
+            milliseconds) and ``is_addition``. If it is a coroutine function, it is awaited for all changes of one
+            time at once.
+        on_end: called without arguments after the last change.
+        on_time_end: called with the time after the last change at that time.
+        name: a name for monitoring.
+        sort_by: columns of the table that order the changes of one time.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... city   | degrees | __time__
+    ... Oslo   | 4       | 2
+    ... Naples | 19      | 4
+    ... ''')
+    >>> pw.io.subscribe(
+    ...     table,
+    ...     on_change=lambda key, row, time, is_addition: print(time, row),
+    ...     on_end=lambda: print("end"),
+    ... )
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    2 {'city': 'Oslo', 'degrees': 4}
+    4 {'city': 'Naples', 'degrees': 19}
+    end
+    """
+    change: Any = on_change
+    time_end: Any = on_time_end
+    if not callable(on_change):
+        raise TypeError(f"parameter on_change has to be callable, found {on_change!r}")
+    if _is_coroutine_function(on_change):
+        if sort_by is not None:
+            raise ValueError("Using sort_by with async observer is not supported")
+        change, time_end = _gather_by_time(on_change, on_time_end)
+    output = _tables.output(table, sort_by)
+    _tables.plan().subscribe(
+        output.node,
+        output.columns,
+        on_change=change,
+        on_time_end=time_end,
+        on_end=on_end,
+        skip_errors=True,
+        sort_by=output.sort_by,
+        name=_tables.check_name(name),
+        origin=output.origin,
+    )
+
+
+def _is_coroutine_function(function: object) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+
+
+def _gather_by_time(on_change: Any, on_time_end: OnTimeEndCallback | None) -> tuple[Any, Any]:
+    """Callbacks that collect the coroutines of one time and run them together at its end."""
+    waiting: list[Awaitable[None]] = []
+
+    def collect(**change: Any) -> None:
+        waiting.append(on_change(**change))
+
+    def run_all(time: int) -> None:
+        coroutines = waiting.copy()
+        waiting.clear()
+        _event_loop.run_together(coroutines)
+        if on_time_end is not None:
+            on_time_end(time)
+
+    return collect, run_all

@@ -1,0 +1,104 @@
+"""Between the tables users see and the nodes of the native plan, for everything that reads or writes.
+
+Connectors use these few functions and nothing else of a table's inside.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pathway import _native
+from pathway._graph import G
+from pathway._origin import user_origin
+
+if TYPE_CHECKING:
+    from pathway import ColumnReference, Schema, Table
+
+
+class Output(NamedTuple):
+    """What a sink needs to know of a table."""
+
+    node: int
+    columns: list[tuple[str, int]]
+    sort_by: list[int]
+    """Positions in `columns`."""
+    origin: _native.Origin
+
+
+def check_schema(schema: object) -> type[Schema]:
+    """The schema, or the error for what was passed instead."""
+    from pathway import Schema
+
+    if schema is None:
+        raise ValueError("Schema must be specified.")
+    if not (isinstance(schema, type) and issubclass(schema, Schema)):
+        raise TypeError(f"parameter schema has to be a subclass of pw.Schema, found {schema!r}")
+    return schema
+
+
+def check_table(table: object) -> Table[Any]:
+    from pathway import Table
+
+    if not isinstance(table, Table):
+        raise TypeError(f"parameter table has to be a pw.Table, found {table!r}")
+    return table
+
+
+def check_name(name: object) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"parameter name has to be a string, found {name!r}")
+    return name
+
+
+def check_positive(parameter: str, value: object) -> int | None:
+    """An optional number above zero."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"parameter {parameter} has to be an int or None, found {value!r}")
+    if value <= 0:
+        raise ValueError(f"parameter {parameter} has to be above zero, found {value}")
+    return value
+
+
+def fields(schema: type[Schema]) -> list[_native.Field]:
+    """The columns of a schema, as a native source wants them."""
+    return schema._fields()
+
+
+def source_table(node: int, schema: type[Schema]) -> Table[Any]:
+    """The table of a native source that has the columns of the schema."""
+    from pathway import Table
+
+    return Table._from_source(node, schema)
+
+
+def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
+    checked = check_table(table)
+    names = list(checked._columns)
+    return Output(
+        node=checked._node,
+        columns=list(checked._columns.items()),
+        sort_by=[_position(checked, names, reference) for reference in sort_by or ()],
+        origin=user_origin(),
+    )
+
+
+def _position(table: Table[Any], names: Sequence[str], reference: ColumnReference) -> int:
+    from pathway import ColumnReference
+
+    if not isinstance(reference, ColumnReference):
+        raise TypeError(f"sort_by takes columns of the table, found {reference!r}")
+    if reference.table is not table or reference.name not in names:
+        raise ValueError(f"The column {reference!r} doesn't belong to the target table {table!r}")
+    return names.index(reference.name)
+
+
+def path_text(path: str | os.PathLike[str]) -> str:
+    return os.fspath(path)
+
+
+def plan() -> _native.Plan:
+    return G.plan

@@ -1,0 +1,185 @@
+"""Files and folders. ``pw.io.csv``, ``pw.io.jsonlines`` and ``pw.io.plaintext`` are short forms of this module."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pathway._origin import user_origin
+from pathway.io import _tables
+from pathway.io._csv_settings import CsvParserSettings
+
+if TYPE_CHECKING:
+    from pathway import ColumnReference, Schema, Table
+
+__all__ = ["read", "write"]
+
+# The formats of `read`: whether they take their columns from a schema, and otherwise which type `data` has.
+_FORMATS: dict[str, type | None] = {
+    "csv": None,
+    "json": None,
+    "plaintext": str,
+    "plaintext_by_file": str,
+    "binary": bytes,
+    "only_metadata": None,
+}
+
+
+def read(
+    path: str | os.PathLike[str],
+    format: Literal["csv", "json", "plaintext", "plaintext_by_file", "binary", "only_metadata"],
+    *,
+    schema: type[Schema] | None = None,
+    mode: Literal["streaming", "static"] = "streaming",
+    csv_settings: CsvParserSettings | None = None,
+    json_field_paths: Mapping[str, str] | None = None,
+    object_pattern: str = "*",
+    with_metadata: bool = False,
+    name: str | None = None,
+    autocommit_duration_ms: int | None = 1500,
+    max_backlog_size: int | None = None,
+    debug_data: Any = None,
+) -> Table[Any]:
+    """Reads a file, all files that match a glob, or all files of a folder.
+
+    Args:
+        path: a file, a glob, or a folder, which is read with its subfolders.
+        format: ``"csv"``; ``"json"``, one object a line; ``"plaintext"``, a row for each line; ``"plaintext_by_file"``
+            and ``"binary"``, a row for each file; ``"only_metadata"``, a row for each file without its content. The
+            last four have a column ``data``, but for ``"only_metadata"``.
+        schema: the columns, for csv and json.
+        mode: ``"static"`` reads what is there and ends. ``"streaming"`` goes on following new, changed and deleted
+            files; the rows of a file that has changed or gone are taken back.
+        csv_settings: delimiter, quotes and so on.
+        json_field_paths: for fields that are not at the top of the object, their JSON pointers (RFC 6901).
+        object_pattern: a glob that the names of files in a folder have to match.
+        with_metadata: adds a column ``_metadata``, a Json with ``path``, ``size``, ``modified_at``, ``created_at``,
+            ``owner`` and ``seen_at``.
+        name: a unique name for messages and monitoring.
+        autocommit_duration_ms: how often what was read becomes visible.
+        max_backlog_size: not supported for files; the reader waits for the engine on its own.
+        debug_data: rows used instead of the files in runs with ``debug=True``.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import pathway as pw
+    >>> folder = pathlib.Path(tempfile.mkdtemp())
+    >>> _ = (folder / "a.csv").write_text("metal,kelvin\\ntin,505\\nlead,601\\n")
+    >>> class Metal(pw.Schema):
+    ...     metal: str
+    ...     kelvin: int
+    >>> table = pw.io.fs.read(folder, format="csv", schema=Metal, mode="static")
+    >>> pw.debug.compute_and_print(table, include_id=False)
+    metal | kelvin
+    lead  | 601
+    tin   | 505
+    """
+    if format not in _FORMATS:
+        raise ValueError(f"invalid format {format!r}: expected one of {', '.join(_FORMATS)}")
+    if mode not in ("streaming", "static"):
+        raise ValueError(f"invalid mode {mode!r}: expected 'streaming' or 'static'")
+    if max_backlog_size is not None:
+        raise NotImplementedError("max_backlog_size is not supported for files yet")
+    schema = _schema_for(format, schema)
+    fields = _tables.fields(schema)
+    node = _tables.plan().file_source(
+        _tables.path_text(path),
+        fields,
+        format=format,
+        mode=mode,
+        settings=_settings(format, csv_settings, json_field_paths, [field.name for field in fields]),
+        object_pattern=object_pattern,
+        with_metadata=with_metadata or format == "only_metadata",
+        autocommit_milliseconds=_tables.check_positive("autocommit_duration_ms", autocommit_duration_ms),
+        name=_tables.check_name(name) or format,
+        origin=user_origin(),
+    )
+    if with_metadata or format == "only_metadata":
+        schema = _with_metadata(schema)
+    return _tables.source_table(node, schema)
+
+
+def _schema_for(format: str, schema: type[Schema] | None) -> type[Schema]:
+    if format in ("csv", "json"):
+        return _tables.check_schema(schema)
+    if schema is not None:
+        raise ValueError(f"format {format!r} takes no schema")
+    from pathway import schema_from_types
+
+    data = _FORMATS[format]
+    return schema_from_types() if data is None else schema_from_types(data=data)
+
+
+def _with_metadata(schema: type[Schema]) -> type[Schema]:
+    from pathway import Json, schema_from_types
+
+    # The columns of the right operand come first.
+    return schema_from_types(_metadata=Json) | schema
+
+
+def _settings(
+    format: str,
+    csv_settings: CsvParserSettings | None,
+    json_field_paths: Mapping[str, str] | None,
+    names: list[str],
+) -> dict[str, object]:
+    if csv_settings is not None and format != "csv":
+        raise ValueError(f"csv_settings are for the format 'csv', not for {format!r}")
+    if json_field_paths is not None and format != "json":
+        raise ValueError(f"json_field_paths are for the format 'json', not for {format!r}")
+    if format == "csv":
+        return (csv_settings or CsvParserSettings())._native()
+    if json_field_paths is not None:
+        unknown = sorted(set(json_field_paths) - set(names))
+        if unknown:
+            raise ValueError(f"json_field_paths names fields that the schema does not have: {', '.join(unknown)}")
+        return {"paths": dict(json_field_paths)}
+    return {}
+
+
+def write(
+    table: Table[Any],
+    filename: str | os.PathLike[str],
+    format: Literal["json", "csv"],
+    *,
+    name: str | None = None,
+    sort_by: Iterable[ColumnReference] | None = None,
+) -> None:
+    """Writes the changes of a table to a file, see ``pw.io.csv.write`` and ``pw.io.jsonlines.write``.
+
+    Args:
+        table: the table to write.
+        filename: the file; it is created when the run starts, and what it held is lost.
+        format: ``"csv"`` or ``"json"``.
+        name: a name for monitoring.
+        sort_by: columns of the table that order the changes of one time.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import pathway as pw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "moons.jsonl"
+    >>> table = pw.debug.table_from_markdown('''
+    ... moon | planet
+    ... Io   | Jupiter
+    ... ''')
+    >>> pw.io.fs.write(table, path, format="json")
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    >>> print(path.read_text(), end="")
+    {"moon":"Io","planet":"Jupiter","diff":1,"time":0}
+    """
+    output = _tables.output(table, sort_by)
+    plan = _tables.plan()
+    writers = {"csv": plan.csv_write, "json": plan.jsonlines_write}
+    if format not in writers:
+        raise ValueError(f"invalid format {format!r}: expected 'csv' or 'json'")
+    writers[format](
+        output.node,
+        output.columns,
+        _tables.path_text(filename),
+        output.sort_by,
+        _tables.check_name(name),
+        output.origin,
+    )

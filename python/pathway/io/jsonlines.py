@@ -1,0 +1,106 @@
+"""Files with one JSON object a line."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
+
+from pathway.io import fs
+
+if TYPE_CHECKING:
+    from pathway import ColumnReference, Schema, Table
+
+__all__ = ["read", "write"]
+
+
+def read(
+    path: str | os.PathLike[str],
+    *,
+    schema: type[Schema] | None = None,
+    mode: Literal["streaming", "static"] = "streaming",
+    json_field_paths: Mapping[str, str] | None = None,
+    object_pattern: str = "*",
+    with_metadata: bool = False,
+    autocommit_duration_ms: int | None = 1500,
+    name: str | None = None,
+    max_backlog_size: int | None = None,
+    debug_data: Any = None,
+) -> Table[Any]:
+    """Reads files with one JSON object a line. The arguments are those of ``pw.io.fs.read``.
+
+    Args:
+        path: a file, a glob, or a folder.
+        schema: the fields to read.
+        mode: ``"static"`` reads what is there; ``"streaming"`` follows new, changed and deleted files.
+        json_field_paths: for fields that are not at the top of the object, their JSON pointers (RFC 6901).
+        object_pattern: a glob that the names of files in a folder have to match.
+        with_metadata: adds a column ``_metadata`` about the file.
+        autocommit_duration_ms: how often what was read becomes visible.
+        name: a unique name for messages and monitoring.
+        max_backlog_size: not supported for files.
+        debug_data: rows used instead of the files in runs with ``debug=True``.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import pathway as pw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "notes.jsonl"
+    >>> _ = path.write_text('{"note": "la", "pitch": {"hertz": 440}}\\n')
+    >>> class Note(pw.Schema):
+    ...     note: str
+    ...     hertz: int
+    >>> table = pw.io.jsonlines.read(
+    ...     path, schema=Note, json_field_paths={"hertz": "/pitch/hertz"}, mode="static"
+    ... )
+    >>> pw.debug.compute_and_print(table, include_id=False)
+    note | hertz
+    la   | 440
+    """
+    return fs.read(
+        path,
+        "json",
+        schema=schema,
+        mode=mode,
+        json_field_paths=json_field_paths,
+        object_pattern=object_pattern,
+        with_metadata=with_metadata,
+        autocommit_duration_ms=autocommit_duration_ms,
+        name=name,
+        max_backlog_size=max_backlog_size,
+        debug_data=debug_data,
+    )
+
+
+def write(
+    table: Table[Any],
+    filename: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    sort_by: Iterable[ColumnReference] | None = None,
+) -> None:
+    """Writes the changes of a table to a file, a JSON object a line.
+
+    Each object has the columns, then ``diff``, 1 for an addition and -1 for a removal, and ``time``.
+
+    Args:
+        table: the table to write.
+        filename: the file; it is created when the run starts, and what it held is lost.
+        name: a name for monitoring.
+        sort_by: columns of the table that order the changes of one time.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import pathway as pw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "winds.jsonl"
+    >>> table = pw.debug.table_from_markdown('''
+    ... wind  | knots
+    ... bora  | 52.5
+    ... ''')
+    >>> pw.io.jsonlines.write(table, path)
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    >>> print(path.read_text(), end="")
+    {"wind":"bora","knots":52.5,"diff":1,"time":0}
+    """
+    fs.write(table, filename, "json", name=name, sort_by=sort_by)

@@ -1,0 +1,35 @@
+"""A sink that takes everything and keeps nothing: it makes a table be computed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from pathway.io import _tables
+
+if TYPE_CHECKING:
+    from pathway import ColumnReference, Table
+
+__all__ = ["write"]
+
+
+def write(table: Table[Any], *, name: str | None = None, sort_by: Iterable[ColumnReference] | None = None) -> None:
+    """Computes a table and drops it.
+
+    Args:
+        table: the table.
+        name: a name for monitoring.
+        sort_by: accepted like in every other sink; it changes nothing.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... a
+    ... 1
+    ... ''')
+    >>> pw.io.null.write(table)
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    """
+    output = _tables.output(table, sort_by)
+    _tables.plan().null_write(output.node, output.columns, _tables.check_name(name), output.origin)

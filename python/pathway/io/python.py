@@ -1,0 +1,195 @@
+"""Connectors written in Python: sources (``ConnectorSubject``) and sinks (``ConnectorObserver``)."""
+
+from __future__ import annotations
+
+import warnings
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Literal
+
+from pathway._native import Pointer
+from pathway._origin import user_origin
+from pathway.io import _tables
+from pathway.io._subject import ConnectorSubject, SessionType
+from pathway.io._subscribe import subscribe
+
+if TYPE_CHECKING:
+    from pathway import ColumnReference, Schema, Table
+
+__all__ = ["AsyncConnectorObserver", "ConnectorObserver", "ConnectorSubject", "SessionType", "read", "write"]
+
+
+def read(
+    subject: ConnectorSubject,
+    *,
+    schema: type[Schema] | None = None,
+    format: Literal["json", "raw", "binary"] | None = None,
+    autocommit_duration_ms: int | None = 1500,
+    debug_data: Any = None,
+    name: str | None = None,
+    max_backlog_size: int | None = None,
+    max_backlog_bytes: int | None = None,
+    persistent_id: str | None = None,
+) -> Table[Any]:
+    """A table of the rows that a ``ConnectorSubject`` sends.
+
+    Args:
+        subject: an instance of your subclass of ``ConnectorSubject``. Each instance makes one table.
+        schema: the columns. Columns with ``primary_key=True`` give a row its key; without any, each row gets a key
+            of its own.
+        format: deprecated; ``"raw"`` and ``"binary"`` make one column ``data``.
+        autocommit_duration_ms: how often what was sent becomes visible on its own. None: only at ``commit()`` and at
+            the end.
+        debug_data: rows used instead of the subject in runs with ``debug=True``.
+        name: a unique name for messages and monitoring.
+        max_backlog_size: how many rows may wait for the engine before sending waits. It has a default.
+        max_backlog_bytes: the same in bytes.
+        persistent_id: deprecated, use ``name``.
+
+    A row that does not fit the schema is left out; it is logged, counted, and found in ``pw.global_error_log()``. A
+    field that the schema does not have is ignored, and reported once.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> class Stations(pw.io.python.ConnectorSubject):
+    ...     def run(self):
+    ...         self.next(code="KBP", metres=178)
+    ...         self.next(code="LPB", metres=4061)
+    >>> class StationSchema(pw.Schema):
+    ...     code: str = pw.column_definition(primary_key=True)
+    ...     metres: int
+    >>> stations = pw.io.python.read(Stations(), schema=StationSchema)
+    >>> pw.debug.compute_and_print(stations, include_id=False)
+    code | metres
+    KBP  | 178
+    LPB  | 4061
+    """
+    if persistent_id is not None:
+        warnings.warn("persistent_id is deprecated, use name instead", DeprecationWarning, stacklevel=2)
+        name = name if name is not None else persistent_id
+    _check_subject(subject)
+    if format is not None:
+        warnings.warn("format is deprecated: the fields of a row are the columns", DeprecationWarning, stacklevel=2)
+    schema = _schema_for(format, schema)
+    fields = _tables.fields(schema)
+    upsert = subject._is_upsert()
+    if upsert and not any(field.primary_key for field in fields):
+        raise ValueError(
+            "session_type='upsert' requires a schema with at least one primary_key column: upserts replace the row "
+            "with the same primary key"
+        )
+    autocommit = _tables.check_positive("autocommit_duration_ms", autocommit_duration_ms)
+    backlog_rows = _tables.check_positive("max_backlog_size", max_backlog_size)
+    backlog_bytes = _tables.check_positive("max_backlog_bytes", max_backlog_bytes)
+    node = _tables.plan().python_source(
+        subject,
+        fields,
+        name=_tables.check_name(name) or subject.datasource_name,
+        format=format or "json",
+        upsert=upsert,
+        deletions=subject._deletions_enabled,
+        autocommit_milliseconds=autocommit,
+        backlog_rows=backlog_rows,
+        backlog_bytes=backlog_bytes,
+        origin=user_origin(),
+    )
+    subject._already_read = True
+    return _tables.source_table(node, schema)
+
+
+def _check_subject(subject: object) -> None:
+    if isinstance(subject, type) and issubclass(subject, ConnectorSubject):
+        raise TypeError(
+            f"read() takes an instance of a ConnectorSubject, found the class {subject.__name__}: "
+            f"write pw.io.python.read({subject.__name__}(), schema=...)"
+        )
+    if not isinstance(subject, ConnectorSubject):
+        raise TypeError(f"read() takes an instance of a ConnectorSubject, found {subject!r}")
+    if not hasattr(subject, "_already_read"):
+        raise RuntimeError(
+            f"{type(subject).__name__}.__init__() does not call super().__init__(): a ConnectorSubject needs it"
+        )
+    if subject._already_read:
+        raise ValueError(
+            "You can't use the same ConnectorSubject object in more than one Python connector. "
+            "If you want to use the same ConnectorSubject twice, create two separate objects of this class."
+        )
+
+
+def _schema_for(format: str | None, schema: type[Schema] | None) -> type[Schema]:
+    if format in (None, "json"):
+        return _tables.check_schema(schema)
+    if format not in ("raw", "binary"):
+        raise ValueError(f"invalid format {format!r}: expected 'json', 'raw' or 'binary'")
+    from pathway import schema_from_types
+
+    return schema_from_types(data=str if format == "raw" else bytes)
+
+
+class _Observer(ABC):
+    def on_time_end(self, time: int) -> None:
+        """Called after the last change at a time."""
+
+    def on_end(self) -> None:
+        """Called after the last change of all."""
+
+
+class ConnectorObserver(_Observer):
+    """A sink of your own: subclass it, write ``on_change``, and pass an instance to ``pw.io.python.write``."""
+
+    @abstractmethod
+    def on_change(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        """Called with every change of a row."""
+
+
+class AsyncConnectorObserver(_Observer):
+    """A sink whose ``on_change`` is asynchronous; all changes of one time are awaited together."""
+
+    @abstractmethod
+    async def on_change(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        """Awaited with every change of a row."""
+
+
+def write(
+    table: Table[Any],
+    observer: ConnectorObserver | AsyncConnectorObserver,
+    *,
+    name: str | None = None,
+    sort_by: Iterable[ColumnReference] | None = None,
+) -> None:
+    """Sends every change of a table to an observer.
+
+    Args:
+        table: the table to follow.
+        observer: an instance of your subclass of ``ConnectorObserver`` or ``AsyncConnectorObserver``.
+        name: a name for monitoring.
+        sort_by: columns of the table that order the changes of one time.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> class Printer(pw.io.python.ConnectorObserver):
+    ...     def on_change(self, key, row, time, is_addition):
+    ...         print("+" if is_addition else "-", row)
+    ...     def on_end(self):
+    ...         print("end")
+    >>> table = pw.debug.table_from_markdown('''
+    ... tree
+    ... hornbeam
+    ... ''')
+    >>> pw.io.python.write(table, Printer())
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    + {'tree': 'hornbeam'}
+    end
+    """
+    if not isinstance(observer, (ConnectorObserver, AsyncConnectorObserver)):
+        raise TypeError(f"write() takes an instance of a ConnectorObserver, found {observer!r}")
+    subscribe(
+        table,
+        on_change=observer.on_change,
+        on_end=observer.on_end,
+        on_time_end=observer.on_time_end,
+        name=name,
+        sort_by=sort_by,
+    )
