@@ -74,6 +74,11 @@ pub trait Operator: fmt::Debug + Send + Sync {
 
 /// An operator at work on one worker.
 pub trait Task {
+    /// `time` is now the least time that is open: what is absorbed next is of it.
+    fn open(&mut self, time: towpath_types::Time) {
+        let _ = time;
+    }
+
     /// Takes updates of the least time that is still open. Updates of different inputs come in any order.
     ///
     /// # Errors

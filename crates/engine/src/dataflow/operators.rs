@@ -165,7 +165,8 @@ impl Driver {
         send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
     ) -> Result<(), EngineError> {
         if self.task.is_stateless() {
-            while let Some((_, pending)) = self.pending.pop_first() {
+            while let Some((time, pending)) = self.pending.pop_first() {
+                self.task.open(time);
                 self.absorb(pending.batches, &pending.capability, send)?;
             }
         }
@@ -176,6 +177,7 @@ impl Driver {
             }
             let batches = std::mem::take(&mut entry.get_mut().batches);
             let capability = entry.get().capability.clone();
+            self.task.open(time);
             self.absorb(batches, &capability, send)?;
             if frontier.is_some_and(|frontier| time >= frontier) {
                 break;

@@ -1,0 +1,85 @@
+//! A source that plays a script of commits, and runs of small plans.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use towpath_connectors::sink::{FileSink, RowFormat};
+use towpath_engine::clock::ManualClock;
+use towpath_engine::plan::Input;
+use towpath_engine::source::Commits;
+use towpath_engine::{EngineError, Plan, RunOptions, Source, SourceContext, SourceHandle, runtime};
+use towpath_types::{Batch, DType};
+
+/// Plays commits, each of which is some batches.
+#[derive(Debug)]
+pub(crate) struct Script {
+    pub(crate) columns: Vec<DType>,
+    pub(crate) commits: Vec<Vec<Batch>>,
+    /// What it says of itself.
+    pub(crate) append_only: bool,
+    pub(crate) unique_keys: bool,
+}
+
+struct Played;
+
+impl SourceHandle for Played {
+    fn stop(&self) {}
+
+    fn join(self: Box<Self>) {}
+}
+
+impl Source for Script {
+    fn name(&self) -> String {
+        "script".to_owned()
+    }
+
+    fn columns(&self) -> Vec<DType> {
+        self.columns.clone()
+    }
+
+    fn is_append_only(&self) -> bool {
+        self.append_only
+    }
+
+    fn has_unique_keys(&self) -> bool {
+        self.unique_keys
+    }
+
+    fn commits(&self) -> Commits {
+        Commits::Streaming(None)
+    }
+
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+        for commit in &self.commits {
+            for batch in commit {
+                let _ = context.queue.push(batch.project(&context.columns));
+            }
+            let _ = context.queue.commit();
+        }
+        context.queue.close(Ok(()));
+        Ok(Box::new(Played))
+    }
+}
+
+/// Writes what `source` reads to `path`; the first commit has time 100.
+pub(crate) fn write(
+    source: Arc<dyn Source>,
+    path: &Path,
+    format: Arc<dyn RowFormat>,
+    sort_by: Vec<usize>,
+    options: RunOptions,
+) -> Result<(), EngineError> {
+    let mut plan = Plan::default();
+    let node = plan.source(source, None);
+    let columns = plan.columns(node).to_vec();
+    let sink = FileSink::new("out", path, format).sorted_by(sort_by);
+    plan.output(Arc::new(sink), Input { node, columns }, None)?;
+    runtime::run(
+        &plan,
+        RunOptions {
+            clock: Arc::new(ManualClock::default()),
+            start: Some(100),
+            ..options
+        },
+    )
+}

@@ -1,0 +1,213 @@
+//! Files that sinks write, from small tables of updates.
+
+#[allow(dead_code)]
+mod common;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use common::{Script, write};
+use towpath_connectors::sink::{CsvWriter, JsonLinesWriter, NullSink};
+use towpath_engine::plan::Input;
+use towpath_engine::{ErrorKind, Plan, RunOptions, runtime};
+use towpath_types::{Batch, Column, DType, Key, Value};
+
+/// Updates `key, word, diff` of one batch.
+fn updates(rows: &[(u128, &str, i64)]) -> Batch {
+    let words: Vec<Value> = rows
+        .iter()
+        .map(|(_, word, _)| match *word {
+            "Error" => Value::Error,
+            word => Value::str(word),
+        })
+        .collect();
+    Batch::new(
+        rows.iter().map(|(key, ..)| Key(*key)).collect::<Vec<_>>(),
+        vec![Column::from_values(&DType::Str, &words)],
+        Some(rows.iter().map(|(.., diff)| *diff).collect()),
+    )
+}
+
+fn script(commits: &[&[&[(u128, &str, i64)]]], promises: bool) -> Arc<Script> {
+    Arc::new(Script {
+        columns: vec![DType::Str],
+        commits: commits
+            .iter()
+            .map(|commit| commit.iter().map(|rows| updates(rows)).collect())
+            .collect(),
+        append_only: promises,
+        unique_keys: promises,
+    })
+}
+
+fn csv() -> Arc<CsvWriter> {
+    Arc::new(CsvWriter::new(vec!["word".to_owned()]))
+}
+
+fn check(source: &Arc<Script>, sort_by: Vec<usize>, workers: usize, expected: &[&str]) {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("out.csv");
+    std::fs::write(&path, "what was there before").expect("the file is written");
+    let options = RunOptions {
+        workers,
+        terminate_on_error: false,
+        ..RunOptions::default()
+    };
+    write(Arc::clone(source) as _, &path, csv(), sort_by, options).expect("the run succeeds");
+    let text = std::fs::read_to_string(&path).expect("the file is there");
+    assert_eq!(text.lines().collect::<Vec<_>>(), expected, "with {workers} workers");
+}
+
+#[test]
+fn nothing_is_written_for_no_rows() {
+    check(&script(&[], true), vec![], 1, &[]);
+    check(&script(&[&[&[(1, "a", 1), (1, "a", -1)]]], false), vec![], 1, &[]);
+}
+
+#[test]
+fn rows_of_a_time_are_consolidated_deletions_first() {
+    let source = script(
+        &[
+            &[&[(1, "a", 1), (2, "b", 1)], &[(3, "c", 1), (2, "b", -1)]],
+            &[&[(5, "d", 1), (1, "a", -1)], &[(1, "a2", 1), (3, "c", 1)]],
+        ],
+        false,
+    );
+    for workers in [1, 2] {
+        let expected = [
+            "\"word\",\"time\",\"diff\"",
+            "\"a\",\"100\",\"1\"",
+            "\"c\",\"100\",\"1\"",
+            "\"a\",\"102\",\"-1\"",
+            "\"d\",\"102\",\"1\"",
+            "\"a2\",\"102\",\"1\"",
+            "\"c\",\"102\",\"1\"",
+        ];
+        check(&source, vec![], workers, &expected);
+    }
+}
+
+#[test]
+fn equal_rows_are_one_row_with_their_count() {
+    let source = script(&[&[&[(1, "a", 1)], &[(1, "a", 1)]]], false);
+    check(
+        &source,
+        vec![],
+        1,
+        &["\"word\",\"time\",\"diff\"", "\"a\",\"100\",\"2\""],
+    );
+}
+
+#[test]
+fn insertions_under_new_keys_keep_their_order() {
+    let source = script(&[&[&[(9, "b", 1)], &[(3, "a", 1)]], &[&[(1, "c", 1)]]], true);
+    let expected = [
+        "\"word\",\"time\",\"diff\"",
+        "\"b\",\"100\",\"1\"",
+        "\"a\",\"100\",\"1\"",
+        "\"c\",\"102\",\"1\"",
+    ];
+    check(&source, vec![], 1, &expected);
+}
+
+#[test]
+fn rows_of_a_time_are_sorted_on_request() {
+    let source = script(&[&[&[(9, "b", 1)], &[(3, "a", 1)]], &[&[(1, "A", 1)]]], true);
+    let expected = [
+        "\"word\",\"time\",\"diff\"",
+        "\"a\",\"100\",\"1\"",
+        "\"b\",\"100\",\"1\"",
+        "\"A\",\"102\",\"1\"",
+    ];
+    check(&source, vec![0], 1, &expected);
+}
+
+#[test]
+fn rows_with_errors_are_skipped() {
+    for promises in [true, false] {
+        let source = script(&[&[&[(1, "a", 1), (2, "Error", 1), (3, "b", 1)]]], promises);
+        let expected = [
+            "\"word\",\"time\",\"diff\"",
+            "\"a\",\"100\",\"1\"",
+            "\"b\",\"100\",\"1\"",
+        ];
+        check(&source, vec![], 1, &expected);
+    }
+    let source = script(&[&[&[(2, "Error", 1)]]], true);
+    let error =
+        write(source, Path::new("/dev/null"), csv(), vec![], RunOptions::default()).expect_err("it ends the run");
+    assert_eq!(error.message, "Error value encountered in output, skipping the row");
+}
+
+#[test]
+fn json_lines() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("out.jsonl");
+    let source = script(&[&[&[(1, "a\"", 1)]], &[&[(1, "a\"", -1), (1, "b", 1)]]], false);
+    let format = Arc::new(JsonLinesWriter::new(&["word".to_owned()]));
+    write(source, &path, format, vec![], RunOptions::default()).expect("the run succeeds");
+    assert_eq!(
+        std::fs::read_to_string(&path).expect("the file is there"),
+        concat!(
+            "{\"word\":\"a\\\"\",\"diff\":1,\"time\":100}\n",
+            "{\"word\":\"a\\\"\",\"diff\":-1,\"time\":102}\n",
+            "{\"word\":\"b\",\"diff\":1,\"time\":102}\n",
+        )
+    );
+}
+
+#[test]
+fn a_file_that_cannot_be_created_is_named() {
+    let error = write(
+        script(&[], true),
+        Path::new("/nowhere/at/all/out.csv"),
+        csv(),
+        vec![],
+        RunOptions::default(),
+    )
+    .expect_err("there is no such directory");
+    assert_eq!(error.kind, ErrorKind::Os);
+    assert_eq!(
+        error.message,
+        "out: cannot create the output file /nowhere/at/all/out.csv: No such file or directory (os error 2). \
+         The directory /nowhere/at/all does not exist: create it first, or write to another place"
+    );
+    let error = write(
+        script(&[], true),
+        Path::new("/tmp"),
+        csv(),
+        vec![],
+        RunOptions::default(),
+    )
+    .expect_err("a directory is no file");
+    assert!(
+        error.message.ends_with("It is a directory: give the path of a file"),
+        "{}",
+        error.message
+    );
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_ends_the_run() {
+    let source = script(&[&[&[(1, "a", 1)]]], true);
+    let error = write(source, Path::new("/dev/full"), csv(), vec![], RunOptions::default()).expect_err("no space");
+    assert_eq!(error.kind, ErrorKind::Os);
+    assert!(
+        error
+            .message
+            .starts_with("out: cannot write to /dev/full: No space left"),
+        "{}",
+        error.message
+    );
+}
+
+#[test]
+fn the_null_sink_takes_everything() {
+    let mut plan = Plan::default();
+    let node = plan.source(script(&[&[&[(1, "a", 1), (2, "Error", 1)]]], false), None);
+    let columns = plan.columns(node).to_vec();
+    plan.output(Arc::new(NullSink::new("nowhere")), Input { node, columns }, None)
+        .expect("the plan is right");
+    runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
+}
