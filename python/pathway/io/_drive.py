@@ -7,6 +7,7 @@ What counts is what the call gives back, so a plain method that returns a genera
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
@@ -28,11 +29,9 @@ class Cancellable:
         if self._task is None or self._loop.is_closed():
             return
         self.cancelled = True
-        try:
+        # If the loop was closed in between, there is nothing left to cancel.
+        with contextlib.suppress(RuntimeError):
             self._loop.call_soon_threadsafe(self._task.cancel)
-        except RuntimeError:
-            # The loop was closed in between: there is nothing left to cancel.
-            pass
 
 
 def call(function: Callable[[], Any]) -> None:
@@ -111,5 +110,6 @@ def send(subject: ConnectorSubject, item: object) -> None:
     else:
         raise TypeError(
             f"run() of {type(subject).__name__} yielded a value of type {type(item).__name__}: a row is a dict, a "
-            "dataclass, a NamedTuple, a pydantic model, or JSON as str or bytes; a batch is a list of rows or arrow data"
+            "dataclass, a NamedTuple, a pydantic model, or JSON as str or bytes; a batch is a list of rows or arrow "
+            "data"
         )

@@ -104,7 +104,9 @@ def subscribe(
 
 
 def _is_coroutine_function(function: object) -> bool:
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(
+        getattr(type(function), "__call__", None)
+    )
 
 
 def _gather_by_time(on_change: Any, on_time_end: OnTimeEndCallback | None) -> tuple[Any, Any]:

@@ -9,9 +9,8 @@ import os
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pathway import _native
-from pathway._graph import G
-from pathway._origin import user_origin
+from pathway import _graph, _native
+from pathway._origin import user_place
 
 if TYPE_CHECKING:
     from pathway import ColumnReference, Schema, Table
@@ -68,11 +67,12 @@ def fields(schema: type[Schema]) -> list[_native.Field]:
     return schema._fields()
 
 
-def source_table(node: int, schema: type[Schema]) -> Table[Any]:
-    """The table of a native source that has the columns of the schema."""
+def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer] | None = None) -> Table[Any]:
+    """The table of a native source that has the columns of the schema, and exactly these keys if they are known."""
     from pathway import Table
 
-    return Table._from_source(node, schema)
+    universe = None if keys is None else _graph.current().static_universe(keys)
+    return Table._from_source(node, schema, universe)
 
 
 def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
@@ -82,7 +82,7 @@ def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> O
         node=checked._node,
         columns=list(checked._columns.items()),
         sort_by=[_position(checked, names, reference) for reference in sort_by or ()],
-        origin=user_origin(),
+        origin=origin(),
     )
 
 
@@ -101,4 +101,11 @@ def path_text(path: str | os.PathLike[str]) -> str:
 
 
 def plan() -> _native.Plan:
-    return G.plan
+    """The plan that new tables belong to."""
+    return _graph.current().plan
+
+
+def origin() -> _native.Origin:
+    """The line of the user's program that is running."""
+    place = user_place()
+    return None if place is None else place.origin()

@@ -6,7 +6,6 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
-from pathway._origin import user_origin
 from pathway.io import _tables
 from pathway.io._csv_settings import CsvParserSettings
 
@@ -94,7 +93,7 @@ def read(
         with_metadata=with_metadata or format == "only_metadata",
         autocommit_milliseconds=_tables.check_positive("autocommit_duration_ms", autocommit_duration_ms),
         name=_tables.check_name(name) or format,
-        origin=user_origin(),
+        origin=_tables.origin(),
     )
     if with_metadata or format == "only_metadata":
         schema = _with_metadata(schema)

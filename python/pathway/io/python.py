@@ -8,7 +8,6 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._native import Pointer
-from pathway._origin import user_origin
 from pathway.io import _tables
 from pathway.io._subject import ConnectorSubject, SessionType
 from pathway.io._subscribe import subscribe
@@ -92,7 +91,7 @@ def read(
         autocommit_milliseconds=autocommit,
         backlog_rows=backlog_rows,
         backlog_bytes=backlog_bytes,
-        origin=user_origin(),
+        origin=_tables.origin(),
     )
     subject._already_read = True
     return _tables.source_table(node, schema)

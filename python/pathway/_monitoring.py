@@ -1,0 +1,215 @@
+"""Showing the progress of a run: a live panel on a terminal, log lines elsewhere.
+
+Everything shown comes from `Run.statistics()`: counters that only grow, so a rate is the difference of two looks.
+`rich` is imported only when a panel is drawn.
+"""
+
+from __future__ import annotations
+
+import enum
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
+
+if TYPE_CHECKING:
+    from pathway._native import Statistics
+
+logger = logging.getLogger("pathway")
+
+Clock = Callable[[], float]
+
+_LOG_SECONDS = 5.0
+_PANEL_SECONDS = 0.25
+
+# The engine's time once there is nothing more to come.
+_END_OF_TIME = 2**63 - 1
+
+
+class MonitoringLevel(enum.Enum):
+    """What a run shows of its progress.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    """
+
+    AUTO = 0
+    """IN_OUT as a panel on a terminal, as log lines elsewhere; nothing in a notebook."""
+    AUTO_ALL = 1
+    """ALL on a terminal, else like AUTO."""
+    NONE = 2
+    """Nothing."""
+    IN_OUT = 3
+    """Sources and sinks."""
+    ALL = 4
+    """Sources, operators and sinks."""
+
+
+class Line(NamedTuple):
+    """What is shown of one source, operator or sink."""
+
+    name: str
+    role: str
+    rows: int
+    rate: float
+    waiting: int
+    lag_seconds: float | None
+
+
+class Monitor:
+    """Shows nothing but, at the end, that rows were rejected: those are never silent."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        pass
+
+    def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
+        """Called several times a second; asks for the statistics only when it has something to show."""
+
+    def finish(self, statistics: Sequence[Statistics]) -> None:
+        """Called once, after the run."""
+        for entry in statistics:
+            if entry.rejected:
+                logger.warning(
+                    "%s: %s rejected, see the messages above or pw.global_error_log()",
+                    entry.name,
+                    _count(entry.rejected, "row was", "rows were"),
+                )
+
+
+class LogMonitor(Monitor):
+    """Log lines: every few seconds while something changes, and one at the end."""
+
+    def __init__(self, clock: Clock = time.monotonic) -> None:
+        self._clock = clock
+        self._rates = Rates(clock)
+        self._next = clock() + _LOG_SECONDS
+        self._last: str | None = None
+
+    def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
+        if self._clock() >= self._next:
+            self._next = self._clock() + _LOG_SECONDS
+            self._log(statistics())
+
+    def finish(self, statistics: Sequence[Statistics]) -> None:
+        self._log(statistics)
+        super().finish(statistics)
+
+    def _log(self, statistics: Sequence[Statistics]) -> None:
+        lines = [line for line in self._rates.lines(statistics) if line.role != "operator"]
+        text = "; ".join(f"{_count(line.rows, 'row')} {_direction(line)} {line.name}" for line in lines)
+        if text and text != self._last:
+            self._last = text
+            waiting = sum(line.waiting for line in lines)
+            logger.info("%s%s", text, f" ({_count(waiting, 'row')} waiting)" if waiting else "")
+
+
+class PanelMonitor(Monitor):
+    """A table on the terminal that is redrawn a few times a second."""
+
+    def __init__(self, *, operators: bool, clock: Clock = time.monotonic, console: Any = None) -> None:
+        from rich.live import Live
+
+        self._operators = operators
+        self._clock = clock
+        self._rates = Rates(clock)
+        self._next = clock()
+        self._live = Live(console=console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._live.stop()
+
+    def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
+        if self._clock() >= self._next:
+            self._next = self._clock() + _PANEL_SECONDS
+            self._draw(statistics())
+
+    def finish(self, statistics: Sequence[Statistics]) -> None:
+        self._draw(statistics)
+        super().finish(statistics)
+
+    def _draw(self, statistics: Sequence[Statistics]) -> None:
+        from rich.table import Table
+
+        panel = Table(title="pathway", title_justify="left")
+        panel.add_column("")
+        panel.add_column("name")
+        for header in ("rows", "rows/s", "waiting", "lag"):
+            panel.add_column(header, justify="right")
+        for line in self._rates.lines(statistics):
+            if self._operators or line.role != "operator":
+                panel.add_row(
+                    line.role,
+                    line.name,
+                    f"{line.rows:,}",
+                    f"{line.rate:,.0f}",
+                    f"{line.waiting:,}",
+                    "" if line.lag_seconds is None else f"{line.lag_seconds:.1f} s",
+                )
+        self._live.update(panel, refresh=True)
+
+
+class Rates:
+    """Turns counters into lines, remembering the last look."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._looked = clock()
+        self._rows: dict[tuple[int, str], int] = {}
+
+    def lines(self, statistics: Sequence[Statistics]) -> list[Line]:
+        now = self._clock()
+        seconds = now - self._looked
+        self._looked = now
+        return [self._line(position, entry, seconds) for position, entry in enumerate(statistics)]
+
+    def _line(self, position: int, entry: Statistics, seconds: float) -> Line:
+        rows = entry.rows_in if entry.role == "sink" else entry.rows_out
+        before = self._rows.get((position, entry.name), 0)
+        self._rows[position, entry.name] = rows
+        # Time 0 is that of static tables: nothing has come yet that could be late.
+        late = None if not 0 < entry.time < _END_OF_TIME else max(0.0, time.time() - entry.time / 1000)
+        return Line(
+            entry.name, entry.role, rows, (rows - before) / seconds if seconds > 0 else 0.0, entry.backlog, late
+        )
+
+
+def choose(level: MonitoringLevel) -> Monitor:
+    """The monitor for a level and for where the output goes."""
+    if not isinstance(level, MonitoringLevel):
+        raise TypeError(f"argument monitoring_level of pw.run() has to be a pw.MonitoringLevel, found {level!r}")
+    automatic = level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
+    if level is MonitoringLevel.NONE or (automatic and _in_notebook()):
+        return Monitor()
+    if sys.stdout is None or not sys.stdout.isatty():
+        return LogMonitor()
+    return PanelMonitor(operators=level in (MonitoringLevel.ALL, MonitoringLevel.AUTO_ALL))
+
+
+def _in_notebook() -> bool:
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and type(shell).__name__ == "ZMQInteractiveShell"
+
+
+def _count(number: int, one: str, many: str | None = None) -> str:
+    return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def _direction(line: Line) -> str:
+    return "to" if line.role == "sink" else "from"

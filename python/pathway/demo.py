@@ -1,0 +1,257 @@
+"""Streams to try things out with: made up, or replayed from a file."""
+
+from __future__ import annotations
+
+import csv
+import datetime
+import os
+import random
+import time
+from collections.abc import Callable, Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from pathway import _markdown
+from pathway.io import _tables
+from pathway.io import python as io_python
+from pathway.io._subject import ConnectorSubject
+
+if TYPE_CHECKING:
+    from pathway import Schema, Table
+
+__all__ = ["generate_custom_stream", "noisy_linear_stream", "range_stream", "replay_csv", "replay_csv_with_time"]
+
+
+class _Paced(ConnectorSubject):
+    """Sends rows, each after the seconds that come with it."""
+
+    def __init__(self, rows: Callable[[], Iterator[tuple[float, Mapping[str, Any]]]], name: str) -> None:
+        super().__init__(name)
+        self._rows = rows
+
+    def run(self) -> None:
+        for seconds, row in self._rows():
+            if seconds > 0:
+                time.sleep(seconds)
+            self.next(**row)
+
+
+def generate_custom_stream(
+    value_generators: Mapping[str, Callable[[int], Any]],
+    *,
+    schema: type[Schema],
+    nb_rows: int | None = None,
+    autocommit_duration_ms: int = 1000,
+    input_rate: float = 1.0,
+    name: str | None = None,
+) -> Table[Any]:
+    """A stream whose values are computed from the number of the row.
+
+    Args:
+        value_generators: for each column a function of the row's number, counted from 0.
+        schema: the columns.
+        nb_rows: how many rows; None for no end.
+        autocommit_duration_ms: how often rows become visible.
+        input_rate: rows in a second.
+        name: a unique name for messages and monitoring.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> class Square(pw.Schema):
+    ...     number: int
+    ...     square: int
+    >>> table = pw.demo.generate_custom_stream(
+    ...     {"number": lambda n: n, "square": lambda n: n * n}, schema=Square, nb_rows=3, input_rate=1000
+    ... )
+    >>> pw.debug.compute_and_print(table, include_id=False)
+    number | square
+    0      | 0
+    1      | 1
+    2      | 4
+    """
+    pause = _pause(input_rate)
+
+    def rows() -> Iterator[tuple[float, Mapping[str, Any]]]:
+        number = 0
+        while nb_rows is None or number < nb_rows:
+            yield pause if number else 0.0, {name: make(number) for name, make in value_generators.items()}
+            number += 1
+
+    return io_python.read(
+        _Paced(rows, "demo.custom-stream"), schema=schema, autocommit_duration_ms=autocommit_duration_ms, name=name
+    )
+
+
+def noisy_linear_stream(nb_rows: int = 10, input_rate: float = 1.0) -> Table[Any]:
+    """A stream of points near the line ``y = x``, with the columns ``x`` and ``y``. The same in every run.
+
+    Args:
+        nb_rows: how many rows.
+        input_rate: rows in a second.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.demo.noisy_linear_stream(nb_rows=5, input_rate=1000)
+    >>> pw.debug.compute_and_print(table.select(near=abs(table.x - table.y) <= 1.0), include_id=False)
+    near
+    True
+    True
+    True
+    True
+    True
+    """
+    from pathway import column_definition, schema_builder
+
+    noise = random.Random(0)
+    schema = schema_builder(
+        {"x": column_definition(primary_key=True, dtype=float), "y": column_definition(dtype=float)}
+    )
+    return generate_custom_stream(
+        {"x": float, "y": lambda number: number + noise.uniform(-1, 1)},
+        schema=schema,
+        nb_rows=nb_rows,
+        input_rate=input_rate,
+    )
+
+
+def range_stream(
+    nb_rows: int | None = 30, offset: int = 0, input_rate: float = 1.0, autocommit_duration_ms: int = 1000
+) -> Table[Any]:
+    """A stream of numbers that grow by one, in the column ``value``.
+
+    Args:
+        nb_rows: how many rows; None for no end.
+        offset: the first number.
+        input_rate: rows in a second.
+        autocommit_duration_ms: how often rows become visible.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.demo.range_stream(nb_rows=3, offset=10, input_rate=1000)
+    >>> pw.debug.compute_and_print(table, include_id=False)
+    value
+    10.0
+    11.0
+    12.0
+    """
+    from pathway import column_definition, schema_builder
+
+    return generate_custom_stream(
+        {"value": lambda number: float(number + offset)},
+        schema=schema_builder({"value": column_definition(primary_key=True, dtype=float)}),
+        nb_rows=nb_rows,
+        input_rate=input_rate,
+        autocommit_duration_ms=autocommit_duration_ms,
+    )
+
+
+def replay_csv(path: str | os.PathLike[str], *, schema: type[Schema], input_rate: float = 1.0) -> Table[Any]:
+    """A stream of the rows of a csv file, at a steady rate.
+
+    Args:
+        path: the file; its first line names the columns.
+        schema: the columns to read.
+        input_rate: rows in a second.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import pathway as pw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "tides.csv"
+    >>> _ = path.write_text("hour,metres\\n0,3.5\\n6,0.5\\n")
+    >>> class Tide(pw.Schema):
+    ...     hour: int
+    ...     metres: float
+    >>> pw.debug.compute_and_print(pw.demo.replay_csv(path, schema=Tide, input_rate=1000), include_id=False)
+    hour | metres
+    0    | 3.5
+    6    | 0.5
+    """
+    pause = _pause(input_rate)
+
+    def rows() -> Iterator[tuple[float, Mapping[str, Any]]]:
+        for number, row in enumerate(_csv_rows(path, schema)):
+            yield pause if number else 0.0, row
+
+    return io_python.read(
+        _Paced(rows, "demo.replay-csv"), schema=schema, autocommit_duration_ms=max(1, int(1000 * pause))
+    )
+
+
+_SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
+
+
+def replay_csv_with_time(
+    path: str | os.PathLike[str],
+    *,
+    schema: type[Schema],
+    time_column: str,
+    unit: str = "s",
+    autocommit_ms: int = 100,
+    speedup: float = 1,
+) -> Table[Any]:
+    """A stream of the rows of a csv file, as far apart as the times in one of its columns.
+
+    Args:
+        path: the file; its first line names the columns.
+        schema: the columns to read.
+        time_column: the column with the times, as numbers, in growing order.
+        unit: their unit: ``"s"``, ``"ms"``, ``"us"`` or ``"ns"``.
+        autocommit_ms: how often rows become visible.
+        speedup: how many times faster than the times say.
+
+    Example:
+
+    >>> import pathlib, tempfile
+    >>> import pathway as pw
+    >>> path = pathlib.Path(tempfile.mkdtemp()) / "laps.csv"
+    >>> _ = path.write_text("second,lap\\n100,1\\n161,2\\n")
+    >>> class Lap(pw.Schema):
+    ...     second: int
+    ...     lap: int
+    >>> laps = pw.demo.replay_csv_with_time(path, schema=Lap, time_column="second", speedup=10000)
+    >>> pw.debug.compute_and_print(laps, include_id=False)
+    second | lap
+    100    | 1
+    161    | 2
+    """
+    if unit not in _SECONDS:
+        raise ValueError(f"unit has to be one of {', '.join(_SECONDS)}, found {unit!r}")
+    if time_column not in schema.column_names():
+        raise ValueError(f"the schema has no column {time_column}, which time_column names")
+    if speedup <= 0:
+        raise ValueError(f"speedup has to be above zero, found {speedup}")
+
+    def rows() -> Iterator[tuple[float, Mapping[str, Any]]]:
+        before: float | None = None
+        for row in _csv_rows(path, schema):
+            now = _time_of(row[time_column]) * _SECONDS[unit]
+            yield 0.0 if before is None else (now - before) / speedup, row
+            before = now
+
+    return io_python.read(_Paced(rows, "demo.replay-csv"), schema=schema, autocommit_duration_ms=autocommit_ms)
+
+
+def _time_of(value: Any) -> float:
+    if isinstance(value, datetime.datetime):
+        return value.timestamp()
+    return float(value)
+
+
+def _csv_rows(path: str | os.PathLike[str], schema: type[Schema]) -> Iterator[Mapping[str, Any]]:
+    fields = _tables.fields(schema)
+    with open(path, newline="") as file:
+        reader = csv.DictReader(file)
+        missing = [field.name for field in fields if field.name not in (reader.fieldnames or ())]
+        if missing:
+            raise ValueError(f"{os.fspath(path)} has no column {', '.join(missing)}")
+        for row in reader:
+            yield {field.name: _markdown.read(row[field.name], field.dtype, field.name) for field in fields}
+
+
+def _pause(input_rate: float) -> float:
+    if input_rate <= 0:
+        raise ValueError(f"input_rate has to be above zero, found {input_rate}")
+    return 1.0 / input_rate
