@@ -314,26 +314,12 @@ class Plan:
         """Rows whose key is in all of the others (`keep_matched`), or in none."""
     # Outputs.
     def csv_write(
-        self,
-        node: Node,
-        columns: Sequence[tuple[str, Column]],
-        path: str,
-        sort_by: Sequence[int],
-        name: str | None,
-        origin: Origin,
+        self, node: Node, columns: Sequence[tuple[str, Column]], path: str, sort_by: Sequence[int], name: str | None, origin: Origin
     ) -> None: ...
     def jsonlines_write(
-        self,
-        node: Node,
-        columns: Sequence[tuple[str, Column]],
-        path: str,
-        sort_by: Sequence[int],
-        name: str | None,
-        origin: Origin,
+        self, node: Node, columns: Sequence[tuple[str, Column]], path: str, sort_by: Sequence[int], name: str | None, origin: Origin
     ) -> None: ...
-    def null_write(
-        self, node: Node, columns: Sequence[tuple[str, Column]], name: str | None, origin: Origin
-    ) -> None: ...
+    def null_write(self, node: Node, columns: Sequence[tuple[str, Column]], name: str | None, origin: Origin) -> None: ...
     def subscribe(
         self,
         node: Node,
