@@ -1,0 +1,154 @@
+"""Live computation on tables: describe it with `import pathway as pw`, run it with `pw.run()`.
+
+Nothing here imports numpy or pandas; modules that need them are imported when they are first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from pathway import reducers, udfs, universes
+from pathway._dtypes import Type
+from pathway._expressions import ColumnExpression, ColumnReference
+from pathway._functions import (
+    apply,
+    apply_with_type,
+    cast,
+    coalesce,
+    declare_type,
+    fill_error,
+    groupby,
+    if_else,
+    join,
+    join_inner,
+    join_left,
+    join_outer,
+    join_right,
+    make_tuple,
+    require,
+    unwrap,
+)
+from pathway._grouped import GroupedTable
+from pathway._join import JoinMode, JoinResult
+from pathway._joinable import Joinable, TableLike
+from pathway._json import Json
+from pathway._native import Pointer
+from pathway._schema import Schema, SchemaProperties, column_definition
+from pathway._schema_builders import (
+    assert_table_has_schema,
+    schema_builder,
+    schema_from_csv,
+    schema_from_dict,
+    schema_from_types,
+    table_transformer,
+)
+from pathway._slice import TableSlice
+from pathway._table import Table
+from pathway._this import left, right, this
+from pathway._values import PyObjectWrapper, wrap_py_object
+from pathway.udfs import UDF, udf
+
+if TYPE_CHECKING:
+    import pathway.debug as debug
+    import pathway.demo as demo
+    import pathway.io as io
+    import pathway.testing as testing
+    from pathway._datetimes import DateTimeNaive, DateTimeUtc, Duration
+    from pathway._error_log import global_error_log
+    from pathway._monitoring import MonitoringLevel
+    from pathway._run import run, run_all
+
+GroupedJoinResult = GroupedTable
+
+# What is imported when it is first asked for: name -> module, and name in it if it is not the module.
+_LAZY: dict[str, tuple[str, str | None]] = {
+    "debug": ("pathway.debug", None),
+    "demo": ("pathway.demo", None),
+    "io": ("pathway.io", None),
+    "testing": ("pathway.testing", None),
+    "DateTimeNaive": ("pathway._datetimes", "DateTimeNaive"),
+    "DateTimeUtc": ("pathway._datetimes", "DateTimeUtc"),
+    "Duration": ("pathway._datetimes", "Duration"),
+    "MonitoringLevel": ("pathway._monitoring", "MonitoringLevel"),
+    "global_error_log": ("pathway._error_log", "global_error_log"),
+    "run": ("pathway._run", "run"),
+    "run_all": ("pathway._run", "run_all"),
+    "__version__": ("pathway._version", "__version__"),
+}
+
+__all__ = [
+    "UDF",
+    "ColumnExpression",
+    "ColumnReference",
+    "DateTimeNaive",
+    "DateTimeUtc",
+    "Duration",
+    "GroupedJoinResult",
+    "GroupedTable",
+    "JoinMode",
+    "JoinResult",
+    "Joinable",
+    "Json",
+    "MonitoringLevel",
+    "Pointer",
+    "PyObjectWrapper",
+    "Schema",
+    "SchemaProperties",
+    "Table",
+    "TableLike",
+    "TableSlice",
+    "Type",
+    "apply",
+    "apply_with_type",
+    "assert_table_has_schema",
+    "cast",
+    "coalesce",
+    "column_definition",
+    "debug",
+    "declare_type",
+    "demo",
+    "fill_error",
+    "global_error_log",
+    "groupby",
+    "if_else",
+    "io",
+    "join",
+    "join_inner",
+    "join_left",
+    "join_outer",
+    "join_right",
+    "left",
+    "make_tuple",
+    "reducers",
+    "require",
+    "right",
+    "run",
+    "run_all",
+    "schema_builder",
+    "schema_from_csv",
+    "schema_from_dict",
+    "schema_from_types",
+    "table_transformer",
+    "testing",
+    "this",
+    "udf",
+    "udfs",
+    "universes",
+    "unwrap",
+    "wrap_py_object",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'pathway' has no attribute {name!r}")
+    module_name, attribute = _LAZY[name]
+    module = import_module(module_name)
+    value = module if attribute is None else getattr(module, attribute)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LAZY})

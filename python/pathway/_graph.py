@@ -1,0 +1,41 @@
+"""The plan that tables are being added to, one for the whole program.
+
+`reset()` begins a new one. Tables of the old plan stay what they were but cannot be used any more;
+using one says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from pathway import _native
+from pathway._universes import Solver, Universe
+
+
+class Graph:
+    """A plan, what is known of the keys of its tables, and what is shared between tables."""
+
+    def __init__(self) -> None:
+        self.plan = _native.Plan()
+        self.solver = Solver()
+        self.id_columns: dict[_native.Node, _native.Column] = {}
+        self.group_universes: dict[object, Universe] = {}
+        self._static: dict[frozenset[_native.Pointer], Universe] = {}
+
+    def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:
+        """The universe of tables with exactly these keys, known when the plan is built."""
+        return self._static.setdefault(frozenset(keys), Universe(self.solver))
+
+
+_current = Graph()
+
+
+def current() -> Graph:
+    """The graph that new tables belong to."""
+    return _current
+
+
+def reset() -> None:
+    """Begins a new, empty graph: forgets all tables and outputs declared so far."""
+    global _current
+    _current = Graph()

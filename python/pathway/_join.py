@@ -1,0 +1,416 @@
+"""Joins: pairs of rows for which some columns are equal.
+
+A `JoinResult` is a node that carries every column of both sides, and knows which is which; nobody
+pays for columns that are not read. `select`, `filter`, `groupby` and further joins work on it as on a
+table, with `pw.left`, `pw.right`, the joined tables themselves, or `pw.this` for either.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pathway import _dtypes, _native
+from pathway._binding import Binder, define
+from pathway._expressions import Call, ColumnExpression, ColumnReference, wrap
+from pathway._grouped import Groupable
+from pathway._joinable import Joinable, TableLike, expand
+from pathway._origin import user_origin, user_place
+from pathway._table_columns import declares
+from pathway._this import Placeholder
+from pathway._universes import Universe
+
+if TYPE_CHECKING:
+    from pathway._slice import TableSlice
+    from pathway._table import Table
+
+
+class JoinMode(enum.Enum):
+    """Which rows without a partner a join keeps."""
+
+    INNER = 0
+    """None."""
+    LEFT = 1
+    """Those of the left table."""
+    RIGHT = 2
+    """Those of the right table."""
+    OUTER = 3
+    """Those of both tables."""
+
+
+class JoinMethods(Joinable):
+    """What can be joined: tables and results of joins."""
+
+    @declares
+    def join(
+        self,
+        other: Joinable,
+        *on: ColumnExpression,
+        id: ColumnReference | None = None,
+        how: JoinMode = JoinMode.INNER,
+        left_instance: ColumnReference | None = None,
+        right_instance: ColumnReference | None = None,
+        left_exactly_once: bool = False,
+        right_exactly_once: bool = False,
+    ) -> JoinResult:
+        """Pairs of rows of this table and the other for which all conditions `left.x == right.y` hold.
+
+        The key of a pair is made of the keys of both rows, or is that of one side with `id=left.id`. None is
+        equal to None. Without conditions every row is paired with every other.
+
+        >>> import pathway as pw
+        >>> pets = pw.debug.table_from_markdown('''
+        ... pet | owner
+        ... Rex | Bob
+        ... ''')
+        >>> people = pw.debug.table_from_markdown('''
+        ... name | age
+        ... Bob  | 7
+        ... ''')
+        >>> result = pets.join(people, pets.owner == people.name).select(pets.pet, people.age)
+        >>> pw.debug.compute_and_print(result, include_id=False)
+        pet | age
+        Rex | 7
+        """
+        if isinstance(how, str):
+            raise ValueError(f"how={how!r} is a text; use pw.JoinMode.INNER, LEFT, RIGHT or OUTER")
+        if (left_instance is None) != (right_instance is None):
+            raise ValueError("left_instance and right_instance of a join have to be given together")
+        conditions: list[ColumnExpression] = list(on)
+        if left_instance is not None and right_instance is not None:
+            conditions.append(left_instance == right_instance)
+        return JoinResult._join(self, other, conditions, how, id)
+
+    @declares
+    def join_inner(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+        """`join` that keeps only pairs.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int)
+        >>> result = table.join_inner(table.copy(), pw.left.a == pw.right.a).select(pw.left.a)
+        """
+        return self.join(other, *on, how=JoinMode.INNER, **kwargs)
+
+    @declares
+    def join_left(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+        """`join` that also keeps rows of this table without a partner; the columns of the other are None then.
+
+        >>> import pathway as pw
+        >>> pets = pw.debug.table_from_markdown('''
+        ... pet | owner
+        ... Rex | Bob
+        ... Tom | Eve
+        ... ''')
+        >>> people = pw.debug.table_from_markdown('''
+        ... name | age
+        ... Bob  | 7
+        ... ''')
+        >>> result = pets.join_left(people, pets.owner == people.name).select(pets.pet, people.age)
+        >>> pw.debug.compute_and_print(result, include_id=False)
+        pet | age
+        Rex | 7
+        Tom |
+        """
+        return self.join(other, *on, how=JoinMode.LEFT, **kwargs)
+
+    @declares
+    def join_right(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+        """`join` that also keeps rows of the other table without a partner.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int)
+        >>> result = table.join_right(table.copy(), pw.left.a == pw.right.a).select(pw.right.a)
+        """
+        return self.join(other, *on, how=JoinMode.RIGHT, **kwargs)
+
+    @declares
+    def join_outer(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+        """`join` that also keeps rows of both tables without a partner.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int)
+        >>> result = table.join_outer(table.copy(), pw.left.a == pw.right.a).select(pw.this.a)
+        """
+        return self.join(other, *on, how=JoinMode.OUTER, **kwargs)
+
+
+class JoinResult(Groupable, JoinMethods):
+    """The pairs of a join, to be selected from.
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... a | b
+    ... 1 | x
+    ... ''')
+    >>> pairs = table.join(table.copy(), pw.left.a == pw.right.a)
+    >>> pw.debug.compute_and_print(pairs.select(pw.this.a, two=pw.left.b + pw.right.b), include_id=False)
+    a | two
+    1 | xx
+    """
+
+    _left: Joinable
+    _right: Joinable
+    # From columns of a side to columns here.
+    _from_left: dict[_native.Column, _native.Column]
+    _from_right: dict[_native.Column, _native.Column]
+    # Names that both sides have and the join made equal: the column here.
+    _merged: dict[str, _native.Column]
+
+    @classmethod
+    def _join(
+        cls, left: Joinable, right: Joinable, on: Sequence[ColumnExpression], how: JoinMode, id: ColumnReference | None
+    ) -> JoinResult:
+        if not isinstance(right, Joinable):
+            raise TypeError(f"a table can be joined with another table, not with {right!r}")
+        if left is right:
+            raise ValueError("Cannot join table with itself. Use <table>.copy() as one of the arguments of the join.")
+        result = cls.__new__(cls)
+        result._left, result._right = left, right
+        result._graph = left._graph
+        result._place = user_place()
+        conditions = [result._condition(condition) for condition in on]
+        plan = left._plan
+        keys = []
+        for side, place in ((left, 0), (right, 1)):
+            values = [plan.expression(condition[place]) for condition in conditions]
+            keys.append(plan.define(side._node, _native.Expression.pointer(values)))
+        chosen = None if id is None else result._id_side(id, how)
+        columns = [left._carried(), right._carried()]
+        result._node = plan.join(
+            left._node, right._node, keys[0], keys[1], columns[0], columns[1], how.name.lower(), chosen, user_origin()
+        )
+        outputs = plan.columns(result._node)
+        middle = len(columns[0])
+        result._from_left = dict(zip(columns[0], outputs[:middle], strict=True))
+        result._from_right = dict(zip(columns[1], outputs[middle:], strict=True))
+        result._merged = result._merge(on, conditions, how)
+        result._universe = result._join_universe(how, chosen)
+        return result
+
+    # Building one.
+
+    def _condition(self, condition: object) -> tuple[_native.Column, _native.Column]:
+        """The columns of the sides that a condition makes equal."""
+        if (
+            not isinstance(condition, Call)
+            or condition._function != "=="
+            or not all(isinstance(side, ColumnReference) for side in condition._children)
+        ):
+            raise ValueError(
+                "join condition should be of form <left_table>.<column> == <right_table>.<column>, "
+                f"found {condition!r}; select() expressions into columns first"
+            )
+        one, other = (side for side in condition._children if isinstance(side, ColumnReference))
+        left, right = self._side_column(self._left, "left", one), self._side_column(self._right, "right", other)
+        if left is None or right is None:
+            if self._side_column(self._left, "left", other) is not None and (
+                self._side_column(self._right, "right", one) is not None
+            ):
+                raise ValueError(
+                    "The join condition is not properly ordered: the left part should refer to the left table and the "
+                    f"right one to the right table, e.g. t1.join(t2, t1.bar == t2.foo); found {condition!r}"
+                )
+            stranger, name = (one, "left") if left is None else (other, "right")
+            raise ValueError(f"{stranger!r} in the join condition {condition!r} is no column of the {name} table")
+        plan = self._graph.plan
+        one_type, other_type = plan.dtype(left), plan.dtype(right)
+        if one_type.least_upper_bound(other_type) == _native.DType.ANY != one_type and other_type != _native.DType.ANY:
+            raise TypeError(
+                f"Incompatible types in a join condition.\nThe types are: {_dtypes.name(one_type)} and "
+                f"{_dtypes.name(other_type)}, in {condition!r}. Values of these types are never equal."
+            )
+        return left, right
+
+    @staticmethod
+    def _side_column(side: Joinable, kind: str, reference: ColumnReference) -> _native.Column | None:
+        table = reference._table
+        if isinstance(table, Placeholder):
+            # In a condition, pw.this is whichever side the position says.
+            return side._column(reference._name) if table._kind in (kind, "this") else None
+        return _find(side, reference)
+
+    def _id_side(self, id: ColumnReference, how: JoinMode) -> str:
+        if not isinstance(id, ColumnReference) or id.name != "id":
+            raise ValueError(f"id= of a join is the id of one of its tables, as in id=left.id; found {id!r}")
+        table = id._table
+        if isinstance(table, Placeholder) and table._kind in ("left", "right"):
+            side = table._kind
+        elif table is self._left or (self._left._find(id, True) is not None):
+            side = "left"
+        elif table is self._right or (self._right._find(id, True) is not None):
+            side = "right"
+        else:
+            raise ValueError(f"id={id!r} is the id of none of the joined tables")
+        if how is JoinMode.OUTER or how is {"left": JoinMode.RIGHT, "right": JoinMode.LEFT}[side]:
+            raise KeyError(f"Cannot assign id's for this join type: {how.name} keeps rows that have no {side} side.")
+        return side
+
+    def _merge(
+        self, on: Sequence[ColumnExpression], conditions: Iterable[tuple[_native.Column, _native.Column]], how: JoinMode
+    ) -> dict[str, _native.Column]:
+        merged: dict[str, _native.Column] = {}
+        plan = self._graph.plan
+        for condition, (left, right) in zip(on, conditions, strict=True):
+            one, other = condition._children
+            assert isinstance(one, ColumnReference)
+            assert isinstance(other, ColumnReference)
+            if one.name != other.name or one.name == "id":
+                continue
+            here, there = self._from_left[left], self._from_right[right]
+            if how is JoinMode.RIGHT:
+                here = there
+            elif how is JoinMode.OUTER:
+                both = _native.Expression.coalesce([plan.expression(here), plan.expression(there)])
+                here = plan.define(self._node, both)
+            merged[one.name] = here
+        return merged
+
+    def _join_universe(self, how: JoinMode, chosen: str | None) -> Universe:
+        side = {"left": self._left, "right": self._right}.get(chosen or "")
+        if side is None:
+            return Universe(self._graph.solver)
+        return side._universe.subset() if how is JoinMode.INNER else side._universe
+
+    # Names.
+
+    def _column(self, name: str) -> _native.Column:
+        if name == "id":
+            return self._id_column()
+        if name in self._merged:
+            return self._merged[name]
+        left, right = name in self._left._names(), name in self._right._names()
+        if left and right:
+            raise KeyError(
+                f"Column {name} appears on both left and right inputs of join; say pw.left.{name} or pw.right.{name}."
+            )
+        if left:
+            return self._from_left[self._left._column(name)]
+        if right:
+            return self._from_right[self._right._column(name)]
+        raise KeyError(self._misses(name))
+
+    def _names(self) -> list[str]:
+        return list(dict.fromkeys([*self._left._names(), *self._right._names()]))
+
+    def _carried(self) -> list[_native.Column]:
+        columns = [*self._merged.values(), *self._from_left.values(), *self._from_right.values(), self._id_column()]
+        return list(dict.fromkeys(columns))
+
+    def _local(self, reference: ColumnReference) -> _native.Column | None:
+        table = reference._table
+        if isinstance(table, Placeholder):
+            if table._kind == "left":
+                return self._from_left[self._left._column(reference._name)]
+            if table._kind == "right":
+                return self._from_right[self._right._column(reference._name)]
+            return self._column(reference._name)
+        return _find(self, reference)
+
+    def _find(self, reference: ColumnReference, exact: bool) -> _native.Column | None:
+        if reference._table is self:
+            return self._column(reference._name)
+        column = self._left._find(reference, exact)
+        if column is not None and column in self._from_left:
+            return self._from_left[column]
+        column = self._right._find(reference, exact)
+        if column is not None and column in self._from_right:
+            return self._from_right[column]
+        return None
+
+    def _target(self, table: TableLike) -> Joinable:
+        if isinstance(table, Placeholder):
+            return {"this": self, "left": self._left, "right": self._right}[table._kind]
+        if not isinstance(table, Joinable):
+            raise TypeError(f"{table!r} is no table")
+        return table
+
+    def _slice(self, kind: str) -> TableSlice:
+        from pathway._slice import TableSlice
+        from pathway._this import left, right, this
+
+        table, names = {
+            "this": (this, self._names()),
+            "left": (left, list(self._left._names())),
+            "right": (right, list(self._right._names())),
+        }[kind]
+        return TableSlice({name: ColumnReference(table, name) for name in names}, table)
+
+    def __repr__(self) -> str:
+        return f"<pathway.JoinResult of {self._left!r} and {self._right!r}>"
+
+    def __getattr__(self, name: str) -> ColumnReference:
+        if name.startswith("_"):
+            raise AttributeError(name)
+        try:
+            return self[name]
+        except KeyError as error:
+            raise AttributeError(*error.args) from None
+
+    def __getitem__(self, name: str | ColumnReference) -> ColumnReference:
+        name = name.name if isinstance(name, ColumnReference) else name
+        self._column(name)
+        return ColumnReference(self, name)
+
+    def __iter__(self) -> Iterator[ColumnReference]:
+        return (ColumnReference(self, name) for name in self._names())
+
+    # What can be done with one.
+
+    @declares
+    def select(self, *args: Any, **kwargs: Any) -> Table[Any]:
+        """A table of the pairs with these columns; see `Table.select`.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> result = table.join(table.copy(), pw.left.a == pw.right.a).select(*pw.left, c=pw.right.b * 10)
+        >>> pw.debug.compute_and_print(result, include_id=False)
+        a | b | c
+        1 | 2 | 20
+        """
+        return define(self, expand(self, "select", args, kwargs))
+
+    @declares
+    def filter(self, filter_expression: ColumnExpression) -> JoinResult:
+        """The pairs for which the expression is True.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a
+        ... 1
+        ... 2
+        ... ''')
+        >>> pairs = table.join(table.copy()).filter(pw.left.a < pw.right.a)
+        >>> pw.debug.compute_and_print(pairs.select(x=pw.left.a, y=pw.right.a), include_id=False)
+        x | y
+        1 | 2
+        """
+        condition = wrap(filter_expression)
+        binder = Binder(self, [condition], self._carried())
+        bound = binder.bind(condition)
+        if bound.dtype != _native.DType.BOOL:
+            raise TypeError(
+                f"The condition of filter() has to be bool; {condition!r} is {_dtypes.describe(bound.dtype)}."
+            )
+        result = JoinResult.__new__(JoinResult)
+        result._left, result._right, result._graph = self._left, self._right, self._graph
+        result._place = user_place()
+        result._node = self._plan.filter(binder.node, self._plan.define(binder.node, bound), user_origin())
+        result._from_left = _moved(self._from_left, binder)
+        result._from_right = _moved(self._from_right, binder)
+        result._merged = {name: binder.column(column) for name, column in self._merged.items()}
+        result._universe = self._universe.subset()
+        return result
+
+
+def _moved(columns: Mapping[_native.Column, _native.Column], binder: Binder) -> dict[_native.Column, _native.Column]:
+    return {column: binder.column(here) for column, here in columns.items()}
+
+
+def _find(side: Joinable, reference: ColumnReference) -> _native.Column | None:
+    """The column of a reference: to this very table, or to one with the same rows."""
+    column = side._find(reference, True)
+    return side._find(reference, False) if column is None else column

@@ -1,0 +1,68 @@
+"""Where in the user's program something was written.
+
+Tables and expressions remember the first frame outside this package. Remembering costs two
+attributes of a frame; the text of the line is read only when something needs it.
+"""
+
+from __future__ import annotations
+
+import linecache
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import NamedTuple
+
+_PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+class Place(NamedTuple):
+    """A line of a file."""
+
+    file: str
+    line: int
+
+    def text(self) -> str:
+        """The line itself, without the space around it; empty if it cannot be read."""
+        return linecache.getline(self.file, self.line).strip()
+
+    def origin(self) -> tuple[str, int, str]:
+        """The place as the engine wants it."""
+        return (self.file, self.line, self.text())
+
+    def note(self) -> str:
+        """What is added to exceptions that this line caused."""
+        return f"Occurred here:\n    Line: {self.text()}\n    File: {self.file}:{self.line}"
+
+
+def user_frame() -> FrameType | None:
+    """The innermost frame that runs code outside this package."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen ")):
+        frame = frame.f_back
+    return frame
+
+
+def user_place() -> Place | None:
+    """The line of the user's program that is running."""
+    frame = user_frame()
+    return None if frame is None else Place(frame.f_code.co_filename, frame.f_lineno)
+
+
+def user_origin() -> tuple[str, int, str] | None:
+    """The line of the user's program that is running, as the engine wants it."""
+    place = user_place()
+    return None if place is None else place.origin()
+
+
+@contextmanager
+def noting(place: Place | None) -> Iterator[None]:
+    """Adds the place to exceptions that pass, unless one was added further in."""
+    try:
+        yield
+    except Exception as error:
+        notes = getattr(error, "__notes__", ())
+        if place is not None and not any(note.startswith("Occurred here:") for note in notes):
+            error.add_note(place.note())
+        raise

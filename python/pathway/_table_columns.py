@@ -1,0 +1,416 @@
+"""What a table is, and what gives new columns for the same rows.
+
+A table is a node of the plan, names for some of its columns, and a universe. `select`, `rename`,
+`without` and the like compute or name columns and make no node: the result is another `Table` over
+the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import wraps
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+
+from pathway import _graph, _native
+from pathway._binding import Binder, define
+from pathway._expressions import ColumnExpression, ColumnReference, PointerExpression, wrap
+from pathway._graph import Graph
+from pathway._joinable import Joinable, TableLike, expand, missing_column
+from pathway._origin import noting, user_place
+from pathway._this import Placeholder
+from pathway._universes import Universe
+
+if TYPE_CHECKING:
+    from pathway._schema import Schema
+    from pathway._slice import TableSlice
+    from pathway._table import Table
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def declares(method: Callable[P, R]) -> Callable[P, R]:
+    """Marks what users call to declare tables: its exceptions name the user's line."""
+
+    @wraps(method)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with noting(user_place()):
+            return method(*args, **kwargs)
+
+    return wrapped
+
+
+class TableColumns(Joinable):
+    """What a table is, and what gives new columns for the same rows."""
+
+    _columns: dict[str, _native.Column]
+    _id_type: Any
+    _declared: type[Schema] | None
+    _lookup: object = None
+
+    @classmethod
+    def _make(
+        cls,
+        graph: Graph,
+        node: _native.Node,
+        columns: Mapping[str, _native.Column],
+        universe: Universe,
+        *,
+        id_type: Any = _native.Pointer,
+        schema: type[Schema] | None = None,
+    ) -> Table[Any]:
+        from pathway._table import Table
+
+        table = Table.__new__(Table)
+        table._graph = graph
+        table._node = node
+        table._columns = dict(columns)
+        table._universe = universe
+        table._id_type = id_type
+        table._declared = schema
+        table._place = user_place()
+        return table
+
+    # Columns by name.
+
+    def _column(self, name: str) -> _native.Column:
+        if name == "id":
+            return self._id_column()
+        try:
+            return self._columns[name]
+        except KeyError:
+            raise KeyError(missing_column(name, self._columns)) from None
+
+    def _names(self) -> Sequence[str]:
+        return list(self._columns)
+
+    def _carried(self) -> list[_native.Column]:
+        return list(dict.fromkeys([*self._columns.values(), self._id_column()]))
+
+    def _local(self, reference: ColumnReference) -> _native.Column | None:
+        table = reference._table
+        if isinstance(table, Placeholder):
+            self._target(table)
+            return self._column(reference._name)
+        return self._find(reference, exact=False)
+
+    def _find(self, reference: ColumnReference, exact: bool) -> _native.Column | None:
+        table = reference._table
+        if table is self:
+            return self._column(reference._name)
+        if exact or not isinstance(table, Joinable) or table._graph is not self._graph:
+            return None
+        if not self._universe.is_subset_of(table._universe):
+            return None
+        column = table._column(reference._name)
+        return column if self._plan.is_visible(column, self._node) else None
+
+    def _target(self, table: TableLike) -> Joinable:
+        if isinstance(table, Placeholder):
+            if table._kind != "this":
+                raise TypeError(f"pw.{table._kind} has a meaning only in joins; use pw.this")
+            return self
+        if not isinstance(table, Joinable):
+            raise TypeError(f"{table!r} is no table")
+        return table
+
+    def _slice(self, kind: str) -> TableSlice:
+        if kind != "this":
+            raise TypeError(f"pw.{kind} has a meaning only in joins; use pw.this")
+        return self.slice
+
+    def _references(self) -> list[ColumnReference]:
+        return [ColumnReference(self, name) for name in self._names()]
+
+    def _same_rows(self, columns: Mapping[str, _native.Column]) -> Table[Any]:
+        return self._make(self._graph, self._node, columns, self._universe, id_type=self._id_type)
+
+    def _require_current(self) -> None:
+        """For those who add outputs to the current plan."""
+        if self._graph is not _graph.current():
+            raise ValueError("the table was made before pw.testing.reset(); make it again")
+
+    def __repr__(self) -> str:
+        from pathway import _dtypes
+
+        types = {name: _dtypes.to_python(self._plan.dtype(column)) for name, column in self._columns.items()}
+        return f"<pathway.Table schema={types}>"
+
+    def __getattr__(self, name: str) -> ColumnReference:
+        if name.startswith(("__", "_repr_", "_ipython_")):
+            raise AttributeError(name)
+        if "_graph" not in self.__dict__:
+            # Copying and unpickling look for attributes before there are any.
+            raise AttributeError(name)
+        if name not in self._names():
+            with noting(user_place()):
+                raise AttributeError(missing_column(name, self._names()))
+        return ColumnReference(self, name)
+
+    @overload
+    def __getitem__(self, name: str | ColumnReference) -> ColumnReference: ...
+    @overload
+    def __getitem__(self, name: list[Any] | tuple[Any, ...]) -> Table[Any]: ...
+    def __getitem__(self, name: Any) -> Any:
+        with noting(user_place()):
+            if isinstance(name, list | tuple):
+                return self._same_rows({_name(column): self._column(_name(column)) for column in name})
+            if _name(name) not in ("id", *self._names()):
+                raise KeyError(missing_column(_name(name), self._names()))
+            return ColumnReference(self, _name(name))
+
+    def __iter__(self) -> Iterator[ColumnReference]:
+        return iter(self._references())
+
+    def __dir__(self) -> list[str]:
+        return [*super().__dir__(), *self._names()]
+
+    def _ipython_key_completions_(self) -> list[str]:
+        return list(self._names())
+
+    @property
+    def id(self) -> ColumnReference:
+        """The key of the row as a column.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a
+        ... 1
+        ... ''')
+        >>> pw.debug.compute_and_print(table.select(same=table.id == table.pointer_from(0)), include_id=False)
+        same
+        True
+        """
+        return ColumnReference(self, "id")
+
+    @property
+    def slice(self) -> TableSlice:
+        """The columns as a slice, to be unpacked in `select`.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(a=int, b=int).slice.without("a").keys()
+        ['b']
+        """
+        from pathway._slice import TableSlice
+
+        return TableSlice({name: ColumnReference(self, name) for name in self._names()}, self)
+
+    def column_names(self) -> list[str]:
+        """The names of the columns, in order.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(a=int, b=int).column_names()
+        ['a', 'b']
+        """
+        return list(self._names())
+
+    def pointer_from(
+        self, *args: object, optional: bool = False, instance: ColumnExpression | None = None
+    ) -> ColumnExpression:
+        """The key of the row that has these values as its primary key, or that a group-by by them makes.
+
+        With `optional`, it is None where a value is None; with `instance`, the row is kept together with
+        others of the same instance, as by `groupby(..., instance=...)`.
+
+        >>> import pathway as pw
+        >>> ages = pw.debug.table_from_markdown('''
+        ... name | age
+        ... Ada  | 36
+        ... Bob  | 7
+        ... ''').with_id_from(pw.this.name)
+        >>> pets = pw.debug.table_from_markdown('''
+        ... pet | owner
+        ... Rex | Bob
+        ... ''')
+        >>> result = pets.select(pets.pet, age=ages.ix(ages.pointer_from(pets.owner)).age)
+        >>> pw.debug.compute_and_print(result, include_id=False)
+        pet | age
+        Rex | 7
+        """
+        return PointerExpression(
+            [wrap(value) for value in args], None if instance is None else wrap(instance), optional
+        )
+
+    # New columns, same rows.
+
+    @declares
+    def select(self, *args: Any, **kwargs: Any) -> Table[Any]:
+        """A table with these columns: references keep their names, named arguments are any expressions.
+
+        Columns of other tables can be used if they have the same keys, or more.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... name | age
+        ... Ada  | 36
+        ... Bob  | 7
+        ... ''')
+        >>> pw.debug.compute_and_print(table.select(pw.this.name, adult=pw.this.age >= 18), include_id=False)
+        name | adult
+        Ada  | True
+        Bob  | False
+        """
+        return define(self, expand(self, "select", args, kwargs))
+
+    @declares
+    def with_columns(self, *args: Any, **kwargs: Any) -> Table[Any]:
+        """All columns, with these replaced or added.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.with_columns(b=pw.this.b * 10, c=0), include_id=False)
+        a | b  | c
+        1 | 20 | 0
+        """
+        own: dict[str, ColumnExpression] = {name: ColumnReference(self, name) for name in self._names()}
+        return define(self, {**own, **expand(self, "with_columns", args, kwargs)})
+
+    @declares
+    def without(self, *columns: str | ColumnReference) -> Table[Any]:
+        """All columns but these.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.without(pw.this.b), include_id=False)
+        a
+        1
+        """
+        removed = {_name(column) for column in columns}
+        for name in removed:
+            self._column(name)
+        return self._same_rows({name: column for name, column in self._columns.items() if name not in removed})
+
+    @declares
+    def copy(self) -> Table[Any]:
+        """The same table once more, which counts as another one in a join with itself.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a
+        ... 1
+        ... ''')
+        >>> other = table.copy()
+        >>> pw.debug.compute_and_print(table.join(other, table.a == other.a).select(b=other.a), include_id=False)
+        b
+        1
+        """
+        return self._same_rows(self._columns)
+
+    @declares
+    def rename(self, names_mapping: Mapping[Any, str] | None = None, **kwargs: str | ColumnReference) -> Table[Any]:
+        """All columns, some under new names: `rename({old: new})` or `rename(new=pw.this.old)`.
+
+        Renamed columns go to the end.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.rename({"a": "x"}), include_id=False)
+        b | x
+        2 | 1
+        >>> pw.debug.compute_and_print(table.rename(x=pw.this.a), include_id=False)
+        b | x
+        2 | 1
+        """
+        if names_mapping is not None:
+            if kwargs:
+                raise ValueError("rename() takes a mapping or named arguments, not both")
+            return self.rename_by_dict(names_mapping)
+        return self.rename_columns(**kwargs)
+
+    @declares
+    def rename_columns(self, **kwargs: str | ColumnReference) -> Table[Any]:
+        """All columns, some under new names: `rename_columns(new=pw.this.old)`.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.rename_columns(x="a"), include_id=False)
+        b | x
+        2 | 1
+        """
+        return self._renamed({new: _name(old) for new, old in kwargs.items()})
+
+    @declares
+    def rename_by_dict(self, names_mapping: Mapping[Any, str]) -> Table[Any]:
+        """All columns, some under new names: `rename_by_dict({"old": "new"})`.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.rename_by_dict({"a": "b", "b": "a"}), include_id=False)
+        b | a
+        1 | 2
+        """
+        return self._renamed({_name(new): _name(old) for old, new in names_mapping.items()})
+
+    def _renamed(self, names: Mapping[str, str]) -> Table[Any]:
+        if "id" in names:
+            raise ValueError("Can't use 'id' as a column name: it is the key of the row")
+        taken = {new: self._column(old) for new, old in names.items()}
+        gone = {*names.values(), *names}
+        kept = {name: column for name, column in self._columns.items() if name not in gone}
+        return self._same_rows({**kept, **taken})
+
+    @declares
+    def with_prefix(self, prefix: str) -> Table[Any]:
+        """All columns, the prefix before each name.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(a=int).with_prefix("x_").column_names()
+        ['x_a']
+        """
+        return self._same_rows({prefix + name: column for name, column in self._columns.items()})
+
+    @declares
+    def with_suffix(self, suffix: str) -> Table[Any]:
+        """All columns, the suffix after each name.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(a=int).with_suffix("_x").column_names()
+        ['a_x']
+        """
+        return self._same_rows({name + suffix: column for name, column in self._columns.items()})
+
+    @declares
+    def __add__(self, other: TableColumns) -> Table[Any]:
+        """The columns of both; they must have the same keys.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a
+        ... 1
+        ... ''')
+        >>> pw.debug.compute_and_print(table + table.select(b=pw.this.a + 1), include_id=False)
+        a | b
+        1 | 2
+        """
+        if not isinstance(other, TableColumns):
+            raise TypeError(f"a table can be put beside another table, not {other!r}")
+        return define(self, expand(self, "+", [*self, *other], {}))
+
+    def _bound(self, expressions: Mapping[str, ColumnExpression]) -> tuple[Binder, dict[str, _native.Column]]:
+        """Expressions and all own columns at one node."""
+        binder = Binder(self, expressions.values(), self._carried())
+        return binder, {name: binder.column(column) for name, column in self._columns.items()}
+
+
+def _name(column: object) -> str:
+    if isinstance(column, ColumnReference):
+        return column.name
+    if isinstance(column, str):
+        return column
+    raise TypeError(f"expected the name of a column or a column, found {column!r}")

@@ -1,0 +1,190 @@
+"""Types of tables: asking for them, and changing them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, cast
+
+from pathway import _dtypes, _graph, _native
+from pathway._binding import Binder, define
+from pathway._expressions import ColumnExpression, ColumnReference, wrap
+from pathway._origin import user_frame, user_origin
+from pathway._table_columns import TableColumns, declares
+from pathway._universes import Universe
+
+if TYPE_CHECKING:
+    from pathway._schema import Schema
+    from pathway._table import Table
+
+
+class TableTypes(TableColumns):
+    """The methods of `Table` about types."""
+
+    @property
+    def schema(self) -> type[Schema]:
+        """The columns and their types.
+
+        >>> import pathway as pw
+        >>> print(pw.Table.empty(a=int, b=str | None).schema)
+        id          | a   | b
+        ANY_POINTER | INT | Optional(STR)
+        """
+        if self._declared is not None:
+            return self._declared
+        from pathway._schema import schema_of
+
+        dtypes = {name: self._plan.dtype(column) for name, column in self._columns.items()}
+        return schema_of(dtypes, append_only=self.is_append_only, id_type=self._id_type)
+
+    def typehints(self) -> Mapping[str, Any]:
+        """The types of the columns as Python annotations.
+
+        >>> import pathway as pw
+        >>> dict(pw.Table.empty(a=int).typehints())
+        {'a': <class 'int'>}
+        """
+        return MappingProxyType(
+            {name: _dtypes.to_python(self._plan.dtype(column)) for name, column in self._columns.items()}
+        )
+
+    @declares
+    def eval_type(self, expression: ColumnExpression) -> _native.DType:
+        """The type an expression would have as a column of this table.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int)
+        >>> table.eval_type(table.a / 2) == pw.Type.FLOAT
+        True
+        """
+        wrapped = wrap(expression)
+        return Binder(self, [wrapped]).bind(wrapped).dtype
+
+    @property
+    def is_append_only(self) -> bool:
+        """Whether rows are known never to be removed or changed.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(a=int).is_append_only
+        True
+        """
+        return self._plan.is_append_only(self._node)
+
+    @declares
+    def update_types(self, **kwargs: Any) -> Table[Any]:
+        """The same cells under other types, which you vouch for; only narrower or wider ones.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int | None)
+        >>> table.update_types(a=int).typehints()["a"]
+        <class 'int'>
+        """
+        columns = dict(self._columns)
+        for name, annotation in kwargs.items():
+            if name not in columns:
+                raise ValueError(
+                    f"Table.update_types() argument name has to be an existing table column name; {self._misses(name)}"
+                )
+            expression = self._plan.expression(columns[name])
+            dtype = _to_dtype(annotation)
+            check_narrowing(expression.dtype, dtype, "Table.update_types()")
+            columns[name] = self._plan.define(self._node, _native.Expression.declare(expression, dtype))
+        return self._same_rows(columns)
+
+    @declares
+    def cast_to_types(self, **kwargs: Any) -> Table[Any]:
+        """The cells converted to other types, as by `pw.cast`.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | x
+        ... ''')
+        >>> pw.debug.compute_and_print(table.cast_to_types(a=float), include_id=False)
+        a   | b
+        1.0 | x
+        """
+        from pathway._functions import cast as cast_expression
+
+        for name in kwargs:
+            if name not in self._columns:
+                raise ValueError(
+                    f"Table.cast_to_types() argument name has to be an existing table column name; {self._misses(name)}"
+                )
+        own: dict[str, ColumnExpression] = {name: ColumnReference(self, name) for name in self._names()}
+        converted = {name: cast_expression(kind, ColumnReference(self, name)) for name, kind in kwargs.items()}
+        return define(self, {**own, **converted})
+
+    @declares
+    def update_id_type(self, id_type: Any, *, id_append_only: bool | None = None) -> Table[Any]:
+        """The same table with another type of the key in its schema, such as `pw.Pointer[int]`.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int).update_id_type(pw.Pointer[int])
+        """
+        if _to_dtype(id_type) != _native.DType.POINTER:
+            raise TypeError(f"the key of a row is a pointer, not {id_type!r}")
+        return self._make(self._graph, self._node, self._columns, self._universe, id_type=id_type)
+
+    @staticmethod
+    @declares
+    def empty(**kwargs: Any) -> Table[Any]:
+        """A table with these columns and no rows.
+
+        >>> import pathway as pw
+        >>> pw.debug.compute_and_print(pw.Table.empty(a=int, b=str), include_id=False)
+        a | b
+        """
+        graph = _graph.current()
+        dtypes = {name: _to_dtype(annotation) for name, annotation in kwargs.items()}
+        fields = [_native.Field(name, dtype) for name, dtype in dtypes.items()]
+        node = graph.plan.static_source(
+            fields, [], keys=None, times=None, diffs=None, name="empty", origin=user_origin()
+        )
+        columns = dict(zip(dtypes, graph.plan.columns(node), strict=True))
+        return TableColumns._make(graph, node, columns, Universe(graph.solver))
+
+    @staticmethod
+    @declares
+    def from_columns(*args: ColumnReference, **kwargs: ColumnReference) -> Table[Any]:
+        """A table of columns of tables that have the same keys.
+
+        >>> import pathway as pw
+        >>> one = pw.debug.table_from_markdown('''
+        ... a
+        ... 1
+        ... ''')
+        >>> pw.debug.compute_and_print(pw.Table.from_columns(one.a, b=one.select(x=2).x), include_id=False)
+        a | b
+        1 | 2
+        """
+        references = [*args, *kwargs.values()]
+        if not references:
+            raise ValueError("Table.from_columns() needs at least one column")
+        for reference in references:
+            if not isinstance(reference, ColumnReference) or not isinstance(reference.table, TableColumns):
+                raise ValueError(f"Table.from_columns() takes columns of tables, found {reference!r}")
+        table = cast("Table[Any]", references[0].table)
+        for reference in references[1:]:
+            other = cast("Table[Any]", reference.table)
+            if not other._universe.is_equal_to(table._universe):
+                raise ValueError(
+                    "The columns of Table.from_columns() have to come from tables that have the same keys; "
+                    f"{reference!r} may come from others."
+                )
+        return table.select(*args, **kwargs)
+
+
+def check_narrowing(old: _native.DType, new: _native.DType, what: str) -> None:
+    """Complains unless one of the types includes the other."""
+    if not (new.is_subtype_of(old) or old.is_subtype_of(new)):
+        raise TypeError(
+            f"Cannot change type from {_dtypes.describe(old)} to {_dtypes.describe(new)}.\n"
+            f"{what} should be used only for type narrowing or type extending; pw.cast converts values."
+        )
+
+
+def _to_dtype(annotation: Any) -> _native.DType:
+    frame = user_frame()
+    names = None if frame is None else {**frame.f_globals, **frame.f_locals}
+    return _dtypes.to_dtype(annotation, names)

@@ -1,0 +1,74 @@
+"""The classes of values that Python does not have itself.
+
+The engine imports this module when it hands out the first such value and calls `Json(value)`,
+`PyObjectWrapper(value)`, `pandas.Timestamp` and `pandas.Timedelta`. The date and time classes are
+looked up lazily, because they need pandas.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Generic, Protocol, TypeVar
+
+from pathway._json import Json
+
+__all__ = ["Json", "PyObjectWrapper", "wrap_py_object"]
+
+T = TypeVar("T")
+
+
+class Serializer(Protocol):
+    """Turns an object into bytes and back; a module such as `pickle` or `dill` is one."""
+
+    def dumps(self, object: Any, /) -> bytes:
+        """The object as bytes."""
+
+    def loads(self, data: bytes, /) -> Any:
+        """The object the bytes were made of."""
+
+
+class PyObjectWrapper(Generic[T]):
+    """Any Python object as a value of a column; the engine carries it without looking inside.
+
+    >>> PyObjectWrapper({1: 2}).value
+    {1: 2}
+    """
+
+    __slots__ = ("_serializer", "value")
+
+    def __init__(self, value: T, *, serializer: Serializer | None = None) -> None:
+        self.value = value
+        self._serializer = serializer
+
+    def __repr__(self) -> str:
+        return f"PyObjectWrapper({self.value})"
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PyObjectWrapper) and bool(self.value == other.value)
+
+    def __hash__(self) -> int:
+        return hash(self.value)
+
+    def _dumps(self) -> bytes:
+        """The object as bytes, for workers elsewhere and for state that is saved."""
+        if self._serializer is not None:
+            return self._serializer.dumps(self.value)
+        import pickle
+
+        return pickle.dumps(self.value)
+
+
+def wrap_py_object(object: T, *, serializer: Serializer | None = None) -> PyObjectWrapper[T]:
+    """Wraps an object, to be put into a column; `serializer` replaces pickle where bytes are needed.
+
+    >>> wrap_py_object({1, 2}).value
+    {1, 2}
+    """
+    return PyObjectWrapper(object, serializer=serializer)
+
+
+def __getattr__(name: str) -> Any:
+    if name in ("DateTimeNaive", "DateTimeUtc", "Duration"):
+        from pathway import _datetimes
+
+        return getattr(_datetimes, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,51 @@
+"""`pw.universes`: promises about the keys of tables, where the plan does not show how they relate."""
+
+from __future__ import annotations
+
+from pathway._joinable import Joinable
+
+__all__ = ["promise_are_equal", "promise_are_pairwise_disjoint", "promise_is_subset_of"]
+
+
+def promise_are_equal(self: Joinable, *others: Joinable) -> None:
+    """Promises that all the tables have the same keys.
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... a
+    ... 1
+    ... ''')
+    >>> other = table.filter(pw.this.a > 0).select(b=2)
+    >>> pw.universes.promise_are_equal(table, other)
+    >>> pw.debug.compute_and_print(table.select(pw.this.a, other.b), include_id=False)
+    a | b
+    1 | 2
+    """
+    for other in others:
+        self.promise_universe_is_equal_to(other)
+
+
+def promise_is_subset_of(self: Joinable, *others: Joinable) -> None:
+    """Promises that every key of the first table is in each of the others.
+
+    >>> import pathway as pw
+    >>> one, two = pw.Table.empty(a=int), pw.Table.empty(a=int)
+    >>> pw.universes.promise_is_subset_of(one, two)
+    >>> updated = two.update_cells(one)
+    """
+    for other in others:
+        self.promise_universe_is_subset_of(other)
+
+
+def promise_are_pairwise_disjoint(self: Joinable, *others: Joinable) -> None:
+    """Promises that no key is in two of the tables.
+
+    >>> import pathway as pw
+    >>> one, two = pw.Table.empty(a=int), pw.Table.empty(a=int)
+    >>> pw.universes.promise_are_pairwise_disjoint(one, two)
+    >>> both = one.concat(two)
+    """
+    tables = [self, *others]
+    for place, table in enumerate(tables):
+        for other in tables[place + 1 :]:
+            table.promise_universes_are_disjoint(other)
