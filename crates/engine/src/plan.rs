@@ -168,6 +168,11 @@ impl Plan {
         Ok(node)
     }
 
+    /// The nodes that write to the outside world.
+    pub fn outputs(&self) -> &[NodeId] {
+        &self.outputs
+    }
+
     /// A node with the rows of `input` where `condition` is true.
     ///
     /// # Errors

@@ -30,6 +30,8 @@ pub struct RunOptions {
     pub start: Option<Time>,
     /// Whether every node runs, or only those that an output needs.
     pub everything: bool,
+    /// The outputs that run; all of the plan's if there is none.
+    pub outputs: Option<Vec<NodeId>>,
 }
 
 impl Default for RunOptions {
@@ -40,6 +42,7 @@ impl Default for RunOptions {
             clock: Arc::new(SystemClock),
             start: None,
             everything: false,
+            outputs: None,
         }
     }
 }
@@ -170,7 +173,7 @@ impl Run {
         let roots: Vec<NodeId> = if options.everything {
             (0..plan.nodes.len()).map(NodeId).collect()
         } else {
-            plan.outputs.clone()
+            options.outputs.clone().unwrap_or_else(|| plan.outputs.clone())
         };
         let physical = PhysicalPlan::lower(plan, &roots);
         let mut watched = Vec::new();
@@ -182,7 +185,7 @@ impl Run {
                     Some(Arc::new(SourceQueue::new(source.limits()))),
                 ),
                 Work::Pass(_) => ("filter".to_owned(), Role::Operator, None),
-                Work::Operator { operator, .. } if plan.outputs.contains(&node.id) => {
+                Work::Operator { operator, .. } if roots.contains(&node.id) && !options.everything => {
                     (operator.label(), Role::Sink, None)
                 }
                 Work::Operator { operator, .. } => (operator.label(), Role::Operator, None),
@@ -259,7 +262,8 @@ impl Run {
             for queue in shared.queues() {
                 queue.stop();
             }
-            for handle in handles.lock().drain(..) {
+            let handles = std::mem::take(&mut *handles.lock());
+            for handle in handles {
                 handle.join();
             }
             let failure = shared.take_failure().or_else(|| {

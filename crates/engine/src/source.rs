@@ -61,6 +61,8 @@ pub trait Source: fmt::Debug + Send + Sync {
 pub enum Commits {
     /// All at time 0, when the source ends.
     AtEnd,
+    /// At times the source sets itself, from 0; see [`SourceQueue::advance_to`].
+    Scripted,
     /// At the source's own commits, and, if there is a duration, whenever it has passed.
     Streaming(Option<Duration>),
 }
@@ -114,11 +116,14 @@ pub(crate) enum Message {
     Batch(Batch),
     /// Close the commit and open the next.
     Commit,
+    /// Close the commit and open the next at this time.
+    Advance(Time),
     /// The end, or what went wrong. What was not committed is lost if something did.
     Close(Result<(), EngineError>),
 }
 
 type Flush = Arc<dyn Fn() + Send + Sync>;
+type Prepare = Arc<dyn Fn(Batch) -> Batch + Send + Sync>;
 
 #[derive(Default)]
 struct State {
@@ -143,6 +148,7 @@ pub struct SourceQueue {
     accepted: AtomicU64,
     rejected: AtomicU64,
     flush: Mutex<Option<Flush>>,
+    prepare: Mutex<Option<Prepare>>,
     wake: Mutex<Option<Box<dyn Fn() + Send>>>,
     /// Whether the worker has been woken and has not looked since.
     woken: AtomicBool,
@@ -158,6 +164,7 @@ impl SourceQueue {
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             flush: Mutex::new(None),
+            prepare: Mutex::new(None),
             wake: Mutex::new(None),
             woken: AtomicBool::new(false),
         }
@@ -167,6 +174,19 @@ impl SourceQueue {
     /// commit that the engine makes, from its thread. It must not wait.
     pub fn on_flush(&self, flush: impl Fn() + Send + Sync + 'static) {
         *self.flush.lock() = Some(Arc::new(flush));
+    }
+
+    /// Installs what is done with every batch in the engine's thread, to spare the source's: making keys, say.
+    pub fn on_receive(&self, prepare: impl Fn(Batch) -> Batch + Send + Sync + 'static) {
+        *self.prepare.lock() = Some(Arc::new(prepare));
+    }
+
+    pub(crate) fn prepared(&self, batch: Batch) -> Batch {
+        let prepare = self.prepare.lock().clone();
+        match prepare {
+            Some(prepare) => prepare(batch),
+            None => batch,
+        }
     }
 
     pub(crate) fn on_wake(&self, wake: impl Fn() + Send + 'static) {
@@ -211,12 +231,25 @@ impl SourceQueue {
     /// # Errors
     /// If the run is over.
     pub fn commit(&self) -> Result<(), Stopped> {
+        self.send(Message::Commit)
+    }
+
+    /// Makes the rows so far visible, and opens the next commit at `time`, later than all before; only for
+    /// [`Commits::Scripted`].
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn advance_to(&self, time: Time) -> Result<(), Stopped> {
+        self.send(Message::Advance(time))
+    }
+
+    fn send(&self, message: Message) -> Result<(), Stopped> {
         {
             let mut state = self.state.lock();
             if state.stopped || state.closed {
                 return Err(Stopped);
             }
-            state.messages.push_back(Message::Commit);
+            state.messages.push_back(message);
         }
         self.wake();
         Ok(())
@@ -332,8 +365,8 @@ impl SourceQueue {
     /// The worker has sent rows on at `time`.
     pub(crate) fn sent(&self, time: Time, batch: &Batch, commits: Commits) {
         let mut state = self.state.lock();
-        if commits == Commits::AtEnd {
-            // The one commit of a static source is complete only at its end; what counts is what waits here.
+        if matches!(commits, Commits::AtEnd | Commits::Scripted) {
+            // Such a commit may be as long as the source; what counts is what waits here.
             state.rows -= batch.len();
             state.bytes -= batch.bytes();
             self.release(&mut state);

@@ -112,7 +112,7 @@ pub(crate) fn add_source<'scope>(
             times.opened(reading.start);
             let next_tick = match reading.commits {
                 Commits::Streaming(Some(period)) => Some(Instant::now() + period),
-                Commits::Streaming(None) | Commits::AtEnd => None,
+                Commits::Streaming(None) | Commits::AtEnd | Commits::Scripted => None,
             };
             Some(Reader {
                 reading,
@@ -166,7 +166,7 @@ impl Reader {
         let Some(capability) = &mut self.capability else {
             return;
         };
-        if self.reading.commits == Commits::AtEnd {
+        if !matches!(self.reading.commits, Commits::Streaming(_)) {
             return;
         }
         let open = *capability.time();
@@ -213,7 +213,7 @@ impl Reader {
                     self.reading
                         .queue
                         .sent(*capability.time(), &batch, self.reading.commits);
-                    let batch = self.program.apply(batch)?;
+                    let batch = self.program.apply(self.reading.queue.prepared(batch))?;
                     if !batch.is_empty() {
                         self.counters.count_out(&batch);
                         send(capability, &mut Parcel(batch));
@@ -224,6 +224,14 @@ impl Reader {
                     if rows > 0 {
                         // What was committed moves on before more is read.
                         return Ok(Turn::Again);
+                    }
+                }
+                Message::Advance(time) => {
+                    if let Some(capability) = &mut self.capability
+                        && time > *capability.time()
+                    {
+                        capability.downgrade(&time);
+                        self.open.set(Some(time));
                     }
                 }
                 Message::Close(Ok(())) => {
@@ -255,7 +263,7 @@ impl Reader {
         let latest = self.times.latest.get();
         if let Some(capability) = &mut self.capability
             && !self.has_rows
-            && self.reading.commits != Commits::AtEnd
+            && matches!(self.reading.commits, Commits::Streaming(_))
             && latest > *capability.time()
         {
             capability.downgrade(&latest);

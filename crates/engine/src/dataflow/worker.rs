@@ -22,7 +22,7 @@ use crate::monitor::Watched;
 use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
 use crate::physical::{PhysicalInput, PhysicalPlan, Work};
 use crate::program::RunningProgram;
-use crate::source::SourceQueue;
+use crate::source::{Commits, SourceQueue};
 
 /// What the workers of a run share.
 pub(crate) struct Shared {
@@ -218,8 +218,8 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, tim
                         queue: Arc::clone(queue),
                         commits: source.commits(),
                         start: match source.commits() {
-                            crate::source::Commits::AtEnd => 0,
-                            crate::source::Commits::Streaming(_) => shared.start,
+                            Commits::AtEnd | Commits::Scripted => 0,
+                            Commits::Streaming(_) => shared.start,
                         },
                         clock: Arc::clone(&shared.clock),
                     });

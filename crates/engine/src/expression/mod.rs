@@ -49,6 +49,11 @@ pub fn function(name: &str) -> Option<&'static Function> {
         .find(|function| function.name == name)
 }
 
+/// The names of all functions.
+pub fn function_names() -> impl Iterator<Item = &'static str> {
+    functions::FAMILIES.iter().flat_map(|family| family.iter()).map(|function| function.name)
+}
+
 /// A function of the user's.
 pub trait UserFunction: fmt::Debug + Send + Sync {
     /// What it is called in messages.

@@ -1,0 +1,170 @@
+//! `DType`, and the object that stands for an error cell.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use towpath_types::DType;
+
+use crate::value::{convert, dtype_of, infer, to_python};
+
+/// The type of a column.
+#[pyclass(name = "DType", module = "pathway._native", frozen, eq, from_py_object)]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct PyDType(pub(crate) DType);
+
+macro_rules! constants {
+    ($($name:ident = $dtype:expr),* $(,)?) => {
+        #[pymethods]
+        impl PyDType {
+            $(
+                #[classattr]
+                #[allow(non_snake_case, reason = "constants of the class")]
+                fn $name() -> Self {
+                    Self($dtype)
+                }
+            )*
+
+            #[staticmethod]
+            fn tuple(items: Vec<PyDType>) -> Self {
+                Self(DType::tuple(items.into_iter().map(|item| item.0)))
+            }
+
+            #[staticmethod]
+            fn list(item: PyDType) -> Self {
+                Self(DType::list(item.0))
+            }
+
+            #[staticmethod]
+            #[pyo3(signature = (dimensions, element))]
+            fn array(dimensions: Option<usize>, element: PyDType) -> Self {
+                Self(DType::Array(dimensions, Arc::new(element.0)))
+            }
+
+            #[staticmethod]
+            fn optional(inner: PyDType) -> Self {
+                Self(inner.0.optional())
+            }
+
+            #[staticmethod]
+            fn future(inner: PyDType) -> Self {
+                Self(DType::Future(Arc::new(inner.0)))
+            }
+
+            #[getter]
+            fn kind(&self) -> &'static str {
+                match &self.0 {
+                    DType::None => "none",
+                    DType::Any => "any",
+                    DType::Bool => "bool",
+                    DType::Int => "int",
+                    DType::Float => "float",
+                    DType::Str => "str",
+                    DType::Bytes => "bytes",
+                    DType::Pointer => "pointer",
+                    DType::DateTimeNaive => "date_time_naive",
+                    DType::DateTimeUtc => "date_time_utc",
+                    DType::Duration => "duration",
+                    DType::Json => "json",
+                    DType::Tuple(_) => "tuple",
+                    DType::List(_) => "list",
+                    DType::Array(..) => "array",
+                    DType::Optional(_) => "optional",
+                    DType::Object => "object",
+                    DType::Callable => "callable",
+                    DType::Future(_) => "future",
+                }
+            }
+
+            #[getter]
+            fn arguments(&self) -> Vec<PyDType> {
+                match &self.0 {
+                    DType::Tuple(items) => items.iter().cloned().map(PyDType).collect(),
+                    DType::List(inner) | DType::Array(_, inner) | DType::Optional(inner) | DType::Future(inner) => {
+                        vec![PyDType((**inner).clone())]
+                    }
+                    _ => Vec::new(),
+                }
+            }
+
+            #[getter]
+            fn is_optional(&self) -> bool {
+                self.0.is_optional()
+            }
+
+            #[getter]
+            fn required(&self) -> Self {
+                Self(self.0.required().clone())
+            }
+
+            fn is_subtype_of(&self, other: &PyDType) -> bool {
+                self.0.is_subtype_of(&other.0)
+            }
+
+            fn least_upper_bound(&self, other: &PyDType) -> Self {
+                Self(self.0.least_upper_bound(&other.0))
+            }
+
+            fn convert<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+                to_python(value.py(), &convert(value, &self.0)?)
+            }
+
+            fn __str__(&self) -> String {
+                self.0.to_string()
+            }
+
+            fn __repr__(&self) -> String {
+                format!("DType({})", self.0)
+            }
+
+            fn __hash__(&self) -> u64 {
+                let mut hasher = DefaultHasher::new();
+                self.0.hash(&mut hasher);
+                hasher.finish()
+            }
+        }
+    };
+}
+
+constants! {
+    NONE = DType::None,
+    ANY = DType::Any,
+    BOOL = DType::Bool,
+    INT = DType::Int,
+    FLOAT = DType::Float,
+    STR = DType::Str,
+    BYTES = DType::Bytes,
+    POINTER = DType::Pointer,
+    DATE_TIME_NAIVE = DType::DateTimeNaive,
+    DATE_TIME_UTC = DType::DateTimeUtc,
+    DURATION = DType::Duration,
+    JSON = DType::Json,
+    OBJECT = DType::Object,
+    CALLABLE = DType::Callable,
+}
+
+/// The type of one Python value.
+#[pyfunction]
+pub(crate) fn infer_dtype(value: &Bound<'_, PyAny>) -> PyResult<PyDType> {
+    infer(value).map(|value| PyDType(dtype_of(&value)))
+}
+
+/// What an error cell is to Python. There is one.
+#[pyclass(name = "Error", module = "pathway", frozen)]
+#[derive(Debug)]
+pub(crate) struct PyError;
+
+#[pymethods]
+impl PyError {
+    fn __repr__(&self) -> &'static str {
+        "Error"
+    }
+}
+
+static ERROR: PyOnceLock<Py<PyError>> = PyOnceLock::new();
+
+pub(crate) fn error_object(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    let error = ERROR.get_or_try_init(py, || Py::new(py, PyError))?;
+    Ok(error.bind(py).clone().into_any())
+}

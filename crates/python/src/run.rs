@@ -1,0 +1,96 @@
+//! `Run`: a run under way, as the main thread watches it.
+
+use std::time::Duration;
+
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use towpath_engine::monitor::Role;
+use towpath_engine::{EngineError, ErrorKind};
+
+use crate::error::engine_error;
+
+/// What one node has done so far.
+#[pyclass(name = "Statistics", module = "pathway._native", frozen, get_all)]
+#[derive(Debug)]
+pub(crate) struct PyStatistics {
+    name: String,
+    role: &'static str,
+    rows_in: u64,
+    rows_out: u64,
+    rejected: u64,
+    backlog: u64,
+    time: u64,
+}
+
+/// A run under way.
+#[pyclass(name = "Run", module = "pathway._native", frozen)]
+#[derive(Debug)]
+pub(crate) struct PyRun(pub(crate) parking_lot::Mutex<Option<std::sync::Arc<towpath_engine::Run>>>);
+
+impl PyRun {
+    pub(crate) fn new(run: towpath_engine::Run) -> Self {
+        Self(parking_lot::Mutex::new(Some(std::sync::Arc::new(run))))
+    }
+
+    fn run(&self) -> PyResult<std::sync::Arc<towpath_engine::Run>> {
+        self.0.lock().clone().ok_or_else(|| PyRuntimeError::new_err("the run has ended"))
+    }
+}
+
+#[pymethods]
+impl PyRun {
+    /// Waits without the GIL; True when the run has ended. Raises what ended it.
+    fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
+        let run = self.run()?;
+        let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        match py.detach(|| run.wait(Some(timeout))) {
+            None => Ok(false),
+            Some(Ok(())) => Ok(true),
+            Some(Err(error)) => Err(engine_error(py, &error)),
+        }
+    }
+
+    /// Asks the sources to end; then wait.
+    fn stop(&self, py: Python<'_>) -> PyResult<()> {
+        let run = self.run()?;
+        py.detach(|| run.stop());
+        Ok(())
+    }
+
+    /// Ends the run at once.
+    fn abort(&self, py: Python<'_>) -> PyResult<()> {
+        let run = self.run()?;
+        py.detach(|| run.abort(EngineError::new(ErrorKind::Runtime, "the run was aborted")));
+        Ok(())
+    }
+
+    /// What every node has done so far.
+    fn statistics(&self) -> PyResult<Vec<PyStatistics>> {
+        let statistics = self.run()?.statistics();
+        Ok(statistics
+            .into_iter()
+            .map(|node| PyStatistics {
+                name: node.name,
+                role: match node.role {
+                    Role::Source => "source",
+                    Role::Operator => "operator",
+                    Role::Sink => "sink",
+                },
+                rows_in: node.rows_in,
+                rows_out: node.rows_out,
+                rejected: node.rejected,
+                backlog: node.backlog,
+                time: node.time,
+            })
+            .collect())
+    }
+}
+
+impl Drop for PyRun {
+    fn drop(&mut self) {
+        // The threads of the run may want the GIL to end.
+        if let Some(run) = self.0.lock().take() {
+            Python::attach(|py| py.detach(|| drop(run)));
+        }
+    }
+}

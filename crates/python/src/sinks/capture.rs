@@ -1,0 +1,95 @@
+//! Keeps every update of a table, for tests and for printing.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use pyo3::prelude::*;
+use pyo3::types::PyTuple;
+use towpath_engine::{EngineError, NodeId, Operator, Output, PlanError, Routing, Task, TaskContext};
+use towpath_types::{Batch, DType, Time};
+
+use super::Collected;
+use crate::pointer::PyPointer;
+use crate::value::cell_to_python;
+
+type Captured = Arc<Mutex<Vec<(Time, Batch)>>>;
+
+/// Keeps every update of a table.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct CaptureSink {
+    captured: Captured,
+}
+
+impl Operator for CaptureSink {
+    fn name(&self) -> &'static str {
+        "capture"
+    }
+
+    fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        Ok(Vec::new())
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::ToFirst
+    }
+
+    fn append_only(&self, _inputs: &[bool]) -> bool {
+        true
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        if context.worker == 0 {
+            self.captured.lock().clear();
+        }
+        Ok(Box::new(Capturing {
+            captured: Arc::clone(&self.captured),
+            collected: Collected::default(),
+        }))
+    }
+}
+
+struct Capturing {
+    captured: Captured,
+    collected: Collected,
+}
+
+impl Task for Capturing {
+    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        self.collected.absorb(batch);
+        Ok(())
+    }
+
+    fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
+        let batch = self.collected.take(&[]);
+        if !batch.is_empty() {
+            self.captured.lock().push((time, batch));
+        }
+        Ok(())
+    }
+}
+
+/// Takes the updates of a table during the run it is part of.
+#[pyclass(name = "Capture", module = "pathway._native", frozen)]
+#[derive(Debug)]
+pub(crate) struct PyCapture {
+    pub(crate) sink: CaptureSink,
+    pub(crate) node: NodeId,
+}
+
+#[pymethods]
+impl PyCapture {
+    /// (key, row, time, diff) in the order of times, deletions first.
+    #[expect(clippy::type_complexity, reason = "a tuple of Python")]
+    fn updates<'py>(&self, py: Python<'py>) -> PyResult<Vec<(PyPointer, Bound<'py, PyTuple>, Time, i64)>> {
+        let mut updates = Vec::new();
+        let captured = self.sink.captured.lock().clone();
+        for (time, batch) in captured {
+            for row in 0..batch.len() {
+                let values: Vec<_> =
+                    batch.columns().iter().map(|column| cell_to_python(py, column, row)).collect::<PyResult<_>>()?;
+                updates.push((PyPointer(batch.keys()[row]), PyTuple::new(py, values)?, time, batch.diff(row)));
+            }
+        }
+        Ok(updates)
+    }
+}

@@ -1,0 +1,142 @@
+//! Calls Python functions with the changes of a table, under one acquisition of the GIL a batch.
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use towpath_engine::{EngineError, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext};
+use towpath_types::{Batch, DType, Time};
+
+use super::{Collected, has_error};
+use crate::error::raised;
+use crate::pointer::PyPointer;
+use crate::value::cell_to_python;
+
+/// How many rows are handed over before other Python threads get their turn.
+const ROWS_A_TURN: usize = 1024;
+
+/// Calls Python functions with the changes of a table.
+#[derive(Debug)]
+pub(crate) struct Subscribe {
+    pub(crate) name: Option<String>,
+    pub(crate) columns: Vec<String>,
+    pub(crate) on_change: Option<Py<PyAny>>,
+    pub(crate) on_time_end: Option<Py<PyAny>>,
+    pub(crate) on_end: Option<Py<PyAny>>,
+    pub(crate) skip_errors: bool,
+    pub(crate) sort_by: Vec<usize>,
+}
+
+impl Operator for Subscribe {
+    fn name(&self) -> &'static str {
+        "subscribe"
+    }
+
+    fn label(&self) -> String {
+        self.name.clone().unwrap_or_else(|| "subscribe".to_owned())
+    }
+
+    fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        Ok(Vec::new())
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::ToFirst
+    }
+
+    fn append_only(&self, _inputs: &[bool]) -> bool {
+        true
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        Ok(Python::attach(|py| {
+            let shared = |function: &Option<Py<PyAny>>| function.as_ref().map(|function| function.clone_ref(py));
+            Box::new(Subscriber {
+                names: self.columns.iter().map(|name| PyString::intern(py, name).unbind()).collect(),
+                on_change: shared(&self.on_change),
+                on_time_end: shared(&self.on_time_end),
+                on_end: shared(&self.on_end),
+                skip_errors: self.skip_errors,
+                sort_by: self.sort_by.clone(),
+                reporter: context.reporter,
+                is_first: context.worker == 0,
+                collected: Collected::default(),
+            })
+        }))
+    }
+}
+
+struct Subscriber {
+    names: Vec<Py<PyString>>,
+    on_change: Option<Py<PyAny>>,
+    on_time_end: Option<Py<PyAny>>,
+    on_end: Option<Py<PyAny>>,
+    skip_errors: bool,
+    sort_by: Vec<usize>,
+    reporter: Reporter,
+    is_first: bool,
+    collected: Collected,
+}
+
+impl Subscriber {
+    fn call(&self, py: Python<'_>, batch: &Batch, rows: std::ops::Range<usize>, time: Time) -> PyResult<()> {
+        let Some(on_change) = &self.on_change else {
+            return Ok(());
+        };
+        let on_change = on_change.bind(py);
+        let time = time.into_pyobject(py)?;
+        let keywords = PyDict::new(py);
+        let empty = PyTuple::empty(py);
+        for row in rows {
+            let values = PyDict::new(py);
+            for (name, column) in self.names.iter().zip(batch.columns()) {
+                values.set_item(name.bind(py), cell_to_python(py, column, row)?)?;
+            }
+            keywords.set_item(intern!(py, "key"), Bound::new(py, PyPointer(batch.keys()[row]))?)?;
+            keywords.set_item(intern!(py, "row"), values)?;
+            keywords.set_item(intern!(py, "time"), &time)?;
+            keywords.set_item(intern!(py, "is_addition"), PyBool::new(py, batch.diff(row) > 0))?;
+            on_change.call(&empty, Some(&keywords))?;
+        }
+        Ok(())
+    }
+}
+
+impl Task for Subscriber {
+    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        self.collected.absorb(batch);
+        Ok(())
+    }
+
+    fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
+        let mut batch = self.collected.take(&self.sort_by);
+        if self.skip_errors && batch.columns().iter().any(|column| column.errors().is_some()) {
+            let mut kept = Vec::new();
+            for row in 0..batch.len() {
+                if !has_error(&batch, row, &self.reporter)? {
+                    kept.push(row as u32);
+                }
+            }
+            batch = batch.take(&kept);
+        }
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let mut start = 0;
+        while start < batch.len() {
+            let end = batch.len().min(start + ROWS_A_TURN);
+            Python::attach(|py| self.call(py, &batch, start..end, time).map_err(|error| raised(py, error)))?;
+            start = end;
+        }
+        if let Some(on_time_end) = &self.on_time_end {
+            Python::attach(|py| on_time_end.bind(py).call1((time,)).map(drop).map_err(|error| raised(py, error)))?;
+        }
+        Ok(())
+    }
+
+    fn finish(&mut self) -> Result<(), EngineError> {
+        if let Some(on_end) = self.on_end.as_ref().filter(|_| self.is_first) {
+            Python::attach(|py| on_end.bind(py).call0().map(drop).map_err(|error| raised(py, error)))?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,56 @@
+//! Rows that are known beforehand, at the times at which they are to appear.
+
+use std::collections::BTreeMap;
+
+use towpath_engine::source::Commits;
+use towpath_engine::{EngineError, Source, SourceContext, SourceHandle};
+use towpath_types::{Batch, DType, Time};
+
+/// Rows that are known beforehand.
+#[derive(Debug)]
+pub(crate) struct StaticSource {
+    pub(crate) name: String,
+    pub(crate) dtypes: Vec<DType>,
+    pub(crate) batches: BTreeMap<Time, Batch>,
+    pub(crate) unique_keys: bool,
+}
+
+struct NothingToStop;
+
+impl SourceHandle for NothingToStop {
+    fn stop(&self) {}
+
+    fn join(self: Box<Self>) {}
+}
+
+impl Source for StaticSource {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn columns(&self) -> Vec<DType> {
+        self.dtypes.clone()
+    }
+
+    fn is_append_only(&self) -> bool {
+        self.batches.values().all(Batch::is_insert_only)
+    }
+
+    fn has_unique_keys(&self) -> bool {
+        self.unique_keys
+    }
+
+    fn commits(&self) -> Commits {
+        Commits::Scripted
+    }
+
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+        for (time, batch) in &self.batches {
+            // If the run is over already, nobody needs the rows.
+            let _ = context.queue.advance_to(*time);
+            let _ = context.queue.push(batch.project(&context.columns));
+        }
+        context.queue.close(Ok(()));
+        Ok(Box::new(NothingToStop))
+    }
+}

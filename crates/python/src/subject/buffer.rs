@@ -1,0 +1,336 @@
+//! Rows on their way from Python to the engine.
+//!
+//! A row is taken in two passes. The first looks at every value, with the GIL, and puts what it finds into
+//! slots; a value that does not fit ends the row there. The second takes the lock and appends the slots to
+//! the column builders; nothing in it touches Python or can fail, so the columns always have the same length.
+//! Full builders are sealed into a batch, under the same lock, so that rows of one thread keep their order.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
+use towpath_engine::operator::Reporter;
+use towpath_engine::{RowError, SourceQueue};
+use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Physical, Value, hash_columns};
+
+use crate::error::row_error;
+use crate::value::{convert, type_name};
+
+/// Rows are sealed into a batch at the latest when there are so many.
+const SEAL_ROWS: usize = 1 << 13;
+
+/// And at the latest when their text and bytes are so many.
+const SEAL_BYTES: usize = 1 << 20;
+
+/// One value of a row, looked at.
+#[derive(Debug)]
+pub(crate) enum Slot<'a> {
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    Str(&'a str),
+    Bytes(&'a [u8]),
+    None,
+    Value(Value),
+    /// The default of the field.
+    Default,
+}
+
+/// The column builders of the rows that are not sealed yet.
+#[derive(Debug)]
+struct Buffer {
+    builders: Vec<ColumnBuilder>,
+    /// Once a row has been removed, the differences of all rows.
+    diffs: Option<Vec<i64>>,
+    rows: usize,
+    bytes: usize,
+    /// The number of the first row that is not sealed, among all rows of the source.
+    ordinal: u64,
+}
+
+/// What takes the rows of one subject during one run.
+pub(crate) struct Ingest {
+    pub(crate) name: String,
+    pub(crate) fields: Vec<Field>,
+    /// Whether messages of `next_str` and `next_bytes` are rows with the one column `data`.
+    pub(crate) is_raw: bool,
+    pub(crate) upsert: bool,
+    pub(crate) deletions: bool,
+    pub(crate) queue: Arc<SourceQueue>,
+    reporter: Reporter,
+    buffer: Mutex<Buffer>,
+    seal_rows: usize,
+    /// Whether the run has asked the subject to end.
+    stopping: AtomicBool,
+    /// Rows given so far, accepted or not.
+    given: AtomicU64,
+    pub(crate) warned_of_extra: AtomicBool,
+}
+
+impl Ingest {
+    #[expect(clippy::too_many_arguments, reason = "called once, with the settings of one source")]
+    pub(crate) fn new(
+        name: String,
+        fields: Vec<Field>,
+        is_raw: bool,
+        upsert: bool,
+        deletions: bool,
+        columns: Vec<usize>,
+        queue: Arc<SourceQueue>,
+        reporter: Reporter,
+        seed: u64,
+    ) -> Self {
+        let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
+        queue.on_receive(move |batch| {
+            let keys: Vec<Key> = if primary.is_empty() {
+                batch.keys().iter().map(|key| Key::sequence(seed, key.0 as u64)).collect()
+            } else {
+                let columns: Vec<&Column> = primary.iter().map(|place| batch.column(*place)).collect();
+                hash_columns(&columns, batch.len())
+            };
+            batch.project(&columns).with_keys(keys)
+        });
+        let builders = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
+        Self {
+            seal_rows: SEAL_ROWS.min(queue.limits().rows).max(1),
+            name,
+            fields,
+            is_raw,
+            upsert,
+            deletions,
+            queue,
+            reporter,
+            buffer: Mutex::new(Buffer { builders, diffs: None, rows: 0, bytes: 0, ordinal: 0 }),
+            stopping: AtomicBool::new(false),
+            given: AtomicU64::new(0),
+            warned_of_extra: AtomicBool::new(false),
+        }
+    }
+
+    /// Looks at one value.
+    #[inline]
+    pub(crate) fn slot<'a>(field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
+        match field.dtype.physical() {
+            Physical::Int => {
+                if let Ok(int) = value.cast_exact::<PyInt>()
+                    && let Ok(int) = int.extract::<i64>()
+                {
+                    return Ok(Slot::Int(int));
+                }
+            }
+            Physical::Str => {
+                if let Ok(text) = value.cast_exact::<PyString>()
+                    && let Ok(text) = text.to_str()
+                {
+                    return Ok(Slot::Str(text));
+                }
+            }
+            Physical::Float => {
+                if let Ok(float) = value.cast_exact::<PyFloat>() {
+                    return Ok(Slot::Float(float.value()));
+                }
+            }
+            Physical::Bool => {
+                if let Ok(value) = value.cast_exact::<PyBool>() {
+                    return Ok(Slot::Bool(value.is_true()));
+                }
+            }
+            Physical::Bytes => {
+                if let Ok(bytes) = value.cast_exact::<PyBytes>() {
+                    return Ok(Slot::Bytes(bytes.as_bytes()));
+                }
+            }
+            _ => {}
+        }
+        slot_of_any(field, value)
+    }
+
+    /// What stands in for a field that is absent.
+    pub(crate) fn absent<'a>(field: &Field, is_removal: bool) -> PyResult<Slot<'a>> {
+        if field.default.is_some() {
+            return Ok(Slot::Default);
+        }
+        if is_removal && !field.primary_key {
+            return Ok(Slot::None);
+        }
+        Err(PyValueError::new_err("no value was given, and the schema has no default"))
+    }
+
+    /// Appends a row. Returns whether the caller has to wait for space.
+    pub(crate) fn append(&self, slots: &[Slot<'_>], diff: i64) -> bool {
+        self.given.fetch_add(1, Ordering::Relaxed);
+        let mut guard = self.buffer.lock();
+        let buffer = &mut *guard;
+        for ((builder, slot), field) in buffer.builders.iter_mut().zip(slots).zip(&self.fields) {
+            match slot {
+                Slot::Int(value) => builder.push_int(*value),
+                Slot::Str(text) => {
+                    buffer.bytes += text.len();
+                    builder.push_str(text);
+                }
+                Slot::Float(value) => builder.push_float(*value),
+                Slot::Bool(value) => builder.push_bool(*value),
+                Slot::Bytes(bytes) => {
+                    buffer.bytes += bytes.len();
+                    builder.push_bytes(bytes);
+                }
+                Slot::None => builder.push_none(),
+                Slot::Value(value) => {
+                    buffer.bytes += size_of::<Value>();
+                    builder.push(value);
+                }
+                Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
+            }
+        }
+        if diff != 1 && buffer.diffs.is_none() {
+            buffer.diffs = Some(vec![1; buffer.rows]);
+        }
+        if let Some(diffs) = &mut buffer.diffs {
+            diffs.push(diff);
+        }
+        buffer.rows += 1;
+        if buffer.rows >= self.seal_rows || buffer.bytes >= SEAL_BYTES {
+            self.seal(buffer);
+            return !self.queue.has_space();
+        }
+        false
+    }
+
+    /// Appends whole columns, in the order of the fields. Returns whether the caller has to wait for space.
+    pub(crate) fn append_columns(&self, columns: Vec<Column>, rows: usize) -> bool {
+        self.given.fetch_add(rows as u64, Ordering::Relaxed);
+        let mut buffer = self.buffer.lock();
+        self.seal(&mut buffer);
+        // Batches of a moderate size let the engine begin while the rest is still being pushed.
+        let mut start = 0;
+        let size = self.seal_rows.max((1 << 16).min(self.queue.limits().rows));
+        while start < rows {
+            let len = size.min(rows - start);
+            let keys: Vec<Key> = (0..len).map(|row| Key(u128::from(buffer.ordinal) + row as u128)).collect();
+            buffer.ordinal += len as u64;
+            let part = columns.iter().map(|column| column.slice(start, len)).collect();
+            // Once the run is over, rows are not taken any more.
+            let _ = self.queue.push(Batch::new(keys, part, None));
+            start += len;
+        }
+        !self.queue.has_space()
+    }
+
+    fn seal(&self, buffer: &mut Buffer) {
+        if buffer.rows == 0 {
+            return;
+        }
+        let rows = std::mem::take(&mut buffer.rows);
+        buffer.bytes = 0;
+        let keys: Vec<Key> = (0..rows as u128).map(|row| Key(u128::from(buffer.ordinal) + row)).collect();
+        buffer.ordinal += rows as u64;
+        let columns = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let diffs = buffer.diffs.take().map(Into::into);
+        // Once the run is over, rows are not taken any more.
+        let _ = self.queue.push(Batch::new(keys, columns, diffs));
+    }
+
+    /// Hands over the rows so far. Called by the engine before its own commits; never waits.
+    pub(crate) fn flush(&self) {
+        self.seal(&mut self.buffer.lock());
+    }
+
+    /// Makes the rows so far visible together.
+    pub(crate) fn commit(&self) {
+        let mut buffer = self.buffer.lock();
+        self.seal(&mut buffer);
+        // Once the run is over, there is nothing to commit.
+        let _ = self.queue.commit();
+    }
+
+    /// Waits for space, without the GIL.
+    pub(crate) fn wait(&self, py: Python<'_>) {
+        py.detach(|| {
+            // If the run is over, the next call says so.
+            let _ = self.queue.wait_for_space();
+        });
+    }
+
+    /// Asks the subject to end: its next row unwinds `run`.
+    pub(crate) fn stop(&self) {
+        self.stopping.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    /// Records a row that is not accepted, and why.
+    pub(crate) fn reject(&self, py: Python<'_>, field: Option<&Field>, error: PyErr) -> PyResult<()> {
+        let ordinal = self.given.fetch_add(1, Ordering::Relaxed) + 1;
+        if !error.is_instance_of::<pyo3::exceptions::PyException>(py) {
+            return Err(error);
+        }
+        let place = caller(py).map_or_else(String::new, |place| format!(", at {place}"));
+        let field = field.map_or_else(String::new, |field| format!(", field {:?}", field.name));
+        let message = format!(
+            "connector {:?} did not accept row {ordinal}{field}: {}{place}",
+            self.name,
+            error.value(py)
+        );
+        self.queue.count_rejected(1);
+        crate::log::error(py, &message)?;
+        let mut failure: RowError = row_error(py, error);
+        failure.message = message;
+        // The log of a source never ends the run.
+        let _ = self.reporter.report(failure);
+        Ok(())
+    }
+
+    /// The position of a row that is not accepted, among all that were given.
+    pub(crate) fn field_named(&self, name: &str) -> Option<usize> {
+        self.fields.iter().position(|field| field.name == name)
+    }
+}
+
+#[cold]
+fn slot_of_any<'a>(field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
+    if value.is_none() && field.dtype != DType::Json {
+        return if field.dtype.is_optional() {
+            Ok(Slot::None)
+        } else {
+            convert(value, &field.dtype).map(Slot::Value)
+        };
+    }
+    convert(value, &field.dtype).map(Slot::Value)
+}
+
+/// The file and line of the Python code that is calling.
+fn caller(py: Python<'_>) -> Option<String> {
+    let frame = py.import("sys").ok()?.call_method1("_getframe", (0,)).ok()?;
+    let file = frame.getattr("f_code").ok()?.getattr("co_filename").ok()?;
+    let line = frame.getattr("f_lineno").ok()?;
+    Some(format!("{file}:{line}"))
+}
+
+/// A warning for values that no column takes, once a source.
+pub(crate) fn warn_of_extra(py: Python<'_>, ingest: &Ingest, name: &str) -> PyResult<()> {
+    if ingest.warned_of_extra.swap(true, Ordering::Relaxed) {
+        return Ok(());
+    }
+    let columns: Vec<&str> = ingest.fields.iter().map(|field| field.name.as_str()).collect();
+    crate::log::warning(
+        py,
+        &format!(
+            "connector {:?}: the field {name:?} is in no column of the schema and is ignored; the columns are {}",
+            ingest.name,
+            columns.join(", ")
+        ),
+    )
+}
+
+/// A message for something that is no row at all.
+pub(crate) fn no_row(value: &Bound<'_, PyAny>) -> PyErr {
+    pyo3::exceptions::PyTypeError::new_err(format!(
+        "a row is a dict, a dataclass, a NamedTuple or a pydantic model, not {}",
+        type_name(value)
+    ))
+}

@@ -1,0 +1,49 @@
+//! `next_json`, and JSON in `next_str` and `next_bytes`.
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyDict, PyString};
+
+use super::Subject;
+use super::batches::take_mapping;
+use super::buffer::Ingest;
+use super::next::check_stopping;
+
+/// Takes one row as the text of a JSON object.
+pub(super) fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
+    let text = match std::str::from_utf8(text) {
+        Ok(text) => text,
+        Err(error) => return ingest.reject(py, None, PyValueError::new_err(format!("no valid UTF-8: {error}"))),
+    };
+    let parsed = py.import("json")?.call_method1("loads", (text,));
+    match parsed {
+        Ok(row) => match row.cast::<PyDict>() {
+            Ok(row) => take_mapping(py, ingest, row),
+            Err(_) => ingest.reject(py, None, PyValueError::new_err(format!("a JSON object is expected, not {text}"))),
+        },
+        Err(error) => ingest.reject(py, None, error),
+    }
+}
+
+/// The body of `next_json`.
+pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = message.py();
+    let ingest = subject.get().ingest(py)?;
+    check_stopping(py, ingest)?;
+    if let Ok(text) = message.cast::<PyString>() {
+        return take_text(py, ingest, text.to_str()?.as_bytes());
+    }
+    if let Ok(bytes) = message.cast::<PyBytes>() {
+        return take_text(py, ingest, bytes.as_bytes());
+    }
+    match message.cast::<PyDict>() {
+        Ok(row) => take_mapping(py, ingest, row),
+        Err(_) => {
+            let row = PyDict::new(py);
+            match row.call_method1("update", (message,)) {
+                Ok(_) => take_mapping(py, ingest, &row),
+                Err(_) => ingest.reject(py, None, super::buffer::no_row(message)),
+            }
+        }
+    }
+}

@@ -1,0 +1,271 @@
+//! `Subject`: the native half of a connector written in Python, and the source that runs it.
+
+mod arrow;
+mod batches;
+mod buffer;
+mod json;
+mod next;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicPtr, Ordering};
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use pyo3::exceptions::PyRuntimeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple, PyType};
+use towpath_engine::source::{Commits, Limits};
+use towpath_engine::{EngineError, Source, SourceContext, SourceHandle, SourceQueue};
+use towpath_types::{DType, Field};
+use xxhash_rust::xxh3::xxh3_64;
+
+use buffer::Ingest;
+
+use crate::error::raised;
+
+/// The native half of `ConnectorSubject`: takes rows.
+#[pyclass(name = "Subject", module = "pathway._native", subclass, frozen)]
+#[derive(Default)]
+pub(crate) struct Subject {
+    keywords: next::Keywords,
+    /// What takes the rows of the present run; null before the first. Every `next` reads it.
+    current: AtomicPtr<Ingest>,
+    /// Keeps alive what `current` has ever pointed at.
+    ingests: Mutex<Vec<Arc<Ingest>>>,
+    done: Arc<Done>,
+}
+
+/// Whether the subject's thread has ended.
+#[derive(Default)]
+struct Done {
+    is_done: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Subject {
+    /// What takes the rows.
+    #[inline]
+    fn ingest(&self, py: Python<'_>) -> PyResult<&Ingest> {
+        let _ = py;
+        let current = self.current.load(Ordering::Acquire);
+        #[expect(unsafe_code, reason = "a lock and a count of references would cost a tenth of the row")]
+        // SAFETY: it is null or points into an `Arc` of `ingests`, from which nothing is ever removed.
+        unsafe { current.as_ref() }.ok_or_else(|| {
+            PyRuntimeError::new_err("rows can be sent while the computation runs: after pw.run() has started it, from run()")
+        })
+    }
+
+    fn install(&self, ingest: Arc<Ingest>) {
+        let pointer = Arc::as_ptr(&ingest).cast_mut();
+        self.ingests.lock().push(ingest);
+        self.current.store(pointer, Ordering::Release);
+        *self.done.is_done.lock() = false;
+    }
+}
+
+#[pymethods]
+impl Subject {
+    #[new]
+    #[pyo3(signature = (*_arguments, **_keywords))]
+    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
+        Self::default()
+    }
+
+    /// Sends one row as a JSON object: its text, as str or bytes, or a dict.
+    #[pyo3(signature = (message, /))]
+    fn next_json(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
+        json::next_json(slf, message)
+    }
+
+    /// Sends many rows: an iterable of dicts, dataclasses, NamedTuples or pydantic models.
+    #[pyo3(signature = (rows, /))]
+    fn next_batch(slf: &Bound<'_, Self>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
+        batches::next_batch(slf, rows)
+    }
+
+    /// Sends many rows as columns of one length: a dict of lists or numpy arrays.
+    #[pyo3(signature = (columns, /))]
+    fn next_columns(slf: &Bound<'_, Self>, columns: &Bound<'_, PyAny>) -> PyResult<()> {
+        batches::next_columns(slf, columns)
+    }
+
+    /// Sends many rows of pyarrow, polars, pandas, duckdb, or whatever else has `__arrow_c_stream__` or
+    /// `__arrow_c_array__`.
+    #[pyo3(signature = (data, /))]
+    fn next_arrow(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        arrow::next_arrow(slf, data)
+    }
+
+    /// Makes the rows sent since the last commit visible, all at once.
+    fn commit(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let ingest = slf.get().ingest(py)?;
+        next::check_stopping(py, ingest)?;
+        ingest.commit();
+        if !ingest.queue.has_space() {
+            ingest.wait(py);
+        }
+        Ok(())
+    }
+
+    /// Whether the timer commits; allowing it commits at once.
+    fn _set_autocommit(&self, py: Python<'_>, enabled: bool) -> PyResult<()> {
+        let ingest = self.ingest(py)?;
+        ingest.queue.hold_commits(!enabled);
+        if enabled {
+            ingest.commit();
+        }
+        Ok(())
+    }
+
+    /// The subject has ended, by itself or with an error; what it has sent is committed, or lost with the error.
+    #[pyo3(signature = (error))]
+    fn _close_native(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
+        let Ok(ingest) = self.ingest(py) else {
+            return;
+        };
+        match error {
+            Some(error) => ingest.queue.close(Err(raised(py, PyErr::from_value(error)))),
+            None => {
+                ingest.flush();
+                ingest.queue.close(Ok(()));
+            }
+        }
+    }
+
+    /// The subject's thread has ended.
+    fn _thread_ended(&self) {
+        *self.done.is_done.lock() = true;
+        self.done.changed.notify_all();
+    }
+}
+
+/// Adds the raw methods to the class.
+pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
+    next::install(class)
+}
+
+/// A subject as a source of the plan.
+pub(crate) struct PythonSource {
+    pub(crate) subject: Py<Subject>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) name: String,
+    pub(crate) is_raw: bool,
+    pub(crate) upsert: bool,
+    pub(crate) deletions: bool,
+    pub(crate) autocommit: Option<Duration>,
+    pub(crate) limits: Limits,
+    /// Tells apart the generated keys of the sources of one plan.
+    pub(crate) number: usize,
+}
+
+impl std::fmt::Debug for PythonSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PythonSource({:?})", self.name)
+    }
+}
+
+impl Source for PythonSource {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn columns(&self) -> Vec<DType> {
+        self.fields.iter().map(|field| field.dtype.clone()).collect()
+    }
+
+    fn is_append_only(&self) -> bool {
+        // What an upsert session sends are no changes yet: see `UpsertSession`.
+        !self.deletions && !self.upsert
+    }
+
+    fn has_unique_keys(&self) -> bool {
+        !self.deletions && !self.fields.iter().any(|field| field.primary_key)
+    }
+
+    fn commits(&self) -> Commits {
+        Commits::Streaming(self.autocommit)
+    }
+
+    fn limits(&self) -> Limits {
+        self.limits
+    }
+
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+        let queue = Arc::clone(&context.queue);
+        let seed = xxh3_64(format!("python source {} {}", self.number, self.name).as_bytes());
+        let ingest = Arc::new(Ingest::new(
+            self.name.clone(),
+            self.fields.clone(),
+            self.is_raw,
+            self.upsert,
+            self.deletions,
+            context.columns,
+            context.queue,
+            context.reporter,
+            seed,
+        ));
+        let flushed = Arc::downgrade(&ingest);
+        queue.on_flush(move || {
+            if let Some(ingest) = flushed.upgrade() {
+                ingest.flush();
+            }
+        });
+        Python::attach(|py| {
+            let subject = self.subject.bind(py);
+            subject.get().install(Arc::clone(&ingest));
+            subject.call_method0("_start_run").map_err(|error| raised(py, error))?;
+            Ok(Box::new(RunningSubject {
+                subject: self.subject.clone_ref(py),
+                ingest,
+                queue,
+                done: Arc::clone(&subject.get().done),
+            }) as Box<dyn SourceHandle>)
+        })
+    }
+}
+
+struct RunningSubject {
+    subject: Py<Subject>,
+    ingest: Arc<Ingest>,
+    queue: Arc<SourceQueue>,
+    done: Arc<Done>,
+}
+
+impl RunningSubject {
+    fn request_stop(&self) {
+        Python::attach(|py| {
+            // It reports its own failures through `_close_native`.
+            if let Err(error) = self.subject.bind(py).call_method0("_stop_requested") {
+                error.write_unraisable(py, None);
+            }
+        });
+        self.ingest.stop();
+    }
+}
+
+/// How long a subject that was told to stop may take, before the run ends without it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl SourceHandle for RunningSubject {
+    fn stop(&self) {
+        self.request_stop();
+        self.ingest.flush();
+        self.queue.close(Ok(()));
+    }
+
+    fn join(self: Box<Self>) {
+        let wait = |patience: Duration| {
+            let mut is_done = self.done.is_done.lock();
+            if !*is_done {
+                self.done.changed.wait_for(&mut is_done, patience);
+            }
+            *is_done
+        };
+        // The run has ended. A subject that closed itself may still be in `run`; one that did not is told to stop.
+        if !wait(Duration::ZERO) {
+            self.request_stop();
+            wait(PATIENCE);
+        }
+    }
+}

@@ -1,0 +1,368 @@
+//! `next`, `delete`, `next_str` and `next_bytes`: the path of every row, as short as it can be.
+//!
+//! PyO3's `**kwargs` costs 400 ns a call before any work, so these are raw methods of CPython's fast calling
+//! convention: values in an array, names in a tuple. At most call sites that tuple is a constant of the
+//! code, so the columns its names mean are looked up once and remembered with it, under its address. The
+//! cache holds a reference, so an address is never given to another tuple while it is remembered; and a tuple
+//! that is made anew for every call, as by `next(**row)`, is not remembered at all: its names are compared with
+//! those of the last such call.
+
+use std::cell::UnsafeCell;
+use std::ffi::{CStr, c_char};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
+use pyo3::ffi;
+use pyo3::prelude::*;
+use pyo3::types::{PyString, PyTuple, PyType};
+use smallvec::SmallVec;
+
+use super::Subject;
+use super::buffer::{Ingest, Slot, warn_of_extra};
+
+/// At most so many call sites of one subject are remembered.
+const CACHED: usize = 64;
+
+/// A field that a call does not give.
+const ABSENT: usize = usize::MAX;
+
+/// Which value of a call each field takes.
+type Places = SmallVec<[usize; 8]>;
+
+/// The names of calls and what they mean for the fields. Only used with the GIL.
+#[derive(Default)]
+pub(crate) struct Keywords {
+    inner: UnsafeCell<KeywordsInner>,
+}
+
+#[derive(Default)]
+struct KeywordsInner {
+    /// Constant tuples of names, held, with the places of their values.
+    constant: SmallVec<[(Py<PyTuple>, Places); 4]>,
+    /// The last tuple that was no constant.
+    last: Option<(Py<PyTuple>, Places)>,
+}
+
+#[expect(unsafe_code, reason = "the cell is only touched by threads that hold the GIL, one at a time")]
+// SAFETY: see the reason; `lookup` asks for a token of the GIL and calls no Python code while it borrows the cell.
+unsafe impl Sync for Keywords {}
+
+impl std::fmt::Debug for Keywords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Keywords")
+    }
+}
+
+/// Whether two tuples hold the same names in the same order.
+fn same_names(left: &Bound<'_, PyTuple>, right: &Bound<'_, PyTuple>) -> bool {
+    left.len() == right.len()
+        && left.iter_borrowed().zip(right.iter_borrowed()).all(|(left, right)| {
+            left.is(&*right)
+                || match (left.cast::<PyString>(), right.cast::<PyString>()) {
+                    (Ok(left), Ok(right)) => matches!((left.to_str(), right.to_str()), (Ok(left), Ok(right)) if left == right),
+                    _ => false,
+                }
+        })
+}
+
+impl Keywords {
+    /// Calls `found` with the place of each field's value among the values of a call.
+    fn lookup<R>(&self, ingest: &Ingest, names: &Bound<'_, PyTuple>, found: impl FnOnce(&[usize]) -> R) -> PyResult<R> {
+        let py = names.py();
+        #[expect(unsafe_code, reason = "the GIL is held, and no Python code runs while the cell is borrowed")]
+        // SAFETY: see the reason. `found` gets a copy, since what it does may release the GIL.
+        let inner = unsafe { &mut *self.inner.get() };
+        for (constant, places) in &inner.constant {
+            if constant.as_ptr() == names.as_ptr() {
+                let places = places.clone();
+                return Ok(found(&places));
+            }
+        }
+        if let Some((last, places)) = &inner.last
+            && same_names(last.bind(py), names)
+        {
+            let places = places.clone();
+            return Ok(found(&places));
+        }
+        let mut places: Places = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
+        let mut extra = None;
+        for (place, name) in names.iter().enumerate() {
+            let name = name.cast_into::<PyString>()?;
+            match ingest.field_named(name.to_str()?) {
+                Some(field) => places[field] = place,
+                None => extra = Some(name),
+            }
+        }
+        // Nothing above ran user code; now it may.
+        if names.get_refcnt_compat() > 1 && inner.constant.len() < CACHED {
+            inner.constant.push((names.clone().unbind(), places.clone()));
+        } else {
+            inner.last = Some((names.clone().unbind(), places.clone()));
+        }
+        if let Some(extra) = extra {
+            warn_of_extra(py, ingest, extra.to_str()?)?;
+        }
+        Ok(found(&places))
+    }
+}
+
+trait ReferenceCount {
+    fn get_refcnt_compat(&self) -> isize;
+}
+
+impl ReferenceCount for Bound<'_, PyTuple> {
+    /// A tuple of names that the call made has one reference; a constant has another in its code.
+    fn get_refcnt_compat(&self) -> isize {
+        #[expect(unsafe_code, reason = "PyO3 has no safe way to count references")]
+        // SAFETY: the object is alive and the GIL is held.
+        unsafe {
+            ffi::Py_REFCNT(self.as_ptr())
+        }
+    }
+}
+
+/// Takes one row whose values are `values[places[field]]`.
+fn take_row(py: Python<'_>, ingest: &Ingest, values: &[Bound<'_, PyAny>], places: &[usize], diff: i64) -> PyResult<()> {
+    let mut slots: SmallVec<[Slot<'_>; 8]> = SmallVec::with_capacity(places.len());
+    for (field, place) in ingest.fields.iter().zip(places) {
+        let slot = match values.get(*place) {
+            // The values of a removed row do not matter where the key says which row it is.
+            Some(value) => Ingest::slot(field, value),
+            None => Ingest::absent(field, diff < 0 && ingest.upsert),
+        };
+        match slot {
+            Ok(slot) => slots.push(slot),
+            Err(error) => return ingest.reject(py, Some(field), error),
+        }
+    }
+    if ingest.append(&slots, diff) {
+        ingest.wait(py);
+    }
+    Ok(())
+}
+
+/// The body of `next` and `delete`.
+fn keyword_row(
+    py: Python<'_>,
+    subject: &Bound<'_, Subject>,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+    diff: i64,
+) -> PyResult<()> {
+    if count != 0 {
+        return Err(PyTypeError::new_err(
+            "values are given by name, like next(key=1, text=\"…\"); for a dict write next(**row)",
+        ));
+    }
+    let ingest = subject.get().ingest(py)?;
+    check_stopping(py, ingest)?;
+    if diff < 0 {
+        check_deletions(subject, ingest)?;
+    }
+    if names.is_null() {
+        let places: Places = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
+        return take_row(py, ingest, &[], &places, diff);
+    }
+    #[expect(unsafe_code, reason = "the calling convention of CPython: names in a tuple, as many values in the array")]
+    // SAFETY: CPython keeps the tuple and the values alive for the time of the call; a `Bound` is a pointer
+    // to an object and nothing else, and those made here are only borrowed, never dropped.
+    let (names, values) = unsafe {
+        let names = Bound::from_borrowed_ptr(py, names).cast_into_unchecked::<PyTuple>();
+        let values = std::slice::from_raw_parts(arguments.cast::<Bound<'_, PyAny>>(), names.len());
+        (names, values)
+    };
+    subject.get().keywords.lookup(ingest, &names, |places| take_row(py, ingest, values, places, diff))?
+}
+
+/// Unwinds `run` once the computation has been told to stop.
+#[inline]
+pub(super) fn check_stopping(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
+    if ingest.is_stopping() {
+        return Err(stopped(py)?);
+    }
+    Ok(())
+}
+
+#[cold]
+fn stopped(py: Python<'_>) -> PyResult<PyErr> {
+    let class = py.import("pathway.io._subject")?.getattr("StopSubject")?;
+    Ok(PyErr::from_value(class.call1(("the computation has been told to stop",))?))
+}
+
+fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()> {
+    if ingest.deletions {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!(
+        "{} removes a row, but its deletions_enabled is False",
+        subject.get_type().name()?
+    )))
+}
+
+/// The body of `next_str` and `next_bytes`.
+fn message_row(py: Python<'_>, subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>, wants_text: bool) -> PyResult<()> {
+    let ingest = subject.get().ingest(py)?;
+    check_stopping(py, ingest)?;
+    let is_text = message.is_instance_of::<PyString>();
+    let bytes: Option<&[u8]> = if is_text {
+        message.cast::<PyString>().ok().and_then(|text| text.to_str().ok()).map(str::as_bytes)
+    } else {
+        message.cast::<pyo3::types::PyBytes>().ok().map(|bytes| bytes.as_bytes())
+    };
+    if is_text != wants_text || bytes.is_none() {
+        let wanted = if wants_text { "str" } else { "bytes" };
+        let error = PyTypeError::new_err(format!("{wanted} is expected, not {}", crate::value::type_name(message)));
+        return ingest.reject(py, None, error);
+    }
+    if !ingest.is_raw {
+        return super::json::take_text(py, ingest, bytes.unwrap_or_default());
+    }
+    let field = &ingest.fields[0];
+    let converted = match (field.dtype.required(), wants_text) {
+        (towpath_types::DType::Bytes, true) => {
+            Some(pyo3::types::PyBytes::new(py, bytes.unwrap_or_default()).into_any())
+        }
+        (towpath_types::DType::Str, false) => match std::str::from_utf8(bytes.unwrap_or_default()) {
+            Ok(text) => Some(PyString::new(py, text).into_any()),
+            Err(error) => return ingest.reject(py, Some(field), PyValueError::new_err(format!("no valid UTF-8: {error}"))),
+        },
+        _ => None,
+    };
+    match Ingest::slot(field, converted.as_ref().unwrap_or(message)) {
+        Ok(slot) => {
+            if ingest.append(&[slot], 1) {
+                ingest.wait(py);
+            }
+            Ok(())
+        }
+        Err(error) => ingest.reject(py, Some(field), error),
+    }
+}
+
+/// Runs the body of a raw method: no panic crosses into CPython, every error becomes its exception.
+#[expect(unsafe_code, reason = "raw methods of CPython")]
+fn guarded(receiver: *mut ffi::PyObject, body: impl FnOnce(Python<'_>, &Bound<'_, Subject>) -> PyResult<()>) -> *mut ffi::PyObject {
+    // SAFETY: CPython calls methods with the GIL held, and its descriptor has checked the type of the receiver.
+    let py = unsafe { Python::assume_attached() };
+    let result = catch_unwind(AssertUnwindSafe(|| {
+        // SAFETY: as above.
+        let subject = unsafe { Bound::from_borrowed_ptr(py, receiver).cast_into_unchecked::<Subject>() };
+        body(py, &subject)
+    }));
+    match result {
+        Ok(Ok(())) => py.None().into_ptr(),
+        Ok(Err(error)) => {
+            error.restore(py);
+            std::ptr::null_mut()
+        }
+        Err(_) => {
+            PyRuntimeError::new_err("a fault in the engine itself, please report it").restore(py);
+            std::ptr::null_mut()
+        }
+    }
+}
+
+unsafe extern "C" fn raw_next(
+    receiver: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    guarded(receiver, |py, subject| keyword_row(py, subject, arguments, count, names, 1))
+}
+
+unsafe extern "C" fn raw_delete(
+    receiver: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
+    guarded(receiver, |py, subject| keyword_row(py, subject, arguments, count, names, -1))
+}
+
+#[expect(unsafe_code, reason = "raw methods of CPython")]
+unsafe extern "C" fn raw_next_str(receiver: *mut ffi::PyObject, message: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    guarded(receiver, |py, subject| {
+        // SAFETY: CPython keeps the argument alive for the time of the call.
+        let message = unsafe { Bound::from_borrowed_ptr(py, message) };
+        message_row(py, subject, &message, true)
+    })
+}
+
+#[expect(unsafe_code, reason = "raw methods of CPython")]
+unsafe extern "C" fn raw_next_bytes(receiver: *mut ffi::PyObject, message: *mut ffi::PyObject) -> *mut ffi::PyObject {
+    guarded(receiver, |py, subject| {
+        // SAFETY: CPython keeps the argument alive for the time of the call.
+        let message = unsafe { Bound::from_borrowed_ptr(py, message) };
+        message_row(py, subject, &message, false)
+    })
+}
+
+const NEXT: &CStr = c"next($self, /, **values)
+--
+
+Sends one row: a value for every column, by name.
+
+Fields that are absent take the default of the schema; a row without a value for a column that has none,
+or with a value of a wrong type, is not accepted: it is logged and put into `pw.global_error_log()`, and
+`run` goes on. Any number of threads may call it. It waits, without the GIL, while the engine is too far
+behind (see `max_backlog_size` of `pw.io.python.read`).
+
+>>> class Numbers(pw.io.python.ConnectorSubject):
+...     def run(self):
+...         self.next(key=1, text=\"one\")
+";
+
+const DELETE: &CStr = c"delete($self, /, **values)
+--
+
+Removes one row that was sent before: the same values, or, with `session_type=\"upsert\"`, its primary key.
+";
+
+const NEXT_STR: &CStr = c"next_str($self, message, /)
+--
+
+Sends one row as text: the text of a JSON object with the fields, or, if the schema has the one column
+`data`, the value of that column.
+";
+
+const NEXT_BYTES: &CStr = c"next_bytes($self, message, /)
+--
+
+Sends one row as bytes: the UTF-8 text of a JSON object with the fields, or, if the schema has the one
+column `data`, the value of that column.
+";
+
+fn definition(name: &'static CStr, method: ffi::PyMethodDefPointer, flags: i32, documentation: &'static CStr) -> ffi::PyMethodDef {
+    ffi::PyMethodDef {
+        ml_name: name.as_ptr().cast::<c_char>(),
+        ml_meth: method,
+        ml_flags: flags,
+        ml_doc: documentation.as_ptr().cast::<c_char>(),
+    }
+}
+
+/// Adds the raw methods to the class.
+#[expect(unsafe_code, reason = "PyO3 cannot define methods of this calling convention")]
+pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
+    let py = class.py();
+    let keywords = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
+    let methods = [
+        definition(c"next", ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: raw_next }, keywords, NEXT),
+        definition(c"delete", ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: raw_delete }, keywords, DELETE),
+        definition(c"next_str", ffi::PyMethodDefPointer { PyCFunction: raw_next_str }, ffi::METH_O, NEXT_STR),
+        definition(c"next_bytes", ffi::PyMethodDefPointer { PyCFunction: raw_next_bytes }, ffi::METH_O, NEXT_BYTES),
+    ];
+    for method in methods {
+        let name = method.ml_name;
+        // SAFETY: CPython keeps pointing at the definition, so it is never freed; the class is alive.
+        let (descriptor, name) = unsafe {
+            let method = Box::leak(Box::new(method));
+            let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), method);
+            (Bound::from_owned_ptr_or_err(py, descriptor)?, CStr::from_ptr(name))
+        };
+        class.setattr(name.to_str()?, descriptor)?;
+    }
+    Ok(())
+}

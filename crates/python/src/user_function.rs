@@ -1,0 +1,186 @@
+//! Functions of the user's: a whole batch under one acquisition of the GIL.
+
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use towpath_engine::{EngineError, Evaluation, Operand, UserFunction};
+use towpath_types::{Column, ColumnBuilder};
+
+use crate::error::{raised, row_error};
+use crate::value::{cell_to_python, convert, shown, type_name};
+
+/// A Python function as an expression calls it.
+#[derive(Debug)]
+pub(crate) struct PythonFunction {
+    function: Py<PyAny>,
+    name: String,
+    /// The names of the last arguments.
+    keywords: Vec<String>,
+    deterministic: bool,
+    /// Whether a `None` among the arguments is the result, without a call.
+    propagate_none: bool,
+    /// Whether it takes and returns lists, and of which length at most.
+    max_batch_size: Option<usize>,
+}
+
+impl PythonFunction {
+    pub(crate) fn new(
+        function: Py<PyAny>,
+        name: String,
+        keywords: Vec<String>,
+        deterministic: bool,
+        propagate_none: bool,
+        max_batch_size: Option<usize>,
+    ) -> Self {
+        Self {
+            function,
+            name,
+            keywords,
+            deterministic,
+            propagate_none,
+            max_batch_size,
+        }
+    }
+
+    /// Whether the row's result is settled without a call: an error, or `None`.
+    fn is_settled(&self, arguments: &[Operand], evaluation: &Evaluation<'_>, row: usize) -> bool {
+        evaluation.is_masked(row)
+            || (self.propagate_none && arguments.iter().any(|argument| argument.cells().is_none(argument.place(row))))
+    }
+
+    fn convert_result(&self, result: &Bound<'_, PyAny>, evaluation: &Evaluation<'_>) -> PyResult<towpath_types::Value> {
+        convert(result, evaluation.dtype).map_err(|_| {
+            PyTypeError::new_err(format!(
+                "{} returned {} ({}), but is declared to return {}",
+                self.name,
+                shown(result),
+                type_name(result),
+                evaluation.dtype
+            ))
+        })
+    }
+
+    /// Calls the function once a row.
+    fn call_rows(&self, py: Python<'_>, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> PyResult<Column> {
+        let function = self.function.bind(py);
+        let positional = arguments.len() - self.keywords.len();
+        let names: Vec<Bound<'_, PyString>> = self.keywords.iter().map(|name| PyString::new(py, name)).collect();
+        let mut builder = ColumnBuilder::new(evaluation.dtype);
+        for row in 0..evaluation.len {
+            if self.is_settled(arguments, evaluation, row) {
+                builder.push_none();
+                continue;
+            }
+            let mut values = Vec::with_capacity(arguments.len());
+            for argument in arguments {
+                values.push(cell_to_python(py, argument.cells(), argument.place(row))?);
+            }
+            let result = if names.is_empty() {
+                match &values[..] {
+                    [value] => function.call1((value,)),
+                    [first, second] => function.call1((first, second)),
+                    _ => function.call1(PyTuple::new(py, values)?),
+                }
+            } else {
+                let keywords = PyDict::new(py);
+                for (name, value) in names.iter().zip(values.drain(positional..)) {
+                    keywords.set_item(name, value)?;
+                }
+                function.call(PyTuple::new(py, values)?, Some(&keywords))
+            };
+            match result.and_then(|result| self.convert_result(&result, evaluation)) {
+                Ok(value) => builder.push(&value),
+                Err(error) if is_fatal(py, &error) => return Err(error),
+                Err(error) => {
+                    evaluation.fail_with(row, row_error(py, error));
+                    builder.push_none();
+                }
+            }
+        }
+        Ok(builder.finish())
+    }
+
+    /// Calls the function with lists of at most `size` rows.
+    fn call_lists(&self, py: Python<'_>, size: usize, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> PyResult<Column> {
+        let function = self.function.bind(py);
+        let positional = arguments.len() - self.keywords.len();
+        let rows: Vec<usize> = (0..evaluation.len).filter(|row| !self.is_settled(arguments, evaluation, *row)).collect();
+        let mut results = vec![None; evaluation.len];
+        for chunk in rows.chunks(size.max(1)) {
+            let mut lists = Vec::with_capacity(arguments.len());
+            for argument in arguments {
+                let list = PyList::empty(py);
+                for row in chunk {
+                    list.append(cell_to_python(py, argument.cells(), argument.place(*row))?)?;
+                }
+                lists.push(list);
+            }
+            let keywords = PyDict::new(py);
+            for (name, list) in self.keywords.iter().zip(lists.drain(positional..)) {
+                keywords.set_item(name, list)?;
+            }
+            let returned = function.call(PyTuple::new(py, lists)?, Some(&keywords)).and_then(|returned| {
+                let items: Vec<Bound<'_, PyAny>> = returned.try_iter()?.collect::<PyResult<_>>()?;
+                if items.len() == chunk.len() {
+                    Ok(items)
+                } else {
+                    Err(PyValueError::new_err(format!(
+                        "{} was called with {} rows and returned {} results",
+                        self.name,
+                        chunk.len(),
+                        items.len()
+                    )))
+                }
+            });
+            match returned {
+                Ok(items) => {
+                    for (row, item) in chunk.iter().zip(items) {
+                        match self.convert_result(&item, evaluation) {
+                            Ok(value) => results[*row] = Some(value),
+                            Err(error) => evaluation.fail_with(*row, row_error(py, error)),
+                        }
+                    }
+                }
+                Err(error) if is_fatal(py, &error) => return Err(error),
+                Err(error) => {
+                    for row in chunk {
+                        evaluation.fail_with(*row, row_error(py, error.clone_ref(py)));
+                    }
+                }
+            }
+        }
+        let mut builder = ColumnBuilder::new(evaluation.dtype);
+        for result in results {
+            match result {
+                Some(value) => builder.push(&value),
+                None => builder.push_none(),
+            }
+        }
+        Ok(builder.finish())
+    }
+}
+
+/// Whether an exception ends the run even where failing rows do not: `KeyboardInterrupt`, `SystemExit`.
+fn is_fatal(py: Python<'_>, error: &PyErr) -> bool {
+    !error.is_instance_of::<pyo3::exceptions::PyException>(py)
+}
+
+impl UserFunction for PythonFunction {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn call(&self, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Result<Column, EngineError> {
+        Python::attach(|py| {
+            let column = match self.max_batch_size {
+                None => self.call_rows(py, arguments, evaluation),
+                Some(size) => self.call_lists(py, size, arguments, evaluation),
+            };
+            column.map_err(|error| raised(py, error))
+        })
+    }
+
+    fn is_deterministic(&self) -> bool {
+        self.deterministic
+    }
+}
