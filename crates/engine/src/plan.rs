@@ -168,6 +168,16 @@ impl Plan {
         Ok(node)
     }
 
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
     /// The nodes that write to the outside world.
     pub fn outputs(&self) -> &[NodeId] {
         &self.outputs

@@ -1,1 +1,43 @@
-use pyo3 as _;
+//! The Python binding: all of PyO3, and nothing else knows Python.
+//!
+//! One file for each thing of `_native.pyi`. Values are translated in [`value`], failures in [`error`]; rows
+//! come in through [`subject`] and go out through [`sinks`].
+
+mod dtype;
+mod error;
+mod expression;
+mod log;
+mod plan;
+mod pointer;
+mod run;
+mod sinks;
+mod static_source;
+mod subject;
+mod user_function;
+mod value;
+
+use pyo3::prelude::*;
+
+/// The engine, as Python sees it.
+#[pymodule]
+fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    // A second import in the same process finds the first one's subscriber.
+    let _ = tracing::subscriber::set_global_default(log::Forward);
+    module.add_class::<dtype::PyDType>()?;
+    module.add_class::<dtype::PyError>()?;
+    module.add("ERROR", dtype::error_object(py)?)?;
+    module.add_class::<pointer::PyPointer>()?;
+    module.add_class::<expression::PyExpression>()?;
+    module.add_class::<plan::PyField>()?;
+    module.add_class::<plan::PyPlan>()?;
+    module.add_class::<run::PyRun>()?;
+    module.add_class::<run::PyStatistics>()?;
+    module.add_class::<sinks::capture::PyCapture>()?;
+    module.add_class::<subject::Subject>()?;
+    subject::install(&py.get_type::<subject::Subject>())?;
+    module.add_function(wrap_pyfunction!(dtype::infer_dtype, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::functions, module)?)?;
+    module.add_function(wrap_pyfunction!(plan::pointer_from, module)?)?;
+    Ok(())
+}
