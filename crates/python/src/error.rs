@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{
-    PyIndexError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError, PyZeroDivisionError,
+    PyIndexError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError,
+    PyZeroDivisionError,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -44,7 +45,10 @@ pub(crate) fn engine_error(py: Python<'_>, error: &EngineError) -> PyErr {
 }
 
 fn note(origin: &Origin) -> String {
-    format!("Occurred here:\n    Line: {}\n    File: {}:{}", origin.text, origin.file, origin.line)
+    format!(
+        "Occurred here:\n    Line: {}\n    File: {}:{}",
+        origin.text, origin.file, origin.line
+    )
 }
 
 /// The kind that an exception of user code corresponds to.
@@ -70,9 +74,19 @@ fn kind_of(py: Python<'_>, error: &PyErr) -> ErrorKind {
 
 /// The text of an exception with its type, as the last line of a traceback has it.
 pub(crate) fn described(py: Python<'_>, error: &PyErr) -> String {
-    let name = error.get_type(py).name().map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
-    let text = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string());
-    if text.is_empty() { name } else { format!("{name}: {text}") }
+    let name = error
+        .get_type(py)
+        .name()
+        .map_or_else(|_| "Exception".to_owned(), |name| name.to_string());
+    let text = error
+        .value(py)
+        .str()
+        .map_or_else(|_| String::new(), |text| text.to_string());
+    if text.is_empty() {
+        name
+    } else {
+        format!("{name}: {text}")
+    }
 }
 
 /// An exception that user code raised outside of any row.

@@ -67,7 +67,9 @@ impl PyExpression {
 
     #[staticmethod]
     fn if_else(condition: PyExpression, then: PyExpression, otherwise: PyExpression) -> PyResult<Self> {
-        Expression::if_else(condition.0, then.0, otherwise.0).map(Self).map_err(plan_error)
+        Expression::if_else(condition.0, then.0, otherwise.0)
+            .map(Self)
+            .map_err(plan_error)
     }
 
     #[staticmethod]
@@ -82,13 +84,19 @@ impl PyExpression {
 
     #[staticmethod]
     fn fill_error(value: PyExpression, replacement: PyExpression) -> PyResult<Self> {
-        Expression::fill_error(value.0, replacement.0).map(Self).map_err(plan_error)
+        Expression::fill_error(value.0, replacement.0)
+            .map(Self)
+            .map_err(plan_error)
     }
 
     #[staticmethod]
     #[pyo3(signature = (values, instance=None, optional=false))]
     fn pointer(values: Vec<PyExpression>, instance: Option<PyExpression>, optional: bool) -> Self {
-        Self(Expression::pointer(inner(values), instance.map(|instance| instance.0), optional))
+        Self(Expression::pointer(
+            inner(values),
+            instance.map(|instance| instance.0),
+            optional,
+        ))
     }
 
     #[staticmethod]

@@ -5,10 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pyo3::exceptions::{PyKeyError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_connectors::sink::{CsvWriter, FileSink, JsonLinesWriter, NullSink};
-use towpath_engine::operators::Upsert;
 use towpath_engine::plan::Input;
 use towpath_engine::runtime::ErrorTable;
 use towpath_engine::source::Limits;
@@ -100,9 +99,17 @@ fn split(columns: NamedColumns) -> (Vec<String>, Vec<usize>) {
 }
 
 impl PyPlan {
-    fn operator(&self, operator: impl Operator + 'static, inputs: Vec<Input>, origin: OriginArgument) -> PyResult<usize> {
+    fn operator(
+        &self,
+        operator: impl Operator + 'static,
+        inputs: Vec<Input>,
+        origin: OriginArgument,
+    ) -> PyResult<usize> {
         let mut building = self.0.lock();
-        let node = building.plan.operator(Arc::new(operator), inputs, origin.0).map_err(plan_error)?;
+        let node = building
+            .plan
+            .operator(Arc::new(operator), inputs, origin.0)
+            .map_err(plan_error)?;
         Ok(node.0)
     }
 
@@ -114,7 +121,10 @@ impl PyPlan {
         origin: Option<Origin>,
     ) -> PyResult<NodeId> {
         let mut building = self.0.lock();
-        building.plan.output(Arc::new(operator), input(node, columns), origin).map_err(plan_error)
+        building
+            .plan
+            .output(Arc::new(operator), input(node, columns), origin)
+            .map_err(plan_error)
     }
 
     /// Remembers a name that the user gave to a connector.
@@ -139,7 +149,13 @@ impl PyPlan {
 
     /// The columns that the operator of a node puts out.
     fn columns(&self, node: usize) -> Vec<usize> {
-        self.0.lock().plan.columns(NodeId(node)).iter().map(|column| column.0).collect()
+        self.0
+            .lock()
+            .plan
+            .columns(NodeId(node))
+            .iter()
+            .map(|column| column.0)
+            .collect()
     }
 
     /// The type of a column.
@@ -154,7 +170,12 @@ impl PyPlan {
 
     /// A column computed from others.
     fn define(&self, node: usize, expression: PyExpression) -> PyResult<usize> {
-        let column = self.0.lock().plan.define(NodeId(node), expression.0).map_err(plan_error)?;
+        let column = self
+            .0
+            .lock()
+            .plan
+            .define(NodeId(node), expression.0)
+            .map_err(plan_error)?;
         Ok(column.0)
     }
 
@@ -187,7 +208,11 @@ impl PyPlan {
         let is_raw = match format {
             "json" => false,
             "raw" | "binary" => true,
-            other => return Err(PyValueError::new_err(format!("unknown format {other:?}: expected json, raw or binary"))),
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "unknown format {other:?}: expected json, raw or binary"
+                )));
+            }
         };
         let default = Limits::default();
         let mut building = self.0.lock();
@@ -208,8 +233,11 @@ impl PyPlan {
         let mut node = building.plan.source(Arc::new(source), origin.0.clone());
         if upsert {
             let columns = building.plan.columns(node).to_vec();
-            let upsert = Arc::new(Upsert);
-            node = building.plan.operator(upsert, vec![Input { node, columns }], origin.0).map_err(plan_error)?;
+            let upsert: Arc<dyn Operator> = todo!();
+            node = building
+                .plan
+                .operator(upsert, vec![Input { node, columns }], origin.0)
+                .map_err(plan_error)?;
         }
         Ok(node.0)
     }
@@ -266,7 +294,9 @@ impl PyPlan {
             if given == len {
                 Ok(())
             } else {
-                Err(PyValueError::new_err(format!("{given} {what} are given for {len} rows")))
+                Err(PyValueError::new_err(format!(
+                    "{given} {what} are given for {len} rows"
+                )))
             }
         };
         check("keys", keys.len())?;
@@ -279,9 +309,15 @@ impl PyPlan {
         let whole = Batch::new(keys, columns, diffs.map(Into::into));
         let mut places: BTreeMap<Time, Vec<u32>> = BTreeMap::new();
         for row in 0..len {
-            places.entry(times.as_ref().map_or(0, |times| times[row])).or_default().push(row as u32);
+            places
+                .entry(times.as_ref().map_or(0, |times| times[row]))
+                .or_default()
+                .push(row as u32);
         }
-        let batches = places.into_iter().map(|(time, rows)| (time, whole.take(&rows))).collect();
+        let batches = places
+            .into_iter()
+            .map(|(time, rows)| (time, whole.take(&rows)))
+            .collect();
         let source = StaticSource {
             name,
             dtypes: fields.into_iter().map(|field| field.dtype).collect(),
@@ -298,7 +334,10 @@ impl PyPlan {
 
     fn filter(&self, node: usize, condition: usize, origin: OriginArgument) -> PyResult<usize> {
         let mut building = self.0.lock();
-        let node = building.plan.filter(NodeId(node), ColumnId(condition), origin.0).map_err(plan_error)?;
+        let node = building
+            .plan
+            .filter(NodeId(node), ColumnId(condition), origin.0)
+            .map_err(plan_error)?;
         Ok(node.0)
     }
 
@@ -314,7 +353,11 @@ impl PyPlan {
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
         self.named(name.as_ref());
-        let sink = FileSink::new(name.unwrap_or_else(|| format!("csv.write {path}")), path, Arc::new(CsvWriter::new(names)));
+        let sink = FileSink::new(
+            name.unwrap_or_else(|| format!("csv.write {path}")),
+            path,
+            Arc::new(CsvWriter::new(names)),
+        );
         self.output(sink.sorted_by(sort_by), node, &columns, origin.0).map(drop)
     }
 
@@ -336,7 +379,13 @@ impl PyPlan {
     }
 
     #[pyo3(signature = (node, columns, name, origin))]
-    fn null_write(&self, node: usize, columns: NamedColumns, name: Option<String>, origin: OriginArgument) -> PyResult<()> {
+    fn null_write(
+        &self,
+        node: usize,
+        columns: NamedColumns,
+        name: Option<String>,
+        origin: OriginArgument,
+    ) -> PyResult<()> {
         let (_, columns) = split(columns);
         self.named(name.as_ref());
         let sink = NullSink::new(name.unwrap_or_else(|| "null.write".to_owned()));
@@ -391,13 +440,21 @@ impl PyPlan {
     ) -> PyResult<PyRun> {
         let building = self.0.lock();
         if let Some((name, _)) = building.names.iter().find(|(_, count)| **count > 1) {
-            return Err(PyValueError::new_err(format!("Unique name '{name}' used more than once")));
+            return Err(PyValueError::new_err(format!(
+                "Unique name '{name}' used more than once"
+            )));
         }
         let outputs = match captures_only {
             Some(captures) => captures.iter().map(|capture| capture.get().node).collect(),
             None => {
                 let is_capture = |node: &NodeId| building.captures.contains(node);
-                building.plan.outputs().iter().copied().filter(|node| !is_capture(node)).collect()
+                building
+                    .plan
+                    .outputs()
+                    .iter()
+                    .copied()
+                    .filter(|node| !is_capture(node))
+                    .collect()
             }
         };
         let plan = building.plan.clone();
@@ -410,7 +467,9 @@ impl PyPlan {
             outputs: Some(outputs),
             ..RunOptions::default()
         };
-        let run = py.detach(|| Run::start(&plan, options)).map_err(|error| engine_error(py, &error))?;
+        let run = py
+            .detach(|| Run::start(&plan, options))
+            .map_err(|error| engine_error(py, &error))?;
         Ok(PyRun::new(run))
     }
 }
@@ -418,7 +477,10 @@ impl PyPlan {
 /// The key that rows with these values have.
 #[pyfunction]
 pub(crate) fn pointer_from(values: &Bound<'_, PyAny>) -> PyResult<PyPointer> {
-    let values: Vec<Value> = values.try_iter()?.map(|value| convert(&value?, &DType::Any)).collect::<PyResult<_>>()?;
+    let values: Vec<Value> = values
+        .try_iter()?
+        .map(|value| convert(&value?, &DType::Any))
+        .collect::<PyResult<_>>()?;
     Ok(PyPointer(Key::for_values(&values)))
 }
 

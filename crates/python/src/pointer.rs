@@ -17,7 +17,10 @@ impl PyPointer {
     #[new]
     fn new(value: &Bound<'_, PyAny>) -> PyResult<Self> {
         if let Ok(text) = value.extract::<String>() {
-            return text.parse().map(Self).map_err(|error: towpath_types::KeyParseError| PyValueError::new_err(error.to_string()));
+            return text
+                .parse()
+                .map(Self)
+                .map_err(|error: towpath_types::KeyParseError| PyValueError::new_err(error.to_string()));
         }
         Ok(Self(Key(value.extract()?)))
     }

@@ -33,7 +33,10 @@ impl PyRun {
     }
 
     fn run(&self) -> PyResult<std::sync::Arc<towpath_engine::Run>> {
-        self.0.lock().clone().ok_or_else(|| PyRuntimeError::new_err("the run has ended"))
+        self.0
+            .lock()
+            .clone()
+            .ok_or_else(|| PyRuntimeError::new_err("the run has ended"))
     }
 }
 

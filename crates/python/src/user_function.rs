@@ -45,7 +45,10 @@ impl PythonFunction {
     /// Whether the row's result is settled without a call: an error, or `None`.
     fn is_settled(&self, arguments: &[Operand], evaluation: &Evaluation<'_>, row: usize) -> bool {
         evaluation.is_masked(row)
-            || (self.propagate_none && arguments.iter().any(|argument| argument.cells().is_none(argument.place(row))))
+            || (self.propagate_none
+                && arguments
+                    .iter()
+                    .any(|argument| argument.cells().is_none(argument.place(row))))
     }
 
     fn convert_result(&self, result: &Bound<'_, PyAny>, evaluation: &Evaluation<'_>) -> PyResult<towpath_types::Value> {
@@ -101,10 +104,18 @@ impl PythonFunction {
     }
 
     /// Calls the function with lists of at most `size` rows.
-    fn call_lists(&self, py: Python<'_>, size: usize, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> PyResult<Column> {
+    fn call_lists(
+        &self,
+        py: Python<'_>,
+        size: usize,
+        arguments: &[Operand],
+        evaluation: &mut Evaluation<'_>,
+    ) -> PyResult<Column> {
         let function = self.function.bind(py);
         let positional = arguments.len() - self.keywords.len();
-        let rows: Vec<usize> = (0..evaluation.len).filter(|row| !self.is_settled(arguments, evaluation, *row)).collect();
+        let rows: Vec<usize> = (0..evaluation.len)
+            .filter(|row| !self.is_settled(arguments, evaluation, *row))
+            .collect();
         let mut results = vec![None; evaluation.len];
         for chunk in rows.chunks(size.max(1)) {
             let mut lists = Vec::with_capacity(arguments.len());
@@ -119,19 +130,21 @@ impl PythonFunction {
             for (name, list) in self.keywords.iter().zip(lists.drain(positional..)) {
                 keywords.set_item(name, list)?;
             }
-            let returned = function.call(PyTuple::new(py, lists)?, Some(&keywords)).and_then(|returned| {
-                let items: Vec<Bound<'_, PyAny>> = returned.try_iter()?.collect::<PyResult<_>>()?;
-                if items.len() == chunk.len() {
-                    Ok(items)
-                } else {
-                    Err(PyValueError::new_err(format!(
-                        "{} was called with {} rows and returned {} results",
-                        self.name,
-                        chunk.len(),
-                        items.len()
-                    )))
-                }
-            });
+            let returned = function
+                .call(PyTuple::new(py, lists)?, Some(&keywords))
+                .and_then(|returned| {
+                    let items: Vec<Bound<'_, PyAny>> = returned.try_iter()?.collect::<PyResult<_>>()?;
+                    if items.len() == chunk.len() {
+                        Ok(items)
+                    } else {
+                        Err(PyValueError::new_err(format!(
+                            "{} was called with {} rows and returned {} results",
+                            self.name,
+                            chunk.len(),
+                            items.len()
+                        )))
+                    }
+                });
             match returned {
                 Ok(items) => {
                     for (row, item) in chunk.iter().zip(items) {

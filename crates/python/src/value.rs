@@ -107,7 +107,10 @@ pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
 
 /// The name of a value's type, as a user writes it.
 pub(crate) fn type_name(value: &Bound<'_, PyAny>) -> String {
-    value.get_type().fully_qualified_name().map_or_else(|_| "?".to_owned(), |name| name.to_string())
+    value
+        .get_type()
+        .fully_qualified_name()
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
 }
 
 fn refuse<T>(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<T> {
@@ -209,7 +212,10 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
                     dtypes.len()
                 )));
             }
-            let items = items.iter().zip(dtypes.iter()).map(|(item, dtype)| convert(item, dtype));
+            let items = items
+                .iter()
+                .zip(dtypes.iter())
+                .map(|(item, dtype)| convert(item, dtype));
             Ok(Value::Tuple(items.collect::<PyResult<_>>()?))
         }
         DType::List(item_dtype) => {
@@ -218,7 +224,12 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
                 None if is_array(value) => value.call_method0("tolist")?.try_iter()?.collect::<PyResult<_>>()?,
                 None => return refuse(value, dtype),
             };
-            Ok(Value::Tuple(items.iter().map(|item| convert(item, item_dtype)).collect::<PyResult<_>>()?))
+            Ok(Value::Tuple(
+                items
+                    .iter()
+                    .map(|item| convert(item, item_dtype))
+                    .collect::<PyResult<_>>()?,
+            ))
         }
         DType::Array(dimensions, element) => {
             if !is_array(value) {
@@ -253,7 +264,14 @@ fn pointer(value: &Bound<'_, PyAny>) -> Option<Value> {
     if let Ok(pointer) = value.cast::<PyPointer>() {
         return Some(Value::Pointer(pointer.get().0));
     }
-    value.cast::<PyString>().ok()?.to_str().ok()?.parse::<Key>().ok().map(Value::Pointer)
+    value
+        .cast::<PyString>()
+        .ok()?
+        .to_str()
+        .ok()?
+        .parse::<Key>()
+        .ok()
+        .map(Value::Pointer)
 }
 
 fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Vec<Bound<'py, PyAny>>> {
@@ -266,7 +284,8 @@ fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Vec<Bound<'py, PyAny>>> {
 /// Whether the value is of one of numpy's types; numpy is not imported to find out.
 fn is_numpy(value: &Bound<'_, PyAny>, names: &[&str]) -> bool {
     let class = value.get_type();
-    class.module().is_ok_and(|module| module == "numpy") && class.name().is_ok_and(|name| names.iter().any(|other| name == *other))
+    class.module().is_ok_and(|module| module == "numpy")
+        && class.name().is_ok_and(|name| names.iter().any(|other| name == *other))
 }
 
 fn is_array(value: &Bound<'_, PyAny>) -> bool {
@@ -283,12 +302,17 @@ fn array(value: &Bound<'_, PyAny>, dimensions: Option<usize>, element: &DType) -
             dimensions.unwrap_or_default()
         )));
     }
-    let kind: String = value.getattr(intern!(py, "dtype"))?.getattr(intern!(py, "kind"))?.extract()?;
+    let kind: String = value
+        .getattr(intern!(py, "dtype"))?
+        .getattr(intern!(py, "kind"))?
+        .extract()?;
     let is_int = match (kind.as_str(), element) {
         ("i" | "u" | "b", DType::Float) => false,
         ("i" | "u" | "b", _) => true,
         ("f", DType::Int) => {
-            return Err(PyTypeError::new_err("cannot take an array of floats as an array of ints"));
+            return Err(PyTypeError::new_err(
+                "cannot take an array of floats as an array of ints",
+            ));
         }
         ("f", _) => false,
         _ => {
@@ -307,9 +331,15 @@ fn array(value: &Bound<'_, PyAny>, dimensions: Option<usize>, element: &DType) -
     });
     let shape = shape.into();
     Ok(if is_int {
-        Value::IntArray(NdArray { shape, elements: words.map(|word| word as i64).collect() })
+        Value::IntArray(NdArray {
+            shape,
+            elements: words.map(|word| word as i64).collect(),
+        })
     } else {
-        Value::FloatArray(NdArray { shape, elements: words.map(f64::from_bits).collect() })
+        Value::FloatArray(NdArray {
+            shape,
+            elements: words.map(f64::from_bits).collect(),
+        })
     })
 }
 
@@ -327,7 +357,11 @@ fn date_time(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
         return Ok(None);
     }
     let is_aware = !value.call_method0(intern!(py, "utcoffset"))?.is_none();
-    let wrap = if is_aware { Value::DateTimeUtc } else { Value::DateTimeNaive };
+    let wrap = if is_aware {
+        Value::DateTimeUtc
+    } else {
+        Value::DateTimeNaive
+    };
     if let Some(nanoseconds) = nanoseconds(value)? {
         return Ok(Some(wrap(nanoseconds)));
     }
@@ -569,11 +603,19 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             PyTuple::new(py, items)?.into_any()
         }
         Value::IntArray(array) => {
-            let bytes: Vec<u8> = array.elements.iter().flat_map(|element| element.to_le_bytes()).collect();
+            let bytes: Vec<u8> = array
+                .elements
+                .iter()
+                .flat_map(|element| element.to_le_bytes())
+                .collect();
             array_to_python(py, &bytes, "<i8", &array.shape)?
         }
         Value::FloatArray(array) => {
-            let bytes: Vec<u8> = array.elements.iter().flat_map(|element| element.to_le_bytes()).collect();
+            let bytes: Vec<u8> = array
+                .elements
+                .iter()
+                .flat_map(|element| element.to_le_bytes())
+                .collect();
             array_to_python(py, &bytes, "<f8", &array.shape)?
         }
         Value::Object(object) => match object.as_any().downcast_ref::<PyObjectValue>() {
@@ -587,7 +629,8 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
 fn array_to_python<'py>(py: Python<'py>, bytes: &[u8], dtype: &str, shape: &[usize]) -> PyResult<Bound<'py, PyAny>> {
     let flat = numpy(py)?.call_method1("frombuffer", (PyBytes::new(py, bytes), dtype))?;
     // The bytes object is read-only; users expect an array of their own.
-    flat.call_method0("copy")?.call_method1("reshape", (PyTuple::new(py, shape)?,))
+    flat.call_method0("copy")?
+        .call_method1("reshape", (PyTuple::new(py, shape)?,))
 }
 
 /// A cell as Python has it.

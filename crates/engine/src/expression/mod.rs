@@ -51,7 +51,10 @@ pub fn function(name: &str) -> Option<&'static Function> {
 
 /// The names of all functions.
 pub fn function_names() -> impl Iterator<Item = &'static str> {
-    functions::FAMILIES.iter().flat_map(|family| family.iter()).map(|function| function.name)
+    functions::FAMILIES
+        .iter()
+        .flat_map(|family| family.iter())
+        .map(|function| function.name)
 }
 
 /// A function of the user's.

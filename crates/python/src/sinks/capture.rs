@@ -85,9 +85,17 @@ impl PyCapture {
         let captured = self.sink.captured.lock().clone();
         for (time, batch) in captured {
             for row in 0..batch.len() {
-                let values: Vec<_> =
-                    batch.columns().iter().map(|column| cell_to_python(py, column, row)).collect::<PyResult<_>>()?;
-                updates.push((PyPointer(batch.keys()[row]), PyTuple::new(py, values)?, time, batch.diff(row)));
+                let values: Vec<_> = batch
+                    .columns()
+                    .iter()
+                    .map(|column| cell_to_python(py, column, row))
+                    .collect::<PyResult<_>>()?;
+                updates.push((
+                    PyPointer(batch.keys()[row]),
+                    PyTuple::new(py, values)?,
+                    time,
+                    batch.diff(row),
+                ));
             }
         }
         Ok(updates)

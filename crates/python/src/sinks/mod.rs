@@ -22,8 +22,9 @@ impl Collected {
             return batch;
         }
         let columns: Vec<&Column> = sort_by.iter().map(|place| batch.column(*place)).collect();
-        let values: Vec<Vec<Value>> =
-            (0..batch.len()).map(|row| columns.iter().map(|column| column.value(row)).collect()).collect();
+        let values: Vec<Vec<Value>> = (0..batch.len())
+            .map(|row| columns.iter().map(|column| column.value(row)).collect())
+            .collect();
         let mut order: Vec<u32> = (0..batch.len() as u32).collect();
         order.sort_by(|left, right| {
             let (left, right) = (*left as usize, *right as usize);

@@ -51,7 +51,11 @@ impl Operator for Subscribe {
         Ok(Python::attach(|py| {
             let shared = |function: &Option<Py<PyAny>>| function.as_ref().map(|function| function.clone_ref(py));
             Box::new(Subscriber {
-                names: self.columns.iter().map(|name| PyString::intern(py, name).unbind()).collect(),
+                names: self
+                    .columns
+                    .iter()
+                    .map(|name| PyString::intern(py, name).unbind())
+                    .collect(),
                 on_change: shared(&self.on_change),
                 on_time_end: shared(&self.on_time_end),
                 on_end: shared(&self.on_end),
@@ -124,11 +128,20 @@ impl Task for Subscriber {
         let mut start = 0;
         while start < batch.len() {
             let end = batch.len().min(start + ROWS_A_TURN);
-            Python::attach(|py| self.call(py, &batch, start..end, time).map_err(|error| raised(py, error)))?;
+            Python::attach(|py| {
+                self.call(py, &batch, start..end, time)
+                    .map_err(|error| raised(py, error))
+            })?;
             start = end;
         }
         if let Some(on_time_end) = &self.on_time_end {
-            Python::attach(|py| on_time_end.bind(py).call1((time,)).map(drop).map_err(|error| raised(py, error)))?;
+            Python::attach(|py| {
+                on_time_end
+                    .bind(py)
+                    .call1((time,))
+                    .map(drop)
+                    .map_err(|error| raised(py, error))
+            })?;
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::ffi::CStr;
 use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
-use arrow_array::ffi_stream::{ArrowArrayStreamReader, FFI_ArrowArrayStream};
+use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
 use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StructArray};
 use arrow_cast::CastOptions;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
@@ -25,7 +25,10 @@ fn arrow_error(error: &ArrowError) -> PyErr {
 fn capsule<'py>(object: &Bound<'py, PyAny>, name: &CStr) -> PyResult<Bound<'py, PyCapsule>> {
     let capsule = object.cast::<PyCapsule>()?.clone();
     if !capsule.is_valid_checked(Some(name)) {
-        return Err(PyTypeError::new_err(format!("the capsule is no {}", name.to_string_lossy())));
+        return Err(PyTypeError::new_err(format!(
+            "the capsule is no {}",
+            name.to_string_lossy()
+        )));
     }
     Ok(capsule)
 }
@@ -34,11 +37,13 @@ fn capsule<'py>(object: &Bound<'py, PyAny>, name: &CStr) -> PyResult<Bound<'py, 
 fn for_each_batch(data: &Bound<'_, PyAny>, mut take: impl FnMut(RecordBatch) -> PyResult<()>) -> PyResult<()> {
     if let Some(stream) = data.getattr_opt("__arrow_c_stream__")? {
         let capsule = capsule(&stream.call0()?, c"arrow_array_stream")?;
-        let pointer = capsule.pointer_checked(Some(c"arrow_array_stream"))?.cast::<FFI_ArrowArrayStream>();
+        let pointer = capsule
+            .pointer_checked(Some(c"arrow_array_stream"))?
+            .cast::<FFI_ArrowArrayStream>();
         #[expect(unsafe_code, reason = "the Arrow C stream interface")]
         // SAFETY: the capsule holds a stream, as its name says, and `from_raw` takes it out of it.
         let stream = unsafe { FFI_ArrowArrayStream::from_raw(pointer.as_ptr()) };
-        let reader = ArrowArrayStreamReader::try_new(stream).map_err(|error| arrow_error(&error))?;
+        let reader = RecordBatchStreamReader::try_new(stream).map_err(|error| arrow_error(&error))?;
         let schema = reader.schema();
         for batch in reader {
             let batch = batch.map_err(|error| arrow_error(&error))?;
@@ -106,7 +111,10 @@ fn is_accepted(physical: Physical, data_type: &DataType) -> bool {
         Physical::Int => data_type.is_integer() || matches!(data_type, T::Boolean),
         Physical::Float => data_type.is_numeric() && !matches!(data_type, T::Decimal128(..) | T::Decimal256(..)),
         Physical::Str => matches!(data_type, T::Utf8 | T::LargeUtf8 | T::Utf8View),
-        Physical::Bytes => matches!(data_type, T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_)),
+        Physical::Bytes => matches!(
+            data_type,
+            T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_)
+        ),
         Physical::DateTimeNaive => matches!(data_type, T::Timestamp(_, None)),
         Physical::DateTimeUtc => matches!(data_type, T::Timestamp(_, Some(_))),
         Physical::Duration => matches!(data_type, T::Duration(_)),
@@ -123,7 +131,10 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
     let mut refuse_nones = |is_none: &dyn Fn(usize) -> bool| {
         if !field.dtype.is_optional() && field.dtype != DType::Json {
             for row in (0..array.len()).filter(|row| is_none(*row)) {
-                let message = format!("cannot take null as {}; declare the column as optional if it may be None", field.dtype);
+                let message = format!(
+                    "cannot take null as {}; declare the column as optional if it may be None",
+                    field.dtype
+                );
                 errors.push((row, place, PyTypeError::new_err(message)));
             }
         }
@@ -146,18 +157,29 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
         }
         // A time zone is a way to write a moment; what is stored is UTC already.
         let array = match array.data_type() {
-            DataType::Timestamp(unit, Some(_)) => arrow_cast::cast(&array, &DataType::Timestamp(*unit, Some("UTC".into())))
-                .and_then(|array| arrow_cast::cast(&array, &DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into()))))
-                .and_then(|array| arrow_cast::cast(&array, &target))
-                .map_err(|error| arrow_error(&error))?,
+            DataType::Timestamp(unit, Some(_)) => {
+                arrow_cast::cast(&array, &DataType::Timestamp(*unit, Some("UTC".into())))
+                    .and_then(|array| {
+                        arrow_cast::cast(&array, &DataType::Timestamp(TimeUnit::Nanosecond, Some("UTC".into())))
+                    })
+                    .and_then(|array| arrow_cast::cast(&array, &target))
+                    .map_err(|error| arrow_error(&error))?
+            }
             _ => Arc::clone(&array),
         };
-        let options = CastOptions { safe: true, ..CastOptions::default() };
+        let options = CastOptions {
+            safe: true,
+            ..CastOptions::default()
+        };
         let cast = arrow_cast::cast_with_options(&array, &target, &options).map_err(|error| arrow_error(&error))?;
         refuse_nones(&|row| array.is_null(row));
         if cast.null_count() > array.logical_null_count() {
             for row in (0..array.len()).filter(|row| cast.is_null(*row) && !array.is_null(*row)) {
-                let message = format!("a value of type {} does not fit into {}", array.data_type(), field.dtype);
+                let message = format!(
+                    "a value of type {} does not fit into {}",
+                    array.data_type(),
+                    field.dtype
+                );
                 errors.push((row, place, PyValueError::new_err(message)));
             }
         }
@@ -206,7 +228,9 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
         }
         T::List(_) | T::LargeList(_) | T::FixedSizeList(..) | T::ListView(_) | T::LargeListView(_) => {
             let items = list_items(&one)?;
-            let items = (0..items.len()).map(|place| value(&items, place)).collect::<Result<Vec<_>, _>>()?;
+            let items = (0..items.len())
+                .map(|place| value(&items, place))
+                .collect::<Result<Vec<_>, _>>()?;
             Ok(Value::tuple(items))
         }
         T::Struct(fields) => {
@@ -215,7 +239,10 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
             for (place, field) in fields.iter().enumerate() {
                 let member = value(members.column(place), 0)?;
                 let text = towpath_types::json_text(&member);
-                document.insert(field.name().clone(), serde_json::from_str(&text).map_err(|error| error.to_string())?);
+                document.insert(
+                    field.name().clone(),
+                    serde_json::from_str(&text).map_err(|error| error.to_string())?,
+                );
             }
             Ok(Value::Json(Arc::new(serde_json::Value::Object(document))))
         }
@@ -233,7 +260,10 @@ fn list_items(one: &ArrayRef) -> Result<ArrayRef, String> {
         other => return Err(format!("{other} is no list")),
     };
     let list = arrow_cast::cast(one, &DataType::LargeList(item)).map_err(|error| error.to_string())?;
-    let list = list.as_any().downcast_ref::<arrow_array::LargeListArray>().ok_or("no list")?;
+    let list = list
+        .as_any()
+        .downcast_ref::<arrow_array::LargeListArray>()
+        .ok_or("no list")?;
     Ok(list.value(0))
 }
 
@@ -257,10 +287,15 @@ fn fit(value: Value, dtype: &DType) -> Result<Value, String> {
             .map(|(item, dtype)| fit(item.clone(), dtype))
             .collect::<Result<Vec<_>, _>>()
             .map(Value::tuple),
-        (DType::List(dtype), Value::Tuple(items)) => {
-            items.iter().map(|item| fit(item.clone(), dtype)).collect::<Result<Vec<_>, _>>().map(Value::tuple)
-        }
-        (DType::Pointer, Value::Str(text)) => text.parse().map(Value::Pointer).map_err(|error: towpath_types::KeyParseError| error.to_string()),
+        (DType::List(dtype), Value::Tuple(items)) => items
+            .iter()
+            .map(|item| fit(item.clone(), dtype))
+            .collect::<Result<Vec<_>, _>>()
+            .map(Value::tuple),
+        (DType::Pointer, Value::Str(text)) => text
+            .parse()
+            .map(Value::Pointer)
+            .map_err(|error: towpath_types::KeyParseError| error.to_string()),
         (DType::Float, Value::Int(value)) => Ok(Value::Float(value as f64)),
         (dtype, value) if crate::value::dtype_of(&value).is_subtype_of(dtype) => Ok(value),
         (_, value) => refuse(&value),

@@ -72,7 +72,11 @@ fn attribute_names(row: &Bound<'_, PyAny>) -> PyResult<Option<Vec<String>>> {
     }
     for names in [intern!(py, "__dataclass_fields__"), intern!(py, "model_fields")] {
         if let Some(fields) = class.getattr_opt(names)? {
-            return fields.try_iter()?.map(|name| name?.extract()).collect::<PyResult<_>>().map(Some);
+            return fields
+                .try_iter()?
+                .map(|name| name?.extract())
+                .collect::<PyResult<_>>()
+                .map(Some);
         }
     }
     Ok(None)
@@ -99,7 +103,11 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
             None => ingest.reject(py, None, no_row(&row))?,
             Some(names) => {
                 take(py, ingest, |field| {
-                    if names.contains(&field.name) { row.getattr(field.name.as_str()).map(Some) } else { Ok(None) }
+                    if names.contains(&field.name) {
+                        row.getattr(field.name.as_str()).map(Some)
+                    } else {
+                        Ok(None)
+                    }
                 })?;
                 for name in names {
                     if ingest.field_named(&name).is_none() {
@@ -237,7 +245,12 @@ pub(super) fn next_columns(subject: &Bound<'_, Subject>, given: &Bound<'_, PyAny
 }
 
 /// A column that was not given: defaults, or an error in every row.
-pub(super) fn absent_column(field: &Field, rows: usize, place: usize, errors: &mut Vec<(usize, usize, PyErr)>) -> Column {
+pub(super) fn absent_column(
+    field: &Field,
+    rows: usize,
+    place: usize,
+    errors: &mut Vec<(usize, usize, PyErr)>,
+) -> Column {
     match &field.default {
         Some(default) => Column::repeat(default, &field.dtype, rows),
         None => {

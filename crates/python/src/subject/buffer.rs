@@ -86,7 +86,11 @@ impl Ingest {
         let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
         queue.on_receive(move |batch| {
             let keys: Vec<Key> = if primary.is_empty() {
-                batch.keys().iter().map(|key| Key::sequence(seed, key.0 as u64)).collect()
+                batch
+                    .keys()
+                    .iter()
+                    .map(|key| Key::sequence(seed, key.0 as u64))
+                    .collect()
             } else {
                 let columns: Vec<&Column> = primary.iter().map(|place| batch.column(*place)).collect();
                 hash_columns(&columns, batch.len())
@@ -103,7 +107,13 @@ impl Ingest {
             deletions,
             queue,
             reporter,
-            buffer: Mutex::new(Buffer { builders, diffs: None, rows: 0, bytes: 0, ordinal: 0 }),
+            buffer: Mutex::new(Buffer {
+                builders,
+                diffs: None,
+                rows: 0,
+                bytes: 0,
+                ordinal: 0,
+            }),
             stopping: AtomicBool::new(false),
             given: AtomicU64::new(0),
             warned_of_extra: AtomicBool::new(false),
@@ -156,7 +166,9 @@ impl Ingest {
         if is_removal && !field.primary_key {
             return Ok(Slot::None);
         }
-        Err(PyValueError::new_err("no value was given, and the schema has no default"))
+        Err(PyValueError::new_err(
+            "no value was given, and the schema has no default",
+        ))
     }
 
     /// Appends a row. Returns whether the caller has to wait for space.
@@ -209,7 +221,9 @@ impl Ingest {
         let size = self.seal_rows.max((1 << 16).min(self.queue.limits().rows));
         while start < rows {
             let len = size.min(rows - start);
-            let keys: Vec<Key> = (0..len).map(|row| Key(u128::from(buffer.ordinal) + row as u128)).collect();
+            let keys: Vec<Key> = (0..len)
+                .map(|row| Key(u128::from(buffer.ordinal) + row as u128))
+                .collect();
             buffer.ordinal += len as u64;
             let part = columns.iter().map(|column| column.slice(start, len)).collect();
             // Once the run is over, rows are not taken any more.
@@ -225,7 +239,9 @@ impl Ingest {
         }
         let rows = std::mem::take(&mut buffer.rows);
         buffer.bytes = 0;
-        let keys: Vec<Key> = (0..rows as u128).map(|row| Key(u128::from(buffer.ordinal) + row)).collect();
+        let keys: Vec<Key> = (0..rows as u128)
+            .map(|row| Key(u128::from(buffer.ordinal) + row))
+            .collect();
         buffer.ordinal += rows as u64;
         let columns = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
         let diffs = buffer.diffs.take().map(Into::into);

@@ -19,7 +19,11 @@ pub(super) fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResul
     match parsed {
         Ok(row) => match row.cast::<PyDict>() {
             Ok(row) => take_mapping(py, ingest, row),
-            Err(_) => ingest.reject(py, None, PyValueError::new_err(format!("a JSON object is expected, not {text}"))),
+            Err(_) => ingest.reject(
+                py,
+                None,
+                PyValueError::new_err(format!("a JSON object is expected, not {text}")),
+            ),
         },
         Err(error) => ingest.reject(py, None, error),
     }

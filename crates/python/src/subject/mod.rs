@@ -48,10 +48,15 @@ impl Subject {
     fn ingest(&self, py: Python<'_>) -> PyResult<&Ingest> {
         let _ = py;
         let current = self.current.load(Ordering::Acquire);
-        #[expect(unsafe_code, reason = "a lock and a count of references would cost a tenth of the row")]
+        #[expect(
+            unsafe_code,
+            reason = "a lock and a count of references would cost a tenth of the row"
+        )]
         // SAFETY: it is null or points into an `Arc` of `ingests`, from which nothing is ever removed.
         unsafe { current.as_ref() }.ok_or_else(|| {
-            PyRuntimeError::new_err("rows can be sent while the computation runs: after pw.run() has started it, from run()")
+            PyRuntimeError::new_err(
+                "rows can be sent while the computation runs: after pw.run() has started it, from run()",
+            )
         })
     }
 

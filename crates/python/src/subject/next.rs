@@ -43,7 +43,10 @@ struct KeywordsInner {
     last: Option<(Py<PyTuple>, Places)>,
 }
 
-#[expect(unsafe_code, reason = "the cell is only touched by threads that hold the GIL, one at a time")]
+#[expect(
+    unsafe_code,
+    reason = "the cell is only touched by threads that hold the GIL, one at a time"
+)]
 // SAFETY: see the reason; `lookup` asks for a token of the GIL and calls no Python code while it borrows the cell.
 unsafe impl Sync for Keywords {}
 
@@ -59,7 +62,9 @@ fn same_names(left: &Bound<'_, PyTuple>, right: &Bound<'_, PyTuple>) -> bool {
         && left.iter_borrowed().zip(right.iter_borrowed()).all(|(left, right)| {
             left.is(&*right)
                 || match (left.cast::<PyString>(), right.cast::<PyString>()) {
-                    (Ok(left), Ok(right)) => matches!((left.to_str(), right.to_str()), (Ok(left), Ok(right)) if left == right),
+                    (Ok(left), Ok(right)) => {
+                        matches!((left.to_str(), right.to_str()), (Ok(left), Ok(right)) if left == right)
+                    }
                     _ => false,
                 }
         })
@@ -69,7 +74,10 @@ impl Keywords {
     /// Calls `found` with the place of each field's value among the values of a call.
     fn lookup<R>(&self, ingest: &Ingest, names: &Bound<'_, PyTuple>, found: impl FnOnce(&[usize]) -> R) -> PyResult<R> {
         let py = names.py();
-        #[expect(unsafe_code, reason = "the GIL is held, and no Python code runs while the cell is borrowed")]
+        #[expect(
+            unsafe_code,
+            reason = "the GIL is held, and no Python code runs while the cell is borrowed"
+        )]
         // SAFETY: see the reason. `found` gets a copy, since what it does may release the GIL.
         let inner = unsafe { &mut *self.inner.get() };
         for (constant, places) in &inner.constant {
@@ -164,7 +172,10 @@ fn keyword_row(
         let places: Places = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
         return take_row(py, ingest, &[], &places, diff);
     }
-    #[expect(unsafe_code, reason = "the calling convention of CPython: names in a tuple, as many values in the array")]
+    #[expect(
+        unsafe_code,
+        reason = "the calling convention of CPython: names in a tuple, as many values in the array"
+    )]
     // SAFETY: CPython keeps the tuple and the values alive for the time of the call; a `Bound` is a pointer
     // to an object and nothing else, and those made here are only borrowed, never dropped.
     let (names, values) = unsafe {
@@ -172,7 +183,10 @@ fn keyword_row(
         let values = std::slice::from_raw_parts(arguments.cast::<Bound<'_, PyAny>>(), names.len());
         (names, values)
     };
-    subject.get().keywords.lookup(ingest, &names, |places| take_row(py, ingest, values, places, diff))?
+    subject
+        .get()
+        .keywords
+        .lookup(ingest, &names, |places| take_row(py, ingest, values, places, diff))?
 }
 
 /// Unwinds `run` once the computation has been told to stop.
@@ -187,7 +201,9 @@ pub(super) fn check_stopping(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
 #[cold]
 fn stopped(py: Python<'_>) -> PyResult<PyErr> {
     let class = py.import("pathway.io._subject")?.getattr("StopSubject")?;
-    Ok(PyErr::from_value(class.call1(("the computation has been told to stop",))?))
+    Ok(PyErr::from_value(
+        class.call1(("the computation has been told to stop",))?,
+    ))
 }
 
 fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()> {
@@ -201,18 +217,33 @@ fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()
 }
 
 /// The body of `next_str` and `next_bytes`.
-fn message_row(py: Python<'_>, subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>, wants_text: bool) -> PyResult<()> {
+fn message_row(
+    py: Python<'_>,
+    subject: &Bound<'_, Subject>,
+    message: &Bound<'_, PyAny>,
+    wants_text: bool,
+) -> PyResult<()> {
     let ingest = subject.get().ingest(py)?;
     check_stopping(py, ingest)?;
     let is_text = message.is_instance_of::<PyString>();
     let bytes: Option<&[u8]> = if is_text {
-        message.cast::<PyString>().ok().and_then(|text| text.to_str().ok()).map(str::as_bytes)
+        message
+            .cast::<PyString>()
+            .ok()
+            .and_then(|text| text.to_str().ok())
+            .map(str::as_bytes)
     } else {
-        message.cast::<pyo3::types::PyBytes>().ok().map(|bytes| bytes.as_bytes())
+        message
+            .cast::<pyo3::types::PyBytes>()
+            .ok()
+            .map(|bytes| bytes.as_bytes())
     };
     if is_text != wants_text || bytes.is_none() {
         let wanted = if wants_text { "str" } else { "bytes" };
-        let error = PyTypeError::new_err(format!("{wanted} is expected, not {}", crate::value::type_name(message)));
+        let error = PyTypeError::new_err(format!(
+            "{wanted} is expected, not {}",
+            crate::value::type_name(message)
+        ));
         return ingest.reject(py, None, error);
     }
     if !ingest.is_raw {
@@ -225,7 +256,13 @@ fn message_row(py: Python<'_>, subject: &Bound<'_, Subject>, message: &Bound<'_,
         }
         (towpath_types::DType::Str, false) => match std::str::from_utf8(bytes.unwrap_or_default()) {
             Ok(text) => Some(PyString::new(py, text).into_any()),
-            Err(error) => return ingest.reject(py, Some(field), PyValueError::new_err(format!("no valid UTF-8: {error}"))),
+            Err(error) => {
+                return ingest.reject(
+                    py,
+                    Some(field),
+                    PyValueError::new_err(format!("no valid UTF-8: {error}")),
+                );
+            }
         },
         _ => None,
     };
@@ -242,7 +279,10 @@ fn message_row(py: Python<'_>, subject: &Bound<'_, Subject>, message: &Bound<'_,
 
 /// Runs the body of a raw method: no panic crosses into CPython, every error becomes its exception.
 #[expect(unsafe_code, reason = "raw methods of CPython")]
-fn guarded(receiver: *mut ffi::PyObject, body: impl FnOnce(Python<'_>, &Bound<'_, Subject>) -> PyResult<()>) -> *mut ffi::PyObject {
+fn guarded(
+    receiver: *mut ffi::PyObject,
+    body: impl FnOnce(Python<'_>, &Bound<'_, Subject>) -> PyResult<()>,
+) -> *mut ffi::PyObject {
     // SAFETY: CPython calls methods with the GIL held, and its descriptor has checked the type of the receiver.
     let py = unsafe { Python::assume_attached() };
     let result = catch_unwind(AssertUnwindSafe(|| {
@@ -263,22 +303,28 @@ fn guarded(receiver: *mut ffi::PyObject, body: impl FnOnce(Python<'_>, &Bound<'_
     }
 }
 
+#[expect(unsafe_code, reason = "raw methods of CPython")]
 unsafe extern "C" fn raw_next(
     receiver: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    guarded(receiver, |py, subject| keyword_row(py, subject, arguments, count, names, 1))
+    guarded(receiver, |py, subject| {
+        keyword_row(py, subject, arguments, count, names, 1)
+    })
 }
 
+#[expect(unsafe_code, reason = "raw methods of CPython")]
 unsafe extern "C" fn raw_delete(
     receiver: *mut ffi::PyObject,
     arguments: *const *mut ffi::PyObject,
     count: ffi::Py_ssize_t,
     names: *mut ffi::PyObject,
 ) -> *mut ffi::PyObject {
-    guarded(receiver, |py, subject| keyword_row(py, subject, arguments, count, names, -1))
+    guarded(receiver, |py, subject| {
+        keyword_row(py, subject, arguments, count, names, -1)
+    })
 }
 
 #[expect(unsafe_code, reason = "raw methods of CPython")]
@@ -334,7 +380,12 @@ Sends one row as bytes: the UTF-8 text of a JSON object with the fields, or, if 
 column `data`, the value of that column.
 ";
 
-fn definition(name: &'static CStr, method: ffi::PyMethodDefPointer, flags: i32, documentation: &'static CStr) -> ffi::PyMethodDef {
+fn definition(
+    name: &'static CStr,
+    method: ffi::PyMethodDefPointer,
+    flags: i32,
+    documentation: &'static CStr,
+) -> ffi::PyMethodDef {
     ffi::PyMethodDef {
         ml_name: name.as_ptr().cast::<c_char>(),
         ml_meth: method,
@@ -349,20 +400,48 @@ pub(crate) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
     let py = class.py();
     let keywords = ffi::METH_FASTCALL | ffi::METH_KEYWORDS;
     let methods = [
-        definition(c"next", ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: raw_next }, keywords, NEXT),
-        definition(c"delete", ffi::PyMethodDefPointer { PyCFunctionFastWithKeywords: raw_delete }, keywords, DELETE),
-        definition(c"next_str", ffi::PyMethodDefPointer { PyCFunction: raw_next_str }, ffi::METH_O, NEXT_STR),
-        definition(c"next_bytes", ffi::PyMethodDefPointer { PyCFunction: raw_next_bytes }, ffi::METH_O, NEXT_BYTES),
+        definition(
+            c"next",
+            ffi::PyMethodDefPointer {
+                PyCFunctionFastWithKeywords: raw_next,
+            },
+            keywords,
+            NEXT,
+        ),
+        definition(
+            c"delete",
+            ffi::PyMethodDefPointer {
+                PyCFunctionFastWithKeywords: raw_delete,
+            },
+            keywords,
+            DELETE,
+        ),
+        definition(
+            c"next_str",
+            ffi::PyMethodDefPointer {
+                PyCFunction: raw_next_str,
+            },
+            ffi::METH_O,
+            NEXT_STR,
+        ),
+        definition(
+            c"next_bytes",
+            ffi::PyMethodDefPointer {
+                PyCFunction: raw_next_bytes,
+            },
+            ffi::METH_O,
+            NEXT_BYTES,
+        ),
     ];
+    let mut names = ["next", "delete", "next_str", "next_bytes"].into_iter();
     for method in methods {
-        let name = method.ml_name;
+        let name = names.next().unwrap_or_default();
         // SAFETY: CPython keeps pointing at the definition, so it is never freed; the class is alive.
-        let (descriptor, name) = unsafe {
+        let descriptor = unsafe {
             let method = Box::leak(Box::new(method));
-            let descriptor = ffi::PyDescr_NewMethod(class.as_type_ptr(), method);
-            (Bound::from_owned_ptr_or_err(py, descriptor)?, CStr::from_ptr(name))
+            Bound::from_owned_ptr_or_err(py, ffi::PyDescr_NewMethod(class.as_type_ptr(), method))?
         };
-        class.setattr(name.to_str()?, descriptor)?;
+        class.setattr(name, descriptor)?;
     }
     Ok(())
 }
