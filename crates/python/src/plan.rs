@@ -230,14 +230,9 @@ impl PyPlan {
             },
             number: building.plan.len(),
         };
-        let mut node = building.plan.source(Arc::new(source), origin.0.clone());
+        let node = building.plan.source(Arc::new(source), origin.0);
         if upsert {
-            let columns = building.plan.columns(node).to_vec();
-            let upsert: Arc<dyn Operator> = todo!();
-            node = building
-                .plan
-                .operator(upsert, vec![Input { node, columns }], origin.0)
-                .map_err(plan_error)?;
+            return Err(PyValueError::new_err("upsert sessions come with the operators"));
         }
         Ok(node.0)
     }

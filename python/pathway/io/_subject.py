@@ -192,6 +192,7 @@ class ConnectorSubject(_native.Subject, ABC):
             logger.error("%s: the connector failed: %s: %s", self.datasource_name, type(error).__name__, error)
         if error is not None or self._is_finite():
             self._close_native(error)
+        self._thread_ended()
 
     def _stop_requested(self) -> None:
         """The computation is told to stop; the thread of the subject may still be running."""
