@@ -4,4 +4,10 @@
 //! bytes; neither knows the other. Nothing here knows of Python or of the dataflow: a reader is a
 //! [`towpath_engine::Source`], a writer a [`towpath_engine::Operator`] without outputs.
 
+pub mod files;
+mod json;
+mod scan;
 pub mod sink;
+pub mod values;
+
+pub use json::JsonRowParser;

@@ -1,0 +1,562 @@
+//! Comma-separated values.
+//!
+//! One pass over the block visits only delimiters, quotes and ends of lines; a field between them is a slice of
+//! the block. Only a field with something to resolve inside its quotes is copied. What counts as what follows
+//! the `csv` crate (a quote opens a field only at its very start; what follows a closing quote belongs to the
+//! field as it is; empty lines are skipped), but for a quote that is never closed: that is an error, and not a
+//! field with the rest of the file in it.
+
+use towpath_types::{DType, Field, Value};
+
+use super::block::Block;
+use super::reader::RecordFormat;
+use super::rows::Rows;
+use crate::scan::Places;
+use crate::values::{Cell, excerpt, parse_float, parse_int, parse_text_value};
+
+/// How csv is written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CsvSettings {
+    /// What separates fields.
+    pub delimiter: u8,
+    /// What fields may be put in.
+    pub quote: u8,
+    /// What takes the meaning from the next byte inside quotes.
+    pub escape: Option<u8>,
+    /// Whether two quotes inside quotes are one quote of the field.
+    pub double_quote_escapes: bool,
+    /// Whether quotes mean anything.
+    pub quoting: bool,
+    /// Lines that begin with it are skipped.
+    pub comment_character: Option<u8>,
+}
+
+impl Default for CsvSettings {
+    fn default() -> Self {
+        Self {
+            delimiter: b',',
+            quote: b'"',
+            escape: None,
+            double_quote_escapes: true,
+            quoting: true,
+            comment_character: None,
+        }
+    }
+}
+
+impl CsvSettings {
+    /// Whether the settings can work.
+    pub(crate) fn check(&self) -> Result<(), String> {
+        let special = [
+            ("delimiter", Some(self.delimiter)),
+            ("quote", self.quoting.then_some(self.quote)),
+            ("escape", self.escape),
+            ("comment character", self.comment_character),
+        ];
+        for (name, byte) in special {
+            if byte.is_some_and(|byte| !byte.is_ascii() || matches!(byte, b'\n' | b'\r')) {
+                return Err(format!(
+                    "the {name} of csv must be one ASCII character, and no end of line"
+                ));
+            }
+        }
+        if self.quoting && self.delimiter == self.quote {
+            return Err("the delimiter and the quote of csv must differ".to_owned());
+        }
+        Ok(())
+    }
+
+    /// The text of a field from its opening quote on, without quotes and escapes.
+    fn unquote(&self, raw: &str) -> String {
+        let bytes = raw.as_bytes();
+        let mut text = Vec::with_capacity(bytes.len());
+        let mut place = 1;
+        while let Some(byte) = bytes.get(place) {
+            let next = bytes.get(place + 1);
+            if self.escape == Some(*byte) && next.is_some() {
+                text.extend(next);
+                place += 2;
+            } else if *byte != self.quote {
+                text.push(*byte);
+                place += 1;
+            } else if self.double_quote_escapes && next == Some(&self.quote) {
+                text.push(self.quote);
+                place += 2;
+            } else {
+                text.extend_from_slice(&bytes[place + 1..]);
+                break;
+            }
+        }
+        // Only whole ASCII characters were left out.
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// How the fields of a column are read.
+#[derive(Clone, Copy, Debug)]
+enum Kind {
+    Text,
+    Int,
+    Float,
+    Other,
+}
+
+#[derive(Debug)]
+struct CsvColumn {
+    name: String,
+    dtype: DType,
+    kind: Kind,
+    default: Option<Cell>,
+    /// Which field of a record it is.
+    field: Option<usize>,
+}
+
+impl CsvColumn {
+    fn cell(&self, text: &str, start: usize) -> Result<Cell, String> {
+        match self.kind {
+            Kind::Text => Ok(Cell::Text {
+                start,
+                end: start + text.len(),
+            }),
+            Kind::Int => parse_int(text).map(Cell::Int),
+            Kind::Float => parse_float(text).map(Cell::Float),
+            Kind::Other => parse_text_value(text, &self.dtype).map(Cell::from),
+        }
+    }
+}
+
+/// A field of a record: where it stands in the block, without its quotes if these are all there is to resolve.
+#[derive(Clone, Copy, Debug)]
+struct Span {
+    start: usize,
+    end: usize,
+    /// It begins with its quote, and must be unquoted.
+    is_raw: bool,
+}
+
+/// Cuts records into cells.
+#[derive(Debug)]
+pub(crate) struct CsvFormat {
+    settings: CsvSettings,
+    columns: Vec<CsvColumn>,
+    has_header: bool,
+    /// The header lacks columns: no record of the file can be read.
+    is_hopeless: bool,
+    spans: Vec<Span>,
+    cells: Vec<Cell>,
+}
+
+/// What a search for the end of a record found.
+enum RecordEnd {
+    /// The record, or an empty line, ends at the first place; the next may begin at the second.
+    At(usize, usize),
+    /// The block ends before the record does.
+    Beyond,
+    /// A quote is not closed when the file ends.
+    Unclosed,
+}
+
+impl CsvFormat {
+    /// A format that reads `fields`.
+    pub(crate) fn new<'a>(settings: CsvSettings, fields: impl IntoIterator<Item = &'a Field>) -> Self {
+        let columns: Vec<CsvColumn> = fields
+            .into_iter()
+            .map(|field| CsvColumn {
+                name: field.name.clone(),
+                kind: match (&field.dtype, field.dtype.required()) {
+                    (_, DType::Str | DType::Any) => Kind::Text,
+                    (DType::Int, _) => Kind::Int,
+                    (DType::Float, _) => Kind::Float,
+                    _ => Kind::Other,
+                },
+                dtype: field.dtype.clone(),
+                default: field.default.clone().map(Cell::from),
+                field: None,
+            })
+            .collect();
+        Self {
+            settings,
+            cells: vec![Cell::Absent; columns.len()],
+            columns,
+            has_header: false,
+            is_hopeless: false,
+            spans: Vec::new(),
+        }
+    }
+
+    /// Finds the fields of the record that begins at `start`.
+    #[inline]
+    fn find_fields(&mut self, bytes: &[u8], start: usize, places: &mut Places<'_>, is_last: bool) -> RecordEnd {
+        self.spans.clear();
+        let CsvSettings { delimiter, quote, .. } = self.settings;
+        let mut field = start;
+        // The opening and the closing quote, and whether all is simple between them.
+        let mut quotes: Option<(usize, usize, bool)> = None;
+        loop {
+            let place = match places.next_place() {
+                Some(place) => place,
+                None if is_last => bytes.len(),
+                None => return RecordEnd::Beyond,
+            };
+            let byte = bytes.get(place).copied();
+            if self.settings.quoting && byte == Some(quote) && byte != Some(delimiter) {
+                if place == field && quotes.is_none() {
+                    match self.find_quote(bytes, place, places, is_last) {
+                        Ok((end, is_simple)) => quotes = Some((place, end, is_simple)),
+                        Err(end) => return end,
+                    }
+                }
+                continue;
+            }
+            let span = match quotes.take() {
+                None => Span {
+                    start: field,
+                    end: place,
+                    is_raw: false,
+                },
+                Some((open, close, true)) if close + 1 == place => Span {
+                    start: open + 1,
+                    end: close,
+                    is_raw: false,
+                },
+                Some((open, ..)) => Span {
+                    start: open,
+                    end: place,
+                    is_raw: true,
+                },
+            };
+            self.spans.push(span);
+            if byte == Some(delimiter) {
+                field = place + 1;
+            } else {
+                return RecordEnd::At(place, (place + 1).min(bytes.len()));
+            }
+        }
+    }
+
+    /// The closing quote of the field that opens at `open`, and whether nothing before it needs to be resolved.
+    fn find_quote(
+        &self,
+        bytes: &[u8],
+        open: usize,
+        places: &mut Places<'_>,
+        is_last: bool,
+    ) -> Result<(usize, bool), RecordEnd> {
+        let CsvSettings {
+            quote,
+            escape,
+            double_quote_escapes,
+            ..
+        } = self.settings;
+        let unfinished = || {
+            if is_last {
+                RecordEnd::Unclosed
+            } else {
+                RecordEnd::Beyond
+            }
+        };
+        let mut is_simple = true;
+        let mut from = open + 1;
+        loop {
+            let found = match escape {
+                Some(escape) => memchr::memchr2(quote, escape, &bytes[from..]),
+                None => memchr::memchr(quote, &bytes[from..]),
+            };
+            let place = from + found.ok_or_else(unfinished)?;
+            let next = bytes.get(place + 1);
+            if next.is_none() && !is_last {
+                return Err(RecordEnd::Beyond);
+            }
+            if escape == Some(bytes[place]) {
+                is_simple = false;
+                from = (place + 2).min(bytes.len());
+            } else if double_quote_escapes && next == Some(&quote) {
+                is_simple = false;
+                from = place + 2;
+            } else {
+                places.skip_to(place + 1);
+                return Ok((place, is_simple));
+            }
+        }
+    }
+
+    fn text<'a>(&self, span: Span, record: &'a str, start: usize) -> std::borrow::Cow<'a, str> {
+        let text = &record[span.start - start..span.end - start];
+        if span.is_raw {
+            self.settings.unquote(text).into()
+        } else {
+            text.into()
+        }
+    }
+
+    fn read_header(&mut self, record: &str, start: usize) -> Result<(), String> {
+        let names: Vec<String> = self
+            .spans
+            .iter()
+            .map(|span| self.text(*span, record, start).into_owned())
+            .collect();
+        self.has_header = true;
+        let mut missing = Vec::new();
+        for column in &mut self.columns {
+            column.field = names.iter().position(|name| *name == column.name);
+            if column.field.is_none() && column.default.is_none() {
+                missing.push(column.name.clone());
+            }
+        }
+        if missing.is_empty() {
+            return Ok(());
+        }
+        self.is_hopeless = true;
+        Err(format!(
+            "the header lacks {missing:?}, it has {names:?}; no row of the file is read"
+        ))
+    }
+
+    /// Reads the cells of the record whose fields were found.
+    #[inline]
+    fn read_cells(&mut self, record: &str, start: usize) -> Result<(), String> {
+        for place in 0..self.columns.len() {
+            let column = &self.columns[place];
+            let Some(span) = column.field.and_then(|field| self.spans.get(field)).copied() else {
+                let default = column.default.clone().ok_or_else(|| {
+                    format!(
+                        "field {:?} is missing and has no default: the row has only {} fields",
+                        column.name,
+                        self.spans.len()
+                    )
+                })?;
+                self.cells[place] = default;
+                continue;
+            };
+            let text = &record[span.start - start..span.end - start];
+            let cell = if span.is_raw {
+                let text = self.settings.unquote(text);
+                match column.kind {
+                    Kind::Text => Ok(Cell::Value(Value::str(&text))),
+                    _ => column.cell(&text, 0),
+                }
+            } else {
+                column.cell(text, span.start - start)
+            };
+            self.cells[place] = cell.map_err(|reason| {
+                format!(
+                    "field {:?}: cannot read {:?} as {}: {reason}",
+                    column.name,
+                    excerpt(&self.text(span, record, start)),
+                    column.dtype
+                )
+            })?;
+        }
+        Ok(())
+    }
+
+    fn take_record(&mut self, record: Result<&str, std::str::Utf8Error>, start: usize, rows: &mut Rows<'_>) {
+        match record {
+            Err(error) => rows.reject(start, &format!("no valid UTF-8: {error}")),
+            Ok(record) if !self.has_header => {
+                if let Err(reason) = self.read_header(record, start) {
+                    rows.reject_file(&reason);
+                }
+            }
+            Ok(_) if self.is_hopeless => {}
+            Ok(record) => match self.read_cells(record, start) {
+                Ok(()) => rows.push(&self.cells, record, start),
+                Err(reason) => rows.reject(start, &reason),
+            },
+        }
+    }
+}
+
+impl RecordFormat for CsvFormat {
+    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+        let bytes = block.bytes();
+        let text = block.text();
+        let quote = if self.settings.quoting {
+            self.settings.quote
+        } else {
+            b'\n'
+        };
+        let mut places = Places::new(bytes, [self.settings.delimiter, quote, b'\n', b'\r']);
+        let mut start = 0;
+        while let Some(first) = bytes.get(start) {
+            if self.settings.comment_character == Some(*first) {
+                match memchr::memchr2(b'\n', b'\r', &bytes[start..]) {
+                    Some(length) => start += length + 1,
+                    None if block.is_last => return bytes.len(),
+                    None => return start,
+                }
+                places.skip_to(start);
+                continue;
+            }
+            let (end, next) = match self.find_fields(bytes, start, &mut places, block.is_last) {
+                RecordEnd::At(end, next) => (end, next),
+                RecordEnd::Beyond => return start,
+                RecordEnd::Unclosed => {
+                    rows.reject(
+                        start,
+                        "a quote is opened and never closed; the rest of the file is not read",
+                    );
+                    return bytes.len();
+                }
+            };
+            if end > start {
+                let record = match text {
+                    Some(text) => Ok(&text[start..end]),
+                    None => std::str::from_utf8(&bytes[start..end]),
+                };
+                self.take_record(record, start, rows);
+            }
+            start = next;
+        }
+        start
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::reader::tests::{read_text, rejected};
+    use super::super::{FileFormat, ReadMode};
+    use super::*;
+    use proptest::prelude::*;
+    use towpath_types::Schema;
+
+    fn schema() -> Schema {
+        Schema::of([("a", DType::Str), ("b", DType::Int)])
+    }
+
+    fn check(settings: &CsvSettings, content: &str, expected: &[(&str, i64)]) {
+        let rows = read_text(FileFormat::Csv(settings.clone()), schema(), content.as_bytes());
+        let expected: Vec<Vec<Value>> = expected
+            .iter()
+            .map(|(a, b)| vec![Value::str(a), Value::Int(*b)])
+            .collect();
+        assert_eq!(rows.0, expected, "{content:?}");
+    }
+
+    #[test]
+    fn fields_and_quotes() {
+        let plain = CsvSettings::default();
+        check(&plain, "a,b\nx,1\ny,2", &[("x", 1), ("y", 2)]);
+        check(&plain, "\u{feff}b,c,a\r\n1,?,x\r\n\r\n2,?,y\r\n", &[("x", 1), ("y", 2)]);
+        check(
+            &plain,
+            "\"a\",\"b\"\n\"he said \"\"hi\"\", ok\nline\",\"1\"\n\"\",2\n",
+            &[("he said \"hi\", ok\nline", 1), ("", 2)],
+        );
+        check(
+            &plain,
+            "a,b\n\"x\"y,1\n\"p\"q\"r\",2\n x\"y\" ,3\n",
+            &[("xy", 1), ("pq\"r\"", 2), (" x\"y\" ", 3)],
+        );
+        check(&plain, "a,b\nextra,1,2,3\n", &[("extra", 1)]);
+        let comments = CsvSettings {
+            comment_character: Some(b'#'),
+            ..CsvSettings::default()
+        };
+        check(&comments, "#\"c\na,b\n#x,1\nx#,2\n#", &[("x#", 2)]);
+        let escapes = CsvSettings {
+            escape: Some(b'\\'),
+            ..CsvSettings::default()
+        };
+        check(&escapes, "a,b\n\"x\\\"y\\\\\",1\n\\,2\n", &[("x\"y\\", 1), ("\\", 2)]);
+        let other = CsvSettings {
+            delimiter: b';',
+            quote: b'\'',
+            ..CsvSettings::default()
+        };
+        check(&other, "a;b\n'x;''y';1\n\"x\";2\n", &[("x;'y", 1), ("\"x\"", 2)]);
+        let single = CsvSettings {
+            double_quote_escapes: false,
+            ..CsvSettings::default()
+        };
+        check(&single, "a,b\n\"x\"\"y\",1\n", &[("x\"y\"", 1)]);
+        let unquoted = CsvSettings {
+            quoting: false,
+            ..CsvSettings::default()
+        };
+        check(&unquoted, "a,b\n\"x\",1\n", &[("\"x\"", 1)]);
+    }
+
+    #[test]
+    fn bad_records_are_named() {
+        let bad = |content: &[u8], expected: &[&str]| {
+            let messages = rejected(FileFormat::Csv(CsvSettings::default()), schema(), content);
+            assert_eq!(messages.len(), expected.len(), "{messages:?}");
+            for (message, expected) in messages.iter().zip(expected) {
+                assert!(message.contains(expected), "{message}");
+            }
+        };
+        bad(
+            b"a,b\nx,\"1\n\"\ny,2\nz\n\nz,?\n",
+            &[
+                "line 2: field \"b\": cannot read \"1\\n\" as int: invalid digit",
+                "line 5: field \"b\" is missing and has no default: the row has only 1 fields",
+                "line 7: field \"b\": cannot read \"?\" as int",
+            ],
+        );
+        bad(b"a,b\n\xff,1\nx,2\n", &["line 2: no valid UTF-8"]);
+        bad(b"a,c\nx,1\ny,2\n", &["the header lacks [\"b\"], it has [\"a\", \"c\"]"]);
+        bad(
+            b"a,b\nx,1\n\"y,2\nz,3\n",
+            &["line 3: a quote is opened and never closed"],
+        );
+    }
+
+    #[test]
+    fn absent_columns_take_their_default() {
+        let mut schema = schema();
+        schema.fields[1].default = Some(Value::Int(7));
+        let rows = read_text(FileFormat::Csv(CsvSettings::default()), schema, b"a\nx\n");
+        assert_eq!(rows.0, [[Value::str("x"), Value::Int(7)]]);
+    }
+
+    #[test]
+    fn settings_that_cannot_work_are_refused() {
+        let settings = CsvSettings {
+            delimiter: b'"',
+            ..CsvSettings::default()
+        };
+        let error = super::super::FileSource::new("s", "x", FileFormat::Csv(settings), ReadMode::Static, schema());
+        assert!(error.is_err());
+    }
+
+    /// Whether the last quoted field is closed, as the `csv` crate sees it.
+    fn is_closed(content: &str) -> bool {
+        let (mut in_quotes, mut at_start) = (false, true);
+        let mut bytes = content.bytes().peekable();
+        while let Some(byte) = bytes.next() {
+            if in_quotes {
+                if byte == b'"' {
+                    match bytes.peek() {
+                        Some(b'"') => drop(bytes.next()),
+                        _ => in_quotes = false,
+                    }
+                }
+            } else {
+                in_quotes = byte == b'"' && at_start;
+                at_start = matches!(byte, b',' | b'\n' | b'\r');
+            }
+        }
+        !in_quotes
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2000))]
+        #[test]
+        fn records_are_those_of_the_csv_crate(content in "([ab\",\n]|\r\n|\r|\"\"|ż|,\"[a,\n]{0,3}\"){0,80}") {
+            prop_assume!(is_closed(&content));
+            let content = format!("a,b,c\n{content}");
+            let mut expected = Vec::new();
+            let mut reader = ::csv::ReaderBuilder::new().flexible(true).from_reader(content.as_bytes());
+            for record in reader.records() {
+                let record = record.expect("the csv crate reads anything");
+                if record.len() >= 3 {
+                    expected.push((0..3).map(|field| Value::str(&record[field])).collect::<Vec<_>>());
+                }
+            }
+            let schema = Schema::of([("a", DType::Str), ("b", DType::Str), ("c", DType::Str)]);
+            let (rows, _) = read_text(FileFormat::Csv(CsvSettings::default()), schema, content.as_bytes());
+            prop_assert_eq!(rows, expected);
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! Which files there are: a path, a pattern, or a folder with everything below it.
+
+use std::fmt;
+use std::fs::Metadata;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use glob::{Pattern, PatternError};
+
+/// Folders in folders deeper than this are a cycle of links.
+const DEEPEST: usize = 64;
+
+/// A file that was found.
+#[derive(Clone, Debug)]
+pub(crate) struct Found {
+    pub(crate) path: PathBuf,
+    /// The path as text, for messages, keys and metadata.
+    pub(crate) shown: String,
+    pub(crate) metadata: Metadata,
+}
+
+impl Found {
+    /// What changes when the content does.
+    pub(crate) fn stamp(&self) -> (u64, Option<SystemTime>) {
+        (self.metadata.len(), self.metadata.modified().ok())
+    }
+}
+
+/// Where files are looked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Location {
+    path: String,
+    /// Which files of folders are taken.
+    pattern: Option<Pattern>,
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.path)
+    }
+}
+
+impl Location {
+    pub(crate) fn new(path: String) -> Self {
+        Self { path, pattern: None }
+    }
+
+    pub(crate) fn with_pattern(self, pattern: &str) -> Result<Self, PatternError> {
+        let pattern = Some(Pattern::new(pattern)?);
+        Ok(Self { pattern, ..self })
+    }
+
+    /// Whether the path is a pattern; a file that really has such a name is no pattern.
+    fn is_pattern(&self) -> bool {
+        self.path.contains(['*', '?', '[']) && !Path::new(&self.path).exists()
+    }
+
+    /// Whether there is a file or folder, or a pattern that may match something.
+    pub(crate) fn is_there(&self) -> bool {
+        self.is_pattern() || Path::new(&self.path).exists()
+    }
+
+    /// The folder below which all files are, for watching it, and whether it is to be watched at all depths.
+    pub(crate) fn root(&self) -> (PathBuf, bool) {
+        let path = Path::new(&self.path);
+        if self.is_pattern() {
+            let fixed: PathBuf = path
+                .components()
+                .take_while(|component| !component.as_os_str().to_string_lossy().contains(['*', '?', '[']))
+                .collect();
+            let root = if fixed.as_os_str().is_empty() {
+                PathBuf::from(".")
+            } else {
+                fixed
+            };
+            return (root, true);
+        }
+        if path.is_dir() {
+            return (path.to_owned(), true);
+        }
+        // A file may be replaced by another of its name, which only its folder notices.
+        match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => (parent.to_owned(), false),
+            _ => (PathBuf::from("."), false),
+        }
+    }
+
+    /// The files that are there now, in the order of their paths.
+    pub(crate) fn list(&self) -> Vec<Found> {
+        let mut found = Vec::new();
+        if self.is_pattern() {
+            match glob::glob(&self.path) {
+                Ok(paths) => {
+                    for path in paths.flatten() {
+                        self.add(&path, &path, &mut found);
+                    }
+                }
+                Err(error) => tracing::warn!(target: "pathway", "{self} is no pattern: {error}"),
+            }
+        } else {
+            let path = Path::new(&self.path);
+            self.add(path, path, &mut found);
+        }
+        found.sort_by(|a, b| a.path.cmp(&b.path));
+        found.dedup_by(|a, b| a.path == b.path);
+        found
+    }
+
+    /// Adds a file, or the files below a folder.
+    fn add(&self, path: &Path, root: &Path, found: &mut Vec<Found>) {
+        // What is gone by now, or cannot be looked at, is not there.
+        let Ok(metadata) = std::fs::metadata(path) else {
+            return;
+        };
+        if metadata.is_dir() {
+            let depth = path.components().count() - root.components().count();
+            if depth > DEEPEST {
+                return;
+            }
+            match std::fs::read_dir(path) {
+                Ok(entries) => {
+                    for entry in entries.flatten() {
+                        self.add(&entry.path(), root, found);
+                    }
+                }
+                Err(error) => tracing::warn!(target: "pathway", "cannot list {}: {error}", path.display()),
+            }
+        } else if path == root || self.is_wanted(path, root) {
+            found.push(Found {
+                shown: path.to_string_lossy().into_owned(),
+                path: path.to_owned(),
+                metadata,
+            });
+        }
+    }
+
+    fn is_wanted(&self, path: &Path, root: &Path) -> bool {
+        let Some(pattern) = &self.pattern else {
+            return true;
+        };
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        let below = path.strip_prefix(root).unwrap_or(path);
+        name.is_some_and(|name| pattern.matches(&name)) || pattern.matches_path(below)
+    }
+}

@@ -1,0 +1,43 @@
+//! The `_metadata` of rows: from which file they are.
+
+use std::fs::Metadata;
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use serde_json::json;
+use towpath_types::Value;
+
+fn seconds(time: std::io::Result<SystemTime>) -> Option<u64> {
+    time.ok()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
+}
+
+/// The name of the user the file belongs to; the number if the user has no name here.
+#[cfg(unix)]
+fn owner(metadata: &Metadata) -> Option<String> {
+    use std::os::unix::fs::MetadataExt as _;
+    let user = metadata.uid().to_string();
+    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
+    let name = users.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == user).then(|| name.to_owned())
+    });
+    Some(name.unwrap_or(user))
+}
+
+#[cfg(not(unix))]
+fn owner(_metadata: &Metadata) -> Option<String> {
+    None
+}
+
+/// The metadata of a file as a JSON object; times are in unix seconds.
+pub(crate) fn file_metadata(path: &str, metadata: &Metadata, seen_at_milliseconds: u64) -> Value {
+    Value::Json(Arc::new(json!({
+        "path": path,
+        "size": metadata.len(),
+        "created_at": seconds(metadata.created()),
+        "modified_at": seconds(metadata.modified()),
+        "owner": owner(metadata),
+        "seen_at": seen_at_milliseconds / 1000,
+    })))
+}

@@ -1,0 +1,318 @@
+//! The thread of a source: reads files, or follows them, until it has read all or is told to stop.
+
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use towpath_engine::source::Stopped;
+use towpath_engine::{EngineError, SourceContext, SourceHandle};
+use towpath_types::{Batch, Field};
+
+use super::block::{Block, Blocks};
+use super::csv::CsvFormat;
+use super::follow::Follower;
+use super::lines::Lines;
+use super::listing::Found;
+use super::metadata::file_metadata;
+use super::rows::{Layout, Rejections, Rows};
+use super::whole::push_file;
+use super::{FileFormat, FileSource, ReadMode};
+use crate::json::JsonRowParser;
+
+/// Cuts the blocks of one file into records.
+pub(crate) trait RecordFormat {
+    /// Hands the complete records of a block to `rows`, and returns how many bytes they took.
+    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize;
+}
+
+/// Tells a reader that something has happened.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    state: Mutex<SignalState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SignalState {
+    stop: bool,
+    files_changed: bool,
+}
+
+impl Signal {
+    pub(crate) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn files_changed(&self) {
+        self.state.lock().files_changed = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.lock().stop
+    }
+
+    /// Waits for a signal, at most for `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) {
+        let mut state = self.state.lock();
+        if !state.stop && !state.files_changed {
+            self.changed.wait_for(&mut state, timeout);
+        }
+        state.files_changed = false;
+    }
+}
+
+/// A source at work.
+pub(crate) struct Handle {
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) thread: JoinHandle<()>,
+}
+
+impl SourceHandle for Handle {
+    fn stop(&self) {
+        self.signal.stop();
+    }
+
+    fn join(self: Box<Self>) {
+        self.signal.stop();
+        if self.thread.join().is_err() {
+            tracing::error!(target: "pathway", "the thread of a file source ended unexpectedly, please report it");
+        }
+    }
+}
+
+/// Why reading ends early.
+#[derive(Debug)]
+pub(crate) enum Halt {
+    /// The run is over, or the source has been told to stop.
+    Stopped,
+    /// The file cannot be read.
+    Unreadable(io::Error),
+}
+
+impl From<Stopped> for Halt {
+    fn from(_: Stopped) -> Self {
+        Halt::Stopped
+    }
+}
+
+impl From<io::Error> for Halt {
+    fn from(error: io::Error) -> Self {
+        Halt::Unreadable(error)
+    }
+}
+
+/// How a file was read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Completeness {
+    /// To its end.
+    Whole,
+    /// Up to a last line that has no end yet.
+    WithoutLastLine,
+}
+
+/// A source at work, seen from its own thread.
+pub(crate) struct Reader {
+    pub(crate) source: FileSource,
+    pub(crate) context: SourceContext,
+    pub(crate) signal: Arc<Signal>,
+    layout: Layout,
+    rejected: u64,
+}
+
+impl Reader {
+    pub(crate) fn new(source: FileSource, context: SourceContext, signal: Arc<Signal>) -> Self {
+        let layout = Layout::new(&source, &context.columns);
+        Self {
+            source,
+            context,
+            signal,
+            layout,
+            rejected: 0,
+        }
+    }
+
+    /// Reads until the source ends.
+    pub(crate) fn run(mut self) {
+        // A panic here must not leave the engine waiting for more rows.
+        let closing = CloseOnDrop(Arc::clone(&self.context.queue));
+        let result = match self.source.mode {
+            ReadMode::Static => self.read_all(),
+            ReadMode::Streaming(period) => {
+                Follower::new(&mut self, period.is_none()).run();
+                Ok(())
+            }
+        };
+        if self.rejected > 0 {
+            tracing::warn!(
+                target: "pathway",
+                "{}: {} records could not be read and were left out; the error log has them all",
+                self.source.name,
+                self.rejected
+            );
+        }
+        self.context.queue.close(result);
+        drop(closing);
+    }
+
+    fn read_all(&mut self) -> Result<(), EngineError> {
+        let files = self.source.location.list();
+        if files.is_empty() {
+            tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
+        }
+        for file in files {
+            let queue = Arc::clone(&self.context.queue);
+            let send = |batch: Batch| -> Result<(), Stopped> {
+                queue.push(batch)?;
+                queue.wait_for_space()
+            };
+            match self.read_file(&file, true, send) {
+                Ok(_) => {}
+                Err(Halt::Stopped) => break,
+                Err(Halt::Unreadable(error)) => {
+                    let what = format!("{}: cannot read {}", self.source.name, file.shown);
+                    return Err(EngineError::os(what, &error));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads one file and sends its batches; a last line without an end is read only `to_the_end`.
+    pub(crate) fn read_file(
+        &mut self,
+        file: &Found,
+        to_the_end: bool,
+        mut send: impl FnMut(Batch) -> Result<(), Stopped>,
+    ) -> Result<Completeness, Halt> {
+        let fields: Vec<Field> = self
+            .layout
+            .fields
+            .iter()
+            .map(|field| self.source.schema.fields[*field].clone())
+            .collect();
+        let metadata = self
+            .source
+            .with_metadata
+            .then(|| file_metadata(&file.shown, &file.metadata, self.context.clock.unix_milliseconds()));
+        let rejections = Rejections {
+            source: &self.source.name,
+            queue: &self.context.queue,
+            reporter: &self.context.reporter,
+            count: &mut self.rejected,
+        };
+        let mut rows = Rows::new(&self.source, &self.layout, &file.shown, metadata, rejections);
+        let mut format: Box<dyn RecordFormat> = match &self.source.format {
+            FileFormat::Csv(settings) => Box::new(CsvFormat::new(settings.clone(), &fields)),
+            FileFormat::JsonLines(paths) => Box::new(JsonRowParser::with_paths(&fields, paths)),
+            FileFormat::Plaintext => Box::new(Lines {
+                is_read: !fields.is_empty(),
+            }),
+            FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => {
+                let mut content = Vec::new();
+                if !matches!(self.source.format, FileFormat::OnlyMetadata) {
+                    File::open(&file.path)?.read_to_end(&mut content)?;
+                }
+                push_file(&self.source.format, content, &fields, &mut rows);
+                for batch in rows.take_batches() {
+                    send(batch)?;
+                }
+                return Ok(Completeness::Whole);
+            }
+        };
+        let mut blocks = Blocks::new(File::open(&file.path)?);
+        while let Some(mut block) = blocks.next_block()? {
+            if self.signal.is_stopped() && to_the_end && self.source.mode == ReadMode::Static {
+                return Err(Halt::Stopped);
+            }
+            let is_last = block.is_last;
+            block.is_last &= to_the_end;
+            rows.begin_block(&block.buffer);
+            let consumed = format.parse(&block, &mut rows);
+            rows.end_block(consumed);
+            for batch in rows.take_batches() {
+                send(batch)?;
+            }
+            if is_last {
+                let is_whole = consumed == block.bytes().len();
+                return Ok(if is_whole {
+                    Completeness::Whole
+                } else {
+                    Completeness::WithoutLastLine
+                });
+            }
+            blocks.keep_rest(&block, consumed);
+        }
+        Ok(Completeness::Whole)
+    }
+}
+
+/// Ends a source whose thread ends in any other way than it should.
+struct CloseOnDrop(Arc<towpath_engine::SourceQueue>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        if !self.0.is_closed() {
+            let message = "the thread of a file source ended unexpectedly, please report it";
+            self.0
+                .close(Err(EngineError::new(towpath_engine::ErrorKind::Runtime, message)));
+        }
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use towpath_engine::clock::ManualClock;
+    use towpath_engine::operator::ErrorLog;
+    use towpath_engine::source::Limits;
+    use towpath_engine::{Origin, Reporter, RowError, Source as _, SourceQueue};
+    use towpath_types::{Schema, Value};
+
+    #[derive(Default)]
+    struct Messages(Mutex<Vec<String>>);
+
+    impl ErrorLog for Messages {
+        fn report(&self, _operator: usize, _origin: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
+            self.0.lock().push(error.message);
+            Ok(())
+        }
+    }
+
+    /// The rows of a file with this content, and why others were rejected.
+    pub(crate) fn read_text(format: FileFormat, schema: Schema, content: &[u8]) -> (Vec<Vec<Value>>, Vec<String>) {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let path = directory.path().join("file");
+        std::fs::write(&path, content).expect("the file is written");
+        let source = FileSource::new("s", path.to_string_lossy(), format, ReadMode::Static, schema)
+            .expect("the source is right");
+        let log = Arc::new(Messages::default());
+        let context = SourceContext {
+            columns: (0..source.columns().len()).collect(),
+            queue: Arc::new(SourceQueue::new(Limits::default())),
+            reporter: Reporter::new(0, None, log.clone()),
+            clock: Arc::new(ManualClock::default()),
+        };
+        let mut reader = Reader::new(source.clone(), context, Arc::default());
+        let mut rows = Vec::new();
+        for file in source.location.list() {
+            reader
+                .read_file(&file, true, |batch| {
+                    rows.extend((0..batch.len()).map(|row| batch.row(row)));
+                    Ok(())
+                })
+                .expect("the file can be read");
+        }
+        let messages = log.0.lock().clone();
+        (rows, messages)
+    }
+
+    pub(crate) fn rejected(format: FileFormat, schema: Schema, content: &[u8]) -> Vec<String> {
+        read_text(format, schema, content).1
+    }
+}

@@ -1,0 +1,155 @@
+//! Finds the few bytes that structure a text, eight bytes at a time.
+//!
+//! A word of eight bytes is compared with a wanted byte by an exclusive or and a search for zero bytes; it
+//! needs no special instructions and is several times faster than looking at every byte.
+
+const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
+const HIGH_BIT: u64 = 0x8080_8080_8080_8080;
+
+const fn repeated(byte: u8) -> u64 {
+    u64::from_le_bytes([byte; 8])
+}
+
+/// The high bit of every byte of `word` that is zero; exact, no carry disturbs its neighbour.
+#[inline]
+fn zero_bytes(word: u64) -> u64 {
+    !(((word & LOW_BITS) + LOW_BITS) | word) & HIGH_BIT
+}
+
+#[inline]
+fn word_at(bytes: &[u8], place: usize) -> Option<u64> {
+    let word = bytes.get(place..place + 8)?;
+    Some(u64::from_le_bytes(word.try_into().ok()?))
+}
+
+/// Where the first quote, backslash or control character at or after `from` is; these end or disturb a JSON string.
+#[inline]
+pub(crate) fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut place = from;
+    while let Some(word) = word_at(bytes, place) {
+        let control = zero_bytes(word & repeated(0xe0));
+        let found = control | zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
+        if found != 0 {
+            return Some(place + (found.trailing_zeros() / 8) as usize);
+        }
+        place += 8;
+    }
+    let rest = bytes.get(place..)?;
+    let found = rest
+        .iter()
+        .position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
+    Some(place + found)
+}
+
+/// Walks over the places of up to four bytes in a text.
+#[derive(Debug)]
+pub(crate) struct Places<'a> {
+    bytes: &'a [u8],
+    wanted: [u64; 4],
+    /// Where the present window of 64 bytes begins.
+    window: usize,
+    /// The places in the window that were not yet visited, a bit each.
+    found: u64,
+}
+
+impl<'a> Places<'a> {
+    pub(crate) fn new(bytes: &'a [u8], wanted: [u8; 4]) -> Self {
+        let mut places = Self {
+            bytes,
+            wanted: wanted.map(repeated),
+            window: 0,
+            found: 0,
+        };
+        places.found = places.search(0);
+        places
+    }
+
+    #[inline]
+    fn search_word(&self, word: u64) -> u64 {
+        let [a, b, c, d] = self.wanted;
+        let found = zero_bytes(word ^ a) | zero_bytes(word ^ b) | zero_bytes(word ^ c) | zero_bytes(word ^ d);
+        // Gathers the high bits of the eight bytes in the highest byte.
+        (found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+    }
+
+    #[inline]
+    fn search(&self, window: usize) -> u64 {
+        if let Some(bytes) = self.bytes.get(window..window + 64) {
+            let mut found = 0;
+            for (place, word) in bytes.chunks_exact(8).enumerate() {
+                let word = u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]);
+                found |= self.search_word(word) << (place * 8);
+            }
+            return found;
+        }
+        let rest = self.bytes.get(window..).unwrap_or_default();
+        let mut found = 0;
+        for (place, byte) in rest.iter().enumerate() {
+            if self.wanted.contains(&repeated(*byte)) {
+                found |= 1 << place;
+            }
+        }
+        found
+    }
+
+    /// The next place.
+    #[inline]
+    pub(crate) fn next_place(&mut self) -> Option<usize> {
+        while self.found == 0 {
+            self.window += 64;
+            if self.window >= self.bytes.len() {
+                return None;
+            }
+            self.found = self.search(self.window);
+        }
+        let place = self.window + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        Some(place)
+    }
+
+    /// Goes on at `place`, which is not before the present one.
+    pub(crate) fn skip_to(&mut self, place: usize) {
+        let window = place & !63;
+        if window != self.window {
+            self.window = window;
+            self.found = self.search(window);
+        }
+        self.found &= u64::MAX << (place & 63);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn places_are_all_found(text in "[a,\"\n\u{80}\u{2c00}]{0,300}", skip in 0..300_usize) {
+            let bytes = text.as_bytes();
+            let expected = |from: usize| -> Vec<usize> {
+                (from..bytes.len()).filter(|place| b",\"\n\r".contains(&bytes[*place])).collect()
+            };
+            let mut places = Places::new(bytes, *b",\"\n\r");
+            let mut found = Vec::new();
+            while let Some(place) = places.next_place() {
+                found.push(place);
+            }
+            prop_assert_eq!(found, expected(0));
+            let mut places = Places::new(bytes, *b",\"\n\r");
+            let skip = skip.min(bytes.len());
+            places.skip_to(skip);
+            let mut found = Vec::new();
+            while let Some(place) = places.next_place() {
+                found.push(place);
+            }
+            prop_assert_eq!(found, expected(skip));
+        }
+
+        #[test]
+        fn strings_end_where_they_end(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x1e..0x24_u8], 0..60)) {
+            let expected = bytes.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
+            prop_assert_eq!(string_end(&bytes, 0), expected);
+        }
+    }
+}

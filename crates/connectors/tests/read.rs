@@ -1,0 +1,310 @@
+//! Files that sources read, once and while they change.
+
+#[allow(dead_code)]
+mod common;
+
+use std::fs;
+use std::io::Write as _;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use common::{Capture, capture};
+use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
+use towpath_engine::{ErrorKind, Run, RunOptions, Source as _, runtime};
+use towpath_types::{DType, Schema, Value};
+
+fn csv() -> FileFormat {
+    FileFormat::Csv(CsvSettings::default())
+}
+
+fn json() -> FileFormat {
+    FileFormat::JsonLines(Vec::new())
+}
+
+fn schema() -> Schema {
+    Schema::of([("a", DType::Int), ("b", DType::Str)])
+}
+
+fn source(path: &Path, format: FileFormat, mode: ReadMode, schema: Schema) -> FileSource {
+    FileSource::new("files", path.to_string_lossy(), format, mode, schema).expect("the source is right")
+}
+
+/// What a static source reads: its rows in order, as text.
+fn read(source: FileSource, positions: &[usize]) -> Vec<String> {
+    let (plan, capture) = capture(Arc::new(source), positions);
+    runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
+    let seen = capture.seen.lock().expect("the run is over");
+    assert!(seen.iter().all(|(time, _, diff)| (*time, *diff) == (0, 1)));
+    seen.iter().map(|(_, row, _)| text(row)).collect()
+}
+
+fn text(row: &[Value]) -> String {
+    let cells: Vec<String> = row
+        .iter()
+        .map(|value| match value {
+            Value::Str(text) => text.to_string(),
+            other => towpath_types::json_text(other),
+        })
+        .collect();
+    cells.join("|")
+}
+
+#[test]
+fn a_file_a_pattern_a_folder() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let root = directory.path();
+    fs::create_dir_all(root.join("deep/er")).expect("a folder");
+    for (name, row) in [
+        ("b.csv", "2,b"),
+        ("a.csv", "1,a"),
+        ("deep/er/c.csv", "3,c"),
+        ("d.txt", "4,d"),
+    ] {
+        fs::write(root.join(name), format!("a,b\n{row}\n")).expect("a file");
+    }
+    let check = |path: &str, pattern: Option<&str>, expected: &[&str]| {
+        let mut source = source(&root.join(path), csv(), ReadMode::Static, schema());
+        if let Some(pattern) = pattern {
+            source = source.with_object_pattern(pattern).expect("it is a pattern");
+        }
+        assert_eq!(read(source, &[0, 1]), expected, "{path} {pattern:?}");
+    };
+    check("a.csv", None, &["1|a"]);
+    check("*.csv", None, &["1|a", "2|b"]);
+    check("**/*.csv", None, &["1|a", "2|b", "3|c"]);
+    check("", None, &["1|a", "2|b", "4|d", "3|c"]);
+    check("", Some("*.csv"), &["1|a", "2|b", "3|c"]);
+    check("", Some("deep/*"), &["3|c"]);
+    check("no*such", None, &[]);
+}
+
+#[test]
+fn formats_with_one_column() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("file");
+    fs::write(&path, " one \r\n\n\ttwo").expect("a file");
+    let check = |format: FileFormat, dtype: DType, expected: &[&str]| {
+        let rows = read(
+            source(&path, format, ReadMode::Static, Schema::of([("data", dtype)])),
+            &[0],
+        );
+        assert_eq!(rows, expected);
+    };
+    check(FileFormat::Plaintext, DType::Str, &["one", "", "two"]);
+    check(FileFormat::PlaintextByFile, DType::Str, &["one \r\n\n\ttwo"]);
+    check(FileFormat::Binary, DType::Bytes, &["\"IG9uZSANCgoJdHdv\""]);
+    let wrong = FileSource::new("s", "x", FileFormat::Binary, ReadMode::Static, schema());
+    assert!(wrong.is_err());
+}
+
+#[test]
+fn metadata_comes_last() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("file.jsonl");
+    fs::write(&path, "{\"a\":1,\"b\":\"x\"}\n").expect("a file");
+    let source = source(&path, json(), ReadMode::Static, schema()).with_metadata();
+    assert_eq!(source.columns(), [DType::Int, DType::Str, DType::Json]);
+    let (plan, capture) = capture(Arc::new(source), &[2, 0]);
+    runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
+    let seen = capture.seen.lock().expect("the run is over");
+    let Value::Json(metadata) = &seen[0].1[0] else {
+        panic!("{:?} is no metadata", seen[0]);
+    };
+    assert_eq!(seen[0].1[1], Value::Int(1));
+    assert_eq!(metadata["path"], path.to_string_lossy().as_ref());
+    assert_eq!(metadata["size"], 16);
+    assert!(metadata["modified_at"].as_u64() > Some(1_500_000_000));
+    assert!(metadata["seen_at"].as_u64() >= metadata["modified_at"].as_u64());
+    assert!(metadata["owner"].is_string());
+}
+
+#[test]
+fn only_what_is_read_is_parsed() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("file.csv");
+    fs::write(&path, "a,b\nno int,x\n2,y\n").expect("a file");
+    assert_eq!(read(source(&path, csv(), ReadMode::Static, schema()), &[1]), ["x", "y"]);
+    assert_eq!(read(source(&path, csv(), ReadMode::Static, schema()), &[]), ["", ""]);
+    let mut keyed = schema();
+    keyed.fields[0].primary_key = true;
+    // The key needs the bad field.
+    assert_eq!(read(source(&path, csv(), ReadMode::Static, keyed), &[1]), ["y"]);
+}
+
+#[test]
+fn keys_come_from_the_primary_key_or_from_source_file_and_number() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for name in ["x.jsonl", "y.jsonl"] {
+        let path = directory.path().join(name);
+        fs::write(path, "{\"a\":1,\"b\":\"x\"}\n{\"a\":1,\"b\":\"x\"}\n").expect("a file");
+    }
+    let keys = |name: &str, schema: Schema| {
+        let path = directory.path().to_string_lossy();
+        let source = FileSource::new(name, path, json(), ReadMode::Static, schema).expect("the source is right");
+        let (plan, capture) = capture(Arc::new(source), &[0]);
+        runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
+        let keys = capture.keys.lock().expect("the run is over");
+        keys.clone()
+    };
+    let first = keys("first", schema());
+    assert_eq!(first, keys("first", schema()), "keys do not change");
+    let mut all = [first, keys("second", schema())].concat();
+    all.sort();
+    all.dedup();
+    assert_eq!(all.len(), 8, "no two rows have the same key");
+    let mut keyed = schema();
+    keyed.fields[0].primary_key = true;
+    let expected = towpath_types::Key::for_values(&[Value::Int(1)]);
+    assert_eq!(
+        keys("first", keyed),
+        [expected],
+        "equal rows of one key are consolidated"
+    );
+}
+
+#[test]
+fn big_files_are_read_across_blocks() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("file.csv");
+    let mut content = "a,b\n".to_owned();
+    for row in 0..200_000 {
+        content += &match row % 1000 {
+            0 => format!("{row},\"quoted, \"\"with\"\"\nmore żółć\"\n"),
+            _ => format!("{row},text of row {row}\r\n"),
+        };
+    }
+    content += &format!("200000,\"{}\"", "long ".repeat(500_000));
+    fs::write(&path, &content).expect("a file");
+    let rows = read(source(&path, csv(), ReadMode::Static, schema()), &[0, 1]);
+    assert_eq!(rows.len(), 200_001);
+    for (row, text) in rows.iter().enumerate() {
+        let expected = match (row, row % 1000) {
+            (200_000, _) => format!("{row}|{}", "long ".repeat(500_000)),
+            (_, 0) => format!("{row}|quoted, \"with\"\nmore żółć"),
+            _ => format!("{row}|text of row {row}"),
+        };
+        assert!(*text == expected, "row {row}");
+    }
+}
+
+#[test]
+fn a_missing_file_is_named() {
+    let (plan, _) = capture(
+        Arc::new(source(Path::new("/nowhere/x.csv"), csv(), ReadMode::Static, schema())),
+        &[0],
+    );
+    let error = runtime::run(&plan, RunOptions::default()).expect_err("there is no such file");
+    assert_eq!(error.kind, ErrorKind::Os);
+    assert!(
+        error
+            .message
+            .starts_with("files: there is no file or folder /nowhere/x.csv"),
+        "{}",
+        error.message
+    );
+}
+
+/// The rows that are there now, sorted.
+fn present(capture: &Capture) -> Vec<String> {
+    let mut rows: Vec<(String, i64)> = Vec::new();
+    for (_, row, diff) in capture.seen.lock().expect("nobody panics with the lock").iter() {
+        let row = text(row);
+        match rows.iter_mut().find(|(other, _)| *other == row) {
+            Some((_, count)) => *count += diff,
+            None => rows.push((row, *diff)),
+        }
+    }
+    assert!(rows.iter().all(|(_, count)| (0..=1).contains(count)), "{rows:?}");
+    rows.retain(|(_, count)| *count > 0);
+    let mut rows: Vec<String> = rows.into_iter().map(|(row, _)| row).collect();
+    rows.sort();
+    rows
+}
+
+#[track_caller]
+fn wait_for(capture: &Capture, expected: &[&str]) {
+    let start = Instant::now();
+    while present(capture) != expected {
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{:?} instead of {expected:?}",
+            present(capture)
+        );
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+fn follow(path: &Path, format: FileFormat) -> (Run, Arc<Capture>) {
+    let mode = ReadMode::Streaming(Some(Duration::from_millis(10)));
+    let (plan, capture) = capture(Arc::new(source(path, format, mode, schema())), &[0, 1]);
+    (
+        Run::start(&plan, RunOptions::default()).expect("the run starts"),
+        capture,
+    )
+}
+
+#[test]
+fn new_changed_and_deleted_files_are_followed() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let root = directory.path();
+    fs::write(root.join("x.csv"), "a,b\n1,a\n2,b\n").expect("a file");
+    let (run, capture) = follow(root, csv());
+    wait_for(&capture, &["1|a", "2|b"]);
+    fs::write(root.join("y.csv"), "a,b\n3,c\n").expect("a file");
+    wait_for(&capture, &["1|a", "2|b", "3|c"]);
+    fs::write(root.join("z"), "a,b\n1,A\n4,d\n5,e\n").expect("a file");
+    fs::rename(root.join("z"), root.join("x.csv")).expect("it is replaced");
+    wait_for(&capture, &["1|A", "3|c", "4|d", "5|e"]);
+    fs::remove_file(root.join("y.csv")).expect("it is deleted");
+    wait_for(&capture, &["1|A", "4|d", "5|e"]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+    // A change is one commit: old and new rows of a key have one time.
+    let seen = capture.seen.lock().expect("the run is over");
+    let time = |row: &str, diff: i64| {
+        let update = seen
+            .iter()
+            .rev()
+            .find(|(_, other, sign)| text(other) == row && *sign == diff);
+        update.unwrap_or_else(|| panic!("{row} {diff} is not in {seen:?}")).0
+    };
+    assert_eq!(time("1|a", -1), time("1|A", 1));
+}
+
+#[test]
+fn half_a_line_waits_for_its_end() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("log.jsonl");
+    let (run, capture) = follow(&path, json());
+    let mut file = fs::File::create(&path).expect("a file");
+    file.write_all(b"{\"a\":1,\"b\":\"x\"}\n{\"a\":2,")
+        .expect("it is written");
+    wait_for(&capture, &["1|x"]);
+    file.write_all(b"\"b\":\"y\"}\n{\"a\":3").expect("it is written");
+    wait_for(&capture, &["1|x", "2|y"]);
+    file.write_all(b",\"b\":\"z\"}").expect("it is written");
+    // Without an end of its line the last row is taken once the file stands still.
+    wait_for(&capture, &["1|x", "2|y", "3|z"]);
+    file.write_all(b"\n{\"a\":4,\"b\":\"!\"}").expect("it is written");
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+    wait_for(&capture, &["1|x", "2|y", "3|z", "4|!"]);
+    let seen = capture.seen.lock().expect("the run is over");
+    assert!(
+        seen.iter().all(|(.., diff)| *diff == 1),
+        "nothing was taken back: {seen:?}"
+    );
+}
+
+#[test]
+fn a_run_that_fails_ends_a_source_that_follows() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let (run, _) = follow(directory.path(), csv());
+    run.abort(towpath_engine::EngineError::new(ErrorKind::Runtime, "enough"));
+    let error = run
+        .wait(Some(Duration::from_secs(10)))
+        .expect("the run ends")
+        .expect_err("it failed");
+    assert_eq!(error.message, "enough");
+}
