@@ -18,6 +18,8 @@ pub mod program;
 pub mod reducers;
 pub mod runtime;
 pub mod source;
+pub mod store;
+pub mod testing;
 
 pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};

@@ -139,6 +139,8 @@ pub struct TaskContext {
     pub reporter: Reporter,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// The types of the columns of each input.
+    pub dtypes: Vec<Vec<DType>>,
     /// Whether each input never removes a row.
     pub append_only: Vec<bool>,
     /// Whether each input has one row for a key.

@@ -4,6 +4,8 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
+use towpath_types::DType;
+
 use crate::error::Origin;
 use crate::expression::Expression;
 use crate::operator::Operator;
@@ -72,6 +74,8 @@ pub struct PhysicalInput {
     pub node: usize,
     /// The positions of the columns in the node's batches.
     pub columns: Vec<usize>,
+    /// Their types.
+    pub dtypes: Vec<DType>,
     /// Whether rows of the input are never removed.
     pub append_only: bool,
     /// Whether the input has one row for a key.
@@ -247,6 +251,7 @@ impl<'a> Lowering<'a> {
                                     .expect("a needed column is carried")
                             })
                             .collect(),
+                        dtypes: columns.iter().map(|column| self.plan.dtype(*column).clone()).collect(),
                         append_only: self.plan.nodes[id.0].append_only,
                         unique_keys: self.plan.nodes[id.0].unique_keys,
                     }

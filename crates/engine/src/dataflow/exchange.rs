@@ -36,15 +36,23 @@ impl ContainerBytes for Parcel {
     }
 }
 
-/// Splits batches by the worker that owns each row.
+/// The columns of a batch that are read.
+pub(crate) fn projected(batch: Batch, columns: &[usize]) -> Batch {
+    let is_identity =
+        columns.len() == batch.columns().len() && columns.iter().enumerate().all(|(place, column)| place == *column);
+    if is_identity { batch } else { batch.project(columns) }
+}
+
+/// Chooses the columns that are read and splits batches by the worker that owns each row.
 #[derive(Debug)]
 pub(crate) struct Spread {
     routing: Routing,
+    columns: Vec<usize>,
 }
 
 impl Spread {
-    pub(crate) fn new(routing: Routing) -> Self {
-        Self { routing }
+    pub(crate) fn new(routing: Routing, columns: Vec<usize>) -> Self {
+        Self { routing, columns }
     }
 
     fn owners(&self, batch: &Batch, workers: usize) -> Vec<usize> {
@@ -67,7 +75,7 @@ impl Distributor<Parcel> for Spread {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        let batch = std::mem::take(&mut parcel.0);
+        let batch = projected(std::mem::take(&mut parcel.0), &self.columns);
         let workers = pushers.len();
         let mut rows: Vec<Vec<u32>> = vec![Vec::new(); workers];
         for (row, owner) in self.owners(&batch, workers).into_iter().enumerate() {

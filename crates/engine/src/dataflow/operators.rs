@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 use towpath_types::{Batch, Time};
 
-use super::exchange::{Parcel, Spread};
+use super::exchange::{Parcel, Spread, projected};
 use super::worker::Failures;
 use crate::error::EngineError;
 use crate::monitor::Counters;
@@ -81,15 +81,17 @@ pub(crate) fn add_operator<'scope>(
 ) -> Stream<'scope, Time, Parcel> {
     let workers = scope.peers();
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
-    let mut inputs: Vec<(Input, Vec<usize>)> = Vec::new();
+    // With an input, the columns that are still to be chosen.
+    let mut inputs: Vec<(Input, Option<Vec<usize>>)> = Vec::new();
     for edge in edges {
-        let routing = edge.routing;
-        let input = if workers == 1 || routing == Routing::Local {
-            builder.new_input(edge.stream, Boxed(Pipeline))
+        let (routing, columns) = (edge.routing, edge.columns);
+        if workers == 1 || routing == Routing::Local {
+            inputs.push((builder.new_input(edge.stream, Boxed(Pipeline)), Some(columns)));
         } else {
-            builder.new_input(edge.stream, Boxed(DistributorPact(move |_| Spread::new(routing))))
-        };
-        inputs.push((input, edge.columns));
+            // Only the columns that are read are sent to other workers.
+            let pact = DistributorPact(move |_| Spread::new(routing, columns));
+            inputs.push((builder.new_input(edge.stream, Boxed(pact)), None));
+        }
     }
     let (output, stream) = builder.new_output::<Parcel>();
     let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
@@ -120,10 +122,9 @@ pub(crate) fn add_operator<'scope>(
             for (place, (input, columns)) in inputs.iter_mut().enumerate() {
                 input.for_each(|capability, parcel| {
                     let batch = std::mem::take(&mut parcel.0);
-                    let batch = if is_identity(columns, &batch) {
-                        batch
-                    } else {
-                        batch.project(columns)
+                    let batch = match columns {
+                        Some(columns) => projected(batch, columns),
+                        None => batch,
                     };
                     driver.counters.count_in(&batch);
                     let Some(capability) = capability.retain_least(0) else {
@@ -151,10 +152,6 @@ pub(crate) fn add_operator<'scope>(
         }
     });
     stream
-}
-
-fn is_identity(columns: &[usize], batch: &Batch) -> bool {
-    columns.len() == batch.columns().len() && columns.iter().enumerate().all(|(place, column)| place == *column)
 }
 
 impl Driver {

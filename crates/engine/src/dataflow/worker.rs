@@ -243,6 +243,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, tim
                         workers: peers,
                         reporter,
                         clock: Arc::clone(&shared.clock),
+                        dtypes: inputs.iter().map(|input| input.dtypes.clone()).collect(),
                         append_only: inputs.iter().map(|input| input.append_only).collect(),
                         unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
                     };

@@ -1,1 +1,116 @@
-//! The operators there are.
+//! The operators there are, one file each.
+
+mod keyed;
+mod matching;
+mod side;
+
+pub mod concat;
+pub mod flatten;
+pub mod join;
+pub mod key_join;
+pub mod lookup;
+pub mod reduce;
+pub mod reindex;
+pub mod semi_join;
+pub mod update_cells;
+pub mod update_rows;
+pub mod upsert;
+
+pub use concat::Concat;
+pub use flatten::Flatten;
+pub use join::{Join, JoinKind};
+pub use key_join::KeyJoin;
+pub use lookup::Lookup;
+pub use matching::JoinId;
+pub use reduce::{Aggregate, Reduce};
+pub use reindex::Reindex;
+pub use semi_join::SemiJoin;
+pub use update_cells::UpdateCells;
+pub use update_rows::UpdateRows;
+pub use upsert::Upsert;
+
+use arrow_buffer::BooleanBuffer;
+use towpath_types::{Batch, Cells, Column, DType, Key};
+
+use crate::error::{EngineError, ErrorKind, PlanError, RowError};
+use crate::operator::Reporter;
+
+/// The keys of a pointer column.
+fn keys_of(column: &Column) -> &towpath_types::Shared<Key> {
+    match column.cells() {
+        Cells::Pointer(pointers) => pointers.values(),
+        other => panic!("a pointer column is expected, not {other:?}"),
+    }
+}
+
+/// Where a pointer column is neither an error nor `None`; `None` if that is everywhere.
+fn usable(column: &Column) -> Option<BooleanBuffer> {
+    let mut mask = column.nulls().map(|nulls| nulls.inner().clone());
+    if let Some(errors) = column.errors() {
+        let sound = !errors;
+        mask = Some(mask.map_or_else(|| sound.clone(), |mask| &mask & &sound));
+    }
+    mask.filter(|mask| mask.count_set_bits() < mask.len())
+}
+
+/// The batch without the rows whose pointer in the column at `position` cannot be used; errors are reported as
+/// found in `what`.
+fn without_unusable(batch: Batch, position: usize, what: &str, reporter: &Reporter) -> Result<Batch, EngineError> {
+    let Some(mask) = usable(batch.column(position)) else {
+        return Ok(batch);
+    };
+    report_skipped(&batch, batch.column(position), what, reporter)?;
+    Ok(batch.filter(&mask))
+}
+
+/// Reports the rows that are added with an error in `column`.
+fn report_skipped(batch: &Batch, column: &Column, what: &str, reporter: &Reporter) -> Result<(), EngineError> {
+    let Some(errors) = column.errors() else {
+        return Ok(());
+    };
+    for row in errors.set_indices().filter(|row| batch.diff(*row) > 0) {
+        let message = format!("Error value encountered in {what}, skipping the row");
+        let mut error = RowError::new(ErrorKind::Value, message);
+        error.key = Some(batch.keys()[row]);
+        reporter.report(error)?;
+    }
+    Ok(())
+}
+
+/// The type of a column that comes from either of two.
+fn common_type(operation: &str, left: &DType, right: &DType) -> Result<DType, PlanError> {
+    match left.least_upper_bound(right) {
+        DType::Any if *left != DType::Any && *right != DType::Any => Err(PlanError::mismatch(format!(
+            "Incompatible types for {operation}: {left} and {right}."
+        ))),
+        upper => Ok(upper),
+    }
+}
+
+/// The types of columns that come from any of several inputs.
+fn common_types(operation: &str, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+    let [first, rest @ ..] = inputs else {
+        return Err(PlanError::value(format!("{operation} needs a table")));
+    };
+    let mut dtypes = first.clone();
+    for input in rest {
+        if input.len() != dtypes.len() {
+            return Err(PlanError::value(format!(
+                "the tables of {operation} have different columns"
+            )));
+        }
+        for (dtype, other) in dtypes.iter_mut().zip(input) {
+            *dtype = common_type(operation, dtype, other)?;
+        }
+    }
+    Ok(dtypes)
+}
+
+/// Refuses more inputs than can be told apart by presence, see [`keyed::Combine`].
+fn check_count(operation: &str, inputs: usize) -> Result<(), PlanError> {
+    const MOST: usize = 12;
+    if inputs > MOST {
+        return Err(PlanError::value(format!("{operation} takes at most {MOST} tables")));
+    }
+    Ok(())
+}

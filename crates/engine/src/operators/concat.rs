@@ -1,0 +1,147 @@
+//! `concat`: the rows of several tables.
+//!
+//! Columns: the same in all inputs and the output. If the plan does not know that the tables have no keys in
+//! common, a key that two of them have ends the run.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
+
+use crate::error::{EngineError, PlanError};
+use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::store::duplicated;
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Concat {
+    /// Whether the plan knows that the inputs have no keys in common.
+    pub disjoint: bool,
+}
+
+impl Operator for Concat {
+    fn name(&self) -> &'static str {
+        "concat"
+    }
+
+    fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        super::common_types("concat", inputs)
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        if self.disjoint { Routing::Local } else { Routing::ByKey }
+    }
+
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+        Some((Arc::new(*self), vec![outputs.to_vec(); widths.len()]))
+    }
+
+    fn append_only(&self, inputs: &[bool]) -> bool {
+        inputs.iter().all(|append_only| *append_only)
+    }
+
+    fn unique_keys(&self, inputs: &[bool]) -> bool {
+        !self.disjoint || inputs.iter().all(|unique| *unique)
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        Ok(Box::new(ConcatTask {
+            dtypes: self.output(&context.dtypes)?,
+            counts: (!self.disjoint).then(HashMap::default),
+            touched: Vec::new(),
+        }))
+    }
+}
+
+struct ConcatTask {
+    dtypes: Vec<DType>,
+    /// How many rows each key has, if that is checked.
+    counts: Option<HashMap<Key, i64, BuildKeyHasher>>,
+    /// Keys that got a second row at the open time; that is wrong if they keep it.
+    touched: Vec<Key>,
+}
+
+impl Task for ConcatTask {
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        if let Some(counts) = &mut self.counts {
+            for (row, key) in batch.keys().iter().enumerate() {
+                let count = counts.entry(*key).or_insert(0);
+                *count += batch.diff(row);
+                if *count == 0 {
+                    counts.remove(key);
+                } else if *count > 1 {
+                    self.touched.push(*key);
+                }
+            }
+        }
+        let columns: Vec<Column> = batch
+            .columns()
+            .iter()
+            .zip(&self.dtypes)
+            .map(|(column, dtype)| column.with_layout_of(dtype))
+            .collect();
+        output.push(batch.with_columns(columns));
+        Ok(())
+    }
+
+    fn complete(&mut self, _time: Time, _output: &mut Output) -> Result<(), EngineError> {
+        let counts = self.counts.as_ref();
+        for key in self.touched.drain(..) {
+            if counts
+                .and_then(|counts| counts.get(&key))
+                .is_some_and(|count| *count > 1)
+            {
+                return Err(duplicated(key));
+            }
+        }
+        Ok(())
+    }
+
+    fn is_stateless(&self) -> bool {
+        self.counts.is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check_operator, fail_operator, update};
+    use towpath_types::Value;
+
+    #[test]
+    fn rows_of_all_inputs_in_one_type() {
+        let scripts = [
+            (
+                vec![DType::Int],
+                vec![
+                    vec![update(1, [Value::from(1)], 1)],
+                    vec![update(1, [Value::from(1)], -1)],
+                ],
+            ),
+            (
+                vec![DType::Float],
+                vec![
+                    vec![update(2, [Value::from(0.5)], 1)],
+                    vec![update(1, [Value::from(2.5)], 1)],
+                ],
+            ),
+        ];
+        for disjoint in [false, true] {
+            check_operator(
+                Concat { disjoint },
+                &scripts,
+                "2 +1 0.5
+                 2 +1 1.0
+                 4 -1 1.0
+                 4 +1 2.5",
+            );
+        }
+    }
+
+    #[test]
+    fn a_key_of_two_inputs_is_named() {
+        let script = (vec![DType::Int], vec![vec![update(1, [Value::from(1)], 1)]]);
+        let error = fail_operator(Concat::default(), &[script.clone(), script]);
+        assert!(error.message.starts_with("duplicated entries for key ^"), "{error}");
+    }
+}

@@ -1,0 +1,260 @@
+//! `flatten`: a row for every element of a sequence.
+//!
+//! Columns of the input: the sequence, then those that are carried. Columns of the output: the element, the
+//! carried ones, and, if asked for, the key of the row the element comes from. The key of an element is made
+//! from that key and the position, on the same shard, so that rows need not move.
+
+use std::sync::Arc;
+
+use arrow_array::{Int64Array, UInt32Array};
+use arrow_buffer::BooleanBuffer;
+use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Key, NdArray, Value, hash_columns};
+
+use super::report_skipped;
+use crate::error::{EngineError, ErrorKind, PlanError, RowError};
+use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Flatten {
+    /// Whether the key of the row an element comes from is put out as well.
+    pub origin_id: bool,
+    /// Which of element, carried columns and origin are put out; all if there is nothing here.
+    outputs: Option<Vec<usize>>,
+}
+
+impl Flatten {
+    /// A flatten that puts out everything.
+    pub fn new(origin_id: bool) -> Self {
+        Self {
+            origin_id,
+            outputs: None,
+        }
+    }
+}
+
+/// The type of the elements of a sequence.
+fn element_type(dtype: &DType) -> Result<DType, PlanError> {
+    match dtype {
+        DType::Any | DType::Str | DType::Json => Ok(dtype.clone()),
+        DType::List(item) => Ok((**item).clone()),
+        DType::Tuple(items) => Ok(match items.split_first() {
+            Some((first, rest)) if rest.iter().all(|item| item == first) => first.clone(),
+            _ => DType::Any,
+        }),
+        DType::Array(Some(1), element) => Ok((**element).clone()),
+        DType::Array(Some(count), element) if *count > 1 => Ok(DType::Array(Some(count - 1), Arc::clone(element))),
+        DType::Array(None, _) => Ok(DType::Any),
+        _ => Err(PlanError::mismatch(format!("Cannot flatten column of type {dtype}."))),
+    }
+}
+
+impl Operator for Flatten {
+    fn name(&self) -> &'static str {
+        "flatten"
+    }
+
+    fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        let [sequence, carried @ ..] = inputs[0].as_slice() else {
+            return Err(PlanError::value("flatten needs a column of sequences"));
+        };
+        let mut dtypes = vec![element_type(sequence)?];
+        dtypes.extend_from_slice(carried);
+        if self.origin_id {
+            dtypes.push(DType::Pointer);
+        }
+        Ok(dtypes)
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::Local
+    }
+
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+        let mut reads = vec![0];
+        let mut places = Vec::new();
+        for output in outputs {
+            if (1..widths[0]).contains(output) {
+                places.push(reads.len());
+                reads.push(*output);
+            } else {
+                places.push(*output);
+            }
+        }
+        // The origin comes after the carried columns, of which there may be fewer now.
+        for (place, output) in places.iter_mut().zip(outputs) {
+            if *output == widths[0] {
+                *place = reads.len();
+            }
+        }
+        let pruned = Self {
+            origin_id: self.origin_id,
+            outputs: Some(places),
+        };
+        Some((Arc::new(pruned), vec![reads]))
+    }
+
+    fn append_only(&self, inputs: &[bool]) -> bool {
+        inputs[0]
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        Ok(Box::new(FlattenTask {
+            element: element_type(&context.dtypes[0][0])?,
+            origin_id: self.origin_id,
+            outputs: self.outputs.clone(),
+            reporter: context.reporter,
+        }))
+    }
+}
+
+struct FlattenTask {
+    element: DType,
+    origin_id: bool,
+    outputs: Option<Vec<usize>>,
+    reporter: Reporter,
+}
+
+/// The elements of an array along its first dimension.
+fn array_elements<T: Copy>(array: &NdArray<T>, scalar: fn(T) -> Value, inner: fn(NdArray<T>) -> Value) -> Vec<Value> {
+    match &*array.shape {
+        [] | [_] => array.elements.iter().map(|element| scalar(*element)).collect(),
+        [count, shape @ ..] => {
+            let size: usize = shape.iter().product();
+            let part = |place: usize| {
+                inner(NdArray {
+                    shape: shape.into(),
+                    elements: array.elements[place * size..(place + 1) * size].into(),
+                })
+            };
+            (0..*count).map(part).collect()
+        }
+    }
+}
+
+fn elements(value: &Value) -> Result<Vec<Value>, RowError> {
+    match value {
+        Value::Tuple(items) => Ok(items.to_vec()),
+        Value::Str(text) => {
+            let mut buffer = [0; 4];
+            Ok(text
+                .chars()
+                .map(|char| Value::str(char.encode_utf8(&mut buffer)))
+                .collect())
+        }
+        Value::IntArray(array) => Ok(array_elements(array, Value::Int, Value::IntArray)),
+        Value::FloatArray(array) => Ok(array_elements(array, Value::Float, Value::FloatArray)),
+        Value::Json(document) => match &**document {
+            serde_json::Value::Array(items) => {
+                Ok(items.iter().map(|item| Value::Json(Arc::new(item.clone()))).collect())
+            }
+            other => Err(RowError::new(
+                ErrorKind::Value,
+                format!("Pathway can't flatten this Json: {other}"),
+            )),
+        },
+        other => Err(RowError::new(
+            ErrorKind::Type,
+            format!("Pathway can't flatten a value of type {}", other.type_name()),
+        )),
+    }
+}
+
+impl Task for FlattenTask {
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        let sequences = batch.column(0);
+        report_skipped(&batch, sequences, "flatten", &self.reporter)?;
+        let mut builder = ColumnBuilder::new(&self.element);
+        let (mut rows, mut positions) = (Vec::new(), Vec::new());
+        for row in 0..batch.len() {
+            if sequences.is_error(row) {
+                continue;
+            }
+            match elements(&sequences.value(row)) {
+                Ok(elements) => {
+                    for (position, element) in elements.iter().enumerate() {
+                        builder.push(element);
+                        rows.push(row as u32);
+                        positions.push(position as i64);
+                    }
+                }
+                Err(mut error) => {
+                    if batch.diff(row) > 0 {
+                        error.key = Some(batch.keys()[row]);
+                        self.reporter.report(error)?;
+                    }
+                }
+            }
+        }
+        let flat = batch.take(&rows);
+        let origins = Column::pointers(flat.keys().clone());
+        let positions = Column::new(Cells::Int(Int64Array::from(positions)));
+        let keys: Vec<Key> = hash_columns(&[&origins, &positions], rows.len())
+            .into_iter()
+            .zip(flat.keys().iter())
+            .map(|(key, origin)| key.with_shard_of(*origin))
+            .collect();
+        let mut columns = vec![builder.finish()];
+        columns.extend_from_slice(&flat.columns()[1..]);
+        if self.origin_id {
+            columns.push(origins);
+        }
+        if let Some(outputs) = &self.outputs {
+            columns = outputs.iter().map(|output| columns[*output].clone()).collect();
+        }
+        output.push(Batch::new(keys, columns, flat.diffs().cloned()));
+        Ok(())
+    }
+
+    fn is_stateless(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{check_operator, update};
+
+    #[test]
+    fn every_element_gets_a_row() {
+        let items = |items: &[i64]| Value::tuple(items.iter().map(|item| Value::from(*item)));
+        let row = |key, sequence: Value, name: &str, diff| update(key, [sequence, Value::from(name)], diff);
+        check_operator(
+            Flatten::new(true),
+            &[(
+                vec![DType::list(DType::Int), DType::Str],
+                vec![
+                    vec![row(1, items(&[7, 8, 7]), "a", 1), row(2, items(&[]), "b", 1)],
+                    vec![row(1, items(&[7, 8, 7]), "a", -1), row(1, items(&[7, 9]), "a", 1)],
+                ],
+            )],
+            "2 +1 7 a ^1
+             2 +1 7 a ^1
+             2 +1 8 a ^1
+             4 -1 7 a ^1
+             4 -1 8 a ^1
+             4 +1 9 a ^1",
+        );
+    }
+
+    #[test]
+    fn elements_of_each_kind() {
+        let matrix = NdArray {
+            shape: [2, 2].as_slice().into(),
+            elements: [1, 2, 3, 4].as_slice().into(),
+        };
+        let flat = elements(&Value::IntArray(matrix)).expect("an array has elements");
+        assert_eq!(flat.len(), 2);
+        assert!(matches!(&flat[1], Value::IntArray(row) if *row.elements == [3, 4] && *row.shape == [2]));
+        let text = elements(&Value::from("aé")).expect("text has characters");
+        assert_eq!(text, [Value::from("a"), Value::from("é")]);
+        let json = |text: &str| Value::Json(Arc::new(serde_json::from_str(text).expect("JSON")));
+        assert_eq!(
+            elements(&json("[1, null]")).expect("an array"),
+            [json("1"), json("null")]
+        );
+        assert!(elements(&json("{\"a\": 2}")).is_err());
+        assert!(element_type(&DType::Int).is_err() && element_type(&DType::Bytes).is_err());
+    }
+}

@@ -1,0 +1,124 @@
+//! `reindex`: the same rows under other keys.
+//!
+//! Columns of the input: the new key, then those that are carried. The rows stay where they are: whoever
+//! needs them by their keys sends them there, and finds keys that are not unique.
+
+use std::sync::Arc;
+
+use towpath_types::{Batch, DType};
+
+use super::{keys_of, without_unusable};
+use crate::error::{EngineError, PlanError};
+use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+
+/// See the module.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Reindex {
+    /// Whether the plan knows that the new keys are unique if the old ones are.
+    pub unique: bool,
+}
+
+impl Operator for Reindex {
+    fn name(&self) -> &'static str {
+        "reindex"
+    }
+
+    fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        let [key, carried @ ..] = inputs[0].as_slice() else {
+            return Err(PlanError::value("reindex needs a column of keys"));
+        };
+        if key.required() != &DType::Pointer {
+            return Err(PlanError::mismatch(format!(
+                "Pathway supports reindexing Tables with Pointer type only. The type used was {key}."
+            )));
+        }
+        Ok(carried.to_vec())
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::Local
+    }
+
+    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+        let read = std::iter::once(0).chain(outputs.iter().map(|output| output + 1));
+        Some((Arc::new(*self), vec![read.collect()]))
+    }
+
+    fn append_only(&self, inputs: &[bool]) -> bool {
+        inputs[0]
+    }
+
+    fn unique_keys(&self, inputs: &[bool]) -> bool {
+        self.unique && inputs[0]
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        Ok(Box::new(ReindexTask {
+            reporter: context.reporter,
+        }))
+    }
+}
+
+struct ReindexTask {
+    reporter: Reporter,
+}
+
+impl Task for ReindexTask {
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        let batch = without_unusable(batch, 0, "reindex as new id", &self.reporter)?;
+        let keys = keys_of(batch.column(0)).clone();
+        output.push(Batch::new(keys, batch.columns()[1..].to_vec(), batch.diffs().cloned()));
+        Ok(())
+    }
+
+    fn is_stateless(&self) -> bool {
+        true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::Expression;
+    use crate::plan::Input;
+    use crate::plan::Plan;
+    use crate::testing::{Script, collect, run_with, update};
+    use towpath_types::{Key, Value};
+
+    #[test]
+    fn rows_get_the_keys_of_their_cells() {
+        for workers in [1, 3] {
+            let mut plan = Plan::default();
+            let script = Script::new(
+                vec![DType::Int],
+                vec![
+                    vec![update(1, [Value::from(10)], 1), update(2, [Value::from(20)], 1)],
+                    vec![update(1, [Value::from(10)], -1)],
+                ],
+            );
+            let source = plan.source(Arc::new(script), None);
+            let value = plan.columns(source)[0];
+            let key = Expression::pointer(vec![plan.expression(value)], None, false);
+            let key = plan.define(source, key).expect("the column is visible");
+            let input = Input {
+                node: source,
+                columns: vec![key, value],
+            };
+            let node = plan
+                .operator(Arc::new(Reindex::default()), vec![input], None)
+                .expect("the key is a pointer");
+            let columns = plan.columns(node).to_vec();
+            let collected = collect(&mut plan, node, columns).expect("the columns are visible");
+            run_with(&plan, workers, true).expect("nothing can fail");
+            let key = |value: i64| Key::for_values(&[Value::from(value)]);
+            assert_eq!(
+                *collected.lock(),
+                [
+                    (2, key(10), vec![Value::from(10)], 1),
+                    (2, key(20), vec![Value::from(20)], 1),
+                    (4, key(10), vec![Value::from(10)], -1),
+                ]
+            );
+        }
+    }
+}

@@ -1,0 +1,174 @@
+//! One side of a join: rows in slots, those of one group linked.
+
+use std::hash::BuildHasher;
+
+use hashbrown::HashTable;
+use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical};
+
+use crate::store::{CellStore, Slots};
+
+/// The end of a list of slots.
+pub(super) const END: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Link {
+    key: Key,
+    /// Negative while a removal has come before what it removes, at one time.
+    count: i64,
+    group: u32,
+    next: u32,
+    previous: u32,
+}
+
+/// See the module.
+#[derive(Debug)]
+pub(super) struct Side {
+    cells: Vec<CellStore>,
+    links: Vec<Link>,
+    slots: Slots,
+    /// Slots by the keys of their rows, to find what is removed; not kept if nothing ever is.
+    index: Option<HashTable<u32>>,
+    negatives: usize,
+    /// Groups that have lost their last row here.
+    emptied: Vec<u32>,
+}
+
+fn hash(key: Key) -> u64 {
+    BuildKeyHasher.hash_one(key)
+}
+
+impl Side {
+    pub(super) fn new(layouts: &[Physical], append_only: bool) -> Self {
+        Self {
+            cells: layouts.iter().copied().map(CellStore::new).collect(),
+            links: Vec::new(),
+            slots: Slots::default(),
+            index: (!append_only).then(HashTable::new),
+            negatives: 0,
+            emptied: Vec::new(),
+        }
+    }
+
+    pub(super) fn count(&self, slot: u32) -> i64 {
+        self.links[slot as usize].count
+    }
+
+    pub(super) fn next(&self, slot: u32) -> u32 {
+        self.links[slot as usize].next
+    }
+
+    pub(super) fn key(&self, slot: u32) -> Key {
+        self.links[slot as usize].key
+    }
+
+    pub(super) fn gather(&self, slots: &[u32]) -> Vec<Column> {
+        self.cells.iter().map(|cells| cells.gather(slots)).collect()
+    }
+
+    /// The rows in `slots` with the given differences.
+    pub(super) fn rows(&self, slots: &[u32], diffs: Vec<i64>) -> Batch {
+        let keys: Vec<Key> = slots.iter().map(|slot| self.key(*slot)).collect();
+        Batch::new(keys, self.gather(slots), Some(diffs.into()))
+    }
+
+    pub(super) fn take_emptied(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.emptied)
+    }
+
+    /// Adds and removes rows of groups. `head(group, slot)` makes a slot the first of a group, and returns the one
+    /// that was.
+    pub(super) fn add(&mut self, batch: &Batch, groups: &[u32], mut head: impl FnMut(u32, u32) -> u32) {
+        let (mut slots, mut rows) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        for (row, group) in groups.iter().enumerate() {
+            let diff = batch.diff(row);
+            if (diff < 0 || self.negatives > 0) && self.index.is_some() {
+                // What is sought may be among the rows that are still to be written.
+                self.write(batch, &mut slots, &mut rows);
+                if let Some(slot) = self.find(batch, row, *group) {
+                    self.change(slot, diff, &mut head);
+                    continue;
+                }
+            }
+            self.negatives += usize::from(diff < 0);
+            let slot = self.slots.take();
+            let first = head(*group, slot);
+            let link = Link {
+                key: batch.keys()[row],
+                count: diff,
+                group: *group,
+                next: first,
+                previous: END,
+            };
+            match self.links.get_mut(slot as usize) {
+                Some(place) => *place = link,
+                None => self.links.push(link),
+            }
+            if first != END {
+                self.links[first as usize].previous = slot;
+            }
+            if let Some(index) = &mut self.index {
+                let links = &self.links;
+                index.insert_unique(hash(link.key), slot, |slot| hash(links[*slot as usize].key));
+            }
+            slots.push(slot);
+            rows.push(row as u32);
+        }
+        self.write(batch, &mut slots, &mut rows);
+    }
+
+    fn write(&mut self, batch: &Batch, slots: &mut Vec<u32>, rows: &mut Vec<u32>) {
+        for (cells, column) in self.cells.iter_mut().zip(batch.columns()) {
+            cells.put(slots, column, rows.iter().copied());
+        }
+        slots.clear();
+        rows.clear();
+    }
+
+    /// A slot with the same row.
+    fn find(&self, batch: &Batch, row: usize, group: u32) -> Option<u32> {
+        let key = batch.keys()[row];
+        let is_same = |slot: &u32| {
+            let link = &self.links[*slot as usize];
+            link.key == key
+                && link.group == group
+                && self
+                    .cells
+                    .iter()
+                    .zip(batch.columns())
+                    .all(|(cells, column)| cells.cell_eq(*slot, column, row))
+        };
+        self.index.as_ref()?.find(hash(key), is_same).copied()
+    }
+
+    fn change(&mut self, slot: u32, diff: i64, head: &mut impl FnMut(u32, u32) -> u32) {
+        let link = &mut self.links[slot as usize];
+        let before = link.count;
+        link.count += diff;
+        let link = *link;
+        self.negatives += usize::from(link.count < 0 && before >= 0);
+        self.negatives -= usize::from(link.count >= 0 && before < 0);
+        if link.count != 0 {
+            return;
+        }
+        if link.next != END {
+            self.links[link.next as usize].previous = link.previous;
+        }
+        if link.previous != END {
+            self.links[link.previous as usize].next = link.next;
+        } else {
+            head(link.group, link.next);
+            if link.next == END {
+                self.emptied.push(link.group);
+            }
+        }
+        if let Some(index) = &mut self.index
+            && let Ok(entry) = index.find_entry(hash(link.key), |other| *other == slot)
+        {
+            entry.remove();
+        }
+        for cells in &mut self.cells {
+            cells.clear(slot);
+        }
+        self.slots.give_back(slot);
+    }
+}

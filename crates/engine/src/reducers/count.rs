@@ -1,0 +1,45 @@
+//! `count`: how many rows there are; whatever its arguments hold.
+
+use arrow_array::Int64Array;
+use towpath_types::{Cells, Column, DType};
+
+use super::{Failures, Reducer, ReducerState, Updates};
+use crate::error::EngineError;
+
+pub(super) const COUNT: Reducer = Reducer {
+    name: "count",
+    result: |_, _| Ok(DType::Int),
+    start: |_| Box::new(Count::default()),
+};
+
+#[derive(Debug, Default)]
+struct Count {
+    counts: Vec<i64>,
+}
+
+impl ReducerState for Count {
+    fn grow(&mut self, slots: usize) {
+        self.counts.resize(slots, 0);
+    }
+
+    fn update(&mut self, updates: &Updates<'_>, _arguments: &[Column]) -> Result<(), EngineError> {
+        match updates.diffs {
+            None => updates.slots.iter().for_each(|slot| self.counts[*slot as usize] += 1),
+            Some(diffs) => {
+                for (slot, diff) in updates.slots.iter().zip(diffs) {
+                    self.counts[*slot as usize] += diff;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+        let counts: Vec<i64> = slots.iter().map(|slot| self.counts[*slot as usize]).collect();
+        Column::new(Cells::Int(Int64Array::from(counts)))
+    }
+
+    fn clear(&mut self, slot: u32) {
+        self.counts[slot as usize] = 0;
+    }
+}

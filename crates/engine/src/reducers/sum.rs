@@ -1,0 +1,194 @@
+//! `sum` of ints, floats and arrays. Ints are summed without loss; a total that is no 64-bit int is an error.
+
+use arrow_array::{Float64Array, Int64Array};
+use std::sync::Arc;
+use towpath_types::{Cells, Column, ColumnBuilder, DType, NdArray, Physical, Value};
+
+use super::floats::FloatSum;
+use super::{Failures, Reducer, ReducerState, Updates, unsupported};
+use crate::error::{EngineError, ErrorKind, RowError};
+
+pub(super) const SUM: Reducer = Reducer {
+    name: "sum",
+    result: |arguments, _| match arguments {
+        [dtype @ (DType::Int | DType::Float | DType::Array(..))] => Ok(dtype.clone()),
+        _ => Err(unsupported("sum", arguments)),
+    },
+    start: |setup| match setup.layout(0) {
+        Physical::Int => Box::new(IntSum::default()),
+        Physical::Float => Box::new(FloatSums::default()),
+        _ => Box::new(ArraySum::default()),
+    },
+};
+
+#[derive(Debug, Default)]
+struct IntSum {
+    sums: Vec<i128>,
+}
+
+impl ReducerState for IntSum {
+    fn grow(&mut self, slots: usize) {
+        self.sums.resize(slots, 0);
+    }
+
+    fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
+        let Cells::Int(array) = arguments[0].cells() else {
+            panic!("a sum of ints takes ints");
+        };
+        let rows = updates.slots.iter().zip(array.values());
+        match updates.diffs {
+            None => rows.for_each(|(slot, value)| self.sums[*slot as usize] += i128::from(*value)),
+            Some(diffs) => {
+                for ((slot, value), diff) in rows.zip(diffs) {
+                    self.sums[*slot as usize] += i128::from(*value) * i128::from(*diff);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+        let totals = slots.iter().enumerate().map(|(place, slot)| {
+            i64::try_from(self.sums[*slot as usize]).unwrap_or_else(|_| {
+                failures.push((
+                    place,
+                    RowError::new(ErrorKind::Overflow, "integer overflow in reducer sum"),
+                ));
+                0
+            })
+        });
+        Column::new(Cells::Int(Int64Array::from(totals.collect::<Vec<i64>>())))
+    }
+
+    fn clear(&mut self, slot: u32) {
+        self.sums[slot as usize] = 0;
+    }
+}
+
+#[derive(Debug, Default)]
+struct FloatSums {
+    sums: Vec<FloatSum>,
+}
+
+impl ReducerState for FloatSums {
+    fn grow(&mut self, slots: usize) {
+        self.sums.resize(slots, FloatSum::default());
+    }
+
+    fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
+        let Cells::Float(array) = arguments[0].cells() else {
+            panic!("a sum of floats takes floats");
+        };
+        for (row, (slot, value)) in updates.slots.iter().zip(array.values()).enumerate() {
+            self.sums[*slot as usize].add(*value, updates.diff(row));
+        }
+        Ok(())
+    }
+
+    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+        let totals: Vec<f64> = slots.iter().map(|slot| self.sums[*slot as usize].total()).collect();
+        Column::new(Cells::Float(Float64Array::from(totals)))
+    }
+
+    fn clear(&mut self, slot: u32) {
+        self.sums[slot as usize] = FloatSum::default();
+    }
+}
+
+/// The sum of the arrays of one shape in a group.
+#[derive(Debug)]
+struct Shaped {
+    shape: Arc<[usize]>,
+    /// How many arrays, and how many of them have floats.
+    arrays: i64,
+    floats: i64,
+    ints: Vec<i64>,
+    rest: Vec<FloatSum>,
+}
+
+#[derive(Debug, Default)]
+struct ArraySum {
+    /// For every group its shapes; one, if the sum is to exist.
+    groups: Vec<Vec<Shaped>>,
+}
+
+impl ArraySum {
+    fn shaped(&mut self, slot: u32, shape: &Arc<[usize]>, len: usize) -> &mut Shaped {
+        let group = &mut self.groups[slot as usize];
+        let place = group.iter().position(|other| other.shape == *shape).unwrap_or_else(|| {
+            group.push(Shaped {
+                shape: Arc::clone(shape),
+                arrays: 0,
+                floats: 0,
+                ints: vec![0; len],
+                rest: vec![FloatSum::default(); len],
+            });
+            group.len() - 1
+        });
+        &mut group[place]
+    }
+}
+
+impl ReducerState for ArraySum {
+    fn grow(&mut self, slots: usize) {
+        self.groups.resize_with(slots, Vec::new);
+    }
+
+    fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
+        for (row, slot) in updates.slots.iter().enumerate() {
+            let diff = updates.diff(row);
+            match arguments[0].value(row) {
+                Value::IntArray(array) => {
+                    let shaped = self.shaped(*slot, &array.shape, array.elements.len());
+                    shaped.arrays += diff;
+                    for (sum, element) in shaped.ints.iter_mut().zip(array.elements.iter()) {
+                        *sum = sum.wrapping_add(element.wrapping_mul(diff));
+                    }
+                }
+                Value::FloatArray(array) => {
+                    let shaped = self.shaped(*slot, &array.shape, array.elements.len());
+                    shaped.arrays += diff;
+                    shaped.floats += diff;
+                    for (sum, element) in shaped.rest.iter_mut().zip(array.elements.iter()) {
+                        sum.add(*element, diff);
+                    }
+                }
+                _ => {}
+            }
+            self.groups[*slot as usize].retain(|shaped| shaped.arrays != 0);
+        }
+        Ok(())
+    }
+
+    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+        let mut builder = ColumnBuilder::with_physical(Physical::Any);
+        for (place, slot) in slots.iter().enumerate() {
+            match self.groups[*slot as usize].as_slice() {
+                [] => builder.push_none(),
+                [only] if only.floats == 0 => builder.push(&Value::IntArray(NdArray {
+                    shape: Arc::clone(&only.shape),
+                    elements: only.ints.as_slice().into(),
+                })),
+                [only] => builder.push(&Value::FloatArray(NdArray {
+                    shape: Arc::clone(&only.shape),
+                    elements: only
+                        .ints
+                        .iter()
+                        .zip(&only.rest)
+                        .map(|(int, rest)| *int as f64 + rest.total())
+                        .collect(),
+                })),
+                [one, other, ..] => {
+                    let message = format!("can't add arrays of shapes {:?} and {:?}", one.shape, other.shape);
+                    failures.push((place, RowError::new(ErrorKind::Value, message)));
+                    builder.push_error();
+                }
+            }
+        }
+        builder.finish()
+    }
+
+    fn clear(&mut self, slot: u32) {
+        self.groups[slot as usize].clear();
+    }
+}

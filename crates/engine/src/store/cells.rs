@@ -1,0 +1,373 @@
+//! A column that can be overwritten.
+//!
+//! An Arrow array is immutable and may share its data with the batch it came in; a store that held on to
+//! such an array would hold on to everything that ever came. So cells are copied in, and gathered out.
+
+use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
+use arrow_array::{BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, TimestampNanosecondArray};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
+use towpath_types::{Cells, Column, Key, Physical, PointerArray, Value};
+
+/// A column that can be overwritten; cells are addressed by slots.
+#[derive(Debug)]
+pub struct CellStore {
+    physical: Physical,
+    cells: Stored,
+    /// What each cell is, once one was not a plain value.
+    marks: Vec<Mark>,
+}
+
+#[derive(Debug)]
+enum Stored {
+    /// Everything that fits 64 bits, as bits.
+    Words(Vec<u64>),
+    Keys(Vec<Key>),
+    Texts(Texts),
+    Values(Vec<Value>),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Mark {
+    Value,
+    None,
+    Error,
+}
+
+impl CellStore {
+    /// An empty store of columns of one layout.
+    pub fn new(physical: Physical) -> Self {
+        let cells = match physical {
+            Physical::Bool
+            | Physical::Int
+            | Physical::Float
+            | Physical::DateTimeNaive
+            | Physical::DateTimeUtc
+            | Physical::Duration => Stored::Words(Vec::new()),
+            Physical::Pointer => Stored::Keys(Vec::new()),
+            Physical::Str | Physical::Bytes => Stored::Texts(Texts::default()),
+            Physical::Any => Stored::Values(Vec::new()),
+        };
+        Self {
+            physical,
+            cells,
+            marks: Vec::new(),
+        }
+    }
+
+    fn len(&self) -> usize {
+        match &self.cells {
+            Stored::Words(words) => words.len(),
+            Stored::Keys(keys) => keys.len(),
+            Stored::Texts(texts) => texts.spans.len(),
+            Stored::Values(values) => values.len(),
+        }
+    }
+
+    fn grow(&mut self, len: usize) {
+        if len <= self.len() {
+            return;
+        }
+        match &mut self.cells {
+            Stored::Words(words) => words.resize(len, 0),
+            Stored::Keys(keys) => keys.resize(len, Key::default()),
+            Stored::Texts(texts) => texts.spans.resize(len, Span::default()),
+            Stored::Values(values) => values.resize(len, Value::None),
+        }
+        if !self.marks.is_empty() {
+            self.marks.resize(len, Mark::Value);
+        }
+    }
+
+    /// Writes the cells of `column` at `rows` into `slots`, of which there are as many.
+    ///
+    /// # Panics
+    /// If the column has another layout.
+    pub fn put(&mut self, slots: &[u32], column: &Column, rows: impl Iterator<Item = u32> + Clone) {
+        let Some(last) = slots.iter().max() else {
+            return;
+        };
+        self.grow(*last as usize + 1);
+        let pairs = slots
+            .iter()
+            .map(|slot| *slot as usize)
+            .zip(rows.map(|row| row as usize));
+        match (&mut self.cells, column.cells()) {
+            (Stored::Words(words), Cells::Bool(array)) => {
+                pairs
+                    .clone()
+                    .for_each(|(slot, row)| words[slot] = u64::from(array.value(row)));
+            }
+            (Stored::Words(words), Cells::Int(array)) => {
+                let values = array.values();
+                pairs.clone().for_each(|(slot, row)| words[slot] = values[row] as u64);
+            }
+            (Stored::Words(words), Cells::Float(array)) => {
+                let values = array.values();
+                pairs
+                    .clone()
+                    .for_each(|(slot, row)| words[slot] = values[row].to_bits());
+            }
+            (Stored::Words(words), Cells::DateTimeNaive(array) | Cells::DateTimeUtc(array)) => {
+                let values = array.values();
+                pairs.clone().for_each(|(slot, row)| words[slot] = values[row] as u64);
+            }
+            (Stored::Words(words), Cells::Duration(array)) => {
+                let values = array.values();
+                pairs.clone().for_each(|(slot, row)| words[slot] = values[row] as u64);
+            }
+            (Stored::Keys(keys), Cells::Pointer(array)) => {
+                let values = array.values();
+                pairs.clone().for_each(|(slot, row)| keys[slot] = values[row]);
+            }
+            (Stored::Texts(texts), Cells::Str(array)) => {
+                pairs.clone().for_each(|(slot, row)| {
+                    let text = if column.is_none(row) { "" } else { array.value(row) };
+                    texts.put(slot, text.as_bytes());
+                });
+            }
+            (Stored::Texts(texts), Cells::Bytes(array)) => {
+                pairs.clone().for_each(|(slot, row)| {
+                    let data: &[u8] = if column.is_none(row) { &[] } else { array.value(row) };
+                    texts.put(slot, data);
+                });
+            }
+            (Stored::Values(values), Cells::Any(array)) => {
+                pairs.clone().for_each(|(slot, row)| values[slot] = array[row].clone());
+            }
+            (stored, _) => panic!("a store of {stored:?} cannot take a column of {:?}", column.physical()),
+        }
+        let is_plain = column.errors().is_none() && column.nulls().is_none();
+        if is_plain && self.marks.is_empty() {
+            return;
+        }
+        if self.marks.is_empty() {
+            self.marks = vec![Mark::Value; self.len()];
+        }
+        for (slot, row) in pairs {
+            self.marks[slot] = if column.is_error(row) {
+                Mark::Error
+            } else if column.nulls().is_some_and(|nulls| nulls.is_null(row)) {
+                Mark::None
+            } else {
+                Mark::Value
+            };
+        }
+    }
+
+    /// The cells at `slots`, in that order.
+    pub fn gather(&self, slots: &[u32]) -> Column {
+        let nulls = self.mask(slots, Mark::None).map(|nones| NullBuffer::new(!&nones));
+        let errors = self.mask(slots, Mark::Error);
+        let places = slots.iter().map(|slot| *slot as usize);
+        let cells = match &self.cells {
+            Stored::Words(words) => {
+                let ints = || {
+                    places
+                        .clone()
+                        .map(|slot| words[slot] as i64)
+                        .collect::<Vec<i64>>()
+                        .into()
+                };
+                match self.physical {
+                    Physical::Bool => {
+                        let bits = BooleanBuffer::collect_bool(slots.len(), |row| words[slots[row] as usize] != 0);
+                        Cells::Bool(BooleanArray::new(bits, nulls))
+                    }
+                    Physical::Float => {
+                        let floats: Vec<f64> = places.map(|slot| f64::from_bits(words[slot])).collect();
+                        Cells::Float(Float64Array::new(floats.into(), nulls))
+                    }
+                    Physical::DateTimeNaive => Cells::DateTimeNaive(TimestampNanosecondArray::new(ints(), nulls)),
+                    Physical::DateTimeUtc => Cells::DateTimeUtc(TimestampNanosecondArray::new(ints(), nulls)),
+                    Physical::Duration => Cells::Duration(DurationNanosecondArray::new(ints(), nulls)),
+                    _ => Cells::Int(Int64Array::new(ints(), nulls)),
+                }
+            }
+            Stored::Keys(keys) => Cells::Pointer(PointerArray::new(places.map(|slot| keys[slot]).collect(), nulls)),
+            Stored::Texts(texts) if self.physical == Physical::Str => {
+                let mut builder = StringViewBuilder::with_capacity(slots.len());
+                for slot in places {
+                    if self.mark(slot) == Mark::None {
+                        builder.append_null();
+                    } else {
+                        // What was put in came from strings; a check costs little beside the copy.
+                        builder.append_value(std::str::from_utf8(texts.get(slot)).unwrap_or_default());
+                    }
+                }
+                Cells::Str(builder.finish())
+            }
+            Stored::Texts(texts) => {
+                let mut builder = BinaryViewBuilder::with_capacity(slots.len());
+                for slot in places {
+                    if self.mark(slot) == Mark::None {
+                        builder.append_null();
+                    } else {
+                        builder.append_value(texts.get(slot));
+                    }
+                }
+                Cells::Bytes(builder.finish())
+            }
+            Stored::Values(values) => Cells::Any(places.map(|slot| values[slot].clone()).collect()),
+        };
+        Column::with_errors(cells, errors)
+    }
+
+    fn mark(&self, slot: usize) -> Mark {
+        self.marks.get(slot).copied().unwrap_or(Mark::Value)
+    }
+
+    fn mask(&self, slots: &[u32], mark: Mark) -> Option<BooleanBuffer> {
+        if self.marks.is_empty() {
+            return None;
+        }
+        let mask = BooleanBuffer::collect_bool(slots.len(), |row| self.marks[slots[row] as usize] == mark);
+        (mask.count_set_bits() > 0).then_some(mask)
+    }
+
+    /// Whether a cell equals one of a column of the same layout.
+    pub fn cell_eq(&self, slot: u32, column: &Column, row: usize) -> bool {
+        let place = slot as usize;
+        let mark = if column.is_error(row) {
+            Mark::Error
+        } else if column.nulls().is_some_and(|nulls| nulls.is_null(row)) {
+            Mark::None
+        } else {
+            Mark::Value
+        };
+        if mark != self.mark(place) {
+            return false;
+        }
+        if mark != Mark::Value {
+            return true;
+        }
+        match (&self.cells, column.cells()) {
+            (Stored::Words(words), Cells::Int(array)) => words[place] as i64 == array.value(row),
+            (Stored::Words(words), Cells::Bool(array)) => (words[place] != 0) == array.value(row),
+            (Stored::Words(words), Cells::Float(array)) => {
+                Value::Float(f64::from_bits(words[place])) == Value::Float(array.value(row))
+            }
+            (Stored::Words(words), Cells::DateTimeNaive(array) | Cells::DateTimeUtc(array)) => {
+                words[place] as i64 == array.value(row)
+            }
+            (Stored::Words(words), Cells::Duration(array)) => words[place] as i64 == array.value(row),
+            (Stored::Keys(keys), Cells::Pointer(array)) => keys[place] == array.values()[row],
+            (Stored::Texts(texts), Cells::Str(array)) => texts.get(place) == array.value(row).as_bytes(),
+            (Stored::Texts(texts), Cells::Bytes(array)) => texts.get(place) == array.value(row),
+            (Stored::Values(values), Cells::Any(array)) => values[place] == array[row],
+            _ => false,
+        }
+    }
+
+    /// Frees what a cell holds; the slot may be written again.
+    pub fn clear(&mut self, slot: u32) {
+        match &mut self.cells {
+            Stored::Texts(texts) => texts.clear(slot as usize),
+            Stored::Values(values) => values[slot as usize] = Value::None,
+            Stored::Words(_) | Stored::Keys(_) => {}
+        }
+    }
+}
+
+/// Strings one after another in one buffer, which is compacted when more than half of it is dead.
+#[derive(Debug, Default)]
+struct Texts {
+    bytes: Vec<u8>,
+    spans: Vec<Span>,
+    dead: usize,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Span {
+    start: usize,
+    len: usize,
+}
+
+impl Texts {
+    fn get(&self, slot: usize) -> &[u8] {
+        let span = self.spans[slot];
+        &self.bytes[span.start..span.start + span.len]
+    }
+
+    fn put(&mut self, slot: usize, text: &[u8]) {
+        self.dead += self.spans[slot].len;
+        self.spans[slot] = Span {
+            start: self.bytes.len(),
+            len: text.len(),
+        };
+        self.bytes.extend_from_slice(text);
+        self.compact();
+    }
+
+    fn clear(&mut self, slot: usize) {
+        self.dead += self.spans[slot].len;
+        self.spans[slot] = Span::default();
+        self.compact();
+    }
+
+    fn compact(&mut self) {
+        const SMALL: usize = 1 << 16;
+        if self.dead < SMALL || self.dead * 2 < self.bytes.len() {
+            return;
+        }
+        let mut bytes = Vec::with_capacity(self.bytes.len() - self.dead);
+        for span in &mut self.spans {
+            let start = bytes.len();
+            bytes.extend_from_slice(&self.bytes[span.start..span.start + span.len]);
+            span.start = start;
+        }
+        self.bytes = bytes;
+        self.dead = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use towpath_types::DType;
+
+    #[test]
+    fn cells_come_out_as_they_went_in() {
+        let samples = [
+            (DType::Int, Value::from(7)),
+            (DType::Float, Value::from(-1.5)),
+            (DType::Bool, Value::from(true)),
+            (DType::Str, Value::from("a text of more than twelve bytes")),
+            (DType::Bytes, Value::Bytes([1, 2].as_slice().into())),
+            (DType::Pointer, Value::from(Key(9))),
+            (DType::DateTimeUtc, Value::DateTimeUtc(5)),
+            (DType::Duration, Value::Duration(6)),
+            (DType::Any, Value::tuple([Value::from(1)])),
+        ];
+        for (dtype, value) in samples {
+            let column = Column::from_values(&dtype, &[value.clone(), Value::None, Value::Error]);
+            let mut store = CellStore::new(dtype.physical());
+            store.put(&[2, 0, 1], &column, 0..3);
+            let gathered = store.gather(&[2, 2, 1, 0]);
+            let expected = [value.clone(), value.clone(), Value::Error, Value::None];
+            assert_eq!(gathered.values().collect::<Vec<_>>(), expected, "{dtype}");
+            assert!(store.cell_eq(2, &column, 0) && store.cell_eq(0, &column, 1) && store.cell_eq(1, &column, 2));
+            assert!(!store.cell_eq(2, &column, 1) && !store.cell_eq(0, &column, 2) && !store.cell_eq(1, &column, 0));
+            store.put(&[1], &column, std::iter::once(0));
+            assert_eq!(store.gather(&[1]).value(0), value);
+        }
+    }
+
+    #[test]
+    fn dead_text_is_reclaimed() {
+        let mut store = CellStore::new(Physical::Str);
+        for round in 0..1000 {
+            let text = format!("{round:0>1000}");
+            let column = Column::from_values(&DType::Str, &[Value::str(&text)]);
+            store.put(&[round % 3], &column, std::iter::once(0));
+            assert!(store.cell_eq(round % 3, &column, 0));
+        }
+        let Stored::Texts(texts) = &store.cells else {
+            panic!("text is stored as text");
+        };
+        assert!(
+            texts.bytes.len() < 200_000,
+            "{} bytes for three texts",
+            texts.bytes.len()
+        );
+    }
+}
