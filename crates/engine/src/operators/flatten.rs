@@ -6,8 +6,7 @@
 
 use std::sync::Arc;
 
-use arrow_array::{Int64Array, UInt32Array};
-use arrow_buffer::BooleanBuffer;
+use arrow_array::Int64Array;
 use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Key, NdArray, Value, hash_columns};
 
 use super::report_skipped;
