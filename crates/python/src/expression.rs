@@ -128,3 +128,12 @@ impl PyExpression {
 pub(crate) fn functions() -> Vec<&'static str> {
     towpath_engine::expression::function_names().collect()
 }
+
+/// The names of the engine's reducers.
+#[pyfunction]
+pub(crate) fn reducers() -> Vec<&'static str> {
+    towpath_engine::reducers::REDUCERS
+        .iter()
+        .map(|reducer| reducer.name)
+        .collect()
+}

@@ -38,6 +38,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     subject::install(&py.get_type::<subject::Subject>())?;
     module.add_function(wrap_pyfunction!(dtype::infer_dtype, module)?)?;
     module.add_function(wrap_pyfunction!(expression::functions, module)?)?;
+    module.add_function(wrap_pyfunction!(expression::reducers, module)?)?;
     module.add_function(wrap_pyfunction!(plan::pointer_from, module)?)?;
     Ok(())
 }

@@ -1,0 +1,165 @@
+//! The sources of a plan.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use towpath_engine::operators::Upsert;
+use towpath_engine::plan::Input;
+use towpath_engine::runtime::ErrorTable;
+use towpath_engine::source::Limits;
+use towpath_types::{Batch, ColumnBuilder, Field, Key, Time, Value, hash_columns};
+
+use super::{PyField, PyPlan};
+use crate::error::{OriginArgument, plan_error};
+use crate::pointer::PyPointer;
+use crate::static_source::StaticSource;
+use crate::subject::{PythonSource, Subject};
+use crate::value::convert;
+
+#[pymethods]
+impl PyPlan {
+    #[pyo3(signature = (subject, fields, *, name, format, upsert, deletions, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn python_source(
+        &self,
+        subject: Py<Subject>,
+        fields: Vec<PyField>,
+        name: String,
+        format: &str,
+        upsert: bool,
+        deletions: bool,
+        autocommit_milliseconds: Option<u64>,
+        backlog_rows: Option<usize>,
+        backlog_bytes: Option<usize>,
+        origin: OriginArgument,
+    ) -> PyResult<usize> {
+        let fields: Vec<Field> = fields.into_iter().map(|field| field.0).collect();
+        let is_raw = match format {
+            "json" => false,
+            "raw" | "binary" => true,
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "unknown format {other:?}: expected json, raw or binary"
+                )));
+            }
+        };
+        let default = Limits::default();
+        let mut building = self.0.lock();
+        let source = PythonSource {
+            subject,
+            fields,
+            name,
+            is_raw,
+            upsert,
+            deletions,
+            autocommit: autocommit_milliseconds.map(Duration::from_millis),
+            limits: Limits {
+                rows: backlog_rows.unwrap_or(default.rows),
+                bytes: backlog_bytes.unwrap_or(default.bytes),
+            },
+            number: building.plan.len(),
+        };
+        let mut node = building.plan.source(Arc::new(source), origin.0.clone());
+        if upsert {
+            let columns = building.plan.columns(node).to_vec();
+            node = building
+                .plan
+                .operator(Arc::new(Upsert), vec![Input { node, columns }], origin.0)
+                .map_err(plan_error)?;
+        }
+        Ok(node.0)
+    }
+
+    #[pyo3(signature = (fields, rows, *, keys, times, diffs, name, origin))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn static_source(
+        &self,
+        fields: Vec<PyField>,
+        rows: &Bound<'_, PyAny>,
+        keys: Option<Vec<PyPointer>>,
+        times: Option<Vec<Time>>,
+        diffs: Option<Vec<i64>>,
+        name: String,
+        origin: OriginArgument,
+    ) -> PyResult<usize> {
+        let fields: Vec<Field> = fields.into_iter().map(|field| field.0).collect();
+        let mut builders: Vec<ColumnBuilder> = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
+        let mut len = 0;
+        for row in rows.try_iter()? {
+            let row = row?;
+            let values: Vec<Bound<'_, PyAny>> = row.try_iter()?.collect::<PyResult<_>>()?;
+            if values.len() != fields.len() {
+                return Err(PyValueError::new_err(format!(
+                    "row {} has {} values; the schema has {} columns",
+                    len + 1,
+                    values.len(),
+                    fields.len()
+                )));
+            }
+            for ((builder, field), value) in builders.iter_mut().zip(&fields).zip(&values) {
+                let value = convert(value, &field.dtype).map_err(|error| {
+                    let py = value.py();
+                    // The note is all that is added; without it the error is still the error.
+                    let note = format!("in row {} of {name}, column {:?}", len + 1, field.name);
+                    let _ = error.value(py).call_method1("add_note", (note,));
+                    error
+                })?;
+                builder.push(&value);
+            }
+            len += 1;
+        }
+        let columns: Vec<_> = builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
+        let keys: Vec<Key> = match keys {
+            Some(keys) => keys.into_iter().map(|key| key.0).collect(),
+            None if !primary.is_empty() => {
+                let columns: Vec<_> = primary.iter().map(|place| &columns[*place]).collect();
+                hash_columns(&columns, len)
+            }
+            None => (0..len).map(|row| Key::for_values(&[Value::Int(row as i64)])).collect(),
+        };
+        let check = |what: &str, given: usize| {
+            if given == len {
+                Ok(())
+            } else {
+                Err(PyValueError::new_err(format!(
+                    "{given} {what} are given for {len} rows"
+                )))
+            }
+        };
+        check("keys", keys.len())?;
+        times.as_ref().map_or(Ok(()), |times| check("times", times.len()))?;
+        diffs.as_ref().map_or(Ok(()), |diffs| check("diffs", diffs.len()))?;
+        let mut unique = keys.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        let unique_keys = unique.len() == len;
+        let whole = Batch::new(keys, columns, diffs.map(Into::into));
+        let mut places: BTreeMap<Time, Vec<u32>> = BTreeMap::new();
+        for row in 0..len {
+            places
+                .entry(times.as_ref().map_or(0, |times| times[row]))
+                .or_default()
+                .push(row as u32);
+        }
+        let batches = places
+            .into_iter()
+            .map(|(time, rows)| (time, whole.take(&rows)))
+            .collect();
+        let source = StaticSource {
+            name,
+            dtypes: fields.into_iter().map(|field| field.dtype).collect(),
+            batches,
+            unique_keys,
+        };
+        Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
+    }
+
+    /// The errors of the run.
+    fn error_log(&self, origin: OriginArgument) -> usize {
+        self.0.lock().plan.source(Arc::new(ErrorTable), origin.0).0
+    }
+}
