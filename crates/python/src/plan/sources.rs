@@ -6,11 +6,12 @@ use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
 use towpath_engine::operators::Upsert;
 use towpath_engine::plan::Input;
 use towpath_engine::runtime::ErrorTable;
 use towpath_engine::source::Limits;
-use towpath_types::{Batch, ColumnBuilder, Field, Key, Time, Value, hash_columns};
+use towpath_types::{Batch, ColumnBuilder, Field, Key, Schema, Time, Value, hash_columns};
 
 use super::{PyField, PyPlan};
 use crate::error::{OriginArgument, plan_error};
@@ -158,8 +159,85 @@ impl PyPlan {
         Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
     }
 
+    #[pyo3(signature = (path, fields, *, format, mode, settings, object_pattern, with_metadata, autocommit_milliseconds, name, origin))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn file_source(
+        &self,
+        path: String,
+        fields: Vec<PyField>,
+        format: &str,
+        mode: &str,
+        settings: &Bound<'_, PyAny>,
+        object_pattern: &str,
+        with_metadata: bool,
+        autocommit_milliseconds: Option<u64>,
+        name: String,
+        origin: OriginArgument,
+    ) -> PyResult<usize> {
+        let format = match format {
+            "csv" => FileFormat::Csv(csv_settings(settings)?),
+            "json" => FileFormat::JsonLines(json_paths(settings)?),
+            "plaintext" => FileFormat::Plaintext,
+            "plaintext_by_file" => FileFormat::PlaintextByFile,
+            "binary" => FileFormat::Binary,
+            "only_metadata" => FileFormat::OnlyMetadata,
+            other => return Err(PyValueError::new_err(format!("unknown format {other:?}"))),
+        };
+        let mode = match mode {
+            "static" => ReadMode::Static,
+            "streaming" => ReadMode::Streaming(autocommit_milliseconds.map(Duration::from_millis)),
+            other => {
+                return Err(PyValueError::new_err(format!(
+                    "unknown mode {other:?}: expected static or streaming"
+                )));
+            }
+        };
+        let schema = Schema {
+            fields: fields.into_iter().map(|field| field.0).collect(),
+        };
+        let mut source = FileSource::new(name, path, format, mode, schema)
+            .and_then(|source| source.with_object_pattern(object_pattern))
+            .map_err(plan_error)?;
+        if with_metadata {
+            source = source.with_metadata();
+        }
+        Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
+    }
+
     /// The errors of the run.
     fn error_log(&self, origin: OriginArgument) -> usize {
         self.0.lock().plan.source(Arc::new(ErrorTable), origin.0).0
     }
+}
+
+/// One byte of a csv setting.
+fn byte(settings: &Bound<'_, PyAny>, name: &str) -> PyResult<Option<u8>> {
+    let Some(text) = settings.call_method1("get", (name,))?.extract::<Option<String>>()? else {
+        return Ok(None);
+    };
+    match text.as_bytes() {
+        [byte] => Ok(Some(*byte)),
+        _ => Err(PyValueError::new_err(format!(
+            "the csv setting {name} is one ASCII character, not {text:?}"
+        ))),
+    }
+}
+
+fn csv_settings(settings: &Bound<'_, PyAny>) -> PyResult<CsvSettings> {
+    let default = CsvSettings::default();
+    let flag = |name: &str| settings.call_method1("get", (name, true))?.extract::<bool>();
+    Ok(CsvSettings {
+        delimiter: byte(settings, "delimiter")?.unwrap_or(default.delimiter),
+        quote: byte(settings, "quote")?.unwrap_or(default.quote),
+        escape: byte(settings, "escape")?,
+        double_quote_escapes: flag("double_quote_escapes")?,
+        quoting: flag("quoting")?,
+        comment_character: byte(settings, "comment")?,
+    })
+}
+
+/// The paths of columns within JSON objects.
+fn json_paths(settings: &Bound<'_, PyAny>) -> PyResult<Vec<(String, String)>> {
+    let paths: Option<BTreeMap<String, String>> = settings.call_method1("get", ("paths",))?.extract()?;
+    Ok(paths.unwrap_or_default().into_iter().collect())
 }

@@ -12,9 +12,10 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
+use towpath_connectors::JsonRowParser;
 use towpath_engine::operator::Reporter;
 use towpath_engine::{RowError, SourceQueue};
-use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Physical, Value, hash_columns};
+use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Physical, Schema, Value, hash_columns};
 
 use crate::error::row_error;
 use crate::value::{convert, type_name};
@@ -43,6 +44,7 @@ pub(crate) enum Slot<'a> {
 #[derive(Debug)]
 struct Buffer {
     builders: Vec<ColumnBuilder>,
+    json: JsonRowParser,
     /// Once a row has been removed, the differences of all rows.
     diffs: Option<Vec<i64>>,
     rows: usize,
@@ -109,6 +111,7 @@ impl Ingest {
             reporter,
             buffer: Mutex::new(Buffer {
                 builders,
+                json: JsonRowParser::new(&Schema { fields: fields.clone() }),
                 diffs: None,
                 rows: 0,
                 bytes: 0,
@@ -197,6 +200,24 @@ impl Ingest {
                 Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
             }
         }
+        self.appended(buffer, diff)
+    }
+
+    /// Appends the row of a JSON object. Returns whether the caller has to wait for space.
+    ///
+    /// # Errors
+    /// What is wrong with the row.
+    pub(crate) fn append_json(&self, text: &[u8]) -> Result<bool, RowError> {
+        let mut guard = self.buffer.lock();
+        let buffer = &mut *guard;
+        buffer.json.parse_line(text, &mut buffer.builders)?;
+        self.given.fetch_add(1, Ordering::Relaxed);
+        buffer.bytes += text.len();
+        Ok(self.appended(buffer, 1))
+    }
+
+    /// Counts the row that was appended and seals if it is time. Returns whether the caller has to wait for space.
+    fn appended(&self, buffer: &mut Buffer, diff: i64) -> bool {
         if diff != 1 && buffer.diffs.is_none() {
             buffer.diffs = Some(vec![1; buffer.rows]);
         }
@@ -281,12 +302,16 @@ impl Ingest {
 
     /// Records a row that is not accepted, and why.
     pub(crate) fn reject(&self, py: Python<'_>, field: Option<&Field>, error: PyErr) -> PyResult<()> {
+        self.reject_row(py, field.map(|field| field.name.as_str()), error)
+    }
+
+    fn reject_row(&self, py: Python<'_>, field: Option<&str>, error: PyErr) -> PyResult<()> {
         let ordinal = self.given.fetch_add(1, Ordering::Relaxed) + 1;
         if !error.is_instance_of::<pyo3::exceptions::PyException>(py) {
             return Err(error);
         }
         let place = caller(py).map_or_else(String::new, |place| format!(", at {place}"));
-        let field = field.map_or_else(String::new, |field| format!(", field {:?}", field.name));
+        let field = field.map_or_else(String::new, |field| format!(", field {field:?}"));
         let message = format!(
             "connector {:?} did not accept row {ordinal}{field}: {}{place}",
             self.name,

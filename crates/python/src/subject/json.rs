@@ -11,22 +11,12 @@ use super::next::check_stopping;
 
 /// Takes one row as the text of a JSON object.
 pub(super) fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
-    let text = match std::str::from_utf8(text) {
-        Ok(text) => text,
-        Err(error) => return ingest.reject(py, None, PyValueError::new_err(format!("no valid UTF-8: {error}"))),
-    };
-    let parsed = py.import("json")?.call_method1("loads", (text,));
-    match parsed {
-        Ok(row) => match row.cast::<PyDict>() {
-            Ok(row) => take_mapping(py, ingest, row),
-            Err(_) => ingest.reject(
-                py,
-                None,
-                PyValueError::new_err(format!("a JSON object is expected, not {text}")),
-            ),
-        },
-        Err(error) => ingest.reject(py, None, error),
+    match ingest.append_json(text) {
+        Ok(true) => ingest.wait(py),
+        Ok(false) => {}
+        Err(error) => ingest.reject(py, None, PyValueError::new_err(error.message))?,
     }
+    Ok(())
 }
 
 /// The body of `next_json`.
