@@ -230,14 +230,14 @@ impl PyPlan {
             .map_err(|error| engine_error(py, &error))?;
         Ok(PyRun::new(run))
     }
+}
 
-    /// The key that rows with these values have.
-    #[pyfunction]
-    pub(crate) fn pointer_from(values: &Bound<'_, PyAny>) -> PyResult<PyPointer> {
-        let values: Vec<Value> = values
-            .try_iter()?
-            .map(|value| convert(&value?, &DType::Any))
-            .collect::<PyResult<_>>()?;
-        Ok(PyPointer(Key::for_values(&values)))
-    }
+/// The key that rows with these values have.
+#[pyfunction]
+pub(crate) fn pointer_from(values: &Bound<'_, PyAny>) -> PyResult<PyPointer> {
+    let values: Vec<Value> = values
+        .try_iter()?
+        .map(|value| convert(&value?, &DType::Any))
+        .collect::<PyResult<_>>()?;
+    Ok(PyPointer(Key::for_values(&values)))
 }

@@ -15,7 +15,7 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use towpath_connectors::JsonRowParser;
 use towpath_engine::operator::Reporter;
 use towpath_engine::{RowError, SourceQueue};
-use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Physical, Schema, Value, hash_columns};
+use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Physical, Value, hash_columns};
 
 use crate::error::row_error;
 use crate::value::{convert, type_name};
@@ -100,6 +100,7 @@ impl Ingest {
             batch.project(&columns).with_keys(keys)
         });
         let builders = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
+        let json = JsonRowParser::with_paths(&fields, &[]);
         Self {
             seal_rows: SEAL_ROWS.min(queue.limits().rows).max(1),
             name,
@@ -111,7 +112,7 @@ impl Ingest {
             reporter,
             buffer: Mutex::new(Buffer {
                 builders,
-                json: JsonRowParser::new(&Schema { fields: fields.clone() }),
+                json,
                 diffs: None,
                 rows: 0,
                 bytes: 0,
