@@ -1,0 +1,68 @@
+# The targets are the same on every machine; `make help` lists them.
+# A fresh machine needs cargo, python3 (3.11 or later) with pip, gcc and make.
+
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
+
+.DEFAULT_GOAL := help
+.PHONY: help demo develop test test-rust test-python lint format bench clean
+
+help: ## list the targets
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(VENV)/.installed: pyproject.toml
+	@echo "==> creating $(VENV)"
+	@test -x $(PYTHON) || python3 -m venv $(VENV)
+	@$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
+	@$(PYTHON) -m pip install --quiet 'maturin>=1.9,<2' 'numpy>=1.26' 'pandas>=2.1' 'rich>=13' 'click>=8.1'
+	@touch $@
+
+$(VENV)/.tested: pyproject.toml $(VENV)/.installed
+	@echo "==> installing what the tests need"
+	@$(PYTHON) -m pip install --quiet --group test
+	@touch $@
+
+$(VENV)/.built: $(SOURCES) $(VENV)/.installed
+	@echo "==> building the engine (the first time takes some minutes)"
+	@. $(VENV)/bin/activate && maturin develop --release --quiet
+	@touch $@
+
+develop: $(VENV)/.built ## build the engine and install the package into .venv
+
+demo: $(VENV)/.built ## run the first example and show what it writes
+	@cd examples/01_file_stream && ../../$(PYTHON) main.py && echo "==> examples/01_file_stream/output.csv" && cat output.csv
+
+test: lint test-rust test-python ## everything: lints, Rust tests, Python tests, the docs' examples
+	@$(PYTHON) tests/summary.py
+
+test-rust: ## the engine's tests, which need no Python
+	@mkdir -p build
+	@echo "==> Rust tests"
+	@cargo test --workspace --exclude towpath-python --quiet > build/rust-tests.log 2>&1 || (cat build/rust-tests.log; exit 1)
+	@grep -E '^test result' build/rust-tests.log
+
+test-python: $(VENV)/.built $(VENV)/.tested ## the package's tests and the docs' examples
+	@mkdir -p build
+	@echo "==> Python tests"
+	@$(PYTHON) -m pytest tests --junitxml=build/python-tests.xml
+
+lint: $(VENV)/.built $(VENV)/.tested ## formatting, clippy, ruff, mypy, stubtest
+	@echo "==> lints"
+	@cargo fmt --check
+	@cargo clippy --workspace --all-targets --quiet -- -D warnings
+	@$(PYTHON) -m ruff check .
+	@$(PYTHON) -m ruff format --check .
+	@$(PYTHON) -m mypy
+	@$(PYTHON) -m mypy.stubtest pathway._native --ignore-disjoint-bases
+
+format: $(VENV)/.tested ## format the sources
+	@cargo fmt
+	@$(PYTHON) -m ruff format .
+	@$(PYTHON) -m ruff check --fix .
+
+bench: $(VENV)/.built ## run the benchmarks against the original and write docs/benchmarks.md
+	@$(PYTHON) benchmarks/run.py --ours $(PYTHON) --markdown docs/benchmarks.md
+
+clean: ## remove what the targets made
+	@rm -rf $(VENV) build target
