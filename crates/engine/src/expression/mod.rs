@@ -19,6 +19,8 @@ use crate::error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 use crate::operator::Reporter;
 
 mod functions;
+#[cfg(test)]
+mod tests;
 
 /// A function of the engine: an entry in the list of its family.
 pub struct Function {
@@ -33,6 +35,64 @@ pub struct Function {
     pub takes_none: bool,
     /// Whether it can fail; one that cannot may be evaluated for rows that do not need it.
     pub can_fail: bool,
+    /// Where the type of the result depends on the values of constant arguments, such as the index into a tuple.
+    pub constant_rule: Option<ConstantRule>,
+}
+
+/// The type of a function's result, from what [`Function::result`] says, the types of the arguments, and the
+/// values of those that are constants.
+pub type ConstantRule = fn(DType, &[DType], &[Option<&Value>]) -> Result<DType, PlanError>;
+
+impl Function {
+    const fn new(
+        name: &'static str,
+        result: fn(&[DType]) -> Result<DType, PlanError>,
+        evaluate: fn(&[Operand], &mut Evaluation<'_>) -> Column,
+    ) -> Self {
+        Self {
+            name,
+            result,
+            evaluate,
+            takes_none: false,
+            can_fail: false,
+            constant_rule: None,
+        }
+    }
+
+    /// The same function, called with `None`s.
+    const fn taking_none(mut self) -> Self {
+        self.takes_none = true;
+        self
+    }
+
+    /// The same function, which can fail.
+    const fn failing(mut self) -> Self {
+        self.can_fail = true;
+        self
+    }
+
+    /// The same function with a rule for constant arguments.
+    const fn with_constants(mut self, rule: ConstantRule) -> Self {
+        self.constant_rule = Some(rule);
+        self
+    }
+
+    /// The type of the result for these arguments.
+    fn result_of(&self, arguments: &[Expression]) -> Result<DType, PlanError> {
+        let dtypes: Vec<DType> = arguments.iter().map(|argument| argument.dtype.clone()).collect();
+        let general = (self.result)(&dtypes)?;
+        let Some(rule) = self.constant_rule else {
+            return Ok(general);
+        };
+        let constants: Vec<Option<&Value>> = arguments
+            .iter()
+            .map(|argument| match &argument.kind {
+                Kind::Literal(value) => Some(value),
+                _ => None,
+            })
+            .collect();
+        rule(general, &dtypes, &constants)
+    }
 }
 
 impl fmt::Debug for Function {
@@ -257,12 +317,27 @@ impl Expression {
     /// # Errors
     /// If the types of the arguments do not fit.
     pub fn call(function: &'static Function, arguments: Vec<Expression>) -> Result<Self, PlanError> {
-        let dtypes: Vec<DType> = arguments.iter().map(|argument| argument.dtype.clone()).collect();
-        let mut dtype = (function.result)(&dtypes)?;
-        if !function.takes_none && dtypes.iter().any(DType::is_optional) {
+        let mut dtype = function.result_of(&arguments)?;
+        if !function.takes_none && arguments.iter().any(|argument| argument.dtype.is_optional()) {
             dtype = dtype.optional();
         }
+        if dtype == DType::Bool && matches!(function.name, "&" | "|") && arguments[1].can_fail() {
+            return Ok(Self::short_circuit(function.name == "&", arguments));
+        }
         Ok(Self::new(Kind::Call(function, arguments), dtype))
+    }
+
+    /// `left & right` or `left | right`, with `right` evaluated only for the rows where it decides.
+    fn short_circuit(and: bool, mut arguments: Vec<Expression>) -> Self {
+        let constant = Self::literal(Value::Bool(!and), DType::Bool);
+        let right = arguments.swap_remove(1);
+        let left = arguments.swap_remove(0);
+        let parts = if and {
+            [left, right, constant]
+        } else {
+            [left, constant, right]
+        };
+        Self::new(Kind::IfElse(Box::new(parts)), DType::Bool)
     }
 
     /// A function of the user's that returns `dtype`.
@@ -437,6 +512,11 @@ impl Expression {
         own || self.children().iter().any(Expression::can_fail)
     }
 
+    /// Whether it calls a function of the user's, which must see no row that does not need it.
+    fn is_users(&self) -> bool {
+        matches!(self.kind, Kind::User(..)) || self.children().iter().any(Expression::is_users)
+    }
+
     /// The column of the results, in the layout of the expression's type.
     ///
     /// # Errors
@@ -449,11 +529,21 @@ impl Expression {
 
     fn operand(&self, rows: &Rows<'_>, reporter: &Reporter) -> Result<Operand, EngineError> {
         let len = rows.keys.len();
+        if len == 0 {
+            // Not even constants are evaluated, which could fail.
+            return Ok(Operand::column(Column::empty(self.dtype.physical())));
+        }
         match &self.kind {
             Kind::Column(slot) => Ok(Operand::column(rows.columns[*slot].clone())),
             Kind::Id => Ok(Operand::column(Column::pointers(rows.keys.clone()))),
             Kind::Literal(value) => Ok(Operand::scalar(value, &self.dtype)),
-            Kind::Declare(inner) => inner.operand(rows, reporter),
+            Kind::Declare(inner) => {
+                let operand = inner.operand(rows, reporter)?;
+                Ok(Operand {
+                    column: operand.column.with_layout_of(&self.dtype),
+                    scalar: operand.scalar,
+                })
+            }
             Kind::Call(function, arguments) => {
                 let call = |arguments: &[Operand], evaluation: &mut Evaluation<'_>| {
                     Ok((function.evaluate)(arguments, evaluation))
@@ -471,11 +561,31 @@ impl Expression {
                 let Cells::Bool(chosen) = condition.cells() else {
                     panic!("the condition of if_else is laid out as bool");
                 };
-                // An error or a `None` in the condition chooses neither branch.
-                let settled = condition.errors().cloned();
-                let chosen = chosen.values() & &not(settled.as_ref(), len);
-                let column = self.choose(&chosen, then, otherwise, rows, reporter)?;
-                Ok(Operand::column(column.masked(settled.as_ref())))
+                let Some(errors) = condition.errors() else {
+                    return Ok(Operand::column(self.choose(
+                        chosen.values(),
+                        then,
+                        otherwise,
+                        rows,
+                        reporter,
+                    )?));
+                };
+                // An error in the condition chooses neither branch.
+                let good = !errors;
+                let columns = columns_where(&[then, otherwise], &good, rows);
+                let keys = keys_where(&good, rows);
+                let chosen = condition.filter(&good);
+                let Cells::Bool(chosen) = chosen.cells() else {
+                    panic!("a filter keeps the layout");
+                };
+                let rows = Rows {
+                    columns: &columns,
+                    keys: &keys,
+                };
+                let column = self.choose(chosen.values(), then, otherwise, &rows, reporter)?;
+                let nones = self.dtype.physical().nones(len - column.len());
+                let column = merge(&good, &column, &nones, &self.dtype);
+                Ok(Operand::column(column.masked(Some(errors))))
             }
             Kind::Coalesce(arguments) => {
                 let mut result = arguments[0]
@@ -493,13 +603,18 @@ impl Expression {
             }
             Kind::Require(arguments) => {
                 let mut present = BooleanBuffer::new_set(len);
+                let mut errors = None;
                 for argument in &arguments[1..] {
                     let column = argument.evaluate(rows, reporter)?;
                     present = &present & &BooleanBuffer::collect_bool(len, |row| !column.is_none(row));
+                    errors = union(errors, column.errors().cloned());
                 }
-                let value = self.branch(&arguments[0], &present, rows, reporter)?;
-                let nones = self.dtype.physical().nones(len - present.count_set_bits());
-                Ok(Operand::column(merge(&present, &value, &nones, &self.dtype)))
+                // Where another is an error, so is the result, and the value need not be known.
+                let wanted = &present & &not(errors.as_ref(), len);
+                let value = self.branch(&arguments[0], &wanted, rows, reporter)?;
+                let nones = self.dtype.physical().nones(len - wanted.count_set_bits());
+                let column = merge(&wanted, &value, &nones, &self.dtype);
+                Ok(Operand::column(column.masked(errors.as_ref())))
             }
             Kind::FillError(parts) => {
                 let [value, replacement] = &**parts;
@@ -602,9 +717,13 @@ impl Expression {
         if count == 0 {
             return Ok(otherwise.evaluate(rows, reporter)?.with_layout_of(&self.dtype));
         }
-        if !then.can_fail() && !otherwise.can_fail() {
-            let then = then.operand(rows, reporter)?;
-            let otherwise = otherwise.operand(rows, reporter)?;
+        if !then.is_users() && !otherwise.is_users() {
+            // Failures are rare: evaluate both for all rows, and only if a row fails, which may well be one
+            // that does not need it, begin again with the rows that do.
+            let silent = reporter.silent();
+            let reporter = |branch: &Expression| if branch.can_fail() { &silent } else { reporter };
+            let then = then.operand(rows, reporter(then))?;
+            let otherwise = otherwise.operand(rows, reporter(otherwise))?;
             if let Some(column) = zip(chosen, &then, &otherwise, &self.dtype) {
                 return Ok(column);
             }
@@ -622,23 +741,35 @@ impl Expression {
         rows: &Rows<'_>,
         reporter: &Reporter,
     ) -> Result<Column, EngineError> {
-        let mut columns: Vec<Column> = rows
-            .columns
-            .iter()
-            .map(|column| Column::empty(column.physical()))
-            .collect();
-        expression.for_each_column(&mut |slot| {
-            if columns[slot].is_empty() {
-                columns[slot] = rows.columns[slot].filter(mask);
-            }
-        });
-        let keys: Shared<Key> = mask.set_indices().map(|row| rows.keys[row]).collect();
+        let columns = columns_where(&[expression], mask, rows);
+        let keys = keys_where(mask, rows);
         let rows = Rows {
             columns: &columns,
             keys: &keys,
         };
         Ok(expression.evaluate(&rows, reporter)?.with_layout_of(&self.dtype))
     }
+}
+
+/// The columns that `expressions` read, with the rows of `mask` alone.
+fn columns_where(expressions: &[&Expression], mask: &BooleanBuffer, rows: &Rows<'_>) -> Vec<Column> {
+    let mut columns: Vec<Column> = rows
+        .columns
+        .iter()
+        .map(|column| Column::empty(column.physical()))
+        .collect();
+    for expression in expressions {
+        expression.for_each_column(&mut |slot| {
+            if columns[slot].is_empty() {
+                columns[slot] = rows.columns[slot].filter(mask);
+            }
+        });
+    }
+    columns
+}
+
+fn keys_where(mask: &BooleanBuffer, rows: &Rows<'_>) -> Shared<Key> {
+    mask.set_indices().map(|row| rows.keys[row]).collect()
 }
 
 fn common_type(what: &str, expressions: &[&Expression]) -> Result<DType, PlanError> {
@@ -684,6 +815,12 @@ fn marked(
 
 /// The column with `None` where `nones` is true.
 fn with_nones(column: &Column, nones: &BooleanBuffer, dtype: &DType) -> Column {
+    if column.physical().arrow().is_some() && column.physical() == dtype.physical() {
+        let mask = BooleanArray::new(nones.clone(), None);
+        if let Ok(array) = arrow_select::nullif::nullif(column.cells().as_arrow(), &mask) {
+            return Column::with_errors(Cells::from_arrow(column.physical(), array), column.errors().cloned());
+        }
+    }
     let present = !nones;
     let nones = dtype.physical().nones(column.len() - present.count_set_bits());
     merge(&present, &column.filter(&present), &nones, dtype)

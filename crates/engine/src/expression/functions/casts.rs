@@ -1,0 +1,315 @@
+//! `cast_int`, `cast_float`, `cast_bool`, `cast_str`, each also as `…_optional`, and `to_string`.
+//!
+//! The `…_optional` casts keep `None`; the others fail for it. A float is truncated to an `int` and saturates; text is
+//! trimmed before it is parsed. `cast_str` writes floats without exponent or `.0`; `to_string` writes any value
+//! at all, floats as Rust's `{:?}`, and `None` as `None`.
+
+use std::fmt::Write as _;
+
+use arrow_buffer::BooleanBuffer;
+use towpath_types::{Cells, Column, DType, Physical, Value, date_time_text};
+
+use super::kernels::{bool_column, float_column, floats, int_column, nones, text_column, texts, unary};
+use super::rules::{ANYTHING, arity, entry};
+use crate::error::{ErrorKind, PlanError, RowError};
+use crate::expression::{Evaluation, Function, Operand};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("cast_int", |dtypes| rule(dtypes, DType::Int, false), cast)
+        .taking_none()
+        .failing(),
+    Function::new("cast_float", |dtypes| rule(dtypes, DType::Float, false), cast)
+        .taking_none()
+        .failing(),
+    Function::new("cast_bool", |dtypes| rule(dtypes, DType::Bool, false), cast)
+        .taking_none()
+        .failing(),
+    Function::new("cast_str", |dtypes| rule(dtypes, DType::Str, false), cast)
+        .taking_none()
+        .failing(),
+    Function::new("cast_int_optional", |dtypes| rule(dtypes, DType::Int, true), cast).failing(),
+    Function::new("cast_float_optional", |dtypes| rule(dtypes, DType::Float, true), cast).failing(),
+    Function::new("cast_bool_optional", |dtypes| rule(dtypes, DType::Bool, true), cast).failing(),
+    Function::new("cast_str_optional", |dtypes| rule(dtypes, DType::Str, true), cast).failing(),
+    entry!("to_string"(ANYTHING) -> DType::Str, to_string).taking_none(),
+];
+
+fn rule(dtypes: &[DType], target: DType, optional: bool) -> Result<DType, PlanError> {
+    arity("cast", dtypes, 1)?;
+    match dtypes[0].required() {
+        DType::Bool | DType::Int | DType::Float | DType::Str | DType::Any | DType::None => {
+            Ok(if optional { target.optional() } else { target })
+        }
+        _ => Err(PlanError::mismatch(format!("{} cannot be cast to {target}", dtypes[0]))),
+    }
+}
+
+fn cast(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
+    let (operand, len, target) = (&arguments[0], evaluation.len, evaluation.dtype.physical());
+    if let Some(nones) = nones(operand, len) {
+        // Masked rows, which a cast that keeps `None` has here, do not fail.
+        for row in nones.set_indices() {
+            evaluation.fail(row, ErrorKind::Type, format!("expected {}, got None", evaluation.dtype));
+        }
+    }
+    match (operand.cells().cells(), target) {
+        (_, target) if operand.cells().physical() == target => operand.expanded(evaluation.dtype, len),
+        (Cells::Int(_), Physical::Float) => float_column(unary(len, &floats(operand), |value| value)),
+        (Cells::Float(_), Physical::Int) => {
+            int_column(Physical::Int, unary(len, &floats(operand), |value| value as i64))
+        }
+        (Cells::Int(_) | Cells::Float(_), Physical::Bool) => {
+            let values = floats(operand);
+            bool_column(BooleanBuffer::collect_bool(len, |row| values.at(row) != 0.0))
+        }
+        (Cells::Str(_), Physical::Bool) => {
+            let texts = texts(operand);
+            bool_column(BooleanBuffer::collect_bool(len, |row| !texts.at(row).is_empty()))
+        }
+        (Cells::Int(array), Physical::Str) => text_column(len, |row, out| {
+            let _ = write!(out, "{}", array.value(operand.place(row)));
+        }),
+        (Cells::Float(array), Physical::Str) => text_column(len, |row, out| {
+            let _ = write!(out, "{}", array.value(operand.place(row)));
+        }),
+        _ => evaluation.collect(|row| match operand.value(row) {
+            Value::None => Ok(Value::None),
+            value => cast_value(&value, target),
+        }),
+    }
+}
+
+fn cast_value(value: &Value, target: Physical) -> Result<Value, RowError> {
+    let cannot = |target: &str| {
+        Err(RowError::new(
+            ErrorKind::Value,
+            format!("Cannot cast to {target} from {}.", text_of(value)),
+        ))
+    };
+    match (target, value) {
+        (Physical::Bool, Value::Bool(_))
+        | (Physical::Int, Value::Int(_))
+        | (Physical::Float, Value::Float(_))
+        | (Physical::Str, Value::Str(_)) => Ok(value.clone()),
+        (Physical::Int, Value::Bool(value)) => Ok(Value::Int((*value).into())),
+        (Physical::Int, Value::Float(value)) => Ok(Value::Int(*value as i64)),
+        (Physical::Int, Value::Str(text)) => text
+            .trim()
+            .parse()
+            .map_or_else(|_| cannot("int"), |int| Ok(Value::Int(int))),
+        (Physical::Float, Value::Bool(value)) => Ok(Value::Float(f64::from(u8::from(*value)))),
+        (Physical::Float, Value::Int(value)) => Ok(Value::Float(*value as f64)),
+        (Physical::Float, Value::Str(text)) => text
+            .trim()
+            .parse()
+            .map_or_else(|_| cannot("float"), |float| Ok(Value::Float(float))),
+        (Physical::Bool, Value::Int(value)) => Ok(Value::Bool(*value != 0)),
+        (Physical::Bool, Value::Float(value)) => Ok(Value::Bool(*value != 0.0)),
+        (Physical::Bool, Value::Str(text)) => Ok(Value::Bool(!text.is_empty())),
+        (Physical::Str, Value::Float(value)) => Ok(Value::str(&value.to_string())),
+        (Physical::Str, Value::Int(_) | Value::Bool(_)) => Ok(Value::str(&text_of(value))),
+        (_, other) => Err(RowError::new(
+            ErrorKind::Type,
+            format!("{} cannot be cast to {target:?}", other.type_name()),
+        )),
+    }
+}
+
+fn to_string(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
+    let operand = &arguments[0];
+    text_column(evaluation.len, |row, out| {
+        match (operand.cells().cells(), operand.cells().nulls()) {
+            (Cells::Str(array), None) => out.push_str(array.value(operand.place(row))),
+            _ => match operand.value(row) {
+                Value::Str(text) => out.push_str(&text),
+                value => write_text(&value, out),
+            },
+        }
+    })
+}
+
+fn text_of(value: &Value) -> String {
+    match value {
+        Value::Str(text) => text.to_string(),
+        other => {
+            let mut out = String::new();
+            write_text(other, &mut out);
+            out
+        }
+    }
+}
+
+/// The value as text; a `str`, which is part of something else, in quotes.
+fn write_text(value: &Value, out: &mut String) {
+    // Writing to a string never fails.
+    let _ = match value {
+        Value::None => write!(out, "None"),
+        Value::Bool(true) => write!(out, "True"),
+        Value::Bool(false) => write!(out, "False"),
+        Value::Int(value) => write!(out, "{value}"),
+        Value::Float(value) => write!(out, "{value:?}"),
+        Value::Str(text) => write!(out, "{text:?}"),
+        Value::Bytes(data) => write!(out, "{data:?}"),
+        Value::Pointer(key) => write!(out, "{key}"),
+        Value::DateTimeNaive(value) => write!(out, "{}", date_time_text(*value, false)),
+        Value::DateTimeUtc(value) => write!(out, "{}", date_time_text(*value, true)),
+        Value::Duration(value) => return write_duration(*value, out),
+        Value::Json(document) => write!(out, "{document}"),
+        Value::Tuple(items) => {
+            return write_list(items.iter(), ('(', ')'), ", ", out, |item, out| write_text(item, out));
+        }
+        Value::IntArray(array) => {
+            return write_array(&array.shape, &array.elements, 1, out, |value| value.to_string());
+        }
+        Value::FloatArray(array) => {
+            return write_array(&array.shape, &array.elements, 1, out, |value| value.to_string());
+        }
+        Value::Object(object) => write!(out, "{object:?}"),
+        Value::Error => write!(out, "Error"),
+        Value::Pending => write!(out, "Pending"),
+    };
+}
+
+fn write_list<T>(
+    items: impl Iterator<Item = T>,
+    (open, close): (char, char),
+    separator: &str,
+    out: &mut String,
+    mut write: impl FnMut(T, &mut String),
+) {
+    out.push(open);
+    for (place, item) in items.enumerate() {
+        if place > 0 {
+            out.push_str(separator);
+        }
+        write(item, out);
+    }
+    out.push(close);
+}
+
+fn write_array<T>(shape: &[usize], elements: &[T], depth: usize, out: &mut String, text: fn(&T) -> String) {
+    match shape {
+        [] => out.push_str(&elements.first().map(text).unwrap_or_default()),
+        [_] => write_list(elements.iter(), ('[', ']'), ", ", out, |element, out| {
+            out.push_str(&text(element))
+        }),
+        [len, rest @ ..] => {
+            let size: usize = rest.iter().product();
+            let separator = format!(",\n{}", " ".repeat(depth));
+            write_list(0..*len, ('[', ']'), &separator, out, |place, out| {
+                write_array(rest, &elements[place * size..(place + 1) * size], depth + 1, out, text);
+            });
+        }
+    }
+}
+
+/// The parts that are not zero, such as `1d 2h 5000000ns`, each with its sign.
+fn write_duration(nanoseconds: i64, out: &mut String) {
+    let mut rest = nanoseconds;
+    let start = out.len();
+    for (unit, size) in [
+        ("d", 86_400_000_000_000),
+        ("h", 3_600_000_000_000),
+        ("m", 60_000_000_000),
+        ("s", 1_000_000_000),
+        ("ns", 1),
+    ] {
+        let count = rest / size;
+        rest %= size;
+        if count != 0 {
+            let space = if out.len() > start { " " } else { "" };
+            let _ = write!(out, "{space}{count}{unit}");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_types::{DType, NdArray, Value};
+
+    use crate::expression::functions::testing::{Table, call, outcome};
+
+    #[test]
+    fn casts() {
+        let check = |name: &str, value: Value, expected: &str| {
+            assert_eq!(outcome(name, [value.clone()]), expected, "{name} {value:?}");
+        };
+        check("cast_int", (-1.9).into(), "-1");
+        check("cast_int", f64::INFINITY.into(), &i64::MAX.to_string());
+        check("cast_int", f64::NAN.into(), "0");
+        check("cast_int", true.into(), "1");
+        check("cast_int", " 12 ".into(), "12");
+        check("cast_int", "1.5".into(), "Value: Cannot cast to int from 1.5.");
+        check("cast_int", ().into(), "Type: expected int, got None");
+        check("cast_float", 2.into(), "2.0");
+        check("cast_float", " 1e5".into(), "100000.0");
+        check("cast_float", "x".into(), "Value: Cannot cast to float from x.");
+        check("cast_float", false.into(), "0.0");
+        check("cast_bool", 3.into(), "true");
+        check("cast_bool", (-0.0).into(), "false");
+        check("cast_bool", f64::NAN.into(), "true");
+        check("cast_bool", "False".into(), "true");
+        check("cast_bool", "".into(), "false");
+        check("cast_str", 0.0.into(), "\"0\"");
+        check("cast_str", 1e20.into(), "\"100000000000000000000\"");
+        check("cast_str", 1e-7.into(), "\"0.0000001\"");
+        check("cast_str", true.into(), "\"True\"");
+        check("cast_str", (-5).into(), "\"-5\"");
+        check("cast_str", "a".into(), "\"a\"");
+        check("cast_int", Value::Duration(1), "! Duration cannot be cast to int");
+        check("cast_int_optional", ().into(), "None");
+        check("cast_str_optional", 5.into(), "\"5\"");
+    }
+
+    #[test]
+    fn optional_casts_keep_none() {
+        let table = Table::new([(DType::Int.optional(), vec![1.into(), ().into()])]);
+        let [a] = table.columns();
+        let kept = call("cast_float_optional", [a.clone()]).expect("fits");
+        assert_eq!(kept.dtype(), &DType::Float.optional());
+        assert_eq!(table.evaluate(&kept), (vec![1.0.into(), ().into()], vec![]));
+        let strict = call("cast_float", [a]).expect("fits");
+        assert_eq!(strict.dtype(), &DType::Float);
+        assert_eq!(
+            table.evaluate(&strict),
+            (
+                vec![1.0.into(), Value::Error],
+                vec!["Type: expected float, got None".to_owned()]
+            )
+        );
+    }
+
+    #[test]
+    fn texts() {
+        let check = |value: Value, expected: &str| {
+            assert_eq!(
+                outcome("to_string", [value.clone()]),
+                format!("{expected:?}"),
+                "{value:?}"
+            );
+        };
+        check(1.0.into(), "1.0");
+        check(1e16.into(), "1e16");
+        check(1e-5.into(), "1e-5");
+        check(f64::NAN.into(), "NaN");
+        check(true.into(), "True");
+        check(().into(), "None");
+        check("a\"".into(), "a\"");
+        check(Value::Bytes([97, 98].as_slice().into()), "[97, 98]");
+        check(Value::DateTimeUtc(500), "1970-01-01T00:00:00.000000500+0000");
+        check(Value::Duration(93_784_005_000_000), "1d 2h 3m 4s 5000000ns");
+        check(Value::Duration(-90_000_000_000), "-1m -30s");
+        check(Value::Duration(0), "");
+        check(
+            Value::tuple([1.into(), "a".into(), ().into(), 1.0.into()]),
+            "(1, \"a\", None, 1.0)",
+        );
+        check(
+            Value::FloatArray(NdArray {
+                shape: [2, 2].into(),
+                elements: [1.5, 2.0, 3.0, 4.0].into(),
+            }),
+            "[[1.5, 2],\n [3, 4]]",
+        );
+    }
+}

@@ -1,0 +1,259 @@
+//! `get_item` and `get_item_optional`: parts of tuples, lists, arrays, texts and JSON documents.
+//!
+//! Indices count from the end if negative, except into JSON. A constant index into a tuple gives the type of that
+//! item. A missing part of a JSON document is JSON's null with `get_item`, the default with `get_item_optional`;
+//! a missing part of anything else is an error with `get_item`.
+
+use std::sync::Arc;
+
+use towpath_types::{Column, DType, NdArray, Value};
+
+use super::rules::{arity, unsupported};
+use crate::error::{ErrorKind, PlanError, RowError};
+use crate::expression::{Evaluation, Function, Operand};
+
+pub(super) const FUNCTIONS: &[Function] = &[
+    Function::new("get_item", |dtypes| rule("get_item", dtypes, 2), get_item)
+        .taking_none()
+        .failing()
+        .with_constants(constant_index),
+    Function::new(
+        "get_item_optional",
+        |dtypes| rule("get_item_optional", dtypes, 3),
+        get_item_optional,
+    )
+    .taking_none()
+    .failing()
+    .with_constants(constant_index),
+];
+
+fn rule(name: &str, dtypes: &[DType], count: usize) -> Result<DType, PlanError> {
+    arity(name, dtypes, count)?;
+    let default = dtypes.get(2);
+    let item = match (&dtypes[0], &dtypes[1]) {
+        (DType::Any, _) => return Ok(DType::Any),
+        (DType::Json, DType::Int | DType::Str | DType::Any | DType::Json) => {
+            return match default {
+                None | Some(DType::Json) => Ok(DType::Json),
+                Some(default) if default == &DType::None || default.required() == &DType::Json => {
+                    Ok(DType::Json.optional())
+                }
+                Some(default) => Err(PlanError::mismatch(format!(
+                    "the default of a Json item must be Json or None, not {default}"
+                ))),
+            };
+        }
+        (DType::Tuple(items), DType::Int) => {
+            let joined = items
+                .iter()
+                .cloned()
+                .reduce(|joined, item| joined.least_upper_bound(&item));
+            joined.unwrap_or(DType::Any)
+        }
+        (DType::List(item), DType::Int) => (**item).clone(),
+        (DType::Array(Some(1), element), DType::Int) => (**element).clone(),
+        (DType::Array(dimensions, element), DType::Int) => DType::Array(
+            dimensions.map(|dimensions| dimensions.saturating_sub(1)),
+            element.clone(),
+        ),
+        (DType::Str, DType::Int) => DType::Str,
+        (DType::Tuple(_) | DType::List(_) | DType::Array(..) | DType::Str, index) => {
+            return Err(PlanError::mismatch(format!(
+                "the index of {name} must be int, not {index}"
+            )));
+        }
+        _ => return Err(unsupported(name, dtypes)),
+    };
+    Ok(match default {
+        None => item,
+        Some(default) => item.least_upper_bound(default).optional(),
+    })
+}
+
+/// The type of the item at a constant index into a tuple.
+fn constant_index(general: DType, dtypes: &[DType], constants: &[Option<&Value>]) -> Result<DType, PlanError> {
+    let (DType::Tuple(items), Some(Value::Int(index))) = (&dtypes[0], constants[1]) else {
+        return Ok(general);
+    };
+    match (place(*index, items.len()), dtypes.get(2)) {
+        (Some(place), _) => Ok(items[place].clone()),
+        (None, Some(default)) => Ok(default.clone()),
+        (None, None) => Err(PlanError {
+            kind: ErrorKind::Index,
+            message: format!("Index {index} out of range for a tuple of type {}.", dtypes[0]),
+        }),
+    }
+}
+
+/// The place of an item, counted from the end if negative.
+fn place(index: i64, len: usize) -> Option<usize> {
+    let place = if index < 0 { index + len as i64 } else { index };
+    usize::try_from(place).ok().filter(|place| *place < len)
+}
+
+/// The item, or nothing if there is none.
+fn item(value: &Value, index: &Value) -> Result<Option<Value>, RowError> {
+    let index = match (value, index) {
+        (Value::Json(document), index) => return json_item(document, index),
+        (_, Value::Int(index)) => *index,
+        (value, index) => {
+            return Err(RowError::new(
+                ErrorKind::Type,
+                format!("{} cannot be indexed with {}", value.type_name(), index.type_name()),
+            ));
+        }
+    };
+    Ok(match value {
+        Value::Tuple(items) => place(index, items.len()).map(|place| items[place].clone()),
+        Value::Str(text) => character(text, index).map(Value::str),
+        Value::IntArray(array) => array_item(array, index).map(|(array, element)| match element {
+            Some(element) => Value::Int(element),
+            None => Value::IntArray(array),
+        }),
+        Value::FloatArray(array) => array_item(array, index).map(|(array, element)| match element {
+            Some(element) => Value::Float(element),
+            None => Value::FloatArray(array),
+        }),
+        Value::None => None,
+        other => {
+            return Err(RowError::new(
+                ErrorKind::Type,
+                format!("{} has no items", other.type_name()),
+            ));
+        }
+    })
+}
+
+fn character(text: &str, index: i64) -> Option<&str> {
+    let place = if index < 0 {
+        place(index, text.chars().count())?
+    } else {
+        index as usize
+    };
+    let (start, character) = text.char_indices().nth(place)?;
+    text.get(start..start + character.len_utf8())
+}
+
+/// A row of an array, and the element if the row is only one.
+fn array_item<T: Copy>(array: &NdArray<T>, index: i64) -> Option<(NdArray<T>, Option<T>)> {
+    let (len, shape) = array.shape.split_first()?;
+    let place = place(index, *len)?;
+    let size: usize = shape.iter().product();
+    let elements: Arc<[T]> = array.elements[place * size..(place + 1) * size].into();
+    let element = if shape.is_empty() {
+        elements.first().copied()
+    } else {
+        None
+    };
+    let shape = shape.into();
+    Some((NdArray { shape, elements }, element))
+}
+
+fn json_item(document: &serde_json::Value, index: &Value) -> Result<Option<Value>, RowError> {
+    let found = match index {
+        Value::Int(index) => usize::try_from(*index).ok().and_then(|index| document.get(index)),
+        Value::Str(name) => document.get(&**name),
+        Value::Json(index) => match &**index {
+            serde_json::Value::String(name) => document.get(name),
+            serde_json::Value::Number(index) => index.as_u64().and_then(|index| document.get(index as usize)),
+            _ => None,
+        },
+        other => {
+            return Err(RowError::new(
+                ErrorKind::Type,
+                format!("Json cannot be indexed with {}", other.type_name()),
+            ));
+        }
+    };
+    Ok(found.map(|found| Value::Json(Arc::new(found.clone()))))
+}
+
+fn get_item(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
+    evaluation.collect(|row| {
+        let value = arguments[0].value(row);
+        match item(&value, &arguments[1].value(row))? {
+            Some(item) => Ok(item),
+            None if matches!(value, Value::Json(_)) => Ok(Value::Json(Arc::new(serde_json::Value::Null))),
+            None => Err(RowError::new(ErrorKind::Index, "index out of bounds")),
+        }
+    })
+}
+
+fn get_item_optional(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
+    evaluation.collect(|row| {
+        let item = item(&arguments[0].value(row), &arguments[1].value(row))?;
+        Ok(item.unwrap_or_else(|| arguments[2].value(row)))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_types::{DType, NdArray, Value};
+
+    use crate::expression::functions::testing::{Table, call, constant, outcome};
+
+    fn json(text: &str) -> Value {
+        Value::Json(std::sync::Arc::new(serde_json::from_str(text).expect("JSON")))
+    }
+
+    #[test]
+    fn items() {
+        let check = |value: Value, index: Value, expected: &str, or_default: &str| {
+            assert_eq!(outcome("get_item", [value.clone(), index.clone()]), expected);
+            assert_eq!(outcome("get_item_optional", [value, index, Value::None]), or_default);
+        };
+        let bounds = "Index: index out of bounds";
+        check("añb".into(), 1.into(), "\"ñ\"", "\"ñ\"");
+        check("añb".into(), (-3).into(), "\"a\"", "\"a\"");
+        check("añb".into(), 3.into(), bounds, "None");
+        check(Value::tuple([1.into(), 2.into()]), (-1).into(), "2", "2");
+        let document = json(r#"{"a": [1, null], "b": "x"}"#);
+        check(document.clone(), "b".into(), "\"x\"", "\"x\"");
+        check(document.clone(), "zz".into(), "null", "None");
+        check(document, 0.into(), "null", "None");
+        check(json("[1, null]"), 1.into(), "null", "null");
+        check(json("[1, null]"), (-1).into(), "null", "None");
+        let array = NdArray {
+            shape: [2, 2].into(),
+            elements: [1, 2, 3, 4].into(),
+        };
+        check(Value::IntArray(array.clone()), 1.into(), "[2] [3, 4]", "[2] [3, 4]");
+        check(Value::IntArray(array), 2.into(), bounds, "None");
+        assert_eq!(
+            outcome("get_item", [1.into(), 1.into()]),
+            "! unsupported operand types for get_item: int and int"
+        );
+    }
+
+    #[test]
+    fn a_constant_index_knows_the_type() {
+        let table = Table::new([(
+            DType::tuple([DType::Int, DType::Str]),
+            vec![Value::tuple([1.into(), "a".into()])],
+        )]);
+        let [a] = table.columns();
+        let second = call("get_item", [a.clone(), constant(-1)]).expect("fits");
+        assert_eq!(second.dtype(), &DType::Str);
+        assert_eq!(table.evaluate(&second).0, ["a".into()]);
+        let error = call("get_item", [a.clone(), constant(2)]).expect_err("out of range");
+        assert_eq!(
+            error.message,
+            "Index 2 out of range for a tuple of type tuple[int, str]."
+        );
+        let default = call("get_item_optional", [a, constant(2), constant(0.5)]).expect("fits");
+        assert_eq!(default.dtype(), &DType::Float);
+        assert_eq!(table.evaluate(&default).0, [0.5.into()]);
+    }
+
+    #[test]
+    fn the_default_of_a_list() {
+        let table = Table::new([(
+            DType::list(DType::Int),
+            vec![Value::tuple([]), Value::tuple([1.into()])],
+        )]);
+        let [a] = table.columns();
+        let item = call("get_item_optional", [a, constant(0), constant(7)]).expect("fits");
+        assert_eq!(item.dtype(), &DType::Int.optional());
+        assert_eq!(table.evaluate(&item).0, [7.into(), 1.into()]);
+    }
+}
