@@ -145,7 +145,7 @@ fn repeat_text(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column
     };
     let text = texts(text);
     text_column(evaluation.len, |row, out| {
-        let (text, times) = (text.at(row), int_at(times, row).unwrap_or(0).max(0) as usize);
+        let (text, times) = (text.at(row), int_at(Some(times), row).unwrap_or(0).max(0) as usize);
         if text.len().saturating_mul(times) > i32::MAX as usize {
             evaluation.fail(row, ErrorKind::Overflow, "the repeated str is longer than 2 GiB");
         } else if !text.is_empty() {

@@ -1,6 +1,6 @@
-//! `cast_int`, `cast_float`, `cast_bool`, `cast_str`, each also as `…_optional`, and `to_string`.
+//! `cast_int`, `cast_float`, `cast_bool`, `cast_str`, and `to_string`.
 //!
-//! The `…_optional` casts keep `None`; the others fail for it. A float is truncated to an `int` and saturates; text is
+//! Casts keep `None`; Python unwraps the result where the target excludes it. A float is truncated to an `int` and saturates; text is
 //! trimmed before it is parsed. `cast_str` writes floats without exponent or `.0`; `to_string` writes any value
 //! at all, floats as Rust's `{:?}`, and `None` as `None`.
 
@@ -9,49 +9,29 @@ use std::fmt::Write as _;
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Cells, Column, DType, Physical, Value, date_time_text};
 
-use super::kernels::{bool_column, float_column, floats, int_column, nones, text_column, texts, unary};
+use super::kernels::{bool_column, float_column, floats, int_column, text_column, texts, unary};
 use super::rules::{ANYTHING, arity, entry};
 use crate::error::{ErrorKind, PlanError, RowError};
 use crate::expression::{Evaluation, Function, Operand};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::new("cast_int", |dtypes| rule(dtypes, DType::Int, false), cast)
-        .taking_none()
-        .failing(),
-    Function::new("cast_float", |dtypes| rule(dtypes, DType::Float, false), cast)
-        .taking_none()
-        .failing(),
-    Function::new("cast_bool", |dtypes| rule(dtypes, DType::Bool, false), cast)
-        .taking_none()
-        .failing(),
-    Function::new("cast_str", |dtypes| rule(dtypes, DType::Str, false), cast)
-        .taking_none()
-        .failing(),
-    Function::new("cast_int_optional", |dtypes| rule(dtypes, DType::Int, true), cast).failing(),
-    Function::new("cast_float_optional", |dtypes| rule(dtypes, DType::Float, true), cast).failing(),
-    Function::new("cast_bool_optional", |dtypes| rule(dtypes, DType::Bool, true), cast).failing(),
-    Function::new("cast_str_optional", |dtypes| rule(dtypes, DType::Str, true), cast).failing(),
+    Function::new("cast_int", |dtypes| rule(dtypes, DType::Int), cast).failing(),
+    Function::new("cast_float", |dtypes| rule(dtypes, DType::Float), cast).failing(),
+    Function::new("cast_bool", |dtypes| rule(dtypes, DType::Bool), cast).failing(),
+    Function::new("cast_str", |dtypes| rule(dtypes, DType::Str), cast).failing(),
     entry!("to_string"(ANYTHING) -> DType::Str, to_string).taking_none(),
 ];
 
-fn rule(dtypes: &[DType], target: DType, optional: bool) -> Result<DType, PlanError> {
+fn rule(dtypes: &[DType], target: DType) -> Result<DType, PlanError> {
     arity("cast", dtypes, 1)?;
     match dtypes[0].required() {
-        DType::Bool | DType::Int | DType::Float | DType::Str | DType::Any | DType::None => {
-            Ok(if optional { target.optional() } else { target })
-        }
+        DType::Bool | DType::Int | DType::Float | DType::Str | DType::Any | DType::None => Ok(target),
         _ => Err(PlanError::mismatch(format!("{} cannot be cast to {target}", dtypes[0]))),
     }
 }
 
 fn cast(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
     let (operand, len, target) = (&arguments[0], evaluation.len, evaluation.dtype.physical());
-    if let Some(nones) = nones(operand, len) {
-        // Masked rows, which a cast that keeps `None` has here, do not fail.
-        for row in nones.set_indices() {
-            evaluation.fail(row, ErrorKind::Type, format!("expected {}, got None", evaluation.dtype));
-        }
-    }
     match (operand.cells().cells(), target) {
         (_, target) if operand.cells().physical() == target => operand.expanded(evaluation.dtype, len),
         (Cells::Int(_), Physical::Float) => float_column(unary(len, &floats(operand), |value| value)),
@@ -72,10 +52,7 @@ fn cast(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
         (Cells::Float(array), Physical::Str) => text_column(len, |row, out| {
             let _ = write!(out, "{}", array.value(operand.place(row)));
         }),
-        _ => evaluation.collect(|row| match operand.value(row) {
-            Value::None => Ok(Value::None),
-            value => cast_value(&value, target),
-        }),
+        _ => evaluation.collect(|row| cast_value(&operand.value(row), target)),
     }
 }
 
@@ -110,7 +87,11 @@ fn cast_value(value: &Value, target: Physical) -> Result<Value, RowError> {
         (Physical::Str, Value::Int(_) | Value::Bool(_)) => Ok(Value::str(&text_of(value))),
         (_, other) => Err(RowError::new(
             ErrorKind::Type,
-            format!("{} cannot be cast to {target:?}", other.type_name()),
+            format!(
+                "{} cannot be cast to {}",
+                other.type_name(),
+                format!("{target:?}").to_lowercase()
+            ),
         )),
     }
 }
@@ -240,7 +221,6 @@ mod tests {
         check("cast_int", true.into(), "1");
         check("cast_int", " 12 ".into(), "12");
         check("cast_int", "1.5".into(), "Value: Cannot cast to int from 1.5.");
-        check("cast_int", ().into(), "Type: expected int, got None");
         check("cast_float", 2.into(), "2.0");
         check("cast_float", " 1e5".into(), "100000.0");
         check("cast_float", "x".into(), "Value: Cannot cast to float from x.");
@@ -257,26 +237,22 @@ mod tests {
         check("cast_str", (-5).into(), "\"-5\"");
         check("cast_str", "a".into(), "\"a\"");
         check("cast_int", Value::Duration(1), "! Duration cannot be cast to int");
-        check("cast_int_optional", ().into(), "None");
-        check("cast_str_optional", 5.into(), "\"5\"");
+        check("cast_int", ().into(), "None");
     }
 
     #[test]
-    fn optional_casts_keep_none() {
+    fn none_is_kept() {
         let table = Table::new([(DType::Int.optional(), vec![1.into(), ().into()])]);
         let [a] = table.columns();
-        let kept = call("cast_float_optional", [a.clone()]).expect("fits");
-        assert_eq!(kept.dtype(), &DType::Float.optional());
-        assert_eq!(table.evaluate(&kept), (vec![1.0.into(), ().into()], vec![]));
-        let strict = call("cast_float", [a]).expect("fits");
-        assert_eq!(strict.dtype(), &DType::Float);
-        assert_eq!(
-            table.evaluate(&strict),
-            (
-                vec![1.0.into(), Value::Error],
-                vec!["Type: expected float, got None".to_owned()]
-            )
-        );
+        let floats = call("cast_float", [a]).expect("fits");
+        assert_eq!(floats.dtype(), &DType::Float.optional());
+        assert_eq!(table.evaluate(&floats), (vec![1.0.into(), ().into()], vec![]));
+        let table = Table::new([(DType::Any, vec!["2".into(), ().into(), true.into(), Value::Duration(1)])]);
+        let [a] = table.columns();
+        let ints = call("cast_int", [a]).expect("fits");
+        let (values, failures) = table.evaluate(&ints);
+        assert_eq!(values, [2.into(), ().into(), 1.into(), Value::Error]);
+        assert_eq!(failures, ["Type: Duration cannot be cast to int"]);
     }
 
     #[test]

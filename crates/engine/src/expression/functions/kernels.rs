@@ -281,9 +281,9 @@ pub(super) fn part_column<'a>(len: usize, part: impl Fn(usize) -> &'a str) -> Co
     Column::new(Cells::Str(builder.finish()))
 }
 
-/// The `int` of a row, or nothing for `None`; for optional arguments.
-pub(super) fn int_at(operand: &Operand, row: usize) -> Option<i64> {
-    match operand.value(row) {
+/// The `int` of a row; nothing for `None`, or if the argument is left out.
+pub(super) fn int_at(operand: Option<&Operand>, row: usize) -> Option<i64> {
+    match operand?.value(row) {
         Value::Int(value) => Some(value),
         _ => None,
     }

@@ -1,4 +1,4 @@
-//! The `dt.` family, second part: `dt.strftime` and `dt.strptime`.
+//! The `dt.` family, second part: `dt.strftime`, and `dt.strptime_naive` and `dt.strptime_utc`, whose format has a `%z`.
 //!
 //! Formats are chrono's, which are nearly Python's. Written `%f` has nine digits; read, it is a fraction of any
 //! number of digits. What a format says nothing about is as on 1900-01-01 at 00:00:00.
@@ -11,15 +11,14 @@ use chrono::{DateTime, NaiveTime};
 use towpath_types::{Column, DType, Physical, Value};
 
 use super::kernels::{Texts, ints, text_column, texts};
-use super::rules::{BOOL, MOMENT, STR, entry};
-use crate::error::{ErrorKind, PlanError, RowError};
+use super::rules::{MOMENT, STR, entry};
+use crate::error::{ErrorKind, RowError};
 use crate::expression::{Evaluation, Function, Operand};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry!("dt.strftime"(MOMENT, STR) -> DType::Str, strftime).failing(),
-    entry!("dt.strptime"(STR, STR, BOOL) -> DType::Any, strptime)
-        .failing()
-        .with_constants(strptime_rule),
+    entry!("dt.strptime_naive"(STR, STR) -> DType::DateTimeNaive, strptime).failing(),
+    entry!("dt.strptime_utc"(STR, STR) -> DType::DateTimeUtc, strptime).failing(),
 ];
 
 /// The items of a format; parsed once if all rows have the same.
@@ -67,17 +66,6 @@ fn strftime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
             out.clear();
         }
     })
-}
-
-/// Whether the texts contain a time zone decides about the type.
-fn strptime_rule(_: DType, _: &[DType], constants: &[Option<&Value>]) -> Result<DType, PlanError> {
-    match constants[2] {
-        Some(Value::Bool(true)) => Ok(DType::DateTimeUtc),
-        Some(Value::Bool(false)) => Ok(DType::DateTimeNaive),
-        _ => Err(PlanError::value(
-            "whether the texts of dt.strptime contain a time zone must be a constant",
-        )),
-    }
 }
 
 fn strptime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
@@ -218,8 +206,13 @@ mod tests {
     fn read(text: &str, format: &str, with_zone: bool) -> String {
         let table = Table::new([(DType::Str, vec![text.into()]), (DType::Str, vec![format.into()])]);
         let [texts, formats] = table.columns();
+        let name = if with_zone {
+            "dt.strptime_utc"
+        } else {
+            "dt.strptime_naive"
+        };
         let of = |format| {
-            let parsed = call("dt.strptime", [texts.clone(), format, constant(with_zone)]).expect("fits");
+            let parsed = call(name, [texts.clone(), format]).expect("fits");
             let (values, failures) = table.evaluate(&parsed);
             failures.into_iter().next().unwrap_or_else(|| show(&values[0]))
         };

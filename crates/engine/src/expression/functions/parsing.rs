@@ -1,33 +1,24 @@
 //! `str.parse_int`, `str.parse_float`, `str.parse_bool`: numbers and truth from text, trimmed.
 //!
-//! The last argument says whether what cannot be parsed is `None` rather than an error.
+//! What cannot be parsed is an error; for the `…_optional` functions it is `None`.
 
 use towpath_types::{Column, DType, Value};
 
 use super::kernels::texts;
-use super::rules::{ANYTHING, BOOL, STR, entry};
-use crate::error::{ErrorKind, PlanError, RowError};
+use super::rules::{ANYTHING, STR, entry};
+use crate::error::{ErrorKind, RowError};
 use crate::expression::{Evaluation, Function, Operand};
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    entry!("str.parse_int"(STR, BOOL) -> DType::Int.optional(), |a, e| parse(a, e, int))
-        .failing()
-        .with_constants(parsed),
-    entry!("str.parse_float"(STR, BOOL) -> DType::Float.optional(), |a, e| parse(a, e, float))
-        .failing()
-        .with_constants(parsed),
-    entry!("str.parse_bool"(STR, ANYTHING, ANYTHING, BOOL) -> DType::Bool.optional(), parse_bool)
-        .failing()
-        .with_constants(parsed),
+    entry!("str.parse_int"(STR) -> DType::Int, |a, e| parse(a, e, int, false)).failing(),
+    entry!("str.parse_int_optional"(STR) -> DType::Int.optional(), |a, e| parse(a, e, int, true)),
+    entry!("str.parse_float"(STR) -> DType::Float, |a, e| parse(a, e, float, false)).failing(),
+    entry!("str.parse_float_optional"(STR) -> DType::Float.optional(), |a, e| parse(a, e, float, true)),
+    entry!("str.parse_bool"(STR, ANYTHING, ANYTHING) -> DType::Bool, |a, e| parse_bool(a, e, false)).failing(),
+    entry!("str.parse_bool_optional"(STR, ANYTHING, ANYTHING) -> DType::Bool.optional(), |a, e| {
+        parse_bool(a, e, true)
+    }),
 ];
-
-/// The type of the result, which holds no `None` if that is not asked for.
-fn parsed(general: DType, _: &[DType], constants: &[Option<&Value>]) -> Result<DType, PlanError> {
-    Ok(match constants.last() {
-        Some(Some(Value::Bool(false))) => general.required().clone(),
-        _ => general,
-    })
-}
 
 fn cannot(text: &str, target: &str, why: &str) -> RowError {
     RowError::new(ErrorKind::Value, format!("cannot parse {text:?} to {target}{why}"))
@@ -47,11 +38,15 @@ fn float(text: &str) -> Result<Value, RowError> {
         .map_err(|error: std::num::ParseFloatError| cannot(text, "float", &format!(": {error}")))
 }
 
-fn parse(arguments: &[Operand], evaluation: &mut Evaluation<'_>, parse: fn(&str) -> Result<Value, RowError>) -> Column {
+fn parse(
+    arguments: &[Operand],
+    evaluation: &mut Evaluation<'_>,
+    parse: fn(&str) -> Result<Value, RowError>,
+    optional: bool,
+) -> Column {
     let text = texts(&arguments[0]);
-    let optional = &arguments[1];
     evaluation.collect(|row| match parse(text.at(row)) {
-        Err(_) if optional.value(row) == Value::Bool(true) => Ok(Value::None),
+        Err(_) if optional => Ok(Value::None),
         result => result,
     })
 }
@@ -64,7 +59,7 @@ fn contains(values: &Value, text: &str) -> bool {
     }
 }
 
-fn parse_bool(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
+fn parse_bool(arguments: &[Operand], evaluation: &mut Evaluation<'_>, optional: bool) -> Column {
     let text = texts(&arguments[0]);
     evaluation.collect(|row| {
         let word = text.at(row).trim().to_lowercase();
@@ -72,7 +67,7 @@ fn parse_bool(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column 
             Ok(Value::Bool(true))
         } else if contains(&arguments[2].value(row), &word) {
             Ok(Value::Bool(false))
-        } else if arguments[3].value(row) == Value::Bool(true) {
+        } else if optional {
             Ok(Value::None)
         } else {
             Err(cannot(text.at(row), "bool", ""))
@@ -82,21 +77,24 @@ fn parse_bool(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column 
 
 #[cfg(test)]
 mod tests {
-    use towpath_types::{DType, Value};
+    use towpath_types::Value;
 
-    use crate::expression::Expression;
-    use crate::expression::functions::testing::{Table, call, constant, outcome};
+    use crate::expression::functions::testing::outcome;
 
     #[test]
     fn numbers() {
         let check = |name: &str, text: &str, expected: &str| {
-            assert_eq!(outcome(name, [text.into(), false.into()]), expected, "{name} {text:?}");
+            assert_eq!(outcome(name, [text.into()]), expected, "{name} {text:?}");
             let or_none = if expected.starts_with("Value") {
                 "None"
             } else {
                 expected
             };
-            assert_eq!(outcome(name, [text.into(), true.into()]), or_none, "{name} {text:?}");
+            assert_eq!(
+                outcome(&format!("{name}_optional"), [text.into()]),
+                or_none,
+                "{name} {text:?}"
+            );
         };
         check("str.parse_int", " +12 ", "12");
         check("str.parse_int", "-0", "0");
@@ -128,34 +126,17 @@ mod tests {
     fn truth() {
         let parse = |text: &str, optional: bool| {
             let words = |words: [&str; 2]| Value::tuple(words.map(Value::from));
-            outcome(
-                "str.parse_bool",
-                [
-                    text.into(),
-                    words(["true", "ON"]),
-                    words(["false", "off"]),
-                    optional.into(),
-                ],
-            )
+            let name = if optional {
+                "str.parse_bool_optional"
+            } else {
+                "str.parse_bool"
+            };
+            outcome(name, [text.into(), words(["true", "ON"]), words(["false", "off"])])
         };
         assert_eq!(parse(" TRUE ", false), "true");
         assert_eq!(parse("on", false), "true");
         assert_eq!(parse("off", false), "false");
         assert_eq!(parse("t", true), "None");
         assert_eq!(parse("t", false), "Value: cannot parse \"t\" to bool");
-    }
-
-    #[test]
-    fn the_type_tells_whether_none_is_possible() {
-        let table = Table::new([(DType::Str, vec!["1".into()])]);
-        let parse = |optional: bool| {
-            let [a]: [Expression; 1] = table.columns();
-            call("str.parse_int", [a, constant(optional)])
-                .expect("fits")
-                .dtype()
-                .clone()
-        };
-        assert_eq!(parse(false), DType::Int);
-        assert_eq!(parse(true), DType::Int.optional());
     }
 }

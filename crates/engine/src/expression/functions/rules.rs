@@ -46,14 +46,16 @@ impl Parameter {
     }
 }
 
-/// Checks the arguments of a function with a fixed list of parameters.
+/// Checks the arguments of a function with a fixed list of parameters. Those at the end that may be `None`
+/// may also be left out.
 pub(super) fn check(name: &str, dtypes: &[DType], parameters: &[Parameter]) -> Result<(), PlanError> {
-    arity(name, dtypes, parameters.len())?;
-    if parameters
-        .iter()
-        .zip(dtypes)
-        .all(|(parameter, dtype)| parameter.accepts(dtype))
-    {
+    let left_out = parameters.get(dtypes.len()..).unwrap_or_default();
+    let may_be_left_out = |parameter: &Parameter| matches!(parameter, Parameter::OrNone(_));
+    if dtypes.len() > parameters.len() || !left_out.iter().all(may_be_left_out) {
+        arity(name, dtypes, parameters.len())?;
+    }
+    let fits = |(parameter, dtype): (&Parameter, &DType)| parameter.accepts(dtype);
+    if parameters.iter().zip(dtypes).all(fits) {
         Ok(())
     } else {
         Err(unsupported(name, dtypes))
