@@ -18,7 +18,7 @@
 //! | `get_item` | a tuple, list, array, `str`, `Json` or `Any`; the index |
 //! | `get_item_optional` | the same; the index; the default |
 //! | `cast_int` `cast_float` `cast_bool` `cast_str` | `bool`, `int`, `float`, `str` or `Any`; `None` is kept |
-//! | `as_int` `as_float` `as_str` `as_bool` | `Json`; the result is optional |
+//! | `as_int` `as_float` `as_str` `as_bool` | `Json` or `None`; the result is optional |
 //! | `str.lower` `str.upper` `str.title` `str.swapcase` `str.reversed` `str.len` | text |
 //! | `str.strip` | text, \[characters\] |
 //! | `str.count` `str.find` `str.rfind` | text, part, \[start\], \[end\] |

@@ -22,7 +22,6 @@ pub(super) enum Parameter {
     Anything,
 }
 
-pub(super) const BOOL: Parameter = Parameter::Is(DType::Bool);
 pub(super) const INT: Parameter = Parameter::Is(DType::Int);
 pub(super) const STR: Parameter = Parameter::Is(DType::Str);
 pub(super) const NAIVE: Parameter = Parameter::Is(DType::DateTimeNaive);
