@@ -90,7 +90,7 @@ impl JsonRowParser {
             self.read_any(line)?;
         }
         for (cell, wanted) in self.cells.iter_mut().zip(&self.wanted) {
-            if *cell == Cell::Absent {
+            if matches!(cell, Cell::Absent) {
                 *cell = match &wanted.default {
                     Some(default) => Cell::from(default.clone()),
                     None => return Err(missing(wanted, line)),
@@ -103,7 +103,9 @@ impl JsonRowParser {
     /// Reads a flat object; `None` if it is not as plain as most are.
     fn read_flat(&mut self, line: &str) -> Option<()> {
         let bytes = line.as_bytes();
-        self.cells.fill(Cell::Absent);
+        for cell in &mut self.cells {
+            *cell = Cell::Absent;
+        }
         let mut at = after(bytes, skip_space(bytes, 0), b'{')?;
         at = skip_space(bytes, at);
         if bytes.get(at) == Some(&b'}') {
@@ -131,7 +133,7 @@ impl JsonRowParser {
                 _ => return None,
             };
             if let Some(field) = field {
-                self.cells[field] = flat_cell(line, at, end, &self.wanted[field].dtype)?;
+                read_flat_cell(line, at, end, &self.wanted[field].dtype, &mut self.cells[field])?;
             }
             at = skip_space(bytes, end);
             match bytes.get(at)? {
@@ -277,26 +279,24 @@ fn may_overflow(number: &[u8]) -> bool {
     number.len() > 300 || number.iter().any(|byte| matches!(byte, b'e' | b'E'))
 }
 
-/// A plain value as a cell; `None` if that is not obvious.
+/// Reads a plain value; `None` if it is not obvious.
 #[inline]
-fn flat_cell(line: &str, start: usize, end: usize, dtype: &DType) -> Option<Cell> {
+fn read_flat_cell(line: &str, start: usize, end: usize, dtype: &DType, cell: &mut Cell) -> Option<()> {
     let text = &line[start..end];
-    match (text.as_bytes()[0], dtype.required()) {
-        (b'"', DType::Str | DType::Any) => Some(Cell::Text {
+    *cell = match (text.as_bytes()[0], dtype.required()) {
+        (b'"', DType::Str | DType::Any) => Cell::Text {
             start: start + 1,
             end: end - 1,
-        }),
-        (b't', DType::Bool | DType::Any) => Some(Cell::Bool(true)),
-        (b'f', DType::Bool | DType::Any) => Some(Cell::Bool(false)),
-        (b'n', _) if dtype.is_optional() => Some(Cell::None),
+        },
+        (b't', DType::Bool | DType::Any) => Cell::Bool(true),
+        (b'f', DType::Bool | DType::Any) => Cell::Bool(false),
+        (b'n', _) if dtype.is_optional() => Cell::None,
         // `-0` is a float to a parser of JSON.
-        (b'-' | b'0'..=b'9', DType::Int) if text != "-0" => parse_int(text).ok().map(Cell::Int),
-        (b'-' | b'0'..=b'9', DType::Float) => parse_float(text)
-            .ok()
-            .filter(|value| value.is_finite())
-            .map(Cell::Float),
-        _ => None,
-    }
+        (b'-' | b'0'..=b'9', DType::Int) if text != "-0" => Cell::Int(parse_int(text).ok()?),
+        (b'-' | b'0'..=b'9', DType::Float) => Cell::Float(parse_float(text).ok().filter(|value| value.is_finite())?),
+        _ => return None,
+    };
+    Some(())
 }
 
 #[cfg(test)]

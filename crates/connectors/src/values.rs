@@ -23,8 +23,8 @@ pub(crate) enum Cell {
         start: usize,
         end: usize,
     },
-    /// Anything else.
-    Value(Value),
+    /// Anything else; boxed, so that cells are small.
+    Value(Box<Value>),
 }
 
 impl From<Value> for Cell {
@@ -34,7 +34,7 @@ impl From<Value> for Cell {
             Value::Bool(value) => Cell::Bool(value),
             Value::Int(value) => Cell::Int(value),
             Value::Float(value) => Cell::Float(value),
-            value => Cell::Value(value),
+            value => Cell::Value(Box::new(value)),
         }
     }
 }

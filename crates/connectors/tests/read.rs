@@ -308,3 +308,23 @@ fn a_run_that_fails_ends_a_source_that_follows() {
         .expect_err("it failed");
     assert_eq!(error.message, "enough");
 }
+
+#[test]
+fn a_file_that_grows_is_continued_and_one_that_is_rewritten_is_replaced() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("log.csv");
+    fs::write(&path, "\u{feff}b,a\nx,1\n").expect("a file");
+    let (run, capture) = follow(&path, csv());
+    wait_for(&capture, &["1|x"]);
+    let mut file = fs::OpenOptions::new().append(true).open(&path).expect("it is there");
+    file.write_all(b"y,2\n\"z\n").expect("it is written");
+    wait_for(&capture, &["1|x", "2|y"]);
+    file.write_all(b"\",3\nbad,row\n").expect("it is written");
+    wait_for(&capture, &["1|x", "2|y", "3|z\n"]);
+    let growing = capture.seen.lock().expect("nobody panics with the lock").len();
+    assert_eq!(growing, 3, "nothing was read twice");
+    fs::write(&path, "b,a\nx,1\nY,2\nz,3\n and it is longer than before,4\n").expect("it is rewritten");
+    wait_for(&capture, &["1|x", "2|Y", "3|z", "4| and it is longer than before"]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+}

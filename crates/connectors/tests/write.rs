@@ -28,7 +28,10 @@ fn updates(rows: &[(u128, &str, i64)]) -> Batch {
     )
 }
 
-fn script(commits: &[&[&[(u128, &str, i64)]]], promises: bool) -> Arc<Script> {
+/// Commits of batches of updates.
+type Commits<'a> = &'a [&'a [&'a [(u128, &'a str, i64)]]];
+
+fn script(commits: Commits<'_>, promises: bool) -> Arc<Script> {
     Arc::new(Script {
         columns: vec![DType::Str],
         commits: commits

@@ -6,9 +6,13 @@
 use std::io::{self, Read};
 
 use arrow_buffer::Buffer;
+use xxhash_rust::xxh3::Xxh3;
 
 /// The usual size of a block.
 const BLOCK_BYTES: usize = 1 << 20;
+
+/// The byte order mark.
+const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A record must fit in memory, and places in a block in 32 bits.
 const LONGEST_RECORD: usize = 1 << 30;
@@ -39,23 +43,82 @@ impl Block {
     }
 }
 
+/// How far a file has been read, and what stood there.
+#[derive(Clone)]
+pub(crate) struct Prefix {
+    bytes: u64,
+    hash: Xxh3,
+}
+
+impl Prefix {
+    fn add(&mut self, bytes: &[u8]) {
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
+    }
+
+    /// Reads as many bytes as had been read, and says whether they are the same.
+    fn is_prefix_of(&self, input: &mut impl Read) -> io::Result<bool> {
+        let mut hash = Xxh3::new();
+        let mut rest = self.bytes;
+        let mut bytes = vec![0; 1 << 16];
+        while rest > 0 {
+            let wanted = bytes.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
+            let read = input.read(&mut bytes[..wanted])?;
+            if read == 0 {
+                return Ok(false);
+            }
+            hash.update(&bytes[..read]);
+            rest -= read as u64;
+        }
+        Ok(hash.digest128() == self.hash.digest128())
+    }
+}
+
 /// Reads a file in blocks.
-#[derive(Debug)]
 pub(crate) struct Blocks<R> {
     input: R,
     rest: Vec<u8>,
     is_first: bool,
     is_at_end: bool,
+    /// What has been consumed, if that is to be known.
+    prefix: Option<Prefix>,
 }
 
 impl<R: Read> Blocks<R> {
-    pub(crate) fn new(input: R) -> Self {
+    /// Reads from the start; with `keeps_prefix` the reading can be resumed when the file has grown.
+    pub(crate) fn new(input: R, keeps_prefix: bool) -> Self {
         Self {
             input,
             rest: Vec::new(),
             is_first: true,
             is_at_end: false,
+            prefix: keeps_prefix.then(|| Prefix {
+                bytes: 0,
+                hash: Xxh3::new(),
+            }),
         }
+    }
+
+    /// Goes on after `prefix`, or says that the file no longer begins with it.
+    pub(crate) fn resume(mut input: R, prefix: Prefix) -> io::Result<Option<Self>> {
+        let is_same = prefix.is_prefix_of(&mut input)?;
+        Ok(is_same.then_some(Self {
+            input,
+            rest: Vec::new(),
+            is_first: prefix.bytes == 0,
+            is_at_end: false,
+            prefix: Some(prefix),
+        }))
+    }
+
+    /// Whether something was not consumed.
+    pub(crate) fn has_rest(&self) -> bool {
+        !self.rest.is_empty()
+    }
+
+    /// What has been consumed.
+    pub(crate) fn into_prefix(self) -> Option<Prefix> {
+        self.prefix
     }
 
     /// The next block, if there is one. A byte order mark at the start of the file is no part of it.
@@ -78,14 +141,22 @@ impl<R: Read> Blocks<R> {
         let read = (&mut self.input).take(wanted as u64).read_to_end(&mut bytes)?;
         self.is_at_end = read < wanted;
         let buffer = Buffer::from_vec(bytes);
-        let is_marked = std::mem::take(&mut self.is_first) && buffer.starts_with(b"\xef\xbb\xbf");
-        let buffer = if is_marked { buffer.slice(3) } else { buffer };
+        let is_marked = self.is_first && buffer.starts_with(MARK);
+        let buffer = if is_marked { buffer.slice(MARK.len()) } else { buffer };
+        if let Some(prefix) = self.prefix.as_mut().filter(|_| is_marked) {
+            prefix.add(MARK);
+        }
+        self.is_first = false;
         let is_last = self.is_at_end;
         Ok(Some(Block { buffer, is_last }))
     }
 
     /// Begins the next block with what follows the first `consumed` bytes of this one.
-    pub(crate) fn keep_rest(&mut self, block: &Block, consumed: usize) {
-        self.rest = block.bytes()[consumed..].to_vec();
+    pub(crate) fn consume(&mut self, block: &Block, consumed: usize) {
+        let (consumed, rest) = block.bytes().split_at(consumed);
+        self.rest = rest.to_vec();
+        if let Some(prefix) = &mut self.prefix {
+            prefix.add(consumed);
+        }
     }
 }

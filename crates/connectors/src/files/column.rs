@@ -104,7 +104,7 @@ impl BlockColumn {
 fn push_rare(layout: &mut Layout, nones: &mut Vec<usize>, cell: &Cell) {
     match (layout, cell) {
         (Layout::Float(values), Cell::Int(value)) => values.push(*value as f64),
-        (Layout::Text(views, copies), Cell::Value(Value::Str(text))) => {
+        (Layout::Text(views, copies), Cell::Value(value)) if let Value::Str(text) = &**value => {
             views.push(make_view(text.as_bytes(), COPIES, copies.len() as u32));
             copies.extend_from_slice(text.as_bytes());
         }

@@ -3,7 +3,8 @@
 //! The follower looks at all files from time to time, and at once when the operating system tells of a change,
 //! and compares what it finds with what it knows, by size and time of change. The rows of every file are kept:
 //! when the file is gone they are removed, and when it has changed it is read again, and the difference goes out
-//! in one batch, so that nobody sees half of a change.
+//! in one batch, so that nobody sees half of a change. A file that has only grown, as logs do, is not parsed
+//! again: a hash tells that it still begins with what has been read, and only what follows is read.
 //!
 //! A last line without an end may be half of a line that is still being written. It waits until the file has
 //! not changed for a second, or the source is stopped.
@@ -18,7 +19,7 @@ use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 
 use super::listing::Found;
-use super::reader::{Completeness, Halt, Reader};
+use super::reader::{Halt, Progress, ReadEnd, Reader};
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -34,8 +35,27 @@ struct Known {
     stamp: (u64, Option<SystemTime>),
     /// When the stamp was first seen.
     since: Instant,
-    completeness: Completeness,
+    /// Whether a last record without an end was left out.
+    is_partial: bool,
+    progress: Option<Progress>,
     rows: Vec<Batch>,
+}
+
+impl Known {
+    fn new(stamp: (u64, Option<SystemTime>), since: Instant, end: ReadEnd, rows: Vec<Batch>) -> Self {
+        let (is_partial, progress) = match end {
+            ReadEnd::Whole(progress) => (false, progress),
+            ReadEnd::BeforeLast(progress) => (true, progress),
+            ReadEnd::Changed => (true, None),
+        };
+        Self {
+            stamp,
+            since,
+            is_partial,
+            progress,
+            rows,
+        }
+    }
 }
 
 /// See the module.
@@ -124,62 +144,84 @@ impl<'a> Follower<'a> {
     fn update(&mut self, file: &Found, is_last: bool) -> Result<bool, Stopped> {
         let stamp = file.stamp();
         let now = Instant::now();
-        let known = self.known.get(&file.path);
-        let is_same = known.is_some_and(|known| known.stamp == stamp);
-        let since = known.filter(|_| is_same).map_or(now, |known| known.since);
-        let stands_still = is_last || now - since >= STANDSTILL || self.is_old(stamp.1);
-        match known {
-            Some(known) if is_same && (known.completeness == Completeness::Whole || !stands_still) => return Ok(false),
-            _ => {}
+        let known = self.known.get_mut(&file.path);
+        let is_same = known.as_ref().is_some_and(|known| known.stamp == stamp);
+        let since = known.as_ref().filter(|_| is_same).map_or(now, |known| known.since);
+        let stands_still = is_last || now - since >= STANDSTILL || self.reader.is_old(stamp.1);
+        let Some(known) = known else {
+            let (end, rows) = self.read(file, None, stands_still, true)?;
+            self.known
+                .insert(file.path.clone(), Known::new(stamp, since, end, rows));
+            return Ok(true);
+        };
+        if is_same && !(known.is_partial && stands_still) {
+            return Ok(false);
         }
-        let old = known.map(|known| known.rows.clone());
+        if let Some(progress) = known.progress.take() {
+            let mut old = std::mem::take(&mut known.rows);
+            let (end, rows) = self.read(file, Some(progress), stands_still, true)?;
+            let has_grown = !matches!(end, ReadEnd::Changed);
+            let has_rows = !rows.is_empty();
+            old.extend(rows);
+            self.known.insert(file.path.clone(), Known::new(stamp, since, end, old));
+            if has_grown {
+                return Ok(has_rows);
+            }
+        }
+        let (end, rows) = self.read(file, None, stands_still, false)?;
+        let known = Known::new(stamp, since, end, rows);
+        let mut change: Vec<Batch> = known.rows.clone();
+        if let Some(old) = self.known.insert(file.path.clone(), known) {
+            change.splice(0..0, old.rows.iter().map(Batch::negated));
+        }
+        self.send(Batch::concat(&change).consolidated())?;
+        Ok(true)
+    }
+
+    /// Reads a file, or what follows in it; also sends the rows if `sends`.
+    fn read(
+        &mut self,
+        file: &Found,
+        progress: Option<Progress>,
+        to_the_end: bool,
+        sends: bool,
+    ) -> Result<(ReadEnd, Vec<Batch>), Stopped> {
         let mut rows = Vec::new();
         let queue = Arc::clone(&self.reader.context.queue);
-        let result = self.reader.read_file(file, stands_still, |batch| {
+        let result = self.reader.read_file(file, progress, to_the_end, |batch| {
             rows.push(batch.clone());
-            if old.is_none() {
+            if sends {
                 queue.push(batch)?;
                 queue.wait_for_space()?;
             }
             Ok(())
         });
-        let completeness = match result {
-            Ok(completeness) => completeness,
-            Err(Halt::Stopped) => return Err(Stopped),
+        match result {
+            Ok(end) => Ok((end, rows)),
+            Err(Halt::Stopped) => Err(Stopped),
             Err(Halt::Unreadable(error)) => {
                 if error.kind() != std::io::ErrorKind::NotFound {
                     tracing::error!(target: "pathway", "{}: cannot read {}: {error}", self.reader.source.name, file.shown);
                 }
-                // What has been sent of a new file stays until it can be read, or is gone.
-                Completeness::Whole
+                // What can be read of it is its rows until it changes, or is gone.
+                Ok((ReadEnd::Whole(None), rows))
             }
-        };
-        if let Some(old) = old {
-            let mut change: Vec<Batch> = old.iter().map(Batch::negated).collect();
-            change.extend(rows.iter().cloned());
-            self.send(Batch::concat(&change).consolidated())?;
         }
-        let known = Known {
-            stamp,
-            since,
-            completeness,
-            rows,
-        };
-        self.known.insert(file.path.clone(), known);
-        Ok(true)
-    }
-
-    /// Whether a file was last changed long before it was first seen.
-    fn is_old(&self, modified: Option<SystemTime>) -> bool {
-        let Some(Ok(modified)) = modified.map(|time| time.duration_since(SystemTime::UNIX_EPOCH)) else {
-            return false;
-        };
-        let now = Duration::from_millis(self.reader.context.clock.unix_milliseconds());
-        now.checked_sub(modified).is_some_and(|age| age >= STANDSTILL)
     }
 
     fn send(&self, batch: Batch) -> Result<(), Stopped> {
         self.reader.context.queue.push(batch)?;
         self.reader.context.queue.wait_for_space()
+    }
+}
+
+impl Reader {
+    /// Whether a file was last changed long before it was first seen.
+    fn is_old(&self, modified: Option<SystemTime>) -> bool {
+        let Some(Ok(modified)) = modified.map(|time| time.duration_since(SystemTime::UNIX_EPOCH)) else {
+            return false;
+        };
+        let now = Duration::from_millis(self.context.clock.unix_milliseconds());
+        now.checked_sub(modified).is_some_and(|age| age >= STANDSTILL)
     }
 }

@@ -11,7 +11,7 @@ use towpath_engine::source::Stopped;
 use towpath_engine::{EngineError, SourceContext, SourceHandle};
 use towpath_types::{Batch, Field};
 
-use super::block::{Block, Blocks};
+use super::block::{Block, Blocks, Prefix};
 use super::csv::CsvFormat;
 use super::follow::Follower;
 use super::lines::Lines;
@@ -106,13 +106,21 @@ impl From<io::Error> for Halt {
     }
 }
 
-/// How a file was read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Completeness {
-    /// To its end.
-    Whole,
-    /// Up to a last line that has no end yet.
-    WithoutLastLine,
+/// Where the reading of a file can go on when more has been written to its end.
+pub(crate) struct Progress {
+    format: Box<dyn RecordFormat>,
+    prefix: Prefix,
+    position: (u64, u64),
+}
+
+/// How the reading of a file ended.
+pub(crate) enum ReadEnd {
+    /// At the end of the file.
+    Whole(Option<Progress>),
+    /// Before a last record without an end.
+    BeforeLast(Option<Progress>),
+    /// What has been read before is not there any more; nothing was read.
+    Changed,
 }
 
 /// A source at work, seen from its own thread.
@@ -170,7 +178,7 @@ impl Reader {
                 queue.push(batch)?;
                 queue.wait_for_space()
             };
-            match self.read_file(&file, true, send) {
+            match self.read_file(&file, None, true, send) {
                 Ok(_) => {}
                 Err(Halt::Stopped) => break,
                 Err(Halt::Unreadable(error)) => {
@@ -182,13 +190,15 @@ impl Reader {
         Ok(())
     }
 
-    /// Reads one file and sends its batches; a last line without an end is read only `to_the_end`.
+    /// Reads one file, or what follows in it after some progress, and sends the batches. A last record without an
+    /// end is read only `to_the_end`.
     pub(crate) fn read_file(
         &mut self,
         file: &Found,
+        progress: Option<Progress>,
         to_the_end: bool,
         mut send: impl FnMut(Batch) -> Result<(), Stopped>,
-    ) -> Result<Completeness, Halt> {
+    ) -> Result<ReadEnd, Halt> {
         let fields: Vec<Field> = self
             .layout
             .fields
@@ -206,48 +216,80 @@ impl Reader {
             count: &mut self.rejected,
         };
         let mut rows = Rows::new(&self.source, &self.layout, &file.shown, metadata, rejections);
-        let mut format: Box<dyn RecordFormat> = match &self.source.format {
-            FileFormat::Csv(settings) => Box::new(CsvFormat::new(settings.clone(), &fields)),
-            FileFormat::JsonLines(paths) => Box::new(JsonRowParser::with_paths(&fields, paths)),
-            FileFormat::Plaintext => Box::new(Lines {
-                is_read: !fields.is_empty(),
-            }),
-            FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => {
-                let mut content = Vec::new();
-                if !matches!(self.source.format, FileFormat::OnlyMetadata) {
-                    File::open(&file.path)?.read_to_end(&mut content)?;
-                }
-                push_file(&self.source.format, content, &fields, &mut rows);
-                for batch in rows.take_batches() {
-                    send(batch)?;
-                }
-                return Ok(Completeness::Whole);
+        let is_static = self.source.mode == ReadMode::Static;
+        let (mut format, mut blocks) = if let Some(progress) = progress {
+            let Some(blocks) = Blocks::resume(File::open(&file.path)?, progress.prefix)? else {
+                return Ok(ReadEnd::Changed);
+            };
+            rows.resume(progress.position);
+            (progress.format, blocks)
+        } else if let Some(format) = record_format(&self.source.format, &fields) {
+            // The metadata of all rows changes when the file grows.
+            let can_go_on = !is_static && !self.source.with_metadata;
+            (format, Blocks::new(File::open(&file.path)?, can_go_on))
+        } else {
+            let mut content = Vec::new();
+            if !matches!(self.source.format, FileFormat::OnlyMetadata) {
+                File::open(&file.path)?.read_to_end(&mut content)?;
             }
+            push_file(&self.source.format, content, &fields, &mut rows);
+            for batch in rows.take_batches() {
+                send(batch)?;
+            }
+            return Ok(ReadEnd::Whole(None));
         };
-        let mut blocks = Blocks::new(File::open(&file.path)?);
-        while let Some(mut block) = blocks.next_block()? {
-            if self.signal.is_stopped() && to_the_end && self.source.mode == ReadMode::Static {
+        let mut last = None;
+        while let Some(Block { buffer, is_last }) = blocks.next_block()? {
+            if is_static && self.signal.is_stopped() {
                 return Err(Halt::Stopped);
             }
-            let is_last = block.is_last;
-            block.is_last &= to_the_end;
+            let block = Block { buffer, is_last: false };
             rows.begin_block(&block.buffer);
             let consumed = format.parse(&block, &mut rows);
             rows.end_block(consumed);
             for batch in rows.take_batches() {
                 send(batch)?;
             }
-            if is_last {
-                let is_whole = consumed == block.bytes().len();
-                return Ok(if is_whole {
-                    Completeness::Whole
-                } else {
-                    Completeness::WithoutLastLine
-                });
+            blocks.consume(&block, consumed);
+            if is_last && consumed < block.bytes().len() {
+                last = Some(block.buffer.slice(consumed));
             }
-            blocks.keep_rest(&block, consumed);
         }
-        Ok(Completeness::Whole)
+        let Some(buffer) = last.filter(|_| to_the_end) else {
+            let has_rest = blocks.has_rest();
+            let position = rows.position();
+            let progress = blocks.into_prefix().map(|prefix| Progress {
+                format,
+                prefix,
+                position,
+            });
+            return Ok(if has_rest {
+                ReadEnd::BeforeLast(progress)
+            } else {
+                ReadEnd::Whole(progress)
+            });
+        };
+        rows.begin_block(&buffer);
+        let block = Block { buffer, is_last: true };
+        let consumed = format.parse(&block, &mut rows);
+        rows.end_block(consumed);
+        for batch in rows.take_batches() {
+            send(batch)?;
+        }
+        // What is written next may belong to the last record.
+        Ok(ReadEnd::Whole(None))
+    }
+}
+
+/// What cuts a file into records; `None` if the file is one record.
+fn record_format(format: &FileFormat, fields: &[Field]) -> Option<Box<dyn RecordFormat>> {
+    match format {
+        FileFormat::Csv(settings) => Some(Box::new(CsvFormat::new(settings.clone(), fields))),
+        FileFormat::JsonLines(paths) => Some(Box::new(JsonRowParser::with_paths(fields, paths))),
+        FileFormat::Plaintext => Some(Box::new(Lines {
+            is_read: !fields.is_empty(),
+        })),
+        FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => None,
     }
 }
 
@@ -302,7 +344,7 @@ pub(crate) mod tests {
         let mut rows = Vec::new();
         for file in source.location.list() {
             reader
-                .read_file(&file, true, |batch| {
+                .read_file(&file, None, true, |batch| {
                     rows.extend((0..batch.len()).map(|row| batch.row(row)));
                     Ok(())
                 })

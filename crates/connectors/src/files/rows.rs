@@ -110,6 +110,17 @@ impl<'a> Rows<'a> {
         }
     }
 
+    /// How many records there were, and the number of the line where the next begins.
+    pub(crate) fn position(&self) -> (u64, u64) {
+        (self.next_ordinal, self.line.1)
+    }
+
+    /// Goes on where another reading of the file has ended.
+    pub(crate) fn resume(&mut self, (ordinal, line): (u64, u64)) {
+        self.next_ordinal = ordinal;
+        self.line = (0, line);
+    }
+
     /// What comes now stands in `block`.
     pub(crate) fn begin_block(&mut self, block: &Buffer) {
         self.block = block.clone();

@@ -11,9 +11,9 @@ use crate::values::Cell;
 /// Makes the row of a file with this content.
 pub(crate) fn push_file(format: &FileFormat, content: Vec<u8>, fields: &[Field], rows: &mut Rows<'_>) {
     let cell = match format {
-        FileFormat::Binary => Cell::Value(Value::Bytes(Arc::from(content))),
+        FileFormat::Binary => Cell::from(Value::Bytes(Arc::from(content))),
         FileFormat::PlaintextByFile => match std::str::from_utf8(&content) {
-            Ok(text) => Cell::Value(Value::str(text.trim())),
+            Ok(text) => Cell::from(Value::str(text.trim())),
             Err(error) => {
                 rows.reject_file(&format!("no valid UTF-8: {error}"));
                 return;

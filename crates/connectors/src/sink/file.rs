@@ -229,7 +229,7 @@ fn writable(batch: &Batch, reporter: &Reporter) -> Result<Batch, EngineError> {
         .columns()
         .iter()
         .any(|column| matches!(column.cells(), Cells::Any(_)));
-    if !has_errors && !(has_values && (0..batch.len()).any(unknown)) {
+    if !(has_errors || has_values && (0..batch.len()).any(unknown)) {
         return Ok(batch.clone());
     }
     let mut rows = Vec::with_capacity(batch.len());
