@@ -1,0 +1,14 @@
+"""Every test begins with an empty graph."""
+
+from collections.abc import Iterator
+
+import pytest
+
+import pathway as pw
+
+
+@pytest.fixture(autouse=True)
+def empty_graph() -> Iterator[None]:
+    pw.testing.reset()
+    yield
+    pw.testing.reset()

@@ -1,0 +1,143 @@
+"""csv files, in and out."""
+
+import pathlib
+from typing import Any
+
+import pytest
+
+import pathway as pw
+
+SILENT = pw.MonitoringLevel.NONE
+
+
+class City(pw.Schema):
+    name: str
+    people: int
+
+
+def rows(table: Any) -> list[dict[str, Any]]:
+    return sorted((update.row for update in pw.testing.capture(table)), key=str)
+
+
+def test_columns_are_found_by_name(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_text('people,river,name\n5,Ob,"A, B"\n')
+    (tmp_path / "b.csv").write_text('name,people\n"say ""hi""",7\n')
+    table = pw.io.csv.read(tmp_path, schema=City, mode="static")
+    assert rows(table) == [{"name": "A, B", "people": 5}, {"name": 'say "hi"', "people": 7}]
+
+
+def test_settings(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("# from 1990\nname;people\n'A;B';5\n")
+    settings = pw.io.CsvParserSettings(delimiter=";", quote="'", comment_character="#")
+    assert rows(pw.io.csv.read(path, schema=City, mode="static", csv_settings=settings)) == [
+        {"name": "A;B", "people": 5}
+    ]
+    with pytest.raises(ValueError, match="delimiter"):
+        pw.io.CsvParserSettings(delimiter=";;")
+
+
+def test_a_bad_field_is_a_bad_row(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,people\nA,many\nB,2\n")
+    table, errors = pw.testing.capture(pw.io.csv.read(path, schema=City, mode="static"), pw.global_error_log())
+    assert [update.row for update in table] == [{"name": "B", "people": 2}]
+    assert "people" in errors[0].row["message"]
+
+
+def test_metadata(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,people\nA,1\n")
+    table = pw.io.csv.read(path, schema=City, mode="static", with_metadata=True)
+    assert table.column_names() == ["name", "people", "_metadata"]
+    (row,) = rows(table)
+    assert pathlib.Path(row["_metadata"]["path"].as_str()).name == "a.csv"
+
+
+def test_pattern_and_schema_arguments(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "a.csv").write_text("name,people\nA,1\n")
+    (tmp_path / "b.txt").write_text("name,people\nB,1\n")
+    assert len(rows(pw.io.csv.read(tmp_path, schema=City, mode="static", object_pattern="*.csv"))) == 1
+    with pytest.raises(ValueError, match="Schema must be specified"):
+        pw.io.csv.read(tmp_path)
+    with pytest.raises(TypeError, match="delimiter"):
+        pw.io.csv.read(tmp_path, schema=City, delimiter=";")  # type: ignore[call-arg]
+
+
+def test_streaming_follows_changes(tmp_path: pathlib.Path) -> None:
+    """Each change of a row leads to the next step, and the last one ends the run."""
+    path = tmp_path / "a.csv"
+    path.write_text("name,people\nA,1\n")
+    seen: list[tuple[str, int, bool]] = []
+
+    def on_change(key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        seen.append((row["name"], row["people"], is_addition))
+        match seen[-1]:
+            case ("A", 1, True):
+                replace(path, "name,people\nA,2\n")
+            case ("A", 2, True):
+                replace(tmp_path / "b.csv", "name,people\nB,5\n")
+            case ("B", 5, True):
+                (tmp_path / "b.csv").unlink()
+            case ("B", 5, False):
+                raise StopIteration
+
+    table = pw.io.csv.read(tmp_path, schema=City, object_pattern="*.csv", autocommit_duration_ms=10)
+    pw.io.subscribe(table, on_change)
+    with pytest.raises(StopIteration):
+        pw.run(monitoring_level=SILENT)
+    assert seen == [("A", 1, True), ("A", 1, False), ("A", 2, True), ("B", 5, True), ("B", 5, False)]
+
+
+def replace(path: pathlib.Path, text: str) -> None:
+    """Puts a file in place at once, as a careful writer does."""
+    temporary = path.with_suffix(".tmp")
+    temporary.write_text(text)
+    temporary.rename(path)
+
+
+def test_updates_are_written_with_time_and_diff(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "out.csv"
+    table = pw.debug.table_from_markdown(
+        """
+          | n | __time__ | __diff__
+        1 | 1 | 2        | 1
+        1 | 1 | 4        | -1
+        1 | 2 | 4        | 1
+        """
+    )
+    pw.io.csv.write(table, path)
+    assert not path.exists()
+    pw.run(monitoring_level=SILENT)
+    assert path.read_text() == '"n","time","diff"\n"1","2","1"\n"1","4","-1"\n"2","4","1"\n'
+
+
+def test_sort_by(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "out.csv"
+    table = pw.debug.table_from_markdown("a | b\n3 | x\n1 | y\n2 | z")
+    pw.io.csv.write(table, path, sort_by=[table.a])
+    pw.run(monitoring_level=SILENT)
+    assert [line.split(",")[0] for line in path.read_text().splitlines()] == ['"a"', '"1"', '"2"', '"3"']
+
+
+def test_no_rows_make_an_empty_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "out.csv"
+    path.write_text("old")
+    table = pw.debug.table_from_markdown("n\n1")
+    pw.io.csv.write(table.filter(table.n > 1), path)
+    pw.run(monitoring_level=SILENT)
+    assert path.read_text() == ""
+
+
+def test_a_missing_folder_is_named(tmp_path: pathlib.Path) -> None:
+    pw.io.csv.write(pw.debug.table_from_markdown("n\n1"), tmp_path / "missing" / "out.csv")
+    with pytest.raises(OSError, match="missing"):
+        pw.run(monitoring_level=SILENT)
+
+
+def test_a_round_trip(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "out.csv"
+    table = pw.debug.table_from_markdown('name | people\nx"y | 1\nz | 2')
+    pw.io.csv.write(table, path)
+    pw.run(monitoring_level=SILENT)
+    pw.testing.assert_equal_tables(pw.io.csv.read(path, schema=City, mode="static"), table)

@@ -1,0 +1,504 @@
+"""The life of a subject: what is called when, in which order, and what happens when something fails."""
+
+import asyncio
+import threading
+from typing import Any
+
+import pytest
+
+import pathway as pw
+from pathway.io._deletions import are_reachable
+
+SILENT = pw.MonitoringLevel.NONE
+
+
+class Numbers(pw.Schema):
+    n: int
+
+
+class Keyed(pw.Schema):
+    k: int = pw.column_definition(primary_key=True)
+    n: int
+
+
+def read(subject: Any, **keywords: Any) -> Any:
+    return pw.io.python.read(subject, schema=Numbers, **keywords)
+
+
+def values(table: Any) -> list[int]:
+    return [update.row["n"] for update in pw.testing.capture(table)]
+
+
+class Recording(pw.io.python.ConnectorSubject):
+    """Writes down what is called."""
+
+    def __init__(self, **keywords: Any) -> None:
+        super().__init__(**keywords)
+        self.calls: list[str] = []
+
+    def start(self) -> None:
+        self.calls.append("start")
+
+    def run(self) -> None:
+        self.calls.append("run")
+        self.next(n=1)
+
+    def on_stop(self) -> None:
+        self.calls.append("on_stop")
+
+    def end(self) -> None:
+        self.calls.append("end")
+
+
+def test_the_order_of_calls() -> None:
+    subject = Recording()
+    assert values(read(subject)) == [1]
+    assert subject.calls == ["start", "run", "on_stop", "end"]
+
+
+def test_run_is_called_in_a_daemon_thread_of_its_own() -> None:
+    threads: list[threading.Thread] = []
+
+    class Subject(Recording):
+        def run(self) -> None:
+            threads.append(threading.current_thread())
+
+    assert values(read(Subject())) == []
+    assert threads[0] is not threading.main_thread()
+    assert threads[0].daemon
+
+
+def test_a_second_run_starts_from_scratch() -> None:
+    subject = Recording()
+    table = read(subject)
+    assert values(table) == [1]
+    assert values(table) == [1]
+    assert subject.calls == 2 * ["start", "run", "on_stop", "end"]
+
+
+def test_without_an_output_nothing_is_started() -> None:
+    subject = Recording()
+    read(subject)
+    pw.run(monitoring_level=SILENT)
+    assert subject.calls == []
+    pw.run_all(monitoring_level=SILENT)
+    assert subject.calls == ["start", "run", "on_stop", "end"]
+
+
+def test_on_stop_may_still_send_rows() -> None:
+    class Subject(Recording):
+        def on_stop(self) -> None:
+            self.next(n=2)
+
+    assert sorted(values(read(Subject()))) == [1, 2]
+
+
+def test_rows_after_close_are_ignored_and_those_before_are_committed() -> None:
+    class Subject(Recording):
+        def run(self) -> None:
+            self.next(n=1)
+            self.close()
+            self.next(n=2)
+
+    assert values(read(Subject(), autocommit_duration_ms=None)) == [1]
+
+
+def test_an_infinite_subject_stays_open_when_run_returns() -> None:
+    class Subject(Recording):
+        def _is_finite(self) -> bool:
+            return False
+
+        def run(self) -> None:
+            thread = threading.Thread(target=self.later)
+            thread.start()
+
+        def later(self) -> None:
+            # The run is over when on_stop was called; only then send.
+            stopped.wait(10)
+            self.next(n=7)
+            self.close()
+
+        def end(self) -> None:
+            stopped.set()
+
+    stopped = threading.Event()
+    assert values(read(Subject())) == [7]
+
+
+@pytest.mark.parametrize("failing", ["run", "on_stop", "start", "end"])
+def test_an_exception_ends_the_run_with_it(failing: str) -> None:
+    error = RuntimeError("the pipe is blocked")
+    subject = Recording()
+
+    def fail() -> None:
+        raise error
+
+    setattr(subject, failing, fail)
+    with pytest.raises(RuntimeError) as caught:
+        values(read(subject))
+    assert caught.value is error
+    if failing != "on_stop":
+        assert subject.calls.count("on_stop") == 1
+
+
+def test_the_exception_of_run_is_kept_if_on_stop_fails_too() -> None:
+    class Subject(Recording):
+        def run(self) -> None:
+            raise ValueError("first")
+
+        def on_stop(self) -> None:
+            raise TypeError("second")
+
+    with pytest.raises(ValueError, match="first"):
+        values(read(Subject()))
+
+
+def test_sys_exit_in_run_is_a_system_exit_of_the_run() -> None:
+    class Subject(Recording):
+        def run(self) -> None:
+            raise SystemExit(3)
+
+    with pytest.raises(SystemExit) as caught:
+        values(read(Subject()))
+    assert caught.value.code == 3
+
+
+def test_a_failure_stops_the_other_subjects() -> None:
+    class Waiting(Recording):
+        def run(self) -> None:
+            self.calls.append("run")
+            released.wait(30)
+
+        def on_stop(self) -> None:
+            self.calls.append("on_stop")
+            released.set()
+
+    class Failing(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            raise ValueError("broken")
+
+    released = threading.Event()
+    waiting = Waiting()
+    tables = read(waiting), read(Failing())
+    with pytest.raises(ValueError, match="broken"):
+        pw.testing.capture(*tables)
+    assert released.is_set()
+    assert waiting.calls.count("on_stop") == 1
+
+
+def test_next_unwinds_run_after_a_stop() -> None:
+    unwound = threading.Event()
+
+    class Endless(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            try:
+                while True:
+                    self.next(n=1)
+            finally:
+                unwound.set()
+
+    class Failing(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        pw.testing.capture(read(Endless()), read(Failing()))
+    assert unwound.wait(10)
+
+
+def test_an_asynchronous_run_is_cancelled_by_a_stop() -> None:
+    events: list[str] = []
+    over = threading.Event()
+
+    class Waiting(pw.io.python.ConnectorSubject):
+        async def run(self) -> None:
+            try:
+                await asyncio.sleep(3600)
+            except asyncio.CancelledError:
+                events.append("cancelled")
+                raise
+
+        async def on_stop(self) -> None:
+            events.append("on_stop")
+
+        def end(self) -> None:
+            over.set()
+
+    class Failing(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            raise ValueError("broken")
+
+    with pytest.raises(ValueError, match="broken"):
+        pw.testing.capture(read(Waiting()), read(Failing()))
+    assert over.wait(10)
+    # If the stop comes before the loop runs, there is nothing to cancel but the first await.
+    assert events[-1] == "on_stop"
+    assert events.count("on_stop") == 1
+
+
+def test_many_threads_lose_nothing() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            threads = [threading.Thread(target=self.send, args=(start,)) for start in range(4)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
+        def send(self, start: int) -> None:
+            for number in range(start, 4000, 4):
+                self.next(n=number)
+
+    assert sorted(values(read(Subject()))) == list(range(4000))
+
+
+def test_commits_separate_times() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for number in range(6):
+                self.next(n=number)
+                if number % 2:
+                    self.commit()
+                    self.commit()
+
+    updates = pw.testing.capture(read(Subject(), autocommit_duration_ms=None))
+    times = sorted({update.time for update in updates})
+    assert len(times) == 3
+    assert all(time % 2 == 0 for time in times)
+    assert [sorted(u.row["n"] for u in updates if u.time == time) for time in times] == [[0, 1], [2, 3], [4, 5]]
+
+
+def test_disabled_commits_hold_the_rows_together() -> None:
+    seen = threading.Event()
+
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self._disable_commits()
+            for number in range(5):
+                self.next(n=number)
+                # Longer than the autocommit, and nothing must come.
+                assert not seen.wait(0.02)
+            self._enable_commits()
+            assert seen.wait(10)
+
+    times: list[int] = []
+    pw.io.subscribe(
+        read(Subject(), autocommit_duration_ms=2),
+        lambda key, row, time, is_addition: times.append(time),
+        on_time_end=lambda time: seen.set(),
+    )
+    pw.run(monitoring_level=SILENT)
+    assert len(times) == 5
+    assert len(set(times)) == 1
+
+
+def test_autocommit_makes_rows_visible_while_run_goes_on() -> None:
+    seen = threading.Event()
+
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(n=1)
+            assert seen.wait(10)
+
+    pw.io.subscribe(
+        read(Subject(), autocommit_duration_ms=5), lambda key, row, time, is_addition: seen.set()
+    )
+    pw.run(monitoring_level=SILENT)
+    assert seen.is_set()
+
+
+def test_a_bounded_backlog_loses_nothing() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for number in range(1000):
+                self.next(n=number)
+
+    assert sorted(values(read(Subject(), max_backlog_size=3))) == list(range(1000))
+
+
+def test_rows_without_primary_key_have_keys_of_their_own_source() -> None:
+    updates = pw.testing.capture(read(Recording()).concat(read(Recording())))
+    assert len({update.key for update in updates}) == 2
+
+
+def test_a_primary_key_is_the_pointer_from_its_values() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(k=5, n=1)
+
+    table = pw.io.python.read(Subject(), schema=Keyed)
+    (update,) = pw.testing.capture(table.select(same=table.id == table.pointer_from(table.k)))
+    assert update.row == {"same": True}
+
+
+def test_no_value_is_a_control_message() -> None:
+    class Text(pw.Schema):
+        _pw_special: str
+
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for word in ("*FINISH*", "*COMMIT*"):
+                self.next(_pw_special=word)
+
+    table = pw.io.python.read(Subject(), schema=Text, autocommit_duration_ms=None)
+    updates = pw.testing.capture(table)
+    assert sorted(update.row["_pw_special"] for update in updates) == ["*COMMIT*", "*FINISH*"]
+    assert len({update.time for update in updates}) == 1
+
+
+# What read() refuses.
+
+
+def test_a_subject_is_read_once() -> None:
+    subject = Recording()
+    read(subject)
+    with pytest.raises(ValueError, match="more than one Python connector"):
+        read(subject)
+
+
+def test_an_unknown_keyword_is_named() -> None:
+    with pytest.raises(TypeError, match="batch_size"):
+        read(Recording(), batch_size=5)
+
+
+def test_a_schema_is_needed() -> None:
+    with pytest.raises(ValueError, match="Schema must be specified"):
+        pw.io.python.read(Recording())
+    with pytest.raises(TypeError, match="schema"):
+        pw.io.python.read(Recording(), schema=int)  # type: ignore[arg-type]
+
+
+def test_a_class_is_not_a_subject() -> None:
+    with pytest.raises(TypeError, match=r"Recording\(\)"):
+        read(Recording)
+
+
+def test_a_subject_without_super_init_is_explained() -> None:
+    class Forgetful(pw.io.python.ConnectorSubject):
+        def __init__(self) -> None:
+            pass
+
+        def run(self) -> None:
+            pass
+
+    with pytest.raises(RuntimeError, match=r"super\(\).__init__\(\)"):
+        read(Forgetful())
+
+
+def test_a_subject_needs_run() -> None:
+    class Lazy(pw.io.python.ConnectorSubject):
+        pass
+
+    with pytest.raises(TypeError, match="run"):
+        Lazy()  # type: ignore[abstract]
+
+
+def test_upserts_need_a_primary_key() -> None:
+    with pytest.raises(ValueError, match="primary_key"):
+        read(Recording(session_type="upsert"))
+    with pytest.raises(ValueError, match="expected 'native' or 'upsert'"):
+        Recording(session_type="both")
+
+
+def test_the_older_style_of_upserts() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        @property
+        def _session_type(self) -> pw.io.python.SessionType:
+            return pw.io.python.SessionType.UPSERT
+
+        def run(self) -> None:
+            self.next(k=1, n=1)
+            self.next(k=1, n=2)
+
+    table = pw.io.python.read(Subject(), schema=Keyed)
+    assert values(table)[-1] == 2
+
+
+@pytest.mark.parametrize("keyword", ["max_backlog_size", "max_backlog_bytes", "autocommit_duration_ms"])
+def test_limits_are_above_zero(keyword: str) -> None:
+    with pytest.raises(ValueError, match=keyword):
+        read(Recording(), **{keyword: 0})
+
+
+@pytest.mark.parametrize(("format", "value"), [("raw", "text"), ("binary", b"bytes")])
+def test_deprecated_formats(format: Any, value: Any) -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next_str(value) if format == "raw" else self.next_bytes(value)
+
+    with pytest.warns(DeprecationWarning, match="format"):
+        table = pw.io.python.read(Subject(), format=format)
+    assert [update.row for update in pw.testing.capture(table)] == [{"data": value}]
+
+
+def test_names_are_unique() -> None:
+    table = read(Recording(), name="twin")
+    pw.io.null.write(table, name="twin")
+    with pytest.raises(ValueError, match="twin"):
+        pw.run(monitoring_level=SILENT)
+
+
+# Deletions.
+
+
+def test_deletions_are_found_through_methods() -> None:
+    class Plain(Recording):
+        pass
+
+    class Indirect(Recording):
+        def run(self) -> None:
+            self.helper()
+
+        def helper(self) -> None:
+            def inner() -> None:
+                self.delete(n=1)
+
+            inner()
+
+    assert not are_reachable(Plain)
+    assert are_reachable(Indirect)
+
+
+def test_a_hidden_deletion_is_refused_with_the_way_out() -> None:
+    class Hidden(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            remove = getattr(self, "".join(["del", "ete"]))
+            remove(k=1, n=1)
+
+    with pytest.raises(ValueError, match="deletions_enabled"):
+        pw.testing.capture(pw.io.python.read(Hidden(), schema=Keyed))
+
+
+def test_deletions_can_be_enabled() -> None:
+    class Enabled(pw.io.python.ConnectorSubject):
+        deletions_enabled = True
+
+        def run(self) -> None:
+            self.next(k=1, n=1)
+            self.commit()
+            remove = getattr(self, "".join(["del", "ete"]))
+            remove(k=1, n=1)
+
+    updates = pw.testing.capture(pw.io.python.read(Enabled(), schema=Keyed))
+    assert [update.diff for update in updates] == [1, -1]
+
+
+def test_an_insertion_and_deletion_in_one_commit_cancel() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(k=1, n=1)
+            self.delete(k=1, n=1)
+
+    assert values(pw.io.python.read(Subject(), schema=Keyed, autocommit_duration_ms=None)) == []
+
+
+def test_an_upsert_delete_needs_only_the_key() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(k=1, n=1)
+            self.commit()
+            self.delete(k=1)
+            self.delete(k=2)
+
+    updates = pw.testing.capture(pw.io.python.read(Subject(session_type="upsert"), schema=Keyed))
+    assert [(update.row, update.diff) for update in updates] == [({"k": 1, "n": 1}, 1), ({"k": 1, "n": 1}, -1)]

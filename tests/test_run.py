@@ -1,0 +1,231 @@
+"""Running: arguments, signals, and what is shown. Signals are tried on programs of their own."""
+
+import logging
+import pathlib
+import signal
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import pathway as pw
+from pathway import _monitoring
+
+
+def test_without_outputs_nothing_happens() -> None:
+    pw.debug.table_from_markdown("a\n1")
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+
+
+def test_unknown_and_unsupported_arguments_are_named() -> None:
+    with pytest.raises(TypeError, match="threads"):
+        pw.run(threads=4)  # type: ignore[call-arg]
+    for name, value in {"with_http_server": True, "persistence_config": object(), "debug": True}.items():
+        with pytest.raises(NotImplementedError, match=name):
+            pw.run(**{name: value})
+    with pytest.raises(TypeError, match="monitoring_level"):
+        pw.run(monitoring_level="all")  # type: ignore[arg-type]
+
+
+def test_terminate_on_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = pw.debug.table_from_markdown("a\n0")
+    wrong = table.select(b=1 // table.a)
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
+        pw.testing.capture(wrong)
+    monkeypatch.setenv("PATHWAY_TERMINATE_ON_ERROR", "false")
+    assert len(pw.testing.capture(wrong)) == 1
+    with pytest.raises(ZeroDivisionError):
+        pw.testing.capture(wrong, terminate_on_error=True)
+    monkeypatch.setenv("PATHWAY_TERMINATE_ON_ERROR", "perhaps")
+    with pytest.raises(ValueError, match="PATHWAY_TERMINATE_ON_ERROR"):
+        pw.testing.capture(wrong)
+
+
+def test_the_start_time_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    class One(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(a=1)
+
+    monkeypatch.setenv("PATHWAY_START_TIMESTAMP_MS", "1000")
+    table = pw.io.python.read(One(), schema=pw.schema_from_types(a=int))
+    assert [update.time for update in pw.testing.capture(table)] == [1000]
+
+
+def test_workers_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = "\n".join(str(number % 7) for number in range(100))
+    table = pw.debug.table_from_markdown("a\n" + rows)
+    counted = table.groupby(table.a).reduce(table.a, n=pw.reducers.count())
+    alone = pw.testing.capture(counted)
+    monkeypatch.setenv("PATHWAY_THREADS", "3")
+    assert pw.testing.capture(counted) == alone
+
+
+PROGRAM = """
+import sys, threading
+import pathway as pw
+
+class Ticks(pw.io.python.ConnectorSubject):
+    stopped = threading.Event()
+    def run(self):
+        number = 0
+        while not self.stopped.wait(0.001):
+            number += 1
+            self.next(number=number)
+            self.commit()
+    def on_stop(self):
+        print("on_stop", flush=True)
+        self.stopped.set()
+
+class Stuck(Ticks):
+    def on_stop(self):
+        print("on_stop", flush=True)
+        threading.Event().wait()
+
+table = pw.io.python.read({subject}(), schema=pw.schema_from_types(number=int))
+pw.io.csv.write(table, sys.argv[1])
+def started(key, row, time, is_addition):
+    if row["number"] == 3:
+        print("started", flush=True)
+pw.io.subscribe(table, started)
+pw.run()
+"""
+
+
+def start(path: pathlib.Path, subject: str = "Ticks") -> subprocess.Popen[str]:
+    """Starts the program and waits until it has written some rows."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PROGRAM.replace("{subject}", subject), str(path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "started\n"
+    return process
+
+
+def complete_numbers(path: pathlib.Path) -> list[int]:
+    """The numbers in the file, all of whose lines must be complete."""
+    text = path.read_text()
+    assert text.endswith("\n")
+    header, *lines = text.splitlines()
+    assert header == '"number","time","diff"'
+    assert all(line.count('"') == 6 for line in lines)
+    return [int(line.split(",")[0].strip('"')) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("number", "status", "word"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, -signal.SIGINT, "KeyboardInterrupt")]
+)
+def test_a_signal_ends_the_run_in_order(tmp_path: pathlib.Path, number: int, status: int, word: str) -> None:
+    path = tmp_path / "out.csv"
+    process = start(path)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert output == "on_stop\n"
+    assert word in errors
+    numbers = complete_numbers(path)
+    assert numbers == list(range(1, len(numbers) + 1))
+    assert len(numbers) >= 3
+
+
+def test_a_second_interrupt_ends_it_at_once(tmp_path: pathlib.Path) -> None:
+    process = start(tmp_path / "out.csv", "Stuck")
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "on_stop\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+
+
+def test_a_handler_of_the_user_is_left_alone() -> None:
+    def handler(number: int, frame: object) -> None:
+        pass
+
+    seen: list[Any] = []
+    before = signal.signal(signal.SIGTERM, handler)
+    try:
+        pw.io.subscribe(
+            pw.debug.table_from_markdown("a\n1"), lambda **_: seen.append(signal.getsignal(signal.SIGTERM))
+        )
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert seen == [handler]
+    assert signal.getsignal(signal.SIGTERM) is before
+
+
+# Monitoring.
+
+
+class Entry:
+    """What `_native.Statistics` looks like."""
+
+    def __init__(self, name: str, role: str, rows: int, rejected: int = 0, backlog: int = 0, time: int = 0) -> None:
+        self.name, self.role, self.rows_in, self.rows_out = name, role, rows, rows
+        self.rejected, self.backlog, self.time = rejected, backlog, time
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_log_lines_come_every_five_seconds_while_something_changes(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    monitor = _monitoring.LogMonitor(clock)
+    rows = 0
+    for second, rows in [(1, 10), (5, 1500), (6, 1600), (10, 1600), (15, 1600)]:
+        clock.now = second
+        entries: Any = [Entry("posts", "source", rows), Entry("map", "operator", rows), Entry("a.csv", "sink", 1)]
+        monitor.update(lambda entries=entries: entries)
+    monitor.finish(entries)
+    assert [record.getMessage() for record in caplog.records] == [
+        "1,500 rows from posts; 1 row to a.csv",
+        "1,600 rows from posts; 1 row to a.csv",
+    ]
+
+
+def test_rejected_rows_are_summed_up_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
+    entries: Any = [Entry("posts", "source", 5, rejected=2), Entry("pings", "source", 5)]
+    _monitoring.Monitor().finish(entries)
+    (record,) = caplog.records
+    assert record.levelno == logging.WARNING
+    assert record.getMessage().startswith("posts: 2 rows were rejected")
+
+
+@pytest.mark.parametrize("operators", [False, True])
+def test_the_panel(operators: bool) -> None:
+    import io
+
+    from rich.console import Console
+
+    output = io.StringIO()
+    clock = Clock()
+    monitor = _monitoring.PanelMonitor(
+        operators=operators, clock=clock, console=Console(file=output, width=100, force_terminal=True)
+    )
+    entries: Any = [Entry("posts", "source", 0, backlog=7), Entry("map", "operator", 0)]
+    with monitor:
+        monitor.update(lambda: entries)
+        clock.now = 2.0
+        entries[0].rows_out = 3000
+        monitor.update(lambda: entries)
+        monitor.finish(entries)
+    shown = output.getvalue()
+    assert "3,000" in shown
+    assert "1,500" in shown
+    assert ("map" in shown) == operators
+
+
+def test_logging_where_there_is_no_terminal(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    pw.io.null.write(pw.debug.table_from_markdown("a\n1\n2"), name="nowhere")
+    pw.run(default_logging=False)
+    assert any("2 rows to nowhere" in record.getMessage() for record in caplog.records)
