@@ -3,9 +3,8 @@
 from typing import Any
 
 import pandas as pd
-import pytest
-
 import pathway as pw
+import pytest
 
 
 def printed(capsys: pytest.CaptureFixture[str], *tables: Any, stream: bool = False, **keywords: Any) -> str:
@@ -91,7 +90,7 @@ def test_a_schema_tells_the_types() -> None:
     assert [update.row for update in pw.testing.capture(table)] == [{"b": "2", "a": 1.0}]
     with pytest.raises(ValueError, match="schema does not match"):
         pw.debug.table_from_markdown("a | c\n1 | 2", schema=Typed)
-    with pytest.raises(ValueError, match="column a.*'x'"):
+    with pytest.raises(ValueError, match=r"column a.*'x'"):
         pw.debug.table_from_markdown("a | b\nx | 2", schema=Typed)
 
 

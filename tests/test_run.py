@@ -7,9 +7,8 @@ import subprocess
 import sys
 from typing import Any
 
-import pytest
-
 import pathway as pw
+import pytest
 from pathway import _monitoring
 
 
@@ -56,9 +55,9 @@ def test_workers_do_not_change_the_result(monkeypatch: pytest.MonkeyPatch) -> No
     rows = "\n".join(str(number % 7) for number in range(100))
     table = pw.debug.table_from_markdown("a\n" + rows)
     counted = table.groupby(table.a).reduce(table.a, n=pw.reducers.count())
-    alone = pw.testing.capture(counted)
+    alone = sorted(pw.testing.capture(counted), key=lambda update: update.key)
     monkeypatch.setenv("PATHWAY_THREADS", "3")
-    assert pw.testing.capture(counted) == alone
+    assert sorted(pw.testing.capture(counted), key=lambda update: update.key) == alone
 
 
 PROGRAM = """
@@ -116,7 +115,8 @@ def complete_numbers(path: pathlib.Path) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("number", "status", "word"), [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, -signal.SIGINT, "KeyboardInterrupt")]
+    ("number", "status", "word"),
+    [(signal.SIGTERM, 143, "SIGTERM"), (signal.SIGINT, -signal.SIGINT, "KeyboardInterrupt")],
 )
 def test_a_signal_ends_the_run_in_order(tmp_path: pathlib.Path, number: int, status: int, word: str) -> None:
     path = tmp_path / "out.csv"
@@ -148,9 +148,7 @@ def test_a_handler_of_the_user_is_left_alone() -> None:
     seen: list[Any] = []
     before = signal.signal(signal.SIGTERM, handler)
     try:
-        pw.io.subscribe(
-            pw.debug.table_from_markdown("a\n1"), lambda **_: seen.append(signal.getsignal(signal.SIGTERM))
-        )
+        pw.io.subscribe(pw.debug.table_from_markdown("a\n1"), lambda **_: seen.append(signal.getsignal(signal.SIGTERM)))
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     finally:
         signal.signal(signal.SIGTERM, before)

@@ -1,8 +1,7 @@
 """The tools for people who test pipelines."""
 
-import pytest
-
 import pathway as pw
+import pytest
 
 STREAM = """
   | n | __time__ | __diff__

@@ -11,10 +11,9 @@ Ctrl-C, or SIGTERM, disconnects the client and leaves a complete csv file.
 
 import sys
 
+import pathway as pw
 import requests.adapters
 import tweepy
-
-import pathway as pw
 
 
 class OtherHost(requests.adapters.HTTPAdapter):

@@ -7,6 +7,7 @@ from functools import reduce
 from typing import Any
 
 import pandas as pd
+
 from pathway._native import DType, Pointer, infer_dtype
 
 # By the kind of a numpy type.
@@ -57,5 +58,5 @@ def frame(
         series[name] = pd.Series(list(column.values()), dtype=kind)
     result = pd.DataFrame(series)
     if keys is not None:
-        result.index = pd.Index(keys, dtype="object")
+        result.index = pd.Index(list[Any](keys), dtype="object")
     return result

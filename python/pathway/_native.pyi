@@ -178,6 +178,9 @@ class Subject:
     def _set_autocommit(self, enabled: bool) -> None:
         """Whether the autocommit timer may close a commit; enabling it closes one."""
 
+    def _thread_ended(self) -> None:
+        """The subject's thread is over: a run that stops waits for it no longer."""
+
 @final
 class Plan:
     """What to compute. Building one starts nothing."""

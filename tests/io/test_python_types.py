@@ -6,9 +6,8 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pytest
-
 import pathway as pw
+import pytest
 
 UTC = datetime.UTC
 NOON = datetime.datetime(2024, 5, 1, 12, 30, 0, 125)

@@ -3,9 +3,8 @@
 import asyncio
 from typing import Any
 
-import pytest
-
 import pathway as pw
+import pytest
 
 SILENT = pw.MonitoringLevel.NONE
 

@@ -115,7 +115,8 @@ def _with_metadata(schema: type[Schema]) -> type[Schema]:
     from pathway import Json, schema_from_types
 
     # The columns of the right operand come first.
-    return schema_from_types(_metadata=Json) | schema
+    combined: type[Schema] = schema_from_types(_metadata=Json) | schema
+    return combined
 
 
 def _settings(

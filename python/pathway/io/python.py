@@ -126,11 +126,11 @@ def _schema_for(format: str | None, schema: type[Schema] | None) -> type[Schema]
     return schema_from_types(data=str if format == "raw" else bytes)
 
 
-class _Observer(ABC):
-    def on_time_end(self, time: int) -> None:
+class _Observer(ABC):  # noqa: B024 (its subclasses have the abstract method)
+    def on_time_end(self, time: int) -> None:  # noqa: B027
         """Called after the last change at a time."""
 
-    def on_end(self) -> None:
+    def on_end(self) -> None:  # noqa: B027
         """Called after the last change of all."""
 
 
