@@ -283,19 +283,25 @@ fn may_overflow(number: &[u8]) -> bool {
 #[inline]
 fn read_flat_cell(line: &str, start: usize, end: usize, dtype: &DType, cell: &mut Cell) -> Option<()> {
     let text = &line[start..end];
-    *cell = match (text.as_bytes()[0], dtype.required()) {
-        (b'"', DType::Str | DType::Any) => Cell::Text {
-            start: start + 1,
-            end: end - 1,
-        },
-        (b't', DType::Bool | DType::Any) => Cell::Bool(true),
-        (b'f', DType::Bool | DType::Any) => Cell::Bool(false),
-        (b'n', _) if dtype.is_optional() => Cell::None,
+    match (text.as_bytes()[0], dtype.required()) {
+        (b'"', DType::Str | DType::Any) => {
+            let (start, end) = (start + 1, end - 1);
+            *cell = Cell::Text { start, end };
+        }
+        (b't', DType::Bool | DType::Any) => *cell = Cell::Bool(true),
+        (b'f', DType::Bool | DType::Any) => *cell = Cell::Bool(false),
+        (b'n', _) if dtype.is_optional() => *cell = Cell::None,
         // `-0` is a float to a parser of JSON.
-        (b'-' | b'0'..=b'9', DType::Int) if text != "-0" => Cell::Int(parse_int(text).ok()?),
-        (b'-' | b'0'..=b'9', DType::Float) => Cell::Float(parse_float(text).ok().filter(|value| value.is_finite())?),
+        (b'-' | b'0'..=b'9', DType::Int) if text != "-0" => {
+            let value = parse_int(text).ok()?;
+            *cell = Cell::Int(value);
+        }
+        (b'-' | b'0'..=b'9', DType::Float) => {
+            let value = parse_float(text).ok().filter(|value| value.is_finite())?;
+            *cell = Cell::Float(value);
+        }
         _ => return None,
-    };
+    }
     Some(())
 }
 
