@@ -1,18 +1,19 @@
 """Where expressions meet rows: every reference gets its column, and what is missing is brought along.
 
 A reference may be to the rows themselves (or rows they were filtered from): a column, no work. To a
-table with the same keys: one `key_join` for all such tables. To a row a pointer points to (`ix`): a
-`lookup`. These operators are put on top of the scope's node, and columns carry over to them; the
-result has the keys of the scope in any case.
+table with the same keys: one `key_join` for all such tables. To a table with more keys: a `lookup` of the
+row's own key. To a row a pointer points to (`ix`): a `lookup` of the pointer. These operators are put on
+top of the scope's node, and columns carry over to them; the result has the keys of the scope in any case.
 """
 
 from __future__ import annotations
 
 import copy
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from pathway import _native
+from pathway import _dtypes, _native
 from pathway._expressions import ColumnExpression, ColumnReference, ReducerExpression
 from pathway._joinable import Joinable, TableLike
 from pathway._origin import noting, user_origin
@@ -20,6 +21,17 @@ from pathway._origin import noting, user_origin
 if TYPE_CHECKING:
     from pathway._lookup import Lookup
     from pathway._table import Table
+
+
+@dataclass
+class _Wanted:
+    """Columns of the rows that pointers point to; without a pointer, of the rows with the same key."""
+
+    pointer: ColumnExpression | None
+    target: _native.Node
+    optional: bool = False
+    allow_misses: bool = False
+    columns: dict[_native.Column, None] = field(default_factory=dict)
 
 
 class Binder:
@@ -35,16 +47,18 @@ class Binder:
         self._plan = scope._plan
         self._local: dict[_native.Column, None] = dict.fromkeys(carry)
         self._foreign: dict[_native.Node, dict[_native.Column, None]] = {}
-        self._lookups: dict[int, tuple[Lookup, Joinable, dict[_native.Column, None]]] = {}
+        # By the identity of a Lookup, or by the node whose rows are looked up by their own key.
+        self._lookups: dict[object, _Wanted] = {}
         # Where columns of the scope, of foreign tables, and of lookups are now.
         self._moved: dict[_native.Column, _native.Column] = {}
-        self._found: dict[tuple[int, _native.Column], _native.Column] = {}
+        self._found: dict[tuple[object, _native.Column], _native.Column] = {}
         for expression in expressions:
             self._collect(expression)
         self.node = scope._node
         self._join_foreign()
-        for lookup, target, columns in self._lookups.values():
-            self._look_up(lookup, target, list(columns))
+        for key, wanted in self._lookups.items():
+            with noting(None if wanted.pointer is None else wanted.pointer._place):
+                self._look_up(key, wanted)
 
     def column(self, column: _native.Column) -> _native.Column:
         """Where a column of the scope is at `node`."""
@@ -84,7 +98,8 @@ class Binder:
             if id(lookup) not in self._lookups:
                 # What the pointer reads comes first, so that it is there when this lookup is made.
                 self._collect(lookup._pointer)
-            self._lookups.setdefault(id(lookup), (lookup, target, {}))[2][column] = None
+            wanted = _Wanted(lookup._pointer, target._node, lookup._optional, lookup._allow_misses)
+            self._lookups.setdefault(id(lookup), wanted).columns[column] = None
             return
         local = self._scope._local(reference)
         if local is not None:
@@ -96,8 +111,11 @@ class Binder:
         self._check_foreign(reference, table)
         if reference._name == "id":
             self._local[self._scope._id_column()] = None
-        else:
+        elif self._scope._universe.is_equal_to(table._universe):
             self._foreign.setdefault(table._node, {})[table._column(reference._name)] = None
+        else:
+            wanted = self._lookups.setdefault(("key", table._node), _Wanted(None, table._node))
+            wanted.columns[table._column(reference._name)] = None
 
     def _check_foreign(self, reference: ColumnReference, table: Joinable) -> None:
         if table._graph is not self._scope._graph:
@@ -130,42 +148,39 @@ class Binder:
         inputs = local + [column for _, columns in others for column in columns]
         self._moved = dict(zip(inputs, outputs, strict=True))
 
-    def _look_up(self, lookup: Lookup, target: Joinable, columns: list[_native.Column]) -> None:
-        with noting(lookup._pointer._place):
-            pointer = self.bind(lookup._pointer)
-            if pointer.dtype.required != _native.DType.POINTER:
-                from pathway._dtypes import describe
-
-                raise TypeError(
-                    f"ix needs a pointer to a row, such as table.pointer_from(...); {lookup._pointer!r} is "
-                    f"{describe(pointer.dtype)}"
-                )
-            if pointer.dtype.is_optional and not lookup._optional:
-                raise TypeError(
-                    f"{lookup._pointer!r} can be None; say ix(..., optional=True) to get None for such rows"
-                )
-            key = self._plan.define(self.node, pointer)
-            kept = list(
-                dict.fromkeys(
-                    [
-                        *map(self.column, self._local),
-                        *(self._moved[column] for columns in self._foreign.values() for column in columns),
-                        *self._found.values(),
-                    ]
-                )
-            )
-            self.node = self._plan.lookup(
-                self.node, key, kept, target._node, columns, lookup._optional, lookup._allow_misses, user_origin()
-            )
+    def _look_up(self, key: object, wanted: _Wanted) -> None:
+        pointer = self._pointer(wanted)
+        kept = [
+            *map(self.column, self._local),
+            *(self._moved[column] for columns in self._foreign.values() for column in columns),
+            *self._found.values(),
+        ]
+        kept = list(dict.fromkeys(kept))
+        columns = list(wanted.columns)
+        self.node = self._plan.lookup(
+            self.node, pointer, kept, wanted.target, columns, wanted.optional, wanted.allow_misses, user_origin()
+        )
         outputs = self._plan.columns(self.node)
         now = dict(zip(kept, outputs, strict=False))
         self._moved = {
             **{column: now[self.column(column)] for column in self._local},
             **{column: now[self._moved[column]] for columns in self._foreign.values() for column in columns},
         }
-        self._found = {key: now[column] for key, column in self._found.items()}
-        for column, output in zip(columns, outputs[len(kept) :], strict=True):
-            self._found[id(lookup), column] = output
+        self._found = {place: now[column] for place, column in self._found.items()}
+        self._found.update({(key, column): out for column, out in zip(columns, outputs[len(kept) :], strict=True)})
+
+    def _pointer(self, wanted: _Wanted) -> _native.Column:
+        if wanted.pointer is None:
+            return self._plan.define(self.node, _native.Expression.id())
+        pointer = self.bind(wanted.pointer)
+        if pointer.dtype.required != _native.DType.POINTER:
+            raise TypeError(
+                f"ix needs a pointer to a row, such as table.pointer_from(...); {wanted.pointer!r} is "
+                f"{_dtypes.describe(pointer.dtype)}"
+            )
+        if pointer.dtype.is_optional and not wanted.optional:
+            raise TypeError(f"{wanted.pointer!r} can be None; say ix(..., optional=True) to get None for such rows")
+        return self._plan.define(self.node, pointer)
 
     # Second pass.
 
@@ -191,7 +206,9 @@ class Binder:
             return self.column(self._scope._id_column())
         table = reference._table
         assert isinstance(table, Joinable), "collected before"
-        return self._moved[table._column(reference._name)]
+        column = table._column(reference._name)
+        place = (("key", table._node), column)
+        return self._found[place] if place in self._found else self._moved[column]
 
 
 def lookup_of(table: TableLike) -> Lookup | None:
@@ -215,7 +232,7 @@ def define(scope: Joinable, expressions: Mapping[str, ColumnExpression]) -> Tabl
         binder.node,
         columns,
         scope._universe,
-        id_type=scope._id_type if isinstance(scope, Table) else _native.Pointer,
+        id_type=scope._id_type,
     )
 
 

@@ -252,7 +252,7 @@ def to_python(dtype: DType) -> Annotation:
         return getattr(_values, _DATETIMES[kind])
     arguments = tuple(to_python(argument) for argument in dtype.arguments)
     if kind == "optional":
-        return typing.Optional[arguments[0]]  # noqa: UP045
+        return arguments[0] | None
     if kind == "tuple":
         return types.GenericAlias(tuple, arguments or ((),))
     if kind == "list":

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import warnings
 
-from pathway._expressions import ColumnExpression, wrap
+from pathway._expressions import ColumnExpression
 from pathway._namespace import Namespace
 
 
@@ -255,7 +255,7 @@ class DateTimeNamespace(Namespace):
         x
         2024-03-31 04:30:00
         """
-        return (self.to_utc(timezone) + wrap(duration)).dt.to_naive_in_timezone(timezone)
+        return self._call("add_duration_in_timezone", duration, timezone)
 
     def subtract_duration_in_timezone(self, duration: object, timezone: object) -> ColumnExpression:
         """What clocks in the time zone showed so much earlier.
@@ -268,7 +268,7 @@ class DateTimeNamespace(Namespace):
         x
         2024-03-31 01:30:00
         """
-        return (self.to_utc(timezone) - wrap(duration)).dt.to_naive_in_timezone(timezone)
+        return self._call("subtract_duration_in_timezone", duration, timezone)
 
     def subtract_date_time_in_timezone(self, date_time: object, timezone: object) -> ColumnExpression:
         """How much time passed in the time zone since another date and time.
@@ -276,12 +276,13 @@ class DateTimeNamespace(Namespace):
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-31 04:30:00")
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=pw.DateTimeNaive), [(v,)])
-        >>> result = table.select(x=table.v.dt.subtract_date_time_in_timezone(pw.DateTimeNaive("2024-03-31 01:30:00"), "Europe/Warsaw"))
+        >>> earlier = pw.DateTimeNaive("2024-03-31 01:30:00")
+        >>> result = table.select(x=table.v.dt.subtract_date_time_in_timezone(earlier, "Europe/Warsaw"))
         >>> pw.debug.compute_and_print(result, include_id=False)
         x
         0 days 02:00:00
         """
-        return self.to_utc(timezone) - wrap(date_time).dt.to_utc(timezone)
+        return self._call("subtract_date_time_in_timezone", date_time, timezone)
 
     def round(self, duration: object) -> ColumnExpression:
         """The nearest multiple of a duration since 1970, halves up.

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from pathway._expressions import ColumnExpression
-from pathway._namespace import Namespace, given
+from pathway._namespace import Namespace
 
 
 class StringNamespace(Namespace):
@@ -91,7 +91,7 @@ class StringNamespace(Namespace):
         x
         ab
         """
-        return self._call("strip", *given(chars))
+        return self._call("strip", chars)
 
     def count(self, sub: object, start: object = None, end: object = None) -> ColumnExpression:
         """How often a text occurs, without overlaps.
@@ -102,7 +102,7 @@ class StringNamespace(Namespace):
         x
         2
         """
-        return self._call("count", sub, *given(start, end))
+        return self._call("count", sub, start, end)
 
     def find(self, sub: object, start: object = None, end: object = None) -> ColumnExpression:
         """Where a text occurs first, or -1.
@@ -113,7 +113,7 @@ class StringNamespace(Namespace):
         x
         1
         """
-        return self._call("find", sub, *given(start, end))
+        return self._call("find", sub, start, end)
 
     def rfind(self, sub: object, start: object = None, end: object = None) -> ColumnExpression:
         """Where a text occurs last, or -1.
@@ -124,7 +124,7 @@ class StringNamespace(Namespace):
         x
         3
         """
-        return self._call("rfind", sub, *given(start, end))
+        return self._call("rfind", sub, start, end)
 
     def startswith(self, prefix: object) -> ColumnExpression:
         """Whether the text begins so.
@@ -228,4 +228,5 @@ class StringNamespace(Namespace):
         x
         True
         """
-        return self._call("parse_bool_optional" if optional else "parse_bool", tuple(true_values), tuple(false_values))
+        function = "parse_bool_optional" if optional else "parse_bool"
+        return self._call(function, tuple(true_values), tuple(false_values))

@@ -154,12 +154,10 @@ def cast(target_type: Any, col: object) -> ColumnExpression:
                 f"Pathway doesn't support casting {_dtypes.name(value.dtype)} to {_dtypes.name(target)}; "
                 "values can be cast to int, float, bool and str"
             )
-        if target.is_optional and not value.dtype.is_optional:
-            value = _native.Expression.declare(value, _native.DType.optional(value.dtype))
         converted = _native.Expression.call(function, [value])
         if converted.dtype.is_optional and not target.is_optional:
-            converted = _native.Expression.call("unwrap", [converted])
-        return converted
+            return _native.Expression.call("unwrap", [converted])
+        return converted if converted.dtype == target else _native.Expression.declare(converted, target)
 
     return Special("cast", [wrap(col)], build, _dtypes.name(target))
 

@@ -7,7 +7,6 @@ reference that can be read without moving rows.
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -77,6 +76,8 @@ class Joinable(TableLike):
     _node: _native.Node
     _universe: Universe
     _place: Place | None
+    # The type of the key in schemas, such as Pointer[int].
+    _id_type: Any = _native.Pointer
 
     @property
     def _plan(self) -> _native.Plan:
@@ -197,6 +198,8 @@ class Joinable(TableLike):
 
 def missing_column(name: str, names: Iterable[str]) -> str:
     """The message for a column that is not there."""
+    import difflib
+
     names = list(names)
     close = difflib.get_close_matches(name, names, n=1)
     if close:

@@ -82,7 +82,7 @@ class LookupTable(Table[Any]):
         self._lookup_target = target
         self._context = context
         self._place = lookup._pointer._place
-        self._id_type = context._id_type if isinstance(context, Table) else _native.Pointer
+        self._id_type = context._id_type
         self._declared = None
 
     @cached_property

@@ -19,11 +19,3 @@ class Namespace:
         children = [self._expression, *map(wrap, arguments)]
         places = ", ".join(["{}"] * len(arguments))
         return Call(f"{self._prefix}.{function}", children, f"({{}}).{self._prefix}.{function}({places})")
-
-
-def given(*arguments: object) -> list[object]:
-    """Optional arguments up to the last that was given."""
-    values = list(arguments)
-    while values and values[-1] is None:
-        values.pop()
-    return values

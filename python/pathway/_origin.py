@@ -6,7 +6,6 @@ attributes of a frame; the text of the line is read only when something needs it
 
 from __future__ import annotations
 
-import linecache
 import os
 import sys
 from collections.abc import Iterator
@@ -25,6 +24,8 @@ class Place(NamedTuple):
 
     def text(self) -> str:
         """The line itself, without the space around it; empty if it cannot be read."""
+        import linecache
+
         return linecache.getline(self.file, self.line).strip()
 
     def origin(self) -> tuple[str, int, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import functools
 import inspect
 import itertools
@@ -128,6 +127,8 @@ def schema_from_csv(
     id          | name | age
     ANY_POINTER | STR  | INT
     """
+    import csv
+
     with open(path, newline="", encoding="utf-8") as file:
         lines = (line for line in file if comment_character is None or not line.startswith(comment_character))
         reader = csv.DictReader(

@@ -45,7 +45,6 @@ class TableColumns(Joinable):
     """What a table is, and what gives new columns for the same rows."""
 
     _columns: dict[str, _native.Column]
-    _id_type: Any
     _declared: type[Schema] | None
     _lookup: object = None
 

@@ -322,7 +322,15 @@ class TableRows(TableColumns):
                 "be in this table.\nIf you know that this is so, say other.promise_universe_is_subset_of(table); "
                 "intersect() needs no such promise."
             )
-        return self._moved_to(other)
+        names = list(self._names())
+        columns = [self._columns[name] for name in names]
+        if self._is_filtered_to(other):
+            return self._make(self._graph, other._node, self._columns, other._universe, id_type=self._id_type)
+        node = self._plan.lookup(other._node, other._id_column(), [], self._node, columns, False, False, user_origin())
+        return self._new(node, names, other._universe, id_type=self._id_type)
+
+    def _is_filtered_to(self, other: Joinable) -> bool:
+        return all(self._plan.is_visible(column, other._node) for column in self._columns.values())
 
     @declares
     def with_universe_of(self, other: Joinable) -> Table[Any]:
@@ -338,12 +346,9 @@ class TableRows(TableColumns):
         a | b
         1 | 2
         """
-        return self._moved_to(other)
-
-    def _moved_to(self, other: Joinable) -> Table[Any]:
         names = list(self._names())
         columns = [self._columns[name] for name in names]
-        if all(self._plan.is_visible(column, other._node) for column in columns):
+        if self._node == other._node:
             return self._make(self._graph, other._node, self._columns, other._universe, id_type=self._id_type)
         node = self._plan.key_join(other._node, [], [(self._node, columns)], user_origin())
         return self._new(node, names, other._universe, id_type=self._id_type)

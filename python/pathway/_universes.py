@@ -50,7 +50,8 @@ class Solver:
         # Where a literal occurs, so that only clauses it touches are looked at.
         self._occurrences: dict[int, list[int]] = {}
 
-    def _add(self, *clause: int) -> None:
+    def _add(self, *literals: int) -> None:
+        clause = tuple(dict.fromkeys(literals))
         for literal in clause:
             self._occurrences.setdefault(literal, []).append(len(self._clauses))
         self._clauses.append(clause)
@@ -95,10 +96,10 @@ class Solver:
 
     def contradicts(self, *literals: int) -> bool:
         """Whether no key can satisfy all the literals at once."""
-        return not self._satisfiable(set(), list(literals))
+        return not self._satisfiable(set(), list(literals), [])
 
-    def _satisfiable(self, true: set[int], pending: list[int]) -> bool:
-        touched: list[int] = []
+    def _satisfiable(self, true: set[int], pending: list[int], touched: list[int]) -> bool:
+        """Whether `true` and `pending` literals can hold; `touched` clauses may need a decision."""
         while pending:
             literal = pending.pop()
             if -literal in true:
@@ -125,5 +126,5 @@ class Solver:
                 continue
             open_literals = [literal for literal in clause if -literal not in true]
             if all(literal > 0 for literal in open_literals):
-                return any(self._satisfiable(set(true), [literal]) for literal in open_literals)
+                return any(self._satisfiable(set(true), [literal], list(touched)) for literal in open_literals)
         return True
