@@ -141,6 +141,19 @@ def test_mistakes(sales: pw.Table[Any]) -> None:
         sales.groupby(pw.this.nobody).reduce(n=pw.reducers.count())
 
 
+def test_strict_sums_are_for_floats(sales: pw.Table[Any]) -> None:
+    with pytest.raises(ValueError, match="strict=True"):
+        sales.reduce(x=pw.reducers.sum(sales.price, strict=True))
+    assert rows(sales.reduce(x=pw.reducers.sum(sales.price * 0.5, strict=True)), "x") == [7.5]
+
+
+def test_earliest_of_rows_that_may_go_warns_at_the_users_line(sales: pw.Table[Any]) -> None:
+    counts = sales.groupby(sales.shop).reduce(n=pw.reducers.count())
+    with pytest.warns(UserWarning, match="never removed") as caught:
+        counts.reduce(x=pw.reducers.latest(counts.n))
+    assert caught[0].filename == __file__
+
+
 def test_changes_are_followed() -> None:
     t = table(
         """

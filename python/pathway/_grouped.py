@@ -7,6 +7,8 @@ the expressions around them are then bound to the groups, as in any `select`.
 
 from __future__ import annotations
 
+import sys
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from pathway import _dtypes, _native
 from pathway._binding import Binder, define, lookup_of
 from pathway._expressions import ColumnExpression, ColumnReference, ReducerExpression
 from pathway._joinable import ColumnNamespace, Joinable, Star, TableLike, expand
-from pathway._origin import user_origin, user_place
+from pathway._origin import noting, user_frame, user_origin, user_place
 from pathway._table_columns import declares
 from pathway._this import Placeholder
 from pathway._universes import Universe
@@ -194,7 +196,12 @@ class Groups(Joinable):
             _native.Pointer, tuple(_dtypes.to_python(expression.dtype) for expression in grouping) or ((),)
         )
         columns = [self._plan.define(binder.node, expression) for expression in grouping]
-        calls = [(reducer._reducer, self._arguments(reducer, binder), reducer._options) for reducer in reducers]
+        calls = []
+        for reducer in reducers:
+            arguments = self._arguments(reducer, binder)
+            self._check(reducer, binder.node, arguments)
+            options = {name: value for name, value in reducer._options.items() if name != "strict"}
+            calls.append((reducer._reducer, arguments, options))
         self._node = self._plan.reduce(binder.node, self._plan.define(binder.node, key), columns, calls, user_origin())
         outputs = self._plan.columns(self._node)
         # References to a grouping column are told by the column they stand for in the source.
@@ -217,6 +224,17 @@ class Groups(Joinable):
             grouped._id is None,
         )
         return self._graph.group_universes.setdefault(key, Universe(self._graph.solver))
+
+    def _check(self, reducer: ReducerExpression, node: _native.Node, arguments: Sequence[_native.Column]) -> None:
+        if reducer._options.get("strict") and self._plan.dtype(arguments[0]) == _native.DType.INT:
+            with noting(reducer._place):
+                raise ValueError("strict=True of pw.reducers.sum is for floats; the sum of a column of ints is exact")
+        if reducer._reducer in ("earliest", "latest") and not self._plan.is_append_only(node):
+            warnings.warn(
+                f"{reducer!r} needs rows that are never removed; this table may remove some, and the run fails then",
+                UserWarning,
+                stacklevel=_stack_depth(),
+            )
 
     def _arguments(self, reducer: ReducerExpression, binder: Binder) -> list[_native.Column]:
         arguments = [binder.define(argument) for argument in reducer._children]
@@ -279,6 +297,14 @@ def _reducers(expression: ColumnExpression) -> Iterator[ReducerExpression]:
             yield from _reducers(lookup._pointer)
     for child in expression._children:
         yield from _reducers(child)
+
+
+def _stack_depth() -> int:
+    """How far up the user's line is, for warnings."""
+    frame, depth, user = sys._getframe(1), 1, user_frame()
+    while frame is not user and frame.f_back is not None:
+        frame, depth = frame.f_back, depth + 1
+    return depth
 
 
 def _identity(expression: ReducerExpression) -> int:

@@ -59,6 +59,9 @@ class JoinMethods(Joinable):
         The key of a pair is made of the keys of both rows, or is that of one side with `id=left.id`. None is
         equal to None. Without conditions every row is paired with every other.
 
+        `left_exactly_once` and `right_exactly_once` promise that a row finds one partner only; they change no
+        result.
+
         >>> import pathway as pw
         >>> pets = pw.debug.table_from_markdown('''
         ... pet | owner

@@ -65,7 +65,7 @@ def count(*args: object) -> ColumnExpression:
 def sum(arg: object, strict: bool = False) -> ColumnExpression:
     """The sum of ints, floats or arrays.
 
-    `strict` only concerns floats, whose sums are exact here anyway; with other types it is refused.
+    `strict` asks for exact sums of floats, which they are in any case; it is refused for ints.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -77,7 +77,7 @@ def sum(arg: object, strict: bool = False) -> ColumnExpression:
     x
     12
     """
-    return ReducerExpression("sum", [wrap(arg)])
+    return ReducerExpression("sum", [wrap(arg)], {"strict": strict})
 
 
 def avg(expression: object) -> ColumnExpression:
