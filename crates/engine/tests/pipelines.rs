@@ -1,0 +1,306 @@
+//! Random pipelines on random streams agree with a computation from scratch after every commit, whatever the
+//! number of workers and however the rows of a commit are cut into batches.
+
+#![allow(missing_docs)]
+
+mod reference;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use reference::{Aggregate as Kind, Rows, Step, apply};
+use towpath_engine::operators::{
+    Aggregate, Concat, Flatten, Join, JoinId, JoinKind, KeyJoin, Lookup, Reduce, Reindex, SemiJoin, UpdateCells,
+    UpdateRows,
+};
+use towpath_engine::plan::Input;
+use towpath_engine::reducers::{Options, reducer};
+use towpath_engine::testing::{Update, collect, run_with, tables};
+use towpath_engine::{ColumnId, Expression, NodeId, Operator, Plan, PlanError};
+use towpath_types::{DType, Key, Time, Value};
+
+/// A table of a plan, with its three columns.
+#[derive(Clone, Debug)]
+struct Table {
+    node: NodeId,
+    columns: Vec<ColumnId>,
+}
+
+impl Table {
+    fn input(&self, first: impl IntoIterator<Item = ColumnId>, columns: &[usize]) -> Input {
+        let columns = columns.iter().map(|column| self.columns[*column]);
+        Input {
+            node: self.node,
+            columns: first.into_iter().chain(columns).collect(),
+        }
+    }
+
+    fn pointer(&self, plan: &mut Plan, values: Vec<Expression>) -> Result<ColumnId, PlanError> {
+        plan.define(self.node, Expression::pointer(values, None, false))
+    }
+
+    fn group_pointer(&self, plan: &mut Plan) -> Result<ColumnId, PlanError> {
+        let group = plan.expression(self.columns[1]);
+        self.pointer(plan, vec![group])
+    }
+}
+
+fn operator(plan: &mut Plan, operator: impl Operator + 'static, inputs: Vec<Input>) -> Result<Table, PlanError> {
+    let node = plan.operator(Arc::new(operator), inputs, None)?;
+    let columns = plan.columns(node).to_vec();
+    Ok(Table { node, columns })
+}
+
+fn aggregate(name: &str, arguments: &[usize]) -> Aggregate {
+    Aggregate {
+        reducer: reducer(name).expect("the reducer is in the list"),
+        arguments: arguments.to_vec(),
+        options: Options::default(),
+    }
+}
+
+/// The table with flags and numbers in place of `None`.
+fn without_nones(plan: &mut Plan, table: Table) -> Result<Table, PlanError> {
+    let defaults = [
+        Expression::literal(Value::Bool(false), DType::Bool),
+        Expression::literal(Value::Int(0), DType::Int),
+        Expression::literal(Value::Int(0), DType::Int),
+    ];
+    let mut columns = Vec::new();
+    for (column, default) in table.columns.iter().zip(defaults) {
+        let expression = Expression::coalesce(vec![plan.expression(*column), default])?;
+        columns.push(plan.define(table.node, expression)?);
+    }
+    Ok(Table { columns, ..table })
+}
+
+/// The flag of any row, the group, an aggregate of the value.
+fn reduced(plan: &mut Plan, table: &Table, name: &str) -> Result<Table, PlanError> {
+    let key = table.group_pointer(plan)?;
+    let arguments: &[usize] = if name == "count" { &[] } else { &[3] };
+    let aggregates = vec![aggregate("any", &[2]), aggregate(name, arguments)];
+    let reduced = operator(plan, Reduce::new(1, aggregates), vec![table.input([key], &[1, 0, 2])])?;
+    Ok(Table {
+        node: reduced.node,
+        columns: [1, 0, 2].iter().map(|column| reduced.columns[*column]).collect(),
+    })
+}
+
+fn reindexed(plan: &mut Plan, table: &Table, number: i64) -> Result<Table, PlanError> {
+    let number = Expression::literal(Value::Int(number), DType::Int);
+    let key = table.pointer(plan, vec![Expression::id(), number])?;
+    operator(plan, Reindex { unique: true }, vec![table.input([key], &[0, 1, 2])])
+}
+
+fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<Table, PlanError> {
+    const ALL: &[usize] = &[0, 1, 2];
+    match step {
+        Step::Filter => Ok(Table {
+            node: plan.filter(table.node, table.columns[0], None)?,
+            columns: table.columns.clone(),
+        }),
+        Step::Compute => {
+            let [flag, group, value] = [0, 1, 2].map(|column| plan.expression(table.columns[column]));
+            let mut columns = table.columns.clone();
+            columns[2] = plan.define(table.node, Expression::if_else(flag, value, group)?)?;
+            Ok(Table { columns, ..*table })
+        }
+        Step::Reduce(kind) => reduced(plan, table, kind.name()),
+        Step::Join { left, right } => {
+            let kind = match (left, right) {
+                (false, false) => JoinKind::Inner,
+                (true, false) => JoinKind::Left,
+                (false, true) => JoinKind::Right,
+                (true, true) => JoinKind::Outer,
+            };
+            let (left, right) = (table.group_pointer(plan)?, second.group_pointer(plan)?);
+            // A column that nobody reads is carried as well, until it is pruned.
+            let inputs = vec![table.input([left], &[0, 2, 1]), second.input([right], &[1, 2])];
+            let id = JoinId::Pair;
+            let joined = operator(plan, Join { kind, id }, inputs)?;
+            let columns = [0, 2, 4].iter().map(|column| joined.columns[*column]).collect();
+            without_nones(plan, Table { columns, ..joined })
+        }
+        Step::ConcatReindex => {
+            let (table, second) = (reindexed(plan, table, 0)?, reindexed(plan, second, 1)?);
+            operator(
+                plan,
+                Concat::default(),
+                vec![table.input([], ALL), second.input([], ALL)],
+            )
+        }
+        Step::UpdateRows => operator(plan, UpdateRows, vec![table.input([], ALL), second.input([], ALL)]),
+        Step::UpdateCells => {
+            let flagged = Table {
+                node: plan.filter(table.node, table.columns[0], None)?,
+                columns: table.columns.clone(),
+            };
+            let inputs = vec![table.input([], ALL), flagged.input([], &[1])];
+            operator(plan, UpdateCells { replaced: vec![2] }, inputs)
+        }
+        Step::SemiJoin { matched } => {
+            let kind = if matched { SemiJoin::InAll } else { SemiJoin::InNone };
+            operator(plan, kind, vec![table.input([], ALL), second.input([], &[])])
+        }
+        Step::TupleAndFlatten => {
+            let tuples = reduced(plan, table, "tuple")?;
+            let flat = operator(plan, Flatten::new(false), vec![tuples.input([], &[2, 0, 1])])?;
+            Ok(Table {
+                node: flat.node,
+                columns: [1, 2, 0].iter().map(|column| flat.columns[*column]).collect(),
+            })
+        }
+        Step::Lookup => {
+            let sums = reduced(plan, second, "sum")?;
+            let pointer = table.group_pointer(plan)?;
+            let lookup = Lookup {
+                optional: false,
+                allow_misses: true,
+            };
+            let inputs = vec![table.input([pointer], &[0, 1]), sums.input([], &[2])];
+            let found = operator(plan, lookup, inputs)?;
+            without_nones(plan, found)
+        }
+        Step::KeyJoin => {
+            let both = operator(plan, KeyJoin, vec![table.input([], &[0, 1]), table.input([], &[0, 2])])?;
+            Ok(Table {
+                node: both.node,
+                columns: [0, 1, 3].iter().map(|column| both.columns[*column]).collect(),
+            })
+        }
+    }
+}
+
+/// What a user does to a row: set it, or delete it.
+type Change = (usize, u128, Option<(bool, i64, i64)>);
+
+/// The contents of the two base tables after each commit, and the updates that lead there.
+fn play(commits: &[Vec<Change>], reversed: bool) -> (Vec<[Rows; 2]>, [Vec<Vec<Update>>; 2]) {
+    let mut state: [BTreeMap<Key, Vec<Value>>; 2] = Default::default();
+    let (mut states, mut scripts) = (Vec::new(), [Vec::new(), Vec::new()]);
+    for commit in commits {
+        let mut updates = [Vec::new(), Vec::new()];
+        for (table, key, row) in commit {
+            let key = Key(*key * 0x1_0001 + 1);
+            if let Some(old) = state[*table].remove(&key) {
+                updates[*table].push((key, old, -1));
+            }
+            if let Some((flag, group, value)) = row {
+                let row = vec![Value::Bool(*flag), Value::Int(*group), Value::Int(*value)];
+                updates[*table].push((key, row.clone(), 1));
+                state[*table].insert(key, row);
+            }
+        }
+        for (script, mut updates) in scripts.iter_mut().zip(updates) {
+            if reversed {
+                updates.reverse();
+            }
+            script.push(updates);
+        }
+        states.push([0, 1].map(|table| {
+            let rows = state[table].iter();
+            rows.map(|(key, row)| (*key, row.clone())).collect()
+        }));
+    }
+    (states, scripts)
+}
+
+fn run_pipeline(
+    steps: &[(Step, bool)],
+    scripts: &[Vec<Vec<Update>>; 2],
+    workers: usize,
+    batch_rows: usize,
+) -> Vec<(Time, Key, Vec<Value>, i64)> {
+    let mut plan = Plan::default();
+    let dtypes = vec![DType::Bool, DType::Int, DType::Int];
+    let scripts = [(dtypes.clone(), scripts[0].clone()), (dtypes, scripts[1].clone())];
+    let base: Vec<Table> = tables(&mut plan, &scripts, batch_rows)
+        .expect("the tables are sound")
+        .into_iter()
+        .map(|(node, columns)| Table { node, columns })
+        .collect();
+    let mut table = base[0].clone();
+    for (step, is_first) in steps {
+        let second = &base[usize::from(!is_first)];
+        table = build(&mut plan, *step, &table, second).expect("the types fit");
+    }
+    let collected = collect(&mut plan, table.node, table.columns).expect("the columns are visible");
+    run_with(&plan, workers, true).unwrap_or_else(|error| panic!("{error:?} in\n{plan}"));
+    let updates = collected.lock();
+    updates.clone()
+}
+
+fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: bool) {
+    let (states, scripts) = play(commits, reversed);
+    let updates = run_pipeline(steps, &scripts, 1, usize::MAX);
+    let mut time: Time = 2;
+    for (number, state) in states.iter().enumerate() {
+        if scripts.iter().all(|script| script[number].is_empty()) {
+            continue;
+        }
+        let mut expected: Vec<(Key, Vec<Value>)> = state[0].clone();
+        for (step, is_first) in steps {
+            expected = apply(*step, &expected, &state[usize::from(!is_first)]);
+        }
+        expected.sort();
+        let mut sums: BTreeMap<(Key, Vec<Value>), i64> = BTreeMap::new();
+        for (_, key, row, diff) in updates.iter().filter(|(at, ..)| *at <= time) {
+            *sums.entry((*key, row.clone())).or_insert(0) += diff;
+        }
+        sums.retain(|_, sum| *sum != 0);
+        assert!(
+            sums.values().all(|sum| *sum == 1),
+            "a row is there once, at {time}: {sums:?}"
+        );
+        let rows: Vec<(Key, Vec<Value>)> = sums.into_keys().collect();
+        assert_eq!(rows, expected, "at {time}");
+        time += 2;
+    }
+    for (workers, batch_rows) in [(1, 1), (3, usize::MAX), (3, 2)] {
+        let others = run_pipeline(steps, &scripts, workers, batch_rows);
+        assert_eq!(others, updates, "{workers} workers, batches of {batch_rows}");
+    }
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        Just(Step::Filter),
+        Just(Step::Compute),
+        prop_oneof![
+            Just(Kind::Count),
+            Just(Kind::Sum),
+            Just(Kind::Min),
+            Just(Kind::Max),
+            Just(Kind::CountDistinct)
+        ]
+        .prop_map(Step::Reduce),
+        (any::<bool>(), any::<bool>()).prop_map(|(left, right)| Step::Join { left, right }),
+        Just(Step::ConcatReindex),
+        Just(Step::UpdateRows),
+        Just(Step::UpdateCells),
+        any::<bool>().prop_map(|matched| Step::SemiJoin { matched }),
+        Just(Step::TupleAndFlatten),
+        Just(Step::Lookup),
+        Just(Step::KeyJoin),
+    ]
+}
+
+fn commits() -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let row = prop::option::weighted(0.7, (any::<bool>(), 0..3i64, -2..3i64));
+    let change = (0..2usize, 0..5u128, row);
+    prop::collection::vec(prop::collection::vec(change, 0..6), 1..6)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    #[test]
+    fn pipelines_agree_with_the_reference(
+        steps in prop::collection::vec((step(), any::<bool>()), 1..6),
+        commits in commits(),
+        reversed in any::<bool>(),
+    ) {
+        check_pipeline(&steps, &commits, reversed);
+    }
+}
