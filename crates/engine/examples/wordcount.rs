@@ -42,7 +42,7 @@ impl SourceHandle for Reading {
 fn read(path: &PathBuf, queue: &SourceQueue) -> Result<(), std::io::Error> {
     const ROWS: usize = 1 << 14;
     let (mut words, mut keys, mut number) = (ColumnBuilder::new(&DType::Str), Vec::new(), 0);
-    let mut send = |words: &mut ColumnBuilder, keys: &mut Vec<Key>| {
+    let send = |words: &mut ColumnBuilder, keys: &mut Vec<Key>| {
         let batch = Batch::new(std::mem::take(keys), vec![words.finish()], None);
         queue.push(batch).is_ok() && queue.wait_for_space().is_ok()
     };
