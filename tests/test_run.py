@@ -5,6 +5,7 @@ import pathlib
 import signal
 import subprocess
 import sys
+import threading
 from typing import Any
 
 import pathway as pw
@@ -129,6 +130,35 @@ def test_a_signal_ends_the_run_in_order(tmp_path: pathlib.Path, number: int, sta
     numbers = complete_numbers(path)
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) >= 3
+
+
+def test_an_interrupt_while_a_subject_is_being_started_stops_it() -> None:
+    class Hasty(pw.io.python.ConnectorSubject):
+        def __init__(self) -> None:
+            super().__init__()
+            self.calls: list[str] = []
+            self.stopped = threading.Event()
+
+        def run(self) -> None:
+            self.next(number=1)
+            self.commit()
+            # The main thread is perhaps still waiting for this one to start.
+            signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            self.stopped.wait(30)
+
+        def on_stop(self) -> None:
+            self.calls.append("on_stop")
+            self.stopped.set()
+
+    rows: list[Any] = []
+    subject = Hasty()
+    table = pw.io.python.read(subject, schema=pw.schema_from_types(number=int))
+    pw.io.subscribe(table, lambda key, row, time, is_addition: rows.append(row))
+    with pytest.raises(KeyboardInterrupt):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert subject.calls == ["on_stop"]
+    assert rows == [{"number": 1}]
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
 
 
 def test_a_second_interrupt_ends_it_at_once(tmp_path: pathlib.Path) -> None:

@@ -2,7 +2,8 @@
 
 The engine works in threads of its own. The calling thread waits in short steps, so that Python can deliver
 signals, and shows the progress. An interrupt asks the sources to end, lets what they committed reach the sinks,
-and only then leaves.
+and only then leaves. So the first Ctrl-C only leaves a note: as an exception it could come up anywhere, also where
+a subject is just being started and nobody would stop it.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import signal
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from types import FrameType
 from typing import Any
 
 from pathway import _environment, _graph, _monitoring, _native
@@ -169,73 +171,79 @@ def _execute(
     if terminate_on_error is None:
         terminate_on_error = _environment.terminate_on_error()
     _environment.processes()
-    native_run = _graph.current().plan.run(
-        everything=everything,
-        workers=_environment.threads(),
-        terminate_on_error=terminate_on_error,
-        start_time=_environment.start_timestamp(),
-        captures_only=captures,
-    )
-    with monitor, _graceful_termination() as termination:
+    with monitor, _noted_signals() as signals:
+        native_run = _graph.current().plan.run(
+            everything=everything,
+            workers=_environment.threads(),
+            terminate_on_error=terminate_on_error,
+            start_time=_environment.start_timestamp(),
+            captures_only=captures,
+        )
         try:
-            _wait(native_run, monitor, termination)
+            _wait(native_run, monitor, signals)
         finally:
             monitor.finish(native_run.statistics())
-    if termination.is_set():
+    if signals.interrupted:
+        raise KeyboardInterrupt
+    if signals.terminated:
         raise SystemExit(143)
 
 
-def _wait(native_run: _native.Run, monitor: _monitoring.Monitor, termination: threading.Event) -> None:
-    """Waits for the end of the run; stops it on the first interrupt and aborts it on the second."""
-    interrupt: KeyboardInterrupt | None = None
+class _Signals:
+    """Which signals have come."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.terminated = False
+
+    def interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if self.interrupted:
+            raise KeyboardInterrupt
+        self.interrupted = True
+
+    def terminate(self, _number: int, _frame: FrameType | None) -> None:
+        self.terminated = True
+
+
+def _wait(native_run: _native.Run, monitor: _monitoring.Monitor, signals: _Signals) -> None:
+    """Waits for the end of the run; stops it on the first signal and aborts it on the second interrupt."""
     stopped = False
     while True:
         try:
-            if termination.is_set() and not stopped:
+            if (signals.interrupted or signals.terminated) and not stopped:
                 stopped = True
-                logger.warning("Received SIGTERM: shutting down the computation gracefully")
+                what = "Interrupted" if signals.interrupted else "Received SIGTERM"
+                logger.warning("%s: shutting down the computation gracefully", what)
                 native_run.stop()
             if native_run.wait(_STEP_SECONDS):
-                break
+                return
             monitor.update(native_run.statistics)
-        except KeyboardInterrupt as raised:
-            if interrupt is not None:
+        except KeyboardInterrupt:
+            # The second one, perhaps while on_stop of a subject was running; or the first, by another's handler.
+            if signals.interrupted:
                 native_run.abort()
                 raise
-            interrupt = raised
-            if not stopped:
-                stopped = True
-                logger.warning("Interrupted: shutting down the computation gracefully")
-                _stop_or_abort(native_run)
+            signals.interrupted = True
         except Exception:
             # The run has ended with an error. If it was told to end, that is what the caller should learn.
-            if interrupt is None and not termination.is_set():
+            if not stopped:
                 raise
             logger.exception("an error while shutting down")
-            break
-    if interrupt is not None:
-        raise interrupt
-
-
-def _stop_or_abort(native_run: _native.Run) -> None:
-    try:
-        native_run.stop()
-    except KeyboardInterrupt:
-        # The second one, while on_stop of a subject was running.
-        native_run.abort()
-        raise
+            return
 
 
 @contextmanager
-def _graceful_termination() -> Iterator[threading.Event]:
-    """An event that SIGTERM sets, if nobody else takes care of the signal."""
-    termination = threading.Event()
-    mine = threading.current_thread() is threading.main_thread() and signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
-    if not mine:
-        yield termination
-        return
-    signal.signal(signal.SIGTERM, lambda _number, _frame: termination.set())
+def _noted_signals() -> Iterator[_Signals]:
+    """Notes SIGINT and SIGTERM, each if nobody else takes care of it."""
+    signals = _Signals()
+    before: dict[signal.Signals, Any] = {}
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.interrupt)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, signals.terminate)
     try:
-        yield termination
+        yield signals
     finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        for number, handler in before.items():
+            signal.signal(number, handler)
