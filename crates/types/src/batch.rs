@@ -3,6 +3,7 @@
 use arrow_array::UInt32Array;
 use arrow_buffer::BooleanBuffer;
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use crate::column::Column;
 use crate::key::Key;
@@ -182,50 +183,79 @@ impl Batch {
     /// The same change with each (key, row) at most once, deletions before insertions, otherwise
     /// in the order of arrival.
     pub fn consolidated(&self) -> Self {
-        // Rows that could meet are rows of one key; in most batches there are none, which is cheap to see.
+        if !has_repeats(&self.keys) {
+            return match &self.diffs {
+                None => self.clone(),
+                Some(diffs) => self.with_sums(diffs),
+            };
+        }
+        // Rows that could meet are rows of one key: they are chained, and compared along the chain.
+        const END: u32 = u32::MAX;
         let mut first: HashMap<Key, u32, BuildKeyHasher> =
             HashMap::with_capacity_and_hasher(self.len(), BuildKeyHasher);
-        let mut next: Vec<u32> = Vec::new();
-        let mut sums: Vec<i64> = Vec::new();
-        const END: u32 = u32::MAX;
+        let mut next = vec![END; self.len()];
+        let mut sums: Vec<i64> = (0..self.len()).map(|row| self.diff(row)).collect();
         for row in 0..self.len() {
-            let entry = first.entry(self.keys[row]);
-            match entry {
-                std::collections::hash_map::Entry::Vacant(entry) => {
+            let mut place = match first.entry(self.keys[row]) {
+                Entry::Vacant(entry) => {
                     entry.insert(row as u32);
+                    continue;
                 }
-                std::collections::hash_map::Entry::Occupied(entry) => {
-                    if sums.is_empty() {
-                        sums = (0..self.len()).map(|row| self.diff(row)).collect();
-                        next = vec![END; self.len()];
-                    }
-                    let mut place = *entry.get();
-                    loop {
-                        if self.cells_eq(place as usize, self, row) {
-                            sums[place as usize] += self.diff(row);
-                            sums[row] = 0;
-                            break;
-                        }
-                        if next[place as usize] == END {
-                            next[place as usize] = row as u32;
-                            break;
-                        }
-                        place = next[place as usize];
-                    }
+                Entry::Occupied(entry) => *entry.get() as usize,
+            };
+            loop {
+                if self.cells_eq(place, self, row) {
+                    sums[place] += std::mem::take(&mut sums[row]);
+                    break;
                 }
+                if next[place] == END {
+                    next[place] = row as u32;
+                    break;
+                }
+                place = next[place] as usize;
             }
         }
-        if sums.is_empty() {
-            let Some(diffs) = &self.diffs else {
-                return self.clone();
-            };
-            sums = diffs.to_vec();
-        }
+        self.with_sums(&sums)
+    }
+
+    /// The rows whose sum is not zero with their sums as differences, deletions first.
+    fn with_sums(&self, sums: &[i64]) -> Self {
         let negative = (0..self.len()).filter(|row| sums[*row] < 0);
         let positive = (0..self.len()).filter(|row| sums[*row] > 0);
         let order: Vec<u32> = negative.chain(positive).map(|row| row as u32).collect();
         let diffs = order.iter().map(|row| sums[*row as usize]).collect();
         self.with_diffs(None).take(&order).with_diffs(Some(diffs))
+    }
+
+    /// The batches of one time, consolidated: see [`Batch::consolidated`]. Those that have nothing to
+    /// consolidate stay as they are, without a copy.
+    pub fn consolidate(batches: Vec<Batch>) -> Vec<Batch> {
+        match &batches[..] {
+            [] => return batches,
+            [batch] => return vec![batch.consolidated()],
+            _ => {}
+        }
+        if batches.iter().all(Batch::is_insert_only) {
+            let keys: Vec<Key> = batches.iter().flat_map(|batch| batch.keys.iter().copied()).collect();
+            if !has_repeats(&keys) {
+                return batches;
+            }
+        }
+        vec![Batch::concat(&batches).consolidated()]
+    }
+
+    /// The rows in the order of some columns, then of their keys; deletions stay before insertions.
+    pub fn sorted_by(&self, positions: &[usize]) -> Self {
+        let mut order: Vec<u32> = (0..self.len() as u32).collect();
+        order.sort_by_cached_key(|row| {
+            let row = *row as usize;
+            let values: Vec<Value> = positions
+                .iter()
+                .map(|position| self.columns[*position].value(row))
+                .collect();
+            (self.diff(row) > 0, values, self.keys[row])
+        });
+        self.take(&order)
     }
 
     /// A rough count of the bytes the batch takes, for limits on memory.
@@ -234,6 +264,25 @@ impl Batch {
             + self.diffs.as_ref().map_or(0, |diffs| diffs.len() * 8)
             + self.columns.iter().map(Column::bytes).sum::<usize>()
     }
+}
+
+/// Whether some key is there twice. Keys are hashes, so a table of row numbers with open addressing is as small
+/// and as fast as it gets.
+fn has_repeats(keys: &[Key]) -> bool {
+    let capacity = (keys.len() * 2).next_power_of_two();
+    let mut table = vec![u32::MAX; capacity];
+    for (row, key) in keys.iter().enumerate() {
+        let mut place = (key.0 >> 64) as usize & (capacity - 1);
+        loop {
+            match table[place] {
+                u32::MAX => break,
+                other if keys[other as usize] == *key => return true,
+                _ => place = (place + 1) & (capacity - 1),
+            }
+        }
+        table[place] = row as u32;
+    }
+    false
 }
 
 /// Keys are hashes already: their low half is as good as any hash of it.
@@ -316,6 +365,12 @@ mod tests {
             prop_assert_eq!(result.len(), sums(&result).len());
             let first_insert = result.iter().position(|(.., diff)| *diff > 0).unwrap_or(result.len());
             prop_assert!(result[first_insert..].iter().all(|(.., diff)| *diff > 0));
+            for split in 0..=updates.len() {
+                let parts = vec![batch(&updates[..split]), batch(&updates[split..])];
+                let parts: Vec<_> = Batch::consolidate(parts).iter().flat_map(rows).collect();
+                prop_assert_eq!(sums(&parts), sums(&updates));
+                prop_assert_eq!(parts.len(), result.len());
+            }
         }
     }
 }

@@ -1,12 +1,18 @@
 //! Builds a column cell by cell.
+//!
+//! This is the path of every row that comes in, so the cells are pushed to plain vectors; which of them are `None`
+//! or errors, the exception, is a list of rows.
 
-use arrow_array::builder::{
-    BinaryViewBuilder, BooleanBuilder, DurationNanosecondBuilder, Float64Builder, Int64Builder, StringViewBuilder,
-    TimestampNanosecondBuilder,
+use std::sync::Arc;
+
+use arrow_array::{
+    BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
+    TimestampNanosecondArray,
 };
-use arrow_buffer::{BooleanBufferBuilder, NullBuffer};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, ScalarBuffer};
+use arrow_data::ByteView;
 
-use crate::column::{Cells, Column, PointerArray, unset};
+use crate::column::{Cells, Column, PointerArray};
 use crate::dtype::{DType, Physical};
 use crate::key::Key;
 use crate::value::Value;
@@ -16,39 +22,93 @@ use crate::value::Value;
 pub struct ColumnBuilder {
     cells: Builders,
     len: usize,
+    /// Rows of `None`s and errors, below which a cell of no meaning lies.
+    nones: Vec<usize>,
     /// Rows of errors.
     errors: Vec<usize>,
 }
 
 #[derive(Debug)]
 enum Builders {
-    Bool(BooleanBuilder),
-    Int(Int64Builder),
-    Float(Float64Builder),
-    Str(StringViewBuilder),
-    Bytes(BinaryViewBuilder),
-    Pointer(Vec<Option<Key>>),
-    DateTimeNaive(TimestampNanosecondBuilder),
-    DateTimeUtc(TimestampNanosecondBuilder),
-    Duration(DurationNanosecondBuilder),
+    Bool(Vec<bool>),
+    Int(Vec<i64>),
+    Float(Vec<f64>),
+    Str(Views),
+    Bytes(Views),
+    Pointer(Vec<Key>),
+    DateTimeNaive(Vec<i64>),
+    DateTimeUtc(Vec<i64>),
+    Duration(Vec<i64>),
     Any(Vec<Value>),
+}
+
+/// A block of text grows up to this length before the next is begun.
+const BLOCK_BYTES: usize = 1 << 20;
+
+/// Arrow's views: up to twelve bytes in the view itself, more in a block that the view refers to.
+#[derive(Debug, Default)]
+struct Views {
+    views: Vec<u128>,
+    block: Vec<u8>,
+    full: Vec<Buffer>,
+}
+
+impl Views {
+    #[inline]
+    fn push(&mut self, bytes: &[u8]) {
+        let view = if bytes.len() <= 12 {
+            let mut view = [0; 16];
+            view[0] = bytes.len() as u8;
+            view[4..4 + bytes.len()].copy_from_slice(bytes);
+            u128::from_le_bytes(view)
+        } else {
+            self.push_long(bytes)
+        };
+        self.views.push(view);
+    }
+
+    fn push_long(&mut self, bytes: &[u8]) -> u128 {
+        assert!(u32::try_from(bytes.len()).is_ok(), "a text has at most 4 GiB");
+        if !self.block.is_empty() && self.block.len() + bytes.len() > BLOCK_BYTES {
+            self.full.push(Buffer::from_vec(std::mem::take(&mut self.block)));
+        }
+        let offset = self.block.len();
+        self.block.extend_from_slice(bytes);
+        let mut prefix = [0; 4];
+        prefix.copy_from_slice(&bytes[..4]);
+        let view = ByteView {
+            length: bytes.len() as u32,
+            prefix: u32::from_le_bytes(prefix),
+            buffer_index: self.full.len() as u32,
+            offset: offset as u32,
+        };
+        view.as_u128()
+    }
+
+    fn finish(&mut self) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
+        let mut buffers = std::mem::take(&mut self.full);
+        if !self.block.is_empty() {
+            buffers.push(Buffer::from_vec(std::mem::take(&mut self.block)));
+        }
+        (std::mem::take(&mut self.views).into(), buffers.into())
+    }
 }
 
 /// A push of a type the builder was not made for.
 #[cold]
-fn wrong_layout(builder: &Builders, pushed: &str) -> ! {
-    panic!("a column builder of {builder:?} cannot take a {pushed}")
+fn wrong_layout(pushed: &str) -> ! {
+    panic!("a column builder of another type cannot take a {pushed}")
 }
 
 macro_rules! push_typed {
-    ($(#[$doc:meta])* $name:ident, $variant:ident, $type:ty) => {
+    ($(#[$doc:meta])* $name:ident, $variant:ident, $type:ty, |$value:ident| $pushed:expr) => {
         $(#[$doc])*
         #[inline]
-        pub fn $name(&mut self, value: $type) {
+        pub fn $name(&mut self, $value: $type) {
             match &mut self.cells {
-                Builders::$variant(builder) => builder.append_value(value),
-                Builders::Any(values) => values.push(Value::$variant(value.into())),
-                other => wrong_layout(other, stringify!($variant)),
+                Builders::$variant(cells) => cells.push($pushed),
+                Builders::Any(values) => values.push(Value::$variant($value.into())),
+                _ => wrong_layout(stringify!($variant)),
             }
             self.len += 1;
         }
@@ -64,20 +124,21 @@ impl ColumnBuilder {
     /// A builder for a layout.
     pub fn with_physical(physical: Physical) -> Self {
         let cells = match physical {
-            Physical::Bool => Builders::Bool(BooleanBuilder::new()),
-            Physical::Int => Builders::Int(Int64Builder::new()),
-            Physical::Float => Builders::Float(Float64Builder::new()),
-            Physical::Str => Builders::Str(StringViewBuilder::new()),
-            Physical::Bytes => Builders::Bytes(BinaryViewBuilder::new()),
+            Physical::Bool => Builders::Bool(Vec::new()),
+            Physical::Int => Builders::Int(Vec::new()),
+            Physical::Float => Builders::Float(Vec::new()),
+            Physical::Str => Builders::Str(Views::default()),
+            Physical::Bytes => Builders::Bytes(Views::default()),
             Physical::Pointer => Builders::Pointer(Vec::new()),
-            Physical::DateTimeNaive => Builders::DateTimeNaive(TimestampNanosecondBuilder::new()),
-            Physical::DateTimeUtc => Builders::DateTimeUtc(TimestampNanosecondBuilder::new()),
-            Physical::Duration => Builders::Duration(DurationNanosecondBuilder::new()),
+            Physical::DateTimeNaive => Builders::DateTimeNaive(Vec::new()),
+            Physical::DateTimeUtc => Builders::DateTimeUtc(Vec::new()),
+            Physical::Duration => Builders::Duration(Vec::new()),
             Physical::Any => Builders::Any(Vec::new()),
         };
         Self {
             cells,
             len: 0,
+            nones: Vec::new(),
             errors: Vec::new(),
         }
     }
@@ -94,59 +155,60 @@ impl ColumnBuilder {
 
     push_typed!(
         /// Appends a `bool`. Panics, like its siblings, if the column is of another type.
-        push_bool, Bool, bool
+        push_bool, Bool, bool, |value| value
     );
     push_typed!(
         /// Appends an `int`.
-        push_int, Int, i64
+        push_int, Int, i64, |value| value
     );
     push_typed!(
         /// Appends a `float`.
-        push_float, Float, f64
+        push_float, Float, f64, |value| value
     );
     push_typed!(
         /// Appends a `str`.
-        push_str, Str, &str
+        push_str, Str, &str, |text| text.as_bytes()
     );
     push_typed!(
         /// Appends `bytes`.
-        push_bytes, Bytes, &[u8]
+        push_bytes, Bytes, &[u8], |value| value
     );
     push_typed!(
         /// Appends a `DateTimeNaive` in nanoseconds.
-        push_date_time_naive, DateTimeNaive, i64
+        push_date_time_naive, DateTimeNaive, i64, |value| value
     );
     push_typed!(
         /// Appends a `DateTimeUtc` in nanoseconds.
-        push_date_time_utc, DateTimeUtc, i64
+        push_date_time_utc, DateTimeUtc, i64, |value| value
     );
     push_typed!(
         /// Appends a `Duration` in nanoseconds.
-        push_duration, Duration, i64
+        push_duration, Duration, i64, |value| value
     );
 
     /// Appends a key.
     #[inline]
     pub fn push_pointer(&mut self, key: Key) {
         match &mut self.cells {
-            Builders::Pointer(keys) => keys.push(Some(key)),
+            Builders::Pointer(keys) => keys.push(key),
             Builders::Any(values) => values.push(Value::Pointer(key)),
-            other => wrong_layout(other, "Pointer"),
+            _ => wrong_layout("Pointer"),
         }
         self.len += 1;
     }
 
     /// Appends `None`.
     pub fn push_none(&mut self) {
+        self.nones.push(self.len);
         match &mut self.cells {
-            Builders::Bool(builder) => builder.append_null(),
-            Builders::Int(builder) => builder.append_null(),
-            Builders::Float(builder) => builder.append_null(),
-            Builders::Str(builder) => builder.append_null(),
-            Builders::Bytes(builder) => builder.append_null(),
-            Builders::Pointer(keys) => keys.push(None),
-            Builders::DateTimeNaive(builder) | Builders::DateTimeUtc(builder) => builder.append_null(),
-            Builders::Duration(builder) => builder.append_null(),
+            Builders::Bool(cells) => cells.push(false),
+            Builders::Int(cells)
+            | Builders::DateTimeNaive(cells)
+            | Builders::DateTimeUtc(cells)
+            | Builders::Duration(cells) => cells.push(0),
+            Builders::Float(cells) => cells.push(0.0),
+            Builders::Str(views) | Builders::Bytes(views) => views.push(b""),
+            Builders::Pointer(keys) => keys.push(Key::default()),
             Builders::Any(values) => values.push(Value::None),
         }
         self.len += 1;
@@ -163,16 +225,16 @@ impl ColumnBuilder {
         match (&mut self.cells, value) {
             (_, Value::Error) => return self.push_error(),
             (_, Value::None) => return self.push_none(),
-            (Builders::Bool(builder), Value::Bool(value)) => builder.append_value(*value),
-            (Builders::Int(builder), Value::Int(value)) => builder.append_value(*value),
-            (Builders::Float(builder), Value::Float(value)) => builder.append_value(*value),
-            (Builders::Float(builder), Value::Int(value)) => builder.append_value(*value as f64),
-            (Builders::Str(builder), Value::Str(value)) => builder.append_value(value),
-            (Builders::Bytes(builder), Value::Bytes(value)) => builder.append_value(value),
-            (Builders::Pointer(keys), Value::Pointer(key)) => keys.push(Some(*key)),
-            (Builders::DateTimeNaive(builder), Value::DateTimeNaive(value))
-            | (Builders::DateTimeUtc(builder), Value::DateTimeUtc(value)) => builder.append_value(*value),
-            (Builders::Duration(builder), Value::Duration(value)) => builder.append_value(*value),
+            (Builders::Bool(cells), Value::Bool(value)) => cells.push(*value),
+            (Builders::Int(cells), Value::Int(value))
+            | (Builders::DateTimeNaive(cells), Value::DateTimeNaive(value))
+            | (Builders::DateTimeUtc(cells), Value::DateTimeUtc(value))
+            | (Builders::Duration(cells), Value::Duration(value)) => cells.push(*value),
+            (Builders::Float(cells), Value::Float(value)) => cells.push(*value),
+            (Builders::Float(cells), Value::Int(value)) => cells.push(*value as f64),
+            (Builders::Str(views), Value::Str(value)) => views.push(value.as_bytes()),
+            (Builders::Bytes(views), Value::Bytes(value)) => views.push(value),
+            (Builders::Pointer(keys), Value::Pointer(key)) => keys.push(*key),
             (Builders::Any(values), value) => values.push(value.clone()),
             _ => return self.push_error(),
         }
@@ -188,10 +250,10 @@ impl ColumnBuilder {
             return self.push_none();
         }
         match (&mut self.cells, column.cells()) {
-            (Builders::Int(builder), Cells::Int(array)) => builder.append_value(array.value(row)),
-            (Builders::Float(builder), Cells::Float(array)) => builder.append_value(array.value(row)),
-            (Builders::Str(builder), Cells::Str(array)) => builder.append_value(array.value(row)),
-            (Builders::Bytes(builder), Cells::Bytes(array)) => builder.append_value(array.value(row)),
+            (Builders::Int(cells), Cells::Int(array)) => cells.push(array.value(row)),
+            (Builders::Float(cells), Cells::Float(array)) => cells.push(array.value(row)),
+            (Builders::Str(views), Cells::Str(array)) => views.push(array.value(row).as_bytes()),
+            (Builders::Bytes(views), Cells::Bytes(array)) => views.push(array.value(row)),
             _ => return self.push(&column.value(row)),
         }
         self.len += 1;
@@ -199,36 +261,90 @@ impl ColumnBuilder {
 
     /// The column of the cells so far. The builder is empty afterwards.
     pub fn finish(&mut self) -> Column {
+        let len = std::mem::take(&mut self.len);
+        let nones = std::mem::take(&mut self.nones);
+        let errors = std::mem::take(&mut self.errors);
+        let nulls = || (!nones.is_empty()).then(|| NullBuffer::new(!&mask(&nones, len)));
         let cells = match &mut self.cells {
-            Builders::Bool(builder) => Cells::Bool(builder.finish()),
-            Builders::Int(builder) => Cells::Int(builder.finish()),
-            Builders::Float(builder) => Cells::Float(builder.finish()),
-            Builders::Str(builder) => Cells::Str(builder.finish()),
-            Builders::Bytes(builder) => Cells::Bytes(builder.finish()),
-            Builders::Pointer(keys) => {
-                let keys = std::mem::take(keys);
-                let nulls = keys
-                    .iter()
-                    .any(Option::is_none)
-                    .then(|| NullBuffer::from_iter(keys.iter().map(Option::is_some)));
-                let values = keys.into_iter().map(Option::unwrap_or_default).collect();
-                Cells::Pointer(PointerArray::new(values, nulls))
+            Builders::Bool(cells) => {
+                let cells = std::mem::take(cells);
+                Cells::Bool(BooleanArray::new(cells.into(), nulls()))
             }
-            Builders::DateTimeNaive(builder) => Cells::DateTimeNaive(builder.finish()),
-            Builders::DateTimeUtc(builder) => Cells::DateTimeUtc(builder.finish()),
-            Builders::Duration(builder) => Cells::Duration(builder.finish()),
+            Builders::Int(cells) => Cells::Int(Int64Array::new(std::mem::take(cells).into(), nulls())),
+            Builders::Float(cells) => Cells::Float(Float64Array::new(std::mem::take(cells).into(), nulls())),
+            Builders::Str(views) => {
+                let (views, buffers) = views.finish();
+                #[expect(
+                    unsafe_code,
+                    reason = "a check of every text again would cost more than all the rest"
+                )]
+                // SAFETY: the views were made by `Views::push` of valid UTF-8, within the buffers they refer to.
+                Cells::Str(unsafe { StringViewArray::new_unchecked(views, buffers, nulls()) })
+            }
+            Builders::Bytes(views) => {
+                let (views, buffers) = views.finish();
+                Cells::Bytes(BinaryViewArray::new(views, buffers, nulls()))
+            }
+            Builders::Pointer(keys) => Cells::Pointer(PointerArray::new(std::mem::take(keys).into(), nulls())),
+            Builders::DateTimeNaive(cells) => {
+                Cells::DateTimeNaive(TimestampNanosecondArray::new(std::mem::take(cells).into(), nulls()))
+            }
+            Builders::DateTimeUtc(cells) => {
+                Cells::DateTimeUtc(TimestampNanosecondArray::new(std::mem::take(cells).into(), nulls()))
+            }
+            Builders::Duration(cells) => {
+                Cells::Duration(DurationNanosecondArray::new(std::mem::take(cells).into(), nulls()))
+            }
             Builders::Any(values) => Cells::Any(std::mem::take(values).into()),
         };
-        let errors = std::mem::take(&mut self.errors);
-        let len = std::mem::take(&mut self.len);
-        if errors.is_empty() {
-            return Column::new(cells);
+        let errors = (!errors.is_empty()).then(|| mask(&errors, len));
+        Column::with_errors(cells, errors)
+    }
+}
+
+/// A mask that is true at `rows`.
+fn mask(rows: &[usize], len: usize) -> BooleanBuffer {
+    let mut mask = BooleanBufferBuilder::new(len);
+    mask.append_n(len, false);
+    for row in rows {
+        mask.set_bit(*row, true);
+    }
+    mask.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn a_column_gives_back_what_was_pushed(texts in prop::collection::vec(prop::option::of(".{0,30}"), 0..50)) {
+            let values: Vec<Value> =
+                texts.iter().map(|text| text.as_ref().map_or(Value::None, |text| Value::str(text))).collect();
+            for dtype in [DType::Str.optional(), DType::Any] {
+                let column = Column::from_values(&dtype, &values);
+                prop_assert_eq!(column.values().collect::<Vec<_>>(), values.clone());
+            }
         }
-        let mut mask = BooleanBufferBuilder::new(len);
-        mask.append_buffer(&unset(len));
-        for row in errors {
-            mask.set_bit(row, true);
+    }
+
+    #[test]
+    fn long_texts_fill_more_than_one_block() {
+        let texts: Vec<String> = (0..5).map(|place| place.to_string().repeat(BLOCK_BYTES / 2)).collect();
+        let mut builder = ColumnBuilder::new(&DType::Str);
+        for text in &texts {
+            builder.push_str(text);
         }
-        Column::with_errors(cells, Some(mask.finish()))
+        builder.push_error();
+        let column = builder.finish();
+        assert!(
+            texts
+                .iter()
+                .enumerate()
+                .all(|(row, text)| column.value(row) == Value::str(text))
+        );
+        assert!(column.is_error(5) && !column.is_none(5));
+        assert!(builder.is_empty());
     }
 }

@@ -9,7 +9,7 @@ use arrow_array::{
     Array, BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
     TimestampNanosecondArray, UInt32Array, new_empty_array,
 };
-use arrow_buffer::{BooleanBuffer, MutableBuffer, NullBuffer};
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, TimeUnit};
 use std::sync::Arc;
 
@@ -498,11 +498,6 @@ impl Physical {
             None => Cells::Any(Shared::default()),
         }
     }
-}
-
-/// A mask of `len` cells, none of them set.
-pub(crate) fn unset(len: usize) -> BooleanBuffer {
-    BooleanBuffer::new(MutableBuffer::from_len_zeroed(len.div_ceil(8)).into(), 0, len)
 }
 
 impl PartialEq for Column {

@@ -192,28 +192,16 @@ impl Task for FileTask {
         assert_eq!(time, self.time, "the time that is completed is the open one");
         let gathered = std::mem::take(&mut self.gathered);
         if !gathered.is_empty() {
-            let batch = Batch::concat(&gathered).consolidated();
-            drop(gathered);
-            self.write(&sorted(batch, &self.sink.sort_by))?;
+            let mut batches = Batch::consolidate(gathered);
+            if !self.sink.sort_by.is_empty() {
+                batches = vec![Batch::concat(&batches).sorted_by(&self.sink.sort_by)];
+            }
+            for batch in batches {
+                self.write(&batch)?;
+            }
         }
         self.flush()
     }
-}
-
-/// The rows in the order of some columns; rows that are equal there stay as they are.
-fn sorted(batch: Batch, sort_by: &[usize]) -> Batch {
-    if sort_by.is_empty() {
-        return batch;
-    }
-    let values = |row: u32| -> Vec<Value> {
-        sort_by
-            .iter()
-            .map(|position| batch.column(*position).value(row as usize))
-            .collect()
-    };
-    let mut order: Vec<u32> = (0..batch.len() as u32).collect();
-    order.sort_by_cached_key(|row| values(*row));
-    batch.take(&order)
 }
 
 /// The rows that can be written: rows with an error are reported, rows whose values are not known yet are left out.

@@ -60,10 +60,9 @@ impl Task for Capturing {
     }
 
     fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
-        let batch = self.collected.take(&[]);
-        if !batch.is_empty() {
-            self.captured.lock().push((time, batch));
-        }
+        let batches = self.collected.take(&[]);
+        let batches = batches.into_iter().filter(|batch| !batch.is_empty());
+        self.captured.lock().extend(batches.map(|batch| (time, batch)));
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ pub(crate) mod capture;
 pub(crate) mod subscribe;
 
 use towpath_engine::{EngineError, ErrorKind, Reporter, RowError};
-use towpath_types::{Batch, Column, Value};
+use towpath_types::Batch;
 
 /// Collects the updates of one time and hands them out consolidated.
 #[derive(Debug, Default)]
@@ -16,24 +16,12 @@ impl Collected {
     }
 
     /// Everything of one time: deletions first, then as it came, or sorted by columns.
-    fn take(&mut self, sort_by: &[usize]) -> Batch {
-        let batch = Batch::concat(&std::mem::take(&mut self.0)).consolidated();
-        if sort_by.is_empty() {
-            return batch;
+    fn take(&mut self, sort_by: &[usize]) -> Vec<Batch> {
+        let batches = Batch::consolidate(std::mem::take(&mut self.0));
+        if sort_by.is_empty() || batches.is_empty() {
+            return batches;
         }
-        let columns: Vec<&Column> = sort_by.iter().map(|place| batch.column(*place)).collect();
-        let values: Vec<Vec<Value>> = (0..batch.len())
-            .map(|row| columns.iter().map(|column| column.value(row)).collect())
-            .collect();
-        let mut order: Vec<u32> = (0..batch.len() as u32).collect();
-        order.sort_by(|left, right| {
-            let (left, right) = (*left as usize, *right as usize);
-            (batch.diff(left) > 0)
-                .cmp(&(batch.diff(right) > 0))
-                .then_with(|| values[left].cmp(&values[right]))
-                .then_with(|| batch.keys()[left].cmp(&batch.keys()[right]))
-        });
-        batch.take(&order)
+        vec![Batch::concat(&batches).sorted_by(sort_by)]
     }
 }
 

@@ -82,6 +82,20 @@ struct Subscriber {
 }
 
 impl Subscriber {
+    /// The rows without errors; the others are reported.
+    fn without_errors(&self, batch: Batch) -> Result<Batch, EngineError> {
+        if !self.skip_errors || batch.columns().iter().all(|column| column.errors().is_none()) {
+            return Ok(batch);
+        }
+        let mut kept = Vec::new();
+        for row in 0..batch.len() {
+            if !has_error(&batch, row, &self.reporter)? {
+                kept.push(row as u32);
+            }
+        }
+        Ok(batch.take(&kept))
+    }
+
     fn call(&self, py: Python<'_>, batch: &Batch, rows: std::ops::Range<usize>, time: Time) -> PyResult<()> {
         let Some(on_change) = &self.on_change else {
             return Ok(());
@@ -112,27 +126,22 @@ impl Task for Subscriber {
     }
 
     fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
-        let mut batch = self.collected.take(&self.sort_by);
-        if self.skip_errors && batch.columns().iter().any(|column| column.errors().is_some()) {
-            let mut kept = Vec::new();
-            for row in 0..batch.len() {
-                if !has_error(&batch, row, &self.reporter)? {
-                    kept.push(row as u32);
-                }
+        let mut is_empty = true;
+        for batch in self.collected.take(&self.sort_by) {
+            let batch = self.without_errors(batch)?;
+            is_empty &= batch.is_empty();
+            let mut start = 0;
+            while start < batch.len() {
+                let end = batch.len().min(start + ROWS_A_TURN);
+                Python::attach(|py| {
+                    self.call(py, &batch, start..end, time)
+                        .map_err(|error| raised(py, error))
+                })?;
+                start = end;
             }
-            batch = batch.take(&kept);
         }
-        if batch.is_empty() {
+        if is_empty {
             return Ok(());
-        }
-        let mut start = 0;
-        while start < batch.len() {
-            let end = batch.len().min(start + ROWS_A_TURN);
-            Python::attach(|py| {
-                self.call(py, &batch, start..end, time)
-                    .map_err(|error| raised(py, error))
-            })?;
-            start = end;
         }
         if let Some(on_time_end) = &self.on_time_end {
             Python::attach(|py| {

@@ -10,9 +10,9 @@ use smallvec::SmallVec;
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical};
 
 use super::Subject;
-use super::buffer::{Ingest, Slot, no_row, warn_of_extra};
+use super::buffer::{Ingest, Slot, Slots, absent, no_row, plain_slot, warn_of_extra};
 use super::next::check_stopping;
-use crate::value::numpy;
+use crate::value::{convert, numpy};
 
 /// Takes one row, given what finds the value of a field.
 fn take<'py>(
@@ -24,18 +24,17 @@ fn take<'py>(
     for field in &ingest.fields {
         values.push(find(field)?);
     }
-    let mut slots: SmallVec<[Slot<'_>; 8]> = SmallVec::new();
+    let mut row = Slots::default();
     for (field, value) in ingest.fields.iter().zip(&values) {
-        let slot = match value {
-            Some(value) => Ingest::slot(field, value),
-            None => Ingest::absent(field, false),
+        let taken = match value {
+            Some(value) => row.take(field, value),
+            None => row.take_absent(field, false),
         };
-        match slot {
-            Ok(slot) => slots.push(slot),
-            Err(error) => return ingest.reject(py, Some(field), error),
+        if let Err(error) = taken {
+            return ingest.reject(py, Some(field), error);
         }
     }
-    if ingest.append(&slots, 1) {
+    if ingest.append(&row, 1) {
         ingest.wait(py);
     }
     Ok(())
@@ -158,18 +157,19 @@ fn column(field: &Field, values: &Bound<'_, PyAny>, errors: &mut Vec<(usize, PyE
     let mut builder = ColumnBuilder::new(&field.dtype);
     for (row, value) in values.try_iter()?.enumerate() {
         let value = value?;
-        match Ingest::slot(field, &value) {
-            Ok(Slot::Int(value)) => builder.push_int(value),
-            Ok(Slot::Str(text)) => builder.push_str(text),
-            Ok(Slot::Float(value)) => builder.push_float(value),
-            Ok(Slot::Bool(value)) => builder.push_bool(value),
-            Ok(Slot::Bytes(bytes)) => builder.push_bytes(bytes),
-            Ok(Slot::Value(value)) => builder.push(&value),
-            Ok(Slot::None | Slot::Default) => builder.push_none(),
-            Err(error) => {
-                errors.push((row, error));
-                builder.push_none();
-            }
+        match plain_slot(field, &value) {
+            Some(Slot::Int(value)) => builder.push_int(value),
+            Some(Slot::Str(text)) => builder.push_str(text),
+            Some(Slot::Float(value)) => builder.push_float(value),
+            Some(Slot::Bool(value)) => builder.push_bool(value),
+            Some(Slot::Bytes(bytes)) => builder.push_bytes(bytes),
+            _ => match convert(&value, &field.dtype) {
+                Ok(value) => builder.push(&value),
+                Err(error) => {
+                    errors.push((row, error));
+                    builder.push_none();
+                }
+            },
         }
     }
     Ok(builder.finish())
@@ -255,7 +255,7 @@ pub(super) fn absent_column(
         Some(default) => Column::repeat(default, &field.dtype, rows),
         None => {
             for row in 0..rows {
-                if let Err(error) = Ingest::absent(field, false) {
+                if let Err(error) = absent(field, false) {
                     errors.push((row, place, error));
                 }
             }

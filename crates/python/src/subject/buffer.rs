@@ -12,10 +12,11 @@ use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
+use smallvec::SmallVec;
 use towpath_connectors::JsonRowParser;
 use towpath_engine::operator::Reporter;
 use towpath_engine::{RowError, SourceQueue};
-use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Physical, Value, hash_columns};
+use towpath_types::{Batch, Column, ColumnBuilder, Field, Key, Physical, Value, hash_columns};
 
 use crate::error::row_error;
 use crate::value::{convert, type_name};
@@ -26,8 +27,8 @@ const SEAL_ROWS: usize = 1 << 13;
 /// And at the latest when their text and bytes are so many.
 const SEAL_BYTES: usize = 1 << 20;
 
-/// One value of a row, looked at.
-#[derive(Debug)]
+/// One value of a row, looked at. Small and plain: every value of every row becomes one.
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Slot<'a> {
     Bool(bool),
     Int(i64),
@@ -35,9 +36,81 @@ pub(crate) enum Slot<'a> {
     Str(&'a str),
     Bytes(&'a [u8]),
     None,
-    Value(Value),
+    /// Any other value, held by [`Slots`].
+    Value(u32),
     /// The default of the field.
     Default,
+}
+
+/// The values of a row, looked at.
+#[derive(Debug, Default)]
+pub(crate) struct Slots<'a> {
+    slots: SmallVec<[Slot<'a>; 8]>,
+    /// What has no slot of its own; most rows have nothing here.
+    values: Vec<Value>,
+}
+
+impl<'a> Slots<'a> {
+    /// Looks at the value of a field.
+    ///
+    /// # Errors
+    /// If it does not fit.
+    #[inline]
+    pub(crate) fn take(&mut self, field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<()> {
+        let slot = match plain_slot(field, value) {
+            Some(slot) => slot,
+            None => self.take_other(field, value)?,
+        };
+        self.slots.push(slot);
+        Ok(())
+    }
+
+    #[cold]
+    fn take_other(&mut self, field: &Field, value: &Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
+        if value.is_none() && field.dtype.is_optional() {
+            return Ok(Slot::None);
+        }
+        self.values.push(convert(value, &field.dtype)?);
+        Ok(Slot::Value(self.values.len() as u32 - 1))
+    }
+
+    /// Fills in for a field that is absent.
+    ///
+    /// # Errors
+    /// If it has no default.
+    pub(crate) fn take_absent(&mut self, field: &Field, is_removal: bool) -> PyResult<()> {
+        self.slots.push(absent(field, is_removal)?);
+        Ok(())
+    }
+}
+
+/// What stands in for a field that is absent.
+///
+/// # Errors
+/// If nothing does.
+pub(crate) fn absent<'a>(field: &Field, is_removal: bool) -> PyResult<Slot<'a>> {
+    if field.default.is_some() {
+        return Ok(Slot::Default);
+    }
+    if is_removal && !field.primary_key {
+        return Ok(Slot::None);
+    }
+    Err(PyValueError::new_err(
+        "no value was given, and the schema has no default",
+    ))
+}
+
+/// A value that is just of the column's type.
+#[inline]
+pub(crate) fn plain_slot<'a>(field: &Field, value: &'a Bound<'_, PyAny>) -> Option<Slot<'a>> {
+    match field.dtype.physical() {
+        Physical::Int => value.cast_exact::<PyInt>().ok()?.extract().ok().map(Slot::Int),
+        Physical::Str => value.cast_exact::<PyString>().ok()?.to_str().ok().map(Slot::Str),
+        Physical::Float => Some(Slot::Float(value.cast_exact::<PyFloat>().ok()?.value())),
+        Physical::Bool => Some(Slot::Bool(value.cast_exact::<PyBool>().ok()?.is_true())),
+        Physical::Bytes => Some(Slot::Bytes(value.cast_exact::<PyBytes>().ok()?.as_bytes())),
+        _ => None,
+    }
 }
 
 /// The column builders of the rows that are not sealed yet.
@@ -124,63 +197,12 @@ impl Ingest {
         }
     }
 
-    /// Looks at one value.
-    #[inline]
-    pub(crate) fn slot<'a>(field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
-        match field.dtype.physical() {
-            Physical::Int => {
-                if let Ok(int) = value.cast_exact::<PyInt>()
-                    && let Ok(int) = int.extract::<i64>()
-                {
-                    return Ok(Slot::Int(int));
-                }
-            }
-            Physical::Str => {
-                if let Ok(text) = value.cast_exact::<PyString>()
-                    && let Ok(text) = text.to_str()
-                {
-                    return Ok(Slot::Str(text));
-                }
-            }
-            Physical::Float => {
-                if let Ok(float) = value.cast_exact::<PyFloat>() {
-                    return Ok(Slot::Float(float.value()));
-                }
-            }
-            Physical::Bool => {
-                if let Ok(value) = value.cast_exact::<PyBool>() {
-                    return Ok(Slot::Bool(value.is_true()));
-                }
-            }
-            Physical::Bytes => {
-                if let Ok(bytes) = value.cast_exact::<PyBytes>() {
-                    return Ok(Slot::Bytes(bytes.as_bytes()));
-                }
-            }
-            _ => {}
-        }
-        slot_of_any(field, value)
-    }
-
-    /// What stands in for a field that is absent.
-    pub(crate) fn absent<'a>(field: &Field, is_removal: bool) -> PyResult<Slot<'a>> {
-        if field.default.is_some() {
-            return Ok(Slot::Default);
-        }
-        if is_removal && !field.primary_key {
-            return Ok(Slot::None);
-        }
-        Err(PyValueError::new_err(
-            "no value was given, and the schema has no default",
-        ))
-    }
-
     /// Appends a row. Returns whether the caller has to wait for space.
-    pub(crate) fn append(&self, slots: &[Slot<'_>], diff: i64) -> bool {
+    pub(crate) fn append(&self, row: &Slots<'_>, diff: i64) -> bool {
         self.given.fetch_add(1, Ordering::Relaxed);
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
-        for ((builder, slot), field) in buffer.builders.iter_mut().zip(slots).zip(&self.fields) {
+        for ((builder, slot), field) in buffer.builders.iter_mut().zip(&row.slots).zip(&self.fields) {
             match slot {
                 Slot::Int(value) => builder.push_int(*value),
                 Slot::Str(text) => {
@@ -194,9 +216,9 @@ impl Ingest {
                     builder.push_bytes(bytes);
                 }
                 Slot::None => builder.push_none(),
-                Slot::Value(value) => {
+                Slot::Value(place) => {
                     buffer.bytes += size_of::<Value>();
-                    builder.push(value);
+                    builder.push(&row.values[*place as usize]);
                 }
                 Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
             }
@@ -331,18 +353,6 @@ impl Ingest {
     pub(crate) fn field_named(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
-}
-
-#[cold]
-fn slot_of_any<'a>(field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
-    if value.is_none() && field.dtype != DType::Json {
-        return if field.dtype.is_optional() {
-            Ok(Slot::None)
-        } else {
-            convert(value, &field.dtype).map(Slot::Value)
-        };
-    }
-    convert(value, &field.dtype).map(Slot::Value)
 }
 
 /// The file and line of the Python code that is calling.

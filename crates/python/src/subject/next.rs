@@ -10,6 +10,7 @@
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
@@ -18,7 +19,7 @@ use pyo3::types::{PyString, PyTuple, PyType};
 use smallvec::SmallVec;
 
 use super::Subject;
-use super::buffer::{Ingest, Slot, warn_of_extra};
+use super::buffer::{Ingest, Slots, warn_of_extra};
 
 /// At most so many call sites of one subject are remembered.
 const CACHED: usize = 64;
@@ -26,8 +27,8 @@ const CACHED: usize = 64;
 /// A field that a call does not give.
 const ABSENT: usize = usize::MAX;
 
-/// Which value of a call each field takes.
-type Places = SmallVec<[usize; 8]>;
+/// Which value of a call each field takes. Shared, since a call may run Python code that fills the cache.
+type Places = Arc<[usize]>;
 
 /// The names of calls and what they mean for the fields. Only used with the GIL.
 #[derive(Default)]
@@ -92,7 +93,7 @@ impl Keywords {
             let places = places.clone();
             return Ok(found(&places));
         }
-        let mut places: Places = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
+        let mut places = vec![ABSENT; ingest.fields.len()];
         let mut extra = None;
         for (place, name) in names.iter().enumerate() {
             let name = name.cast_into::<PyString>()?;
@@ -101,6 +102,7 @@ impl Keywords {
                 None => extra = Some(name),
             }
         }
+        let places = Places::from(places);
         // Nothing above ran user code; now it may.
         if names.get_refcnt_compat() > 1 && inner.constant.len() < CACHED {
             inner.constant.push((names.clone().unbind(), places.clone()));
@@ -131,19 +133,18 @@ impl ReferenceCount for Bound<'_, PyTuple> {
 
 /// Takes one row whose values are `values[places[field]]`.
 fn take_row(py: Python<'_>, ingest: &Ingest, values: &[Bound<'_, PyAny>], places: &[usize], diff: i64) -> PyResult<()> {
-    let mut slots: SmallVec<[Slot<'_>; 8]> = SmallVec::with_capacity(places.len());
+    let mut row = Slots::default();
     for (field, place) in ingest.fields.iter().zip(places) {
-        let slot = match values.get(*place) {
+        let taken = match values.get(*place) {
+            Some(value) => row.take(field, value),
             // The values of a removed row do not matter where the key says which row it is.
-            Some(value) => Ingest::slot(field, value),
-            None => Ingest::absent(field, diff < 0 && ingest.upsert),
+            None => row.take_absent(field, diff < 0 && ingest.upsert),
         };
-        match slot {
-            Ok(slot) => slots.push(slot),
-            Err(error) => return ingest.reject(py, Some(field), error),
+        if let Err(error) = taken {
+            return ingest.reject(py, Some(field), error);
         }
     }
-    if ingest.append(&slots, diff) {
+    if ingest.append(&row, diff) {
         ingest.wait(py);
     }
     Ok(())
@@ -266,15 +267,14 @@ fn message_row(
         },
         _ => None,
     };
-    match Ingest::slot(field, converted.as_ref().unwrap_or(message)) {
-        Ok(slot) => {
-            if ingest.append(&[slot], 1) {
-                ingest.wait(py);
-            }
-            Ok(())
-        }
-        Err(error) => ingest.reject(py, Some(field), error),
+    let mut row = Slots::default();
+    if let Err(error) = row.take(field, converted.as_ref().unwrap_or(message)) {
+        return ingest.reject(py, Some(field), error);
     }
+    if ingest.append(&row, 1) {
+        ingest.wait(py);
+    }
+    Ok(())
 }
 
 /// Runs the body of a raw method: no panic crosses into CPython, every error becomes its exception.
