@@ -193,7 +193,12 @@ pub fn parse_json_value(json: &Json, dtype: &DType) -> Result<Value, String> {
         (DType::Bool, Json::Bool(value)) => Ok(Value::Bool(*value)),
         (DType::Int, Json::Number(number)) => match number.as_i64() {
             Some(value) => Ok(Value::Int(value)),
-            None if number.is_u64() => Err("it does not fit in 64 bits".to_owned()),
+            None if number
+                .as_f64()
+                .is_some_and(|value| value.fract() == 0.0 && value.abs() >= 2_f64.powi(63)) =>
+            {
+                Err("it does not fit in 64 bits".to_owned())
+            }
             None => Err("a number with a fraction or an exponent is no int".to_owned()),
         },
         (DType::Duration, Json::Number(number)) => match number.as_i64() {

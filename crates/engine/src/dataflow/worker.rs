@@ -190,6 +190,11 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
         }
         worker.step_or_park(None);
     }
+    if is_first && !shared.is_failed() {
+        for queue in shared.queues() {
+            queue.completed(None);
+        }
+    }
 }
 
 fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, times: &Rc<SourceTimes>) -> Probes {

@@ -226,6 +226,11 @@ impl Ingest {
         self.appended(buffer, diff)
     }
 
+    /// Whether the schema is the one column `data`, which a message may be the value of.
+    pub(crate) fn has_only_data(&self) -> bool {
+        self.is_raw || matches!(&self.fields[..], [field] if field.name == "data")
+    }
+
     /// Appends the row of a JSON object. Returns whether the caller has to wait for space.
     ///
     /// # Errors

@@ -247,8 +247,20 @@ fn message_row(
         ));
         return ingest.reject(py, None, error);
     }
+    let text = bytes.unwrap_or_default();
     if !ingest.is_raw {
-        return super::json::take_text(py, ingest, bytes.unwrap_or_default());
+        match ingest.append_json(text) {
+            Ok(is_full) => {
+                if is_full {
+                    ingest.wait(py);
+                }
+                return Ok(());
+            }
+            Err(error) if !ingest.has_only_data() => {
+                return ingest.reject(py, None, PyValueError::new_err(error.message));
+            }
+            Err(_) => {}
+        }
     }
     let field = &ingest.fields[0];
     let converted = match (field.dtype.required(), wants_text) {
@@ -369,15 +381,15 @@ Removes one row that was sent before: the same values, or, with `session_type=\"
 const NEXT_STR: &CStr = c"next_str($self, message, /)
 --
 
-Sends one row as text: the text of a JSON object with the fields, or, if the schema has the one column
-`data`, the value of that column.
+Sends one row as text: the text of a JSON object with the fields. If the schema has just one column, called
+`data`, a text that is no such object is the value of that column.
 ";
 
 const NEXT_BYTES: &CStr = c"next_bytes($self, message, /)
 --
 
-Sends one row as bytes: the UTF-8 text of a JSON object with the fields, or, if the schema has the one
-column `data`, the value of that column.
+Sends one row as bytes: the UTF-8 text of a JSON object with the fields. If the schema has just one column,
+called `data`, bytes that are no such object are the value of that column.
 ";
 
 fn definition(
