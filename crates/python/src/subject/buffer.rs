@@ -293,6 +293,12 @@ impl Ingest {
             .collect();
         buffer.ordinal += rows as u64;
         let columns = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        if rows >= self.seal_rows / 2 {
+            // The next batch is probably as long.
+            for builder in &mut buffer.builders {
+                builder.reserve(rows);
+            }
+        }
         let diffs = buffer.diffs.take().map(Into::into);
         // Once the run is over, rows are not taken any more.
         let _ = self.queue.push(Batch::new(keys, columns, diffs));
