@@ -1,0 +1,33 @@
+"""How hard the laws are tried: the same examples everywhere, unless somebody asks for other ones.
+
+`pytest tests/properties --hypothesis-profile=explore` tries twenty times as many, other ones at each run.
+"""
+
+import logging
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+# The fixture that empties the graph runs once a test, not once an example; the laws empty it themselves.
+SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
+
+settings.register_profile(
+    "laws", max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=SUPPRESSED
+)
+settings.register_profile("explore", max_examples=2000, deadline=None, database=None, suppress_health_check=SUPPRESSED)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    if config.getoption("--hypothesis-profile") is None:
+        settings.load_profile("laws")
+
+
+@pytest.fixture(autouse=True)
+def quiet() -> Iterator[None]:
+    """Error cells are wanted here; a line in the log for each of them is not."""
+    logger = logging.getLogger("pathway")
+    level = logger.level
+    logger.setLevel(logging.CRITICAL)
+    yield
+    logger.setLevel(level)
