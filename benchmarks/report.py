@@ -23,9 +23,7 @@ def table(header: list[str], rows: list[list[str]]) -> str:
     """Return a markdown table that is readable as it is."""
     lines = [header, *rows]
     widths = [max(len(line[column]) for line in lines) for column in range(len(header))]
-    texts = [
-        [cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines
-    ]
+    texts = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
     texts.insert(1, ["-" * width for width in widths])
     return "\n".join("| " + " | ".join(cells) + " |" for cells in texts) + "\n"
 
@@ -158,11 +156,7 @@ def report(results: list[Result], circumstances: list[str]) -> str:
     if any(result.peers for result in results):
         parts.append(peers(results))
     parts += [alone(result) for result in results if result.workload.ours_only and result.ours]
-    problems = [
-        f"**{result.workload.name}**: {problem}"
-        for result in results
-        for problem in result.problems
-    ]
+    problems = [f"**{result.workload.name}**: {problem}" for result in results for problem in result.problems]
     if problems:
         parts.append("\n".join(f"- {problem}" for problem in problems) + "\n")
     parts.append("\n".join(f"- {line}" for line in circumstances) + "\n")

@@ -9,11 +9,11 @@ Every `origin` is `(file, line, text of the line)` in the user's program, or Non
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, ClassVar, final
+from typing import Any, ClassVar, TypeAlias, final
 
-type Node = int
-type Column = int
-type Origin = tuple[str, int, str] | None
+Node: TypeAlias = int
+Column: TypeAlias = int
+Origin: TypeAlias = tuple[str, int, str] | None
 
 @final
 class DType:
@@ -317,12 +317,26 @@ class Plan:
         """Rows whose key is in all of the others (`keep_matched`), or in none."""
     # Outputs.
     def csv_write(
-        self, node: Node, columns: Sequence[tuple[str, Column]], path: str, sort_by: Sequence[int], name: str | None, origin: Origin
+        self,
+        node: Node,
+        columns: Sequence[tuple[str, Column]],
+        path: str,
+        sort_by: Sequence[int],
+        name: str | None,
+        origin: Origin,
     ) -> None: ...
     def jsonlines_write(
-        self, node: Node, columns: Sequence[tuple[str, Column]], path: str, sort_by: Sequence[int], name: str | None, origin: Origin
+        self,
+        node: Node,
+        columns: Sequence[tuple[str, Column]],
+        path: str,
+        sort_by: Sequence[int],
+        name: str | None,
+        origin: Origin,
     ) -> None: ...
-    def null_write(self, node: Node, columns: Sequence[tuple[str, Column]], name: str | None, origin: Origin) -> None: ...
+    def null_write(
+        self, node: Node, columns: Sequence[tuple[str, Column]], name: str | None, origin: Origin
+    ) -> None: ...
     def subscribe(
         self,
         node: Node,

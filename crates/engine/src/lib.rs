@@ -23,7 +23,7 @@ pub mod testing;
 
 pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};
-pub use operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+pub use operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 pub use plan::{ColumnId, NodeId, Plan};
 pub use runtime::{Run, RunOptions};
 pub use source::{Source, SourceContext, SourceHandle, SourceQueue};

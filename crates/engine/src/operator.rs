@@ -29,6 +29,9 @@ pub enum Routing {
     ToFirst,
 }
 
+/// An operator that puts out fewer columns, and for every input the positions of the columns it still reads.
+pub type Pruned = (Arc<dyn Operator>, Vec<Vec<usize>>);
+
 /// A node of the plan.
 pub trait Operator: fmt::Debug + Send + Sync {
     /// What the operator is called in plans, monitoring and messages.
@@ -51,7 +54,7 @@ pub trait Operator: fmt::Debug + Send + Sync {
     /// An operator that puts out only the columns at `outputs`, in that order, and for every input the
     /// positions of the columns it reads, if the operator can do with less. `widths` are the numbers of
     /// columns of the inputs.
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let _ = (outputs, widths);
         None
     }

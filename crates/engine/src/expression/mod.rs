@@ -288,6 +288,9 @@ pub struct Rows<'a> {
     pub keys: &'a Shared<Key>,
 }
 
+/// What computes the column of a call from its arguments.
+type Call<'a> = dyn Fn(&[Operand], &mut Evaluation<'_>) -> Result<Column, EngineError> + 'a;
+
 impl Expression {
     fn new(kind: Kind, dtype: DType) -> Self {
         Self {
@@ -651,7 +654,7 @@ impl Expression {
         takes_none: bool,
         rows: &Rows<'_>,
         reporter: &Reporter,
-        call: &dyn Fn(&[Operand], &mut Evaluation<'_>) -> Result<Column, EngineError>,
+        call: &Call<'_>,
     ) -> Result<Operand, EngineError> {
         let operands: Vec<Operand> = arguments
             .iter()

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
 
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::store::duplicated;
 
 /// See the module.
@@ -32,7 +32,7 @@ impl Operator for Concat {
         if self.disjoint { Routing::Local } else { Routing::ByKey }
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         Some((Arc::new(*self), vec![outputs.to_vec(); widths.len()]))
     }
 

@@ -11,7 +11,7 @@ use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Key, NdArray, Va
 
 use super::report_skipped;
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
-use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -69,7 +69,7 @@ impl Operator for Flatten {
         Routing::Local
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let mut reads = vec![0];
         let mut places = Vec::new();
         for output in outputs {

@@ -10,7 +10,7 @@ use towpath_types::DType;
 
 use super::matching::{JoinId, Matching, Unmatched};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Routing, Task, TaskContext};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
 /// Which rows without a partner are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -95,7 +95,7 @@ impl Operator for Join {
         Routing::ByPointer(0)
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         Some((Arc::new(*self), prune_carried(outputs, widths, [1, 1])))
     }
 

@@ -9,7 +9,7 @@ use towpath_types::DType;
 
 use super::keyed::{Combine, Outcome};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Routing, Task, TaskContext};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +29,7 @@ impl Operator for KeyJoin {
         Routing::ByKey
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let mut start = 0;
         let reads = widths.iter().map(|width| {
             start += width;

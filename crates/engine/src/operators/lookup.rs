@@ -10,7 +10,7 @@ use towpath_types::DType;
 use super::join::prune_carried;
 use super::matching::{JoinId, Matching, Unmatched};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Routing, Task, TaskContext};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -59,7 +59,7 @@ impl Operator for Lookup {
         }
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         Some((Arc::new(*self), prune_carried(outputs, widths, [1, 0])))
     }
 

@@ -18,7 +18,7 @@ use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Shared, Time};
 
 use super::{keys_of, without_unusable};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 use crate::reducers::{Failures, Options, Reducer, ReducerState, Setup, Updates};
 use crate::store::{CellStore, Slots};
 
@@ -78,7 +78,7 @@ impl Operator for Reduce {
         Routing::ByPointer(0)
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let (groups, aggregates): (Vec<usize>, Vec<usize>) =
             outputs.iter().partition(|output| **output < self.groups.len());
         let mut pruned = Self {

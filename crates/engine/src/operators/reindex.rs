@@ -9,7 +9,7 @@ use towpath_types::{Batch, DType};
 
 use super::{keys_of, without_unusable};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -39,7 +39,7 @@ impl Operator for Reindex {
         Routing::Local
     }
 
-    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<Pruned> {
         let read = std::iter::once(0).chain(outputs.iter().map(|output| output + 1));
         Some((Arc::new(*self), vec![read.collect()]))
     }

@@ -9,7 +9,7 @@ use towpath_types::DType;
 
 use super::keyed::{Combine, Outcome};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Routing, Task, TaskContext};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
 /// Which rows are kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,7 +40,7 @@ impl Operator for SemiJoin {
         Routing::ByKey
     }
 
-    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let mut reads = vec![Vec::new(); widths.len()];
         reads[0] = outputs.to_vec();
         Some((Arc::new(*self), reads))

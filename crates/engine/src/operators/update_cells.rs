@@ -9,7 +9,7 @@ use towpath_types::DType;
 
 use super::keyed::{Combine, Outcome};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Routing, Task, TaskContext};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -35,7 +35,7 @@ impl Operator for UpdateCells {
         Routing::ByKey
     }
 
-    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<Pruned> {
         let (mut replaced, mut read) = (Vec::new(), Vec::new());
         for (place, output) in outputs.iter().enumerate() {
             if let Some(column) = self.replaced.iter().position(|replaced| replaced == output) {

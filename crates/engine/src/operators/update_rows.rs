@@ -8,7 +8,7 @@ use towpath_types::DType;
 
 use super::keyed::{Combine, Outcome};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Routing, Task, TaskContext};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -27,7 +27,7 @@ impl Operator for UpdateRows {
         Routing::ByKey
     }
 
-    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<(Arc<dyn Operator>, Vec<Vec<usize>>)> {
+    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<Pruned> {
         Some((Arc::new(*self), vec![outputs.to_vec(); 2]))
     }
 

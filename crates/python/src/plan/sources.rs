@@ -101,12 +101,11 @@ impl PyPlan {
                 )));
             }
             for ((builder, field), value) in builders.iter_mut().zip(&fields).zip(&values) {
-                let value = convert(value, &field.dtype).map_err(|error| {
+                let value = convert(value, &field.dtype).inspect_err(|error| {
                     let py = value.py();
                     // The note is all that is added; without it the error is still the error.
                     let note = format!("in row {} of {name}, column {:?}", len + 1, field.name);
                     let _ = error.value(py).call_method1("add_note", (note,));
-                    error
                 })?;
                 builder.push(&value);
             }

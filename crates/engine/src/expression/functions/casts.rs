@@ -137,7 +137,7 @@ fn write_text(value: &Value, out: &mut String) {
         Value::Duration(value) => return write_duration(*value, out),
         Value::Json(document) => write!(out, "{document}"),
         Value::Tuple(items) => {
-            return write_list(items.iter(), ('(', ')'), ", ", out, |item, out| write_text(item, out));
+            return write_list(items.iter(), ('(', ')'), ", ", out, write_text);
         }
         Value::IntArray(array) => {
             return write_array(&array.shape, &array.elements, 1, out, |value| value.to_string());

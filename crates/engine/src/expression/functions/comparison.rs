@@ -250,7 +250,7 @@ pub(super) fn compare_values(left: &Value, right: &Value) -> Option<Ordering> {
         (Value::IntArray(a), Value::FloatArray(b)) => {
             let a = a.elements.iter().map(|value| *value as f64);
             a.partial_cmp(b.elements.iter().copied())
-                .map(|order| order.then_with(|| shape(left).cmp(&shape(right))))
+                .map(|order| order.then_with(|| shape(left).cmp(shape(right))))
         }
         (Value::FloatArray(a), Value::IntArray(b)) => {
             let b = b.elements.iter().map(|value| *value as f64);
@@ -258,7 +258,7 @@ pub(super) fn compare_values(left: &Value, right: &Value) -> Option<Ordering> {
                 .iter()
                 .copied()
                 .partial_cmp(b)
-                .map(|order| order.then_with(|| shape(left).cmp(&shape(right))))
+                .map(|order| order.then_with(|| shape(left).cmp(shape(right))))
         }
         (Value::FloatArray(a), Value::FloatArray(b)) => {
             let order = a.elements.iter().partial_cmp(b.elements.iter());
