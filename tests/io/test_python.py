@@ -430,7 +430,6 @@ def test_deprecated_formats(format: Any, value: Any) -> None:
     assert [update.row for update in pw.testing.capture(table)] == [{"data": value}]
 
 
-@pytest.mark.xfail(strict=True, reason="the engine does not check names yet")
 def test_names_are_unique() -> None:
     table = read(Recording(), name="twin")
     pw.io.null.write(table, name="twin")

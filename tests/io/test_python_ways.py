@@ -299,18 +299,7 @@ def test_a_missing_field_without_default_is_a_bad_row(way: str) -> None:
     assert "note" in errors[0].row["message"]
 
 
-@pytest.mark.parametrize(
-    "way",
-    [
-        pytest.param(
-            way,
-            marks=[pytest.mark.xfail(strict=True, reason="the JSON reader does not report it yet")]
-            if way == "next_json"
-            else [],
-        )
-        for way in BATCHED
-    ],
-)
+@pytest.mark.parametrize("way", BATCHED)
 def test_an_unknown_field_is_ignored_and_reported_once(way: str, caplog: pytest.LogCaptureFixture) -> None:
     rows = [{**row, "colour": "blue"} for row in ROWS]
 

@@ -36,6 +36,8 @@ pub struct JsonRowParser {
     cells: Vec<Cell>,
     /// The members of the last flat object: their names, and which of the wanted fields they are.
     members: Vec<(Box<[u8]>, Option<usize>)>,
+    /// The first member that no field takes.
+    unknown_member: Option<String>,
     has_pointers: bool,
 }
 
@@ -62,9 +64,16 @@ impl JsonRowParser {
         Self {
             cells: vec![Cell::Absent; wanted.len()],
             members: Vec::new(),
+            unknown_member: None,
             has_pointers: wanted.iter().any(|wanted| matches!(wanted.place, Place::Pointer(_))),
             wanted,
         }
+    }
+
+    /// The name of the first member of any object so far that no field takes. Not known of documents that
+    /// pointers lead into.
+    pub fn unknown_member(&self) -> Option<&str> {
+        self.unknown_member.as_deref()
     }
 
     /// Appends the row of one object to the columns, which are as many as the fields; on an error they stay as
@@ -160,6 +169,9 @@ impl JsonRowParser {
             .wanted
             .iter()
             .position(|wanted| matches!(&wanted.place, Place::Member(member) if member.as_bytes() == name));
+        if field.is_none() && self.unknown_member.is_none() {
+            self.unknown_member = Some(String::from_utf8_lossy(name).into_owned());
+        }
         self.members.truncate(member);
         self.members.push((name.into(), field));
         field
@@ -168,8 +180,12 @@ impl JsonRowParser {
     /// Reads any document.
     fn read_any(&mut self, line: &str) -> Result<(), String> {
         let document = parse_json(line).map_err(|error| format!("{} is no JSON: {error}", quoted(line)))?;
-        if !document.is_object() {
+        let Some(object) = document.as_object() else {
             return Err(format!("{} is no JSON object", quoted(line)));
+        };
+        if self.unknown_member.is_none() && !self.has_pointers {
+            let is_wanted = |name: &str| self.wanted.iter().any(|wanted| wanted.name == name);
+            self.unknown_member = object.keys().find(|name| !is_wanted(name)).cloned();
         }
         for (cell, wanted) in self.cells.iter_mut().zip(&self.wanted) {
             let found = match &wanted.place {
@@ -378,6 +394,24 @@ mod tests {
         }
         let error = parser.parse_line(b"{\"a\":\xff}", &mut []).expect_err("no UTF-8");
         assert!(error.message.contains("UTF-8"), "{}", error.message);
+    }
+
+    #[test]
+    fn the_first_unknown_member_is_known() {
+        for (lines, unknown) in [
+            (vec![r#"{"a":1}"#, r#"{"a":[]}"#, r#"{}"#], None),
+            (vec![r#"{"a":1}"#, r#"{"a":1,"c":2}"#, r#"{"d":1,"a":1}"#], Some("c")),
+            (vec![r#"{"a":1,"é":[]}"#, r#"{"a":1,"c":2}"#], Some("é")),
+            (vec![r#"{"a":1,"\u0063":2}"#], Some("c")),
+            (vec![r#"{"b":1}"#], Some("b")),
+        ] {
+            let mut parser = JsonRowParser::new(&Schema::of([("a", DType::Int)]));
+            for line in &lines {
+                // Whether the row is accepted does not matter.
+                let _ = row(&mut parser, line);
+            }
+            assert_eq!(parser.unknown_member(), unknown, "{lines:?}");
+        }
     }
 
     #[test]

@@ -92,7 +92,7 @@ def read(
         object_pattern=object_pattern,
         with_metadata=with_metadata or format == "only_metadata",
         autocommit_milliseconds=_tables.check_positive("autocommit_duration_ms", autocommit_duration_ms),
-        name=_tables.check_name(name) or format,
+        name=_tables.check_name(name),
         origin=_tables.origin(),
     )
     if with_metadata or format == "only_metadata":

@@ -84,7 +84,8 @@ def read(
     node = _tables.plan().python_source(
         subject,
         fields,
-        name=_tables.check_name(name) or subject.datasource_name,
+        name=_tables.check_name(name),
+        default_name=subject.datasource_name,
         format=format or "json",
         upsert=upsert,
         deletions=subject._deletions_enabled,

@@ -5,7 +5,7 @@
 //! is read once and the source ends. In streaming mode (`follow`) the source goes on: it reads new files,
 //! takes back the rows of files that are gone, and replaces the rows of files that have changed.
 //!
-//! Rows without a primary key have keys made from the source's name, the file's path and the number of the
+//! Rows without a primary key have keys made from the source's seed, the file's path and the number of the
 //! record in it, so that a file that is read again has the same keys, and no two sources share any.
 //!
 //! A record that cannot be read is left out, but never in silence: it is reported with its file, line, field
@@ -65,6 +65,7 @@ pub enum ReadMode {
 #[derive(Clone, Debug)]
 pub struct FileSource {
     name: String,
+    key_seed: String,
     location: Location,
     format: FileFormat,
     mode: ReadMode,
@@ -74,7 +75,7 @@ pub struct FileSource {
 }
 
 impl FileSource {
-    /// A source called `name`, which no other source of the run may be, of the file at `path`, the files that
+    /// A source called `name`, from which its keys are made unless they have another seed, of the file at `path`, the files that
     /// match it if it is a pattern, or the files below it if it is a folder.
     ///
     /// # Errors
@@ -106,6 +107,7 @@ impl FileSource {
         }
         Ok(Self {
             location: Location::new(path.into()),
+            key_seed: name.clone(),
             name,
             format,
             mode,
@@ -125,6 +127,15 @@ impl FileSource {
             .with_pattern(pattern)
             .map_err(|error| PlanError::value(format!("{}: {pattern:?} is no pattern: {error}", self.name)))?;
         Ok(self)
+    }
+
+    /// The same source with keys made from `key_seed`, which no other source of the run may have.
+    #[must_use]
+    pub fn with_key_seed(self, key_seed: impl Into<String>) -> Self {
+        Self {
+            key_seed: key_seed.into(),
+            ..self
+        }
     }
 
     /// The same source with a last column `_metadata`, which says of which file a row is.

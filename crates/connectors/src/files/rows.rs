@@ -93,7 +93,7 @@ impl<'a> Rows<'a> {
         rejections: Rejections<'a>,
     ) -> Self {
         let dtype = |field: &usize| BlockColumn::new(&source.schema.fields[*field].dtype);
-        let seed = Key::for_values(&[Value::str(&source.name), Value::str(path)]);
+        let seed = Key::for_values(&[Value::str(&source.key_seed), Value::str(path)]);
         Self {
             columns: layout.fields.iter().map(dtype).collect(),
             layout,

@@ -81,6 +81,25 @@ struct Building {
     names: BTreeMap<String, usize>,
 }
 
+impl Building {
+    /// Remembers a name that the user gave to a connector.
+    fn named(&mut self, name: Option<&String>) {
+        if let Some(name) = name {
+            *self.names.entry(name.clone()).or_insert(0) += 1;
+        }
+    }
+
+    /// What the next source is called, and what its generated keys are made from. A name given by the user is
+    /// unique, and its keys stay the same when the plan around it changes; the default may be that of many.
+    fn source_name(&mut self, name: Option<String>, default: &str) -> (String, String) {
+        self.named(name.as_ref());
+        match name {
+            Some(name) => (name.clone(), name),
+            None => (default.to_owned(), format!("{default} at node {}", self.plan.len())),
+        }
+    }
+}
+
 type NamedColumns = Vec<(String, usize)>;
 
 fn input(node: usize, columns: &[usize]) -> Input {
@@ -125,9 +144,7 @@ impl PyPlan {
 
     /// Remembers a name that the user gave to a connector.
     fn named(&self, name: Option<&String>) {
-        if let Some(name) = name {
-            *self.0.lock().names.entry(name.clone()).or_insert(0) += 1;
-        }
+        self.0.lock().named(name);
     }
 }
 

@@ -22,13 +22,14 @@ use crate::value::convert;
 
 #[pymethods]
 impl PyPlan {
-    #[pyo3(signature = (subject, fields, *, name, format, upsert, deletions, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
+    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn python_source(
         &self,
         subject: Py<Subject>,
         fields: Vec<PyField>,
-        name: String,
+        name: Option<String>,
+        default_name: &str,
         format: &str,
         upsert: bool,
         deletions: bool,
@@ -49,6 +50,7 @@ impl PyPlan {
         };
         let default = Limits::default();
         let mut building = self.0.lock();
+        let (name, key_seed) = building.source_name(name, default_name);
         let source = PythonSource {
             subject,
             fields,
@@ -61,7 +63,7 @@ impl PyPlan {
                 rows: backlog_rows.unwrap_or(default.rows),
                 bytes: backlog_bytes.unwrap_or(default.bytes),
             },
-            number: building.plan.len(),
+            key_seed,
         };
         let mut node = building.plan.source(Arc::new(source), origin.0.clone());
         if upsert {
@@ -170,9 +172,10 @@ impl PyPlan {
         object_pattern: &str,
         with_metadata: bool,
         autocommit_milliseconds: Option<u64>,
-        name: String,
+        name: Option<String>,
         origin: OriginArgument,
     ) -> PyResult<usize> {
+        let default_name = format;
         let format = match format {
             "csv" => FileFormat::Csv(csv_settings(settings)?),
             "json" => FileFormat::JsonLines(json_paths(settings)?),
@@ -194,13 +197,16 @@ impl PyPlan {
         let schema = Schema {
             fields: fields.into_iter().map(|field| field.0).collect(),
         };
+        let mut building = self.0.lock();
+        let (name, key_seed) = building.source_name(name, default_name);
         let mut source = FileSource::new(name, path, format, mode, schema)
             .and_then(|source| source.with_object_pattern(object_pattern))
-            .map_err(plan_error)?;
+            .map_err(plan_error)?
+            .with_key_seed(key_seed);
         if with_metadata {
             source = source.with_metadata();
         }
-        Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
+        Ok(building.plan.source(Arc::new(source), origin.0).0)
     }
 
     /// The errors of the run.

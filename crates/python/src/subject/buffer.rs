@@ -5,8 +5,8 @@
 //! the column builders; nothing in it touches Python or can fail, so the columns always have the same length.
 //! Full builders are sealed into a batch, under the same lock, so that rows of one thread keep their order.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
@@ -142,6 +142,8 @@ pub(crate) struct Ingest {
     stopping: AtomicBool,
     /// Rows given so far, accepted or not.
     given: AtomicU64,
+    /// The first member of a JSON object that is in no column.
+    pub(crate) unknown_member: OnceLock<String>,
     pub(crate) warned_of_extra: AtomicBool,
 }
 
@@ -193,6 +195,7 @@ impl Ingest {
             }),
             stopping: AtomicBool::new(false),
             given: AtomicU64::new(0),
+            unknown_member: OnceLock::new(),
             warned_of_extra: AtomicBool::new(false),
         }
     }
@@ -238,7 +241,11 @@ impl Ingest {
     pub(crate) fn append_json(&self, text: &[u8]) -> Result<bool, RowError> {
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
-        buffer.json.parse_line(text, &mut buffer.builders)?;
+        let parsed = buffer.json.parse_line(text, &mut buffer.builders);
+        if let Some(name) = buffer.json.unknown_member() {
+            self.unknown_member.get_or_init(|| name.to_owned());
+        }
+        parsed?;
         self.given.fetch_add(1, Ordering::Relaxed);
         buffer.bytes += text.len();
         Ok(self.appended(buffer, 1))

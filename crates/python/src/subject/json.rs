@@ -6,12 +6,16 @@ use pyo3::types::{PyBytes, PyDict, PyString};
 
 use super::Subject;
 use super::batches::take_mapping;
-use super::buffer::Ingest;
+use super::buffer::{Ingest, warn_of_extra};
 use super::next::check_stopping;
 
 /// Takes one row as the text of a JSON object.
 pub(super) fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
-    match ingest.append_json(text) {
+    let appended = ingest.append_json(text);
+    if let Some(name) = ingest.unknown_member.get() {
+        warn_of_extra(py, ingest, name)?;
+    }
+    match appended {
         Ok(true) => ingest.wait(py),
         Ok(false) => {}
         Err(error) => ingest.reject(py, None, PyValueError::new_err(error.message))?,

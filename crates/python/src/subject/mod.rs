@@ -161,7 +161,7 @@ pub(crate) struct PythonSource {
     pub(crate) autocommit: Option<Duration>,
     pub(crate) limits: Limits,
     /// Tells apart the generated keys of the sources of one plan.
-    pub(crate) number: usize,
+    pub(crate) key_seed: String,
 }
 
 impl std::fmt::Debug for PythonSource {
@@ -198,7 +198,7 @@ impl Source for PythonSource {
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         let queue = Arc::clone(&context.queue);
-        let seed = xxh3_64(format!("python source {} {}", self.number, self.name).as_bytes());
+        let seed = xxh3_64(format!("python source {}", self.key_seed).as_bytes());
         let ingest = Arc::new(Ingest::new(
             self.name.clone(),
             self.fields.clone(),
