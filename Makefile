@@ -12,7 +12,7 @@ help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 $(VENV)/.installed: pyproject.toml
-	@echo "==> creating $(VENV)"
+	@echo "==> preparing $(VENV)"
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
 	@$(PYTHON) -m pip install --quiet 'maturin>=1.9,<2' 'numpy>=1.26' 'pandas>=2.1' 'rich>=13' 'click>=8.1'
@@ -25,7 +25,7 @@ $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.built: $(SOURCES) $(VENV)/.installed
 	@echo "==> building the engine (the first time takes some minutes)"
-	@. $(VENV)/bin/activate && maturin develop --release --quiet
+	@. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release --quiet
 	@touch $@
 
 develop: $(VENV)/.built ## build the engine and install the package into .venv
