@@ -1,6 +1,6 @@
 """How hard the laws are tried: the same examples everywhere, unless somebody asks for other ones.
 
-`pytest tests/properties --hypothesis-profile=explore` tries twenty times as many, other ones at each run.
+`pytest tests/properties --hypothesis-profile=explore` tries many more, other ones at each run.
 """
 
 import logging
@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, settings
 SUPPRESSED = [HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large]
 
 settings.register_profile(
-    "laws", max_examples=100, deadline=None, derandomize=True, database=None, suppress_health_check=SUPPRESSED
+    "laws", max_examples=60, deadline=None, derandomize=True, database=None, suppress_health_check=SUPPRESSED
 )
-settings.register_profile("explore", max_examples=2000, deadline=None, database=None, suppress_health_check=SUPPRESSED)
+settings.register_profile("explore", max_examples=400, deadline=None, database=None, suppress_health_check=SUPPRESSED)
 
 
 def pytest_configure(config: pytest.Config) -> None:
