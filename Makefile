@@ -31,7 +31,7 @@ $(VENV)/.built: $(SOURCES) $(VENV)/.installed
 develop: $(VENV)/.built ## build the engine and install the package into .venv
 
 demo: $(VENV)/.built ## run the first example and show what it writes
-	@cd examples/01_file_stream && ../../$(PYTHON) main.py && echo "==> examples/01_file_stream/output.csv" && cat output.csv
+	@cd examples/01_file_stream && ../../$(PYTHON) main.py && echo "==> examples/01_file_stream/delays.csv" && cat delays.csv
 
 test: lint test-rust test-python ## everything: lints, Rust tests, Python tests, the docs' examples
 	@$(PYTHON) tests/summary.py
