@@ -171,6 +171,146 @@ def test_a_second_interrupt_ends_it_at_once(tmp_path: pathlib.Path) -> None:
     assert process.returncode == -signal.SIGINT
 
 
+SLOW = """
+import time
+import pathway as pw
+
+class Many(pw.io.python.ConnectorSubject):
+    def run(self):
+        for number in range(50):
+            self.next(number=number)
+        self.commit()
+        {waits}
+
+table = pw.io.python.read(Many(), schema=pw.schema_from_types(number=int))
+delivered = []
+def slow(key, row, time, is_addition):
+    delivered.append(row)
+    print("delivered", len(delivered), flush=True)
+    __import__("time").sleep({seconds})
+pw.io.subscribe(table, slow)
+try:
+    pw.run()
+finally:
+    print("ended", len(delivered), flush=True)
+"""
+
+
+def start_slow(seconds: float, waits: str = "time.sleep(100)") -> subprocess.Popen[str]:
+    """Starts a program with a slow sink, and waits until the sink has begun."""
+    process = subprocess.Popen(
+        [sys.executable, "-X", "faulthandler", "-c", SLOW.format(seconds=seconds, waits=waits)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "delivered 1\n"
+    return process
+
+
+def errors_until(process: subprocess.Popen[str], word: str) -> str:
+    assert process.stderr is not None
+    lines: list[str] = []
+    for line in process.stderr:
+        lines.append(line)
+        if word in line:
+            return "".join(lines)
+    pytest.fail(f"never said {word!r}: {''.join(lines)}")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_what_was_committed_reaches_a_slow_sink_and_the_user_is_told(number: int, status: int) -> None:
+    process = start_slow(0.02)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == status, errors
+    assert output.endswith("delivered 50\nended 50\n")
+    assert errors.count("on the way to the sinks; press Ctrl-C again") == 1
+    assert errors.index("on the way to the sinks") < errors.index("INFO:50 rows from python; 50 rows to subscribe\n")
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, -signal.SIGINT)])
+def test_a_second_signal_while_rows_are_queued_does_not_crash(number: int, status: int) -> None:
+    process = start_slow(0.05)
+    process.send_signal(number)
+    errors = errors_until(process, "on the way to the sinks")
+    process.send_signal(number)
+    output, rest = process.communicate(timeout=60)
+    errors += rest
+    assert process.returncode == status, errors
+    assert "Fatal" not in errors
+    # No callback runs once pw.run() has ended.
+    assert output.splitlines()[-1].startswith("ended ")
+
+
+def test_a_function_that_never_returns_leaves_a_way_out() -> None:
+    process = start_slow(1000)
+    process.send_signal(signal.SIGINT)
+    errors_until(process, "on the way to the sinks")
+    process.send_signal(signal.SIGINT)
+    errors_until(process, "to kill the process")
+    assert process.poll() is None
+    process.send_signal(signal.SIGINT)
+    _output, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert "Fatal" not in errors
+
+
+def test_an_exception_of_a_handler_of_the_user_ends_the_run_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Leave(Exception):
+        pass
+
+    def handler(number: int, frame: object) -> None:
+        raise Leave
+
+    class Signalled(_monitoring.Monitor):
+        def update(self, statistics: object) -> None:
+            signal.raise_signal(signal.SIGUSR1)
+
+    class Endless(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            ended.clear()
+            while True:
+                self.next(number=1)
+
+        def end(self) -> None:
+            ended.set()
+
+    ended = threading.Event()
+    monkeypatch.setattr(_monitoring, "choose", lambda level: Signalled())
+    pw.io.null.write(pw.io.python.read(Endless(), schema=pw.schema_from_types(number=int)))
+    before = signal.signal(signal.SIGUSR1, handler)
+    try:
+        with pytest.raises(Leave):
+            pw.run()
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+    assert ended.is_set()
+
+
+def test_outputs_that_are_running_are_not_run_again() -> None:
+    refused: list[BaseException] = []
+
+    class One(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            try:
+                pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+            except RuntimeError as error:
+                refused.append(error)
+            self.next(number=1)
+
+    rows: list[Any] = []
+    table = pw.io.python.read(One(), schema=pw.schema_from_types(number=int))
+    pw.io.subscribe(table, lambda key, row, time, is_addition: rows.append(row))
+    for _ in range(2):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert [str(error) for error in refused] == [
+        "pw.run() is already running these outputs: call it once, or after the run has ended"
+    ] * 2
+    assert rows == [{"number": 1}] * 2
+
+
 def test_a_handler_of_the_user_is_left_alone() -> None:
     def handler(number: int, frame: object) -> None:
         pass
@@ -217,6 +357,23 @@ def test_log_lines_come_every_five_seconds_while_something_changes(caplog: pytes
     assert [record.getMessage() for record in caplog.records] == [
         "1,500 rows from posts; 1 row to a.csv",
         "1,600 rows from posts; 1 row to a.csv",
+    ]
+
+
+def test_rows_that_wait_are_shown_until_they_are_delivered(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    monitor = _monitoring.LogMonitor(clock)
+    for second, waiting in [(5, 7), (10, 7), (15, 3)]:
+        clock.now = second
+        entries: Any = [Entry("posts", "source", 9, backlog=waiting)]
+        monitor.update(lambda entries=entries: entries)
+    done: Any = [Entry("posts", "source", 9)]
+    monitor.finish(done)
+    assert [record.getMessage() for record in caplog.records] == [
+        "9 rows from posts (7 rows waiting)",
+        "9 rows from posts (3 rows waiting)",
+        "9 rows from posts",
     ]
 
 

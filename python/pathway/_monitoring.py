@@ -100,16 +100,18 @@ class LogMonitor(Monitor):
             self._log(statistics())
 
     def finish(self, statistics: Sequence[Statistics]) -> None:
-        self._log(statistics)
+        self._log(statistics, "not delivered")
         super().finish(statistics)
 
-    def _log(self, statistics: Sequence[Statistics]) -> None:
+    def _log(self, statistics: Sequence[Statistics], what_waits: str = "waiting") -> None:
         lines = [line for line in self._rates.lines(statistics) if line.role != "operator"]
         text = "; ".join(f"{_count(line.rows, 'row')} {_direction(line)} {line.name}" for line in lines)
+        waiting = sum(line.waiting for line in lines)
+        if waiting:
+            text += f" ({_count(waiting, 'row')} {what_waits})"
         if text and text != self._last:
             self._last = text
-            waiting = sum(line.waiting for line in lines)
-            logger.info("%s%s", text, f" ({_count(waiting, 'row')} waiting)" if waiting else "")
+            logger.info("%s", text)
 
 
 class PanelMonitor(Monitor):
