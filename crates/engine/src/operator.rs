@@ -167,9 +167,19 @@ pub trait ErrorLog: Send + Sync {
     /// # Errors
     /// If the run is to end with it.
     fn report(&self, operator: usize, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError>;
+
+    /// Whether the run has been ended, so that long work should not go on.
+    fn is_cancelled(&self) -> bool {
+        false
+    }
 }
 
 impl Reporter {
+    /// Whether the run has been ended: what takes long, such as calls of user code, should look now and then.
+    pub fn is_cancelled(&self) -> bool {
+        self.log.is_cancelled()
+    }
+
     /// A reporter for one operator.
     pub fn new(operator: usize, origin: Option<Origin>, log: Arc<dyn ErrorLog>) -> Self {
         Self { operator, origin, log }
@@ -178,7 +188,7 @@ impl Reporter {
     /// A reporter that takes failures and forgets them, for computations whose failure is provided for.
     pub fn silent(&self) -> Self {
         Self {
-            log: Arc::new(Forget),
+            log: Arc::new(Forget(Arc::clone(&self.log))),
             ..self.clone()
         }
     }
@@ -206,10 +216,14 @@ impl fmt::Debug for Reporter {
     }
 }
 
-struct Forget;
+struct Forget(Arc<dyn ErrorLog>);
 
 impl ErrorLog for Forget {
     fn report(&self, _operator: usize, _origin: Option<&Origin>, _error: RowError) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
     }
 }

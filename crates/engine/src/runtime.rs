@@ -50,6 +50,7 @@ impl Default for RunOptions {
 /// The error log of a run: logs or ends the run, and feeds the tables of errors.
 struct RunLog {
     terminate: bool,
+    is_failed: Arc<AtomicBool>,
     queues: Vec<Arc<SourceQueue>>,
     reported: AtomicU64,
 }
@@ -81,6 +82,10 @@ impl ErrorLog for RunLog {
         tracing::error!(target: "pathway", operator, "{}{}", error.message, origin.map_or_else(String::new, |origin| format!(" ({origin})")));
         self.record(operator, origin, &error);
         Ok(())
+    }
+
+    fn is_cancelled(&self) -> bool {
+        self.is_failed.load(Ordering::Relaxed)
     }
 }
 
@@ -205,8 +210,10 @@ impl Run {
                 error_logs.push(Arc::clone(queue));
             }
         }
+        let is_failed = Arc::new(AtomicBool::new(false));
         let log = Arc::new(RunLog {
             terminate: options.terminate_on_error,
+            is_failed: Arc::clone(&is_failed),
             queues: error_logs,
             reported: AtomicU64::new(0),
         });
@@ -218,6 +225,7 @@ impl Run {
             Arc::clone(&options.clock),
             start,
             errors,
+            is_failed,
         ));
         let guards = start_workers(&shared, options.workers.max(1))
             .map_err(|error| EngineError::new(ErrorKind::Runtime, format!("the workers did not start: {error}")))?;
@@ -242,6 +250,7 @@ impl Run {
                 queue: Arc::clone(queue),
                 reporter: Reporter::new(node.id.0, node.origin.clone(), Arc::new(SourceLog(Arc::clone(log)))),
                 clock: Arc::clone(&self.shared.clock),
+                keeps_bad_rows: !log.terminate,
             };
             match source.start(context) {
                 Ok(handle) => self.handles.lock().push(handle),

@@ -9,6 +9,7 @@
 //! every output. A producer that finds no space waits; so that the wait ends, the engine then closes the
 //! commit at what it has.
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
@@ -96,6 +97,9 @@ pub struct SourceContext {
     pub reporter: Reporter,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
+    /// Whether a row with a bad value outside its key is accepted, with an error in its place; otherwise it is
+    /// rejected.
+    pub keeps_bad_rows: bool,
 }
 
 /// A source at work.
@@ -138,6 +142,10 @@ struct State {
     wants_space: bool,
     /// No commits but the source's own.
     holds_commits: bool,
+}
+
+thread_local! {
+    static NEVER_WAITS: Cell<bool> = const { Cell::new(false) };
 }
 
 /// The way of rows into the dataflow. See the module.
@@ -293,6 +301,11 @@ impl SourceQueue {
         self.limits
     }
 
+    /// From now on this thread does not wait for space: a worker whose callbacks send rows would wait for itself.
+    pub(crate) fn never_wait_here() {
+        NEVER_WAITS.set(true);
+    }
+
     /// Waits until there is space.
     ///
     /// # Errors
@@ -303,7 +316,7 @@ impl SourceQueue {
             if state.stopped || state.closed {
                 return Err(Stopped);
             }
-            if self.state_has_space(&state) {
+            if self.state_has_space(&state) || NEVER_WAITS.get() {
                 return Ok(());
             }
             state.wants_space = true;

@@ -70,7 +70,7 @@ impl PythonFunction {
         let names: Vec<Bound<'_, PyString>> = self.keywords.iter().map(|name| PyString::new(py, name)).collect();
         let mut builder = ColumnBuilder::new(evaluation.dtype);
         for row in 0..evaluation.len {
-            if self.is_settled(arguments, evaluation, row) {
+            if self.is_settled(arguments, evaluation, row) || evaluation.is_cancelled() {
                 builder.push_none();
                 continue;
             }
@@ -118,6 +118,9 @@ impl PythonFunction {
             .collect();
         let mut results = vec![None; evaluation.len];
         for chunk in rows.chunks(size.max(1)) {
+            if evaluation.is_cancelled() {
+                break;
+            }
             let mut lists = Vec::with_capacity(arguments.len());
             for argument in arguments {
                 let list = PyList::empty(py);

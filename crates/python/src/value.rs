@@ -5,6 +5,7 @@
 //! says what was given and what is wanted.
 
 use std::any::Any;
+use std::cell::Cell;
 use std::sync::{Arc, OnceLock};
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
@@ -142,6 +143,34 @@ fn int(value: &Bound<'_, PyAny>) -> PyResult<i64> {
     value.extract::<i64>().or_else(|_| out_of_range(value))
 }
 
+/// Values are nested at most so deep.
+const DEPTH: usize = 200;
+
+thread_local! {
+    static NESTED: Cell<usize> = const { Cell::new(0) };
+}
+
+/// Counts how deep a value is nested, for as long as it lives: a value may contain itself.
+struct Nesting;
+
+impl Nesting {
+    fn deeper() -> PyResult<Self> {
+        if NESTED.get() >= DEPTH {
+            return Err(PyValueError::new_err(format!(
+                "the value is nested more than {DEPTH} levels deep"
+            )));
+        }
+        NESTED.set(NESTED.get() + 1);
+        Ok(Nesting)
+    }
+}
+
+impl Drop for Nesting {
+    fn drop(&mut self) {
+        NESTED.set(NESTED.get() - 1);
+    }
+}
+
 /// The value for a column of type `dtype`.
 ///
 /// # Errors
@@ -179,6 +208,9 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
                 };
             }
             if value.is_none() {
+                return refuse(value, dtype);
+            }
+            if is_numpy(value, &["complex64", "complex128"]) {
                 return refuse(value, dtype);
             }
             match value.call_method0(intern!(value.py(), "__float__")) {
@@ -410,6 +442,7 @@ fn duration(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
 pub(crate) fn json(value: &Bound<'_, PyAny>) -> PyResult<serde_json::Value> {
     use serde_json::Value as Document;
     let py = value.py();
+    let _nesting = Nesting::deeper()?;
     if value.is_none() {
         return Ok(Document::Null);
     }
@@ -426,7 +459,10 @@ pub(crate) fn json(value: &Bound<'_, PyAny>) -> PyResult<serde_json::Value> {
         };
     }
     if let Ok(float) = value.cast::<PyFloat>() {
-        return Ok(float.value().into());
+        return match serde_json::Number::from_f64(float.value()) {
+            Some(number) => Ok(Document::Number(number)),
+            None => refuse(value, &DType::Json),
+        };
     }
     if let Ok(members) = value.cast::<PyDict>() {
         let mut document = serde_json::Map::new();
@@ -462,6 +498,7 @@ pub(crate) fn json(value: &Bound<'_, PyAny>) -> PyResult<serde_json::Value> {
 /// `TypeError` for a type the engine does not know.
 pub(crate) fn infer(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     let py = value.py();
+    let _nesting = Nesting::deeper()?;
     if value.is_none() {
         return Ok(Value::None);
     }

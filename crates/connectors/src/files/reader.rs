@@ -339,6 +339,7 @@ pub(crate) mod tests {
             queue: Arc::new(SourceQueue::new(Limits::default())),
             reporter: Reporter::new(0, None, log.clone()),
             clock: Arc::new(ManualClock::default()),
+            keeps_bad_rows: false,
         };
         let mut reader = Reader::new(source.clone(), context, Arc::default());
         let mut rows = Vec::new();

@@ -34,7 +34,7 @@ pub(crate) struct Shared {
     pub(crate) log: Arc<dyn ErrorLog>,
     /// What ended the run; the first counts.
     failure: Mutex<Option<EngineError>>,
-    is_failed: AtomicBool,
+    is_failed: Arc<AtomicBool>,
     wakers: Mutex<Vec<SyncActivator>>,
 }
 
@@ -45,6 +45,7 @@ impl Shared {
         clock: Arc<dyn Clock>,
         start: Time,
         log: Arc<dyn ErrorLog>,
+        is_failed: Arc<AtomicBool>,
     ) -> Self {
         Self {
             plan,
@@ -53,7 +54,7 @@ impl Shared {
             start,
             log,
             failure: Mutex::new(None),
-            is_failed: AtomicBool::new(false),
+            is_failed,
             wakers: Mutex::default(),
         }
     }
@@ -118,6 +119,7 @@ pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize) -> Result<Work
 }
 
 fn run_worker(worker: &mut Worker, shared: &Arc<Shared>) {
+    SourceQueue::never_wait_here();
     let failures = Rc::new(Failures {
         shared: Arc::clone(shared),
         after_commits: RefCell::new(None),

@@ -197,9 +197,15 @@ pub struct Evaluation<'a> {
     pub arguments: &'a [DType],
     masked: Option<BooleanBuffer>,
     failures: Vec<(usize, RowError)>,
+    reporter: &'a Reporter,
 }
 
 impl Evaluation<'_> {
+    /// Whether the run has been ended: user code should not be called any more.
+    pub fn is_cancelled(&self) -> bool {
+        self.reporter.is_cancelled()
+    }
+
     /// Whether the row has an error among its arguments, or a `None` that the function does not take:
     /// its result is settled and it must not fail.
     #[inline]
@@ -678,6 +684,7 @@ impl Expression {
             arguments: &dtypes,
             masked: union(errors.clone(), nones.clone()),
             failures: Vec::new(),
+            reporter,
         };
         let mut column = call(&operands, &mut evaluation)?;
         let failures = evaluation.failures;

@@ -105,6 +105,9 @@ impl Subscriber {
         let keywords = PyDict::new(py);
         let empty = PyTuple::empty(py);
         for row in rows {
+            if self.reporter.is_cancelled() {
+                return Ok(());
+            }
             let values = PyDict::new(py);
             for (name, column) in self.names.iter().zip(batch.columns()) {
                 values.set_item(name.bind(py), cell_to_python(py, column, row)?)?;
@@ -140,7 +143,7 @@ impl Task for Subscriber {
                 start = end;
             }
         }
-        if is_empty {
+        if is_empty || self.reporter.is_cancelled() {
             return Ok(());
         }
         if let Some(on_time_end) = &self.on_time_end {

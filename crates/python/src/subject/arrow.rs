@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
-use arrow_array::{Array, ArrayRef, RecordBatch, RecordBatchReader, StructArray};
+use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, RecordBatchReader, StructArray};
 use arrow_cast::CastOptions;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyCapsuleMethods, PyTuple};
-use towpath_types::{Cells, Column, DType, Field, Physical, Value};
+use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical, Value};
 
 use super::Subject;
 use super::batches::{absent_column, take_columns};
@@ -70,7 +70,13 @@ fn for_each_batch(data: &Bound<'_, PyAny>, mut take: impl FnMut(RecordBatch) -> 
                 data.data_type()
             )));
         }
-        return take(RecordBatch::from(StructArray::from(data)));
+        let rows = StructArray::from(data);
+        if rows.null_count() > 0 {
+            return Err(PyValueError::new_err(
+                "a row of the arrow data is null as a whole; rows are structs of columns",
+            ));
+        }
+        return take(RecordBatch::from(rows));
     }
     Err(PyTypeError::new_err(format!(
         "next_arrow takes what has __arrow_c_stream__ or __arrow_c_array__ (pyarrow, polars, pandas, duckdb), not {}",
@@ -144,6 +150,10 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
         refuse_nones(&|_| true);
         return Ok(physical.nones(array.len()));
     }
+    if physical == Physical::Str && is_accepted(physical, array.data_type()) {
+        refuse_nones(&|row| array.is_null(row));
+        return checked_text(&array, place, errors);
+    }
     if let Some(target) = physical.arrow()
         && field.dtype != DType::Any
     {
@@ -198,6 +208,39 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
     Ok(Column::from_values(&field.dtype, &values))
 }
 
+/// Text of other people's making: Arrow says that it is UTF-8, which is checked before anybody relies on it.
+fn checked_text(array: &ArrayRef, place: usize, errors: &mut Vec<(usize, usize, PyErr)>) -> PyResult<Column> {
+    let bytes = as_bytes(array).map_err(|error| arrow_error(&error))?;
+    let mut builder = ColumnBuilder::with_physical(Physical::Str);
+    for (row, bytes) in bytes.iter().enumerate() {
+        match bytes.map(std::str::from_utf8) {
+            Some(Ok(text)) => builder.push_str(text),
+            Some(Err(error)) => {
+                errors.push((row, place, PyValueError::new_err(format!("no valid UTF-8: {error}"))));
+                builder.push_none();
+            }
+            None => builder.push_none(),
+        }
+    }
+    Ok(builder.finish())
+}
+
+/// The bytes of an array of text, which may not be UTF-8 at all.
+fn as_bytes(array: &ArrayRef) -> Result<BinaryViewArray, ArrowError> {
+    let target = match array.data_type() {
+        DataType::Utf8 => DataType::Binary,
+        DataType::LargeUtf8 => DataType::LargeBinary,
+        _ => DataType::BinaryView,
+    };
+    let data = array.to_data().into_builder().data_type(target).build()?;
+    let bytes = arrow_cast::cast(&arrow_array::make_array(data), &DataType::BinaryView)?;
+    bytes
+        .as_any()
+        .downcast_ref::<BinaryViewArray>()
+        .cloned()
+        .ok_or_else(|| ArrowError::CastError(format!("{} is no text", array.data_type())))
+}
+
 /// One cell of any Arrow type.
 fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
     use DataType as T;
@@ -217,7 +260,13 @@ fn value(array: &ArrayRef, row: usize) -> Result<Value, String> {
             value => Ok(value),
         },
         T::Float16 | T::Float32 | T::Float64 => as_layout(Physical::Float),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => as_layout(Physical::Str),
+        T::Null => Ok(Value::None),
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => {
+            let bytes = as_bytes(&one).map_err(|error| error.to_string())?;
+            std::str::from_utf8(bytes.value(0))
+                .map(Value::str)
+                .map_err(|error| format!("no valid UTF-8: {error}"))
+        }
         T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => as_layout(Physical::Bytes),
         T::Timestamp(_, None) => as_layout(Physical::DateTimeNaive),
         T::Timestamp(_, Some(_)) => as_layout(Physical::DateTimeUtc),

@@ -1,5 +1,7 @@
 //! `next_batch` and `next_columns`: many rows at once, with the rules of `next`.
 
+use std::collections::BTreeMap;
+
 use arrow_array::{BooleanArray, Float64Array, Int64Array};
 use arrow_buffer::BooleanBuffer;
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -30,8 +32,13 @@ fn take<'py>(
             Some(value) => row.take(field, value),
             None => row.take_absent(field, false),
         };
-        if let Err(error) = taken {
-            return ingest.reject(py, Some(field), error);
+        match taken {
+            Ok(()) => {}
+            Err(error) if ingest.keeps(field) => {
+                ingest.report_value(py, field, error)?;
+                row.take_error();
+            }
+            Err(error) => return ingest.reject(py, Some(field), error),
         }
     }
     if ingest.append(&row, 1) {
@@ -123,6 +130,10 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
 /// errors of values that do not fit go to `errors`.
 fn column(field: &Field, values: &Bound<'_, PyAny>, errors: &mut Vec<(usize, PyErr)>) -> PyResult<Column> {
     let py = values.py();
+    if values.hasattr("mask")? && values.hasattr("filled")? {
+        // A masked array of numpy: what is masked is None.
+        return column(field, &values.call_method0("tolist")?, errors);
+    }
     if values.getattr_opt(intern!(py, "dtype"))?.is_some() && values.hasattr("__array__")? {
         let array = numpy(py)?.call_method1("asarray", (values,))?;
         let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
@@ -134,6 +145,32 @@ fn column(field: &Field, values: &Bound<'_, PyAny>, errors: &mut Vec<(usize, PyE
             (Physical::Bool, "b") => Some("|b1"),
             _ => None,
         };
+        let moments = match (field.dtype.required(), kind.as_str()) {
+            (DType::DateTimeNaive, "M") => Some("datetime64[ns]"),
+            (DType::Duration, "m") => Some("timedelta64[ns]"),
+            _ => None,
+        };
+        if let Some(unit) = moments.filter(|_| is_flat) {
+            let plain = array
+                .call_method1("astype", (unit,))?
+                .call_method1("astype", ("<i8",))?;
+            let nanoseconds: Vec<i64> = pyo3::buffer::PyBuffer::get(&plain)?.to_vec(py)?;
+            let mut builder = ColumnBuilder::new(&field.dtype);
+            for (row, value) in nanoseconds.into_iter().enumerate() {
+                // numpy's NaT.
+                if value == i64::MIN {
+                    if !field.dtype.is_optional() {
+                        errors.push((row, PyTypeError::new_err(format!("cannot take NaT as {}", field.dtype))));
+                    }
+                    builder.push_none();
+                } else if unit.starts_with("datetime") {
+                    builder.push_date_time_naive(value);
+                } else {
+                    builder.push_duration(value);
+                }
+            }
+            return Ok(builder.finish());
+        }
         if let Some(target) = target.filter(|_| is_flat && field.dtype != DType::Any) {
             let plain = numpy(py)?.call_method1("ascontiguousarray", (&array, target))?;
             return match target {
@@ -187,10 +224,18 @@ pub(super) fn take_columns(
     if !errors.is_empty() {
         errors.sort_by_key(|(row, ..)| *row);
         let mut accepted = vec![true; rows];
+        let mut kept: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, field, error) in errors {
-            if std::mem::replace(&mut accepted[row], false) {
+            if ingest.keeps(&ingest.fields[field]) {
+                ingest.report_value(py, &ingest.fields[field], error)?;
+                kept.entry(field).or_default().push(row);
+            } else if std::mem::replace(&mut accepted[row], false) {
                 ingest.reject(py, Some(&ingest.fields[field]), error)?;
             }
+        }
+        for (field, bad) in kept {
+            let bad: BooleanBuffer = (0..rows).map(|row| bad.binary_search(&row).is_ok()).collect();
+            columns[field] = columns[field].masked(Some(&bad));
         }
         let mask: BooleanBuffer = accepted.into_iter().collect();
         rows = mask.count_set_bits();

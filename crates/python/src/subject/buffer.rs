@@ -24,6 +24,9 @@ use crate::value::{convert, type_name};
 /// Rows are sealed into a batch at the latest when there are so many.
 const SEAL_ROWS: usize = 1 << 13;
 
+/// So many bad rows of a source are logged one by one.
+const LOGGED: u64 = 1000;
+
 /// And at the latest when their text and bytes are so many.
 const SEAL_BYTES: usize = 1 << 20;
 
@@ -40,6 +43,8 @@ pub(crate) enum Slot<'a> {
     Value(u32),
     /// The default of the field.
     Default,
+    /// A value that was not accepted, in a row that is.
+    Error,
 }
 
 /// The values of a row, looked at.
@@ -72,6 +77,11 @@ impl<'a> Slots<'a> {
         }
         self.values.push(convert(value, &field.dtype)?);
         Ok(Slot::Value(self.values.len() as u32 - 1))
+    }
+
+    /// Puts an error in the place of a value.
+    pub(crate) fn take_error(&mut self) {
+        self.slots.push(Slot::Error);
     }
 
     /// Fills in for a field that is absent.
@@ -145,6 +155,10 @@ pub(crate) struct Ingest {
     /// The first member of a JSON object that is in no column.
     pub(crate) unknown_member: OnceLock<String>,
     pub(crate) warned_of_extra: AtomicBool,
+    /// Whether a bad value outside the key becomes an error in a row that is accepted.
+    keeps_bad_rows: bool,
+    /// Bad values reported so far.
+    reported: AtomicU64,
 }
 
 impl Ingest {
@@ -159,6 +173,7 @@ impl Ingest {
         queue: Arc<SourceQueue>,
         reporter: Reporter,
         seed: u64,
+        keeps_bad_rows: bool,
     ) -> Self {
         let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
         queue.on_receive(move |batch| {
@@ -197,6 +212,8 @@ impl Ingest {
             given: AtomicU64::new(0),
             unknown_member: OnceLock::new(),
             warned_of_extra: AtomicBool::new(false),
+            keeps_bad_rows,
+            reported: AtomicU64::new(0),
         }
     }
 
@@ -223,6 +240,7 @@ impl Ingest {
                     buffer.bytes += size_of::<Value>();
                     builder.push(&row.values[*place as usize]);
                 }
+                Slot::Error => builder.push_error(),
                 Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
             }
         }
@@ -341,25 +359,43 @@ impl Ingest {
         self.stopping.load(Ordering::Relaxed)
     }
 
-    /// Records a row that is not accepted, and why.
-    pub(crate) fn reject(&self, py: Python<'_>, field: Option<&Field>, error: PyErr) -> PyResult<()> {
-        self.reject_row(py, field.map(|field| field.name.as_str()), error)
+    /// Whether a row with a bad value in this field is accepted all the same, with an error in its place.
+    pub(crate) fn keeps(&self, field: &Field) -> bool {
+        self.keeps_bad_rows && !field.primary_key
     }
 
-    fn reject_row(&self, py: Python<'_>, field: Option<&str>, error: PyErr) -> PyResult<()> {
-        let ordinal = self.given.fetch_add(1, Ordering::Relaxed) + 1;
+    /// Records a row that is not accepted, and why.
+    pub(crate) fn reject(&self, py: Python<'_>, field: Option<&Field>, error: PyErr) -> PyResult<()> {
+        self.queue.count_rejected(1);
+        let row = self.given.fetch_add(1, Ordering::Relaxed) + 1;
+        self.report(py, &format!("did not accept row {row}"), field, error)
+    }
+
+    /// Records a value that is not accepted, in a row that is.
+    pub(crate) fn report_value(&self, py: Python<'_>, field: &Field, error: PyErr) -> PyResult<()> {
+        let row = self.given.load(Ordering::Relaxed) + 1;
+        self.report(py, &format!("put an error into row {row}"), Some(field), error)
+    }
+
+    fn report(&self, py: Python<'_>, what: &str, field: Option<&Field>, error: PyErr) -> PyResult<()> {
         if !error.is_instance_of::<pyo3::exceptions::PyException>(py) {
             return Err(error);
         }
         let place = caller(py).map_or_else(String::new, |place| format!(", at {place}"));
-        let field = field.map_or_else(String::new, |field| format!(", field {field:?}"));
-        let message = format!(
-            "connector {:?} did not accept row {ordinal}{field}: {}{place}",
-            self.name,
-            error.value(py)
-        );
-        self.queue.count_rejected(1);
-        crate::log::error(py, &message)?;
+        let field = field.map_or_else(String::new, |field| format!(", field {:?}", field.name));
+        let message = format!("connector {:?} {what}{field}: {}{place}", self.name, error.value(py));
+        match self.reported.fetch_add(1, Ordering::Relaxed) {
+            count if count < LOGGED => crate::log::error(py, &message)?,
+            LOGGED => crate::log::error(
+                py,
+                &format!(
+                    "connector {:?}: more than {LOGGED} rows were not accepted; from now on they are only counted, \
+                     and put into pw.global_error_log()",
+                    self.name
+                ),
+            )?,
+            _ => {}
+        }
         let mut failure: RowError = row_error(py, error);
         failure.message = message;
         // The log of a source never ends the run.

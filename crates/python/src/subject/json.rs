@@ -29,7 +29,10 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
     let ingest = subject.get().ingest(py)?;
     check_stopping(py, ingest)?;
     if let Ok(text) = message.cast::<PyString>() {
-        return take_text(py, ingest, text.to_str()?.as_bytes());
+        return match text.to_str() {
+            Ok(text) => take_text(py, ingest, text.as_bytes()),
+            Err(error) => ingest.reject(py, None, error),
+        };
     }
     if let Ok(bytes) = message.cast::<PyBytes>() {
         return take_text(py, ingest, bytes.as_bytes());

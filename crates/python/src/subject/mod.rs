@@ -209,6 +209,7 @@ impl Source for PythonSource {
             context.queue,
             context.reporter,
             seed,
+            context.keeps_bad_rows,
         ));
         let flushed = Arc::downgrade(&ingest);
         queue.on_flush(move || {

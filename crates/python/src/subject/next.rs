@@ -140,8 +140,13 @@ fn take_row(py: Python<'_>, ingest: &Ingest, values: &[Bound<'_, PyAny>], places
             // The values of a removed row do not matter where the key says which row it is.
             None => row.take_absent(field, diff < 0 && ingest.upsert),
         };
-        if let Err(error) = taken {
-            return ingest.reject(py, Some(field), error);
+        match taken {
+            Ok(()) => {}
+            Err(error) if ingest.keeps(field) => {
+                ingest.report_value(py, field, error)?;
+                row.take_error();
+            }
+            Err(error) => return ingest.reject(py, Some(field), error),
         }
     }
     if ingest.append(&row, diff) {
