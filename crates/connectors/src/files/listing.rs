@@ -125,7 +125,8 @@ impl Location {
                 }
                 Err(error) => tracing::warn!(target: "pathway", "cannot list {}: {error}", path.display()),
             }
-        } else if path == root || self.is_wanted(path, root) {
+        } else if path == root || metadata.is_file() && self.is_wanted(path, root) {
+            // What is no plain file, such as a named pipe, might never end; it is read only if it is asked for.
             found.push(Found {
                 shown: path.to_string_lossy().into_owned(),
                 path: path.to_owned(),

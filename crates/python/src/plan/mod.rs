@@ -5,6 +5,7 @@ mod outputs;
 mod sources;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -79,6 +80,8 @@ struct Building {
     captures: Vec<NodeId>,
     /// The names given to connectors.
     names: BTreeMap<String, usize>,
+    /// The files that outputs write to.
+    written: BTreeMap<PathBuf, usize>,
 }
 
 impl Building {
@@ -145,6 +148,12 @@ impl PyPlan {
     /// Remembers a name that the user gave to a connector.
     fn named(&self, name: Option<&String>) {
         self.0.lock().named(name);
+    }
+
+    /// Remembers a file that an output writes to.
+    fn writes_to(&self, path: &str) {
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
+        *self.0.lock().written.entry(path).or_insert(0) += 1;
     }
 }
 
@@ -217,6 +226,12 @@ impl PyPlan {
         if let Some((name, _)) = building.names.iter().find(|(_, count)| **count > 1) {
             return Err(PyValueError::new_err(format!(
                 "Unique name '{name}' used more than once"
+            )));
+        }
+        if let Some((path, _)) = building.written.iter().find(|(_, count)| **count > 1) {
+            return Err(PyValueError::new_err(format!(
+                "two outputs write to the file {}; give each a file of its own",
+                path.display()
             )));
         }
         let outputs = match captures_only {

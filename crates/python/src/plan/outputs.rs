@@ -24,6 +24,7 @@ impl PyPlan {
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
         self.named(name.as_ref());
+        self.writes_to(&path);
         let sink = FileSink::new(
             name.unwrap_or_else(|| format!("csv.write {path}")),
             path,
@@ -44,6 +45,7 @@ impl PyPlan {
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
         self.named(name.as_ref());
+        self.writes_to(&path);
         let format = Arc::new(JsonLinesWriter::new(&names));
         let sink = FileSink::new(name.unwrap_or_else(|| format!("jsonlines.write {path}")), path, format);
         self.output(sink.sorted_by(sort_by), node, &columns, origin.0).map(drop)
