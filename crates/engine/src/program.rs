@@ -1,9 +1,9 @@
 //! What happens to the batches of one node before others read them: a fused chain of computed columns and
 //! filters, one batch at a time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
-use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, DType, Key, Value};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Value, hash_columns};
 
 use crate::error::EngineError;
 use crate::expression::{Expression, Rows};
@@ -44,7 +44,7 @@ pub struct Program {
 pub struct RunningProgram {
     program: Program,
     reporter: Reporter,
-    /// For every step that keeps results: the result and the multiplicity of each key.
+    /// For every step that keeps results: the result and the multiplicity of each row, see `compute_kept`.
     kept: Vec<HashMap<Key, (Value, i64), BuildKeyHasher>>,
 }
 
@@ -128,8 +128,10 @@ impl RunningProgram {
     }
 }
 
-/// Computes a column for the rows that are added, and repeats for those that are removed what was sent for
-/// their keys.
+/// Computes a column for the rows that are added, and repeats for those that are removed what was sent for them.
+///
+/// A row is told by its key and by what the expression reads: within one time, rows of a key may come and go
+/// several times, in any order and in several batches.
 fn compute_kept(
     expression: &Expression,
     rows: &Rows<'_>,
@@ -137,21 +139,14 @@ fn compute_kept(
     kept: &mut HashMap<Key, (Value, i64), BuildKeyHasher>,
     reporter: &Reporter,
 ) -> Result<Column, EngineError> {
-    let len = rows.keys.len();
-    let diff = |row: usize| diffs.map_or(1, |diffs| diffs[row]);
-    // Removals come first, so that an update of a row computes anew.
-    let mut results: Vec<Option<Value>> = vec![None; len];
-    for row in (0..len).filter(|row| diff(*row) < 0) {
-        if let Some((value, count)) = kept.get_mut(&rows.keys[row]) {
-            results[row] = Some(value.clone());
-            *count += diff(row);
-            if *count <= 0 {
-                kept.remove(&rows.keys[row]);
-            }
-        }
-    }
-    let missing: Vec<u32> = (0..len)
-        .filter(|row| results[*row].is_none())
+    let keys = Column::pointers(rows.keys.clone());
+    let mut told_by = vec![&keys];
+    expression.for_each_column(&mut |slot| told_by.push(&rows.columns[slot]));
+    let identities = hash_columns(&told_by, rows.keys.len());
+
+    let mut met: HashSet<Key, BuildKeyHasher> = HashSet::default();
+    let missing: Vec<u32> = (0..identities.len())
+        .filter(|row| !kept.contains_key(&identities[*row]) && met.insert(identities[*row]))
         .map(|row| row as u32)
         .collect();
     if !missing.is_empty() {
@@ -171,20 +166,20 @@ fn compute_kept(
             reporter,
         )?;
         for (place, row) in missing.iter().enumerate() {
-            let row = *row as usize;
-            let value = computed.value(place);
-            if diff(row) > 0 {
-                let entry = kept.entry(rows.keys[row]).or_insert_with(|| (value.clone(), 0));
-                entry.0 = value.clone();
-                entry.1 += diff(row);
-            }
-            results[row] = Some(value);
+            kept.insert(identities[*row as usize], (computed.value(place), 0));
         }
     }
-    let dtype: &DType = expression.dtype();
-    let mut builder = ColumnBuilder::new(dtype);
-    for value in results {
-        builder.push(&value.unwrap_or(Value::Error));
+
+    let mut builder = ColumnBuilder::new(expression.dtype());
+    for (row, identity) in identities.iter().enumerate() {
+        let (value, count) = kept.get_mut(identity).expect("what was missing has been computed");
+        *count += diffs.map_or(1, |diffs| diffs[row]);
+        builder.push(value);
+    }
+    for identity in &identities {
+        if kept.get(identity).is_some_and(|(_, count)| *count == 0) {
+            kept.remove(identity);
+        }
     }
     Ok(builder.finish())
 }

@@ -80,7 +80,7 @@ pub(super) struct Matching {
     /// What cannot be put out before the end of the time, since some of it may cancel.
     held: Vec<Batch>,
     /// By the keys of their rows, the join keys that must have a partner and may have none.
-    missing: HashMap<Key, Key, BuildKeyHasher>,
+    missing: HashMap<Key, Missing, BuildKeyHasher>,
 }
 
 impl Matching {
@@ -291,8 +291,8 @@ impl Matching {
             });
             if how == Unmatched::Errors {
                 for row in mask.set_indices() {
-                    self.missing
-                        .insert(batch.keys()[row], self.groups[groups[row] as usize].key);
+                    let pointer = self.groups[groups[row] as usize].key;
+                    miss(&mut self.missing, batch.keys()[row], pointer, batch.diff(row));
                 }
             }
             self.held.push(self.alone(side, &batch.filter(&mask), how));
@@ -310,7 +310,8 @@ impl Matching {
                 slots.push(slot);
                 diffs.push(sign * self.sides[side].count(slot));
                 if how == Unmatched::Errors {
-                    self.missing.insert(self.sides[side].key(slot), group.key);
+                    let diff = sign * self.sides[side].count(slot);
+                    miss(&mut self.missing, self.sides[side].key(slot), group.key, diff);
                 }
                 slot = self.sides[side].next(slot);
             }
@@ -322,18 +323,14 @@ impl Matching {
     }
 
     /// Reports the rows that come out and whose partners are missing though they must not be.
-    fn report_missing(&mut self, rows: &Batch) -> Result<(), EngineError> {
-        let missing = std::mem::take(&mut self.missing);
-        if missing.is_empty() {
-            return Ok(());
-        }
-        for (row, key) in rows.keys().iter().enumerate() {
-            let Some(pointer) = missing.get(key).filter(|_| rows.diff(row) > 0) else {
-                continue;
-            };
+    fn report_missing(&mut self) -> Result<(), EngineError> {
+        let mut missing: Vec<Missing> = std::mem::take(&mut self.missing).into_values().collect();
+        missing.retain(|missing| missing.count > 0);
+        missing.sort_by_key(|missing| (missing.row, missing.pointer));
+        for Missing { row, pointer, .. } in missing {
             let message = format!("key {pointer} is not in the table it is looked up in");
             let mut error = RowError::new(ErrorKind::Key, message);
-            error.key = Some(*key);
+            error.key = Some(row);
             self.reporter.report(error)?;
         }
         Ok(())
@@ -358,6 +355,21 @@ impl Matching {
         }
         Ok(())
     }
+}
+
+/// A row whose partner is missing though it must not be.
+struct Missing {
+    row: Key,
+    pointer: Key,
+    /// How often it comes out in this time; a row may come and go within it.
+    count: i64,
+}
+
+fn miss(missing: &mut HashMap<Key, Missing, BuildKeyHasher>, row: Key, pointer: Key, diff: i64) {
+    let entry = missing
+        .entry(Key::pair(row, pointer))
+        .or_insert(Missing { row, pointer, count: 0 });
+    entry.count += diff;
 }
 
 impl Task for Matching {
@@ -411,7 +423,7 @@ impl Task for Matching {
         } else {
             held.consolidated()
         };
-        self.report_missing(&held)?;
+        self.report_missing()?;
         output.push(held);
         for group in self.sides.iter_mut().flat_map(Side::take_emptied) {
             let state = self.groups[group as usize];

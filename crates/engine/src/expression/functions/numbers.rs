@@ -1,5 +1,7 @@
 //! The `num.` family: `num.round` and `num.fill_na`; `num.abs` is `abs`.
 
+use std::cmp::Ordering;
+
 use towpath_types::{Column, DType, Physical};
 
 use super::kernels::{Flaw, binary, checked_binary, float_column, floats, int_column, ints, nones};
@@ -49,6 +51,18 @@ fn round_float(value: f64, decimals: i64) -> f64 {
         // No float has digits beyond these.
         1..=323 => format!("{value:.*}", decimals as usize).parse().unwrap_or(value),
         324.. => value,
+        // A quotient may be rounded to a tie that the value is not: below 10 ** 38, whole numbers say it exactly.
+        -38..=-1 if value.abs() < 1e38 => {
+            let unit = 10_i128.pow(decimals.unsigned_abs() as u32);
+            let (whole, has_fraction) = (value.abs().trunc() as i128, value.fract() != 0.0);
+            let (below, rest) = (whole / unit, whole % unit);
+            let up = match rest.cmp(&(unit - rest)) {
+                Ordering::Less => false,
+                Ordering::Equal => has_fraction || below % 2 != 0,
+                Ordering::Greater => true,
+            };
+            (((below + i128::from(up)) * unit) as f64).copysign(value)
+        }
         -308..=-1 => {
             let unit = 10_f64.powi(-decimals as i32);
             (value / unit).round_ties_even() * unit
