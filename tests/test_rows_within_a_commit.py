@@ -14,7 +14,7 @@ def stream(*rows: tuple[int, str, int, int]) -> pw.Table:
 
 
 def updates(table: pw.Table) -> list[tuple[dict[str, object], int, int]]:
-    (captured,) = pw.testing.capture(table)
+    captured = pw.testing.capture(table)
     return [(update.row, update.time, update.diff) for update in captured]
 
 

@@ -4,10 +4,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pathway as pw
 import pyarrow as pa
 import pytest
-
-import pathway as pw
 
 
 def rows_of(push: Any, schema: type[pw.Schema], **run: Any) -> list[dict[str, Any]]:
