@@ -1,9 +1,14 @@
 """Every test begins with an empty graph."""
 
+import signal
 from collections.abc import Iterator
 
 import pathway as pw
 import pytest
+
+# A shell that starts programs in the background makes them ignore SIGINT, and what they start as well. The tests
+# of Ctrl-C are about programs that a person has started.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
