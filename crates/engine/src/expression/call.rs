@@ -135,8 +135,10 @@ impl Evaluation<'_> {
         builder.finish()
     }
 }
+
 /// What computes the column of a call from its arguments.
 type Call<'a> = dyn Fn(&[Operand], &mut Evaluation<'_>) -> Result<Column, EngineError> + 'a;
+
 impl Expression {
     /// Evaluates the arguments and calls a function with them.
     pub(super) fn apply(

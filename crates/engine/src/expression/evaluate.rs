@@ -16,6 +16,7 @@ pub struct Rows<'a> {
     /// The keys.
     pub keys: &'a Shared<Key>,
 }
+
 impl Expression {
     /// The column of the results, in the layout of the expression's type.
     ///

@@ -70,6 +70,7 @@ enum Kind {
     /// The same cells under another type.
     Declare(Box<Expression>),
 }
+
 impl Expression {
     /// The type of the values.
     pub fn dtype(&self) -> &DType {

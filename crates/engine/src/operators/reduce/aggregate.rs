@@ -1,0 +1,111 @@
+//! One aggregate at work: the state of its reducer, and the errors among its arguments.
+
+use std::collections::HashMap;
+
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
+use towpath_types::{Batch, Column, DType, Key};
+
+use super::Aggregate;
+use crate::error::EngineError;
+use crate::reducers::{Failures, Options, ReducerState, Setup, Updates};
+
+/// One aggregate at work.
+pub(super) struct RunningAggregate {
+    state: Box<dyn ReducerState>,
+    arguments: Vec<usize>,
+    options: Options,
+    /// How many rows with an error among the arguments a group has, if any.
+    errors: HashMap<u32, i64>,
+}
+
+impl RunningAggregate {
+    pub(super) fn new(aggregate: &Aggregate, result: &DType, input: &[DType], append_only: bool) -> Self {
+        let setup = Setup {
+            arguments: &aggregate.argument_types(input),
+            dtype: result,
+            options: aggregate.options,
+            append_only,
+        };
+        Self {
+            state: (aggregate.reducer.start)(&setup),
+            arguments: aggregate.arguments.clone(),
+            options: aggregate.options,
+            errors: HashMap::new(),
+        }
+    }
+
+    /// Takes the rows of a batch; there are `slots` slots by now.
+    pub(super) fn update(&mut self, updates: &Updates<'_>, batch: &Batch, slots: usize) -> Result<(), EngineError> {
+        self.state.grow(slots);
+        let arguments: Vec<Column> = self
+            .arguments
+            .iter()
+            .map(|place| batch.column(*place).clone())
+            .collect();
+        let Some(mask) = self.chosen(updates, &arguments) else {
+            return self.state.update(updates, &arguments);
+        };
+        let arguments: Vec<Column> = arguments.iter().map(|column| column.filter(&mask)).collect();
+        let slots: Vec<u32> = mask.set_indices().map(|row| updates.slots[row]).collect();
+        let keys: Vec<Key> = mask.set_indices().map(|row| updates.keys[row]).collect();
+        let diffs: Vec<i64> = mask.set_indices().map(|row| updates.diff(row)).collect();
+        let updates = Updates {
+            slots: &slots,
+            keys: &keys,
+            diffs: Some(&diffs),
+            commit: updates.commit,
+        };
+        self.state.update(&updates, &arguments)
+    }
+
+    /// The results of the groups in `slots`; adds those that fail to `failures`.
+    pub(super) fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+        let column = self.state.output(slots, failures);
+        if self.errors.is_empty() && failures.is_empty() {
+            return column;
+        }
+        let mut mask = BooleanBufferBuilder::new(slots.len());
+        mask.append_n(slots.len(), false);
+        for (place, slot) in slots.iter().enumerate() {
+            if self.errors.contains_key(slot) {
+                mask.set_bit(place, true);
+            }
+        }
+        for (place, _) in failures {
+            mask.set_bit(*place, true);
+        }
+        column.masked(Some(&mask.finish()))
+    }
+    /// Forgets a group.
+    pub(super) fn clear(&mut self, slot: u32) {
+        self.state.clear(slot);
+        self.errors.remove(&slot);
+    }
+
+    /// The rows that the reducer is to see; `None` if it is all of them. Counts errors.
+    fn chosen(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Option<BooleanBuffer> {
+        let mut mask: Option<BooleanBuffer> = None;
+        let mut restrict = |other: BooleanBuffer| {
+            mask = Some(mask.take().map_or_else(|| other.clone(), |mask| &mask & &other));
+        };
+        for column in arguments {
+            if let Some(errors) = column.errors() {
+                restrict(!errors);
+            }
+        }
+        if let Some(sound) = &mask {
+            for row in (0..sound.len()).filter(|row| !sound.value(*row)) {
+                let count = self.errors.entry(updates.slots[row]).or_insert(0);
+                *count += updates.diff(row);
+            }
+            self.errors.retain(|_, count| *count != 0);
+        }
+        if self.options.skip_nones
+            && let Some(column) = arguments.first()
+        {
+            let present = BooleanBuffer::collect_bool(column.len(), |row| !column.is_none(row));
+            mask = Some(mask.map_or_else(|| present.clone(), |mask| &mask & &present));
+        }
+        mask.filter(|mask| mask.count_set_bits() < mask.len())
+    }
+}

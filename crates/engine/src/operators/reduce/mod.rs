@@ -1,0 +1,134 @@
+//! `reduce`: one row for every group of rows.
+//!
+//! Columns of the input: the key of the group (a pointer, made before by an expression), the values the groups
+//! are made by, and whatever the aggregates read. Columns of the output: the grouping values, then one for
+//! each aggregate. The key of the group is the key of its row.
+//!
+//! A group lives in a numbered slot, and so does its state in every reducer. When a group is touched for the
+//! first time at a time, its old values are read off the state; at the end of the time they are compared with
+//! the new ones. Nothing is stored twice.
+//!
+//! A row with an error in an argument spoils the result of that aggregate for as long as it is there.
+
+use std::sync::Arc;
+
+use towpath_types::DType;
+
+use crate::error::{EngineError, PlanError};
+use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
+use crate::reducers::{Options, Reducer};
+
+mod aggregate;
+mod task;
+#[cfg(test)]
+mod tests;
+
+use aggregate::RunningAggregate;
+use task::ReduceTask;
+
+/// One result column.
+#[derive(Clone, Debug)]
+pub struct Aggregate {
+    /// How it is computed.
+    pub reducer: &'static Reducer,
+    /// From which columns of the input.
+    pub arguments: Vec<usize>,
+    /// With which options.
+    pub options: Options,
+}
+
+impl Aggregate {
+    fn argument_types(&self, input: &[DType]) -> Vec<DType> {
+        self.arguments.iter().map(|place| input[*place].clone()).collect()
+    }
+}
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Reduce {
+    /// The columns of the input with the grouping values.
+    groups: Vec<usize>,
+    aggregates: Vec<Aggregate>,
+}
+
+impl Reduce {
+    /// A reduce whose input has `groups` grouping values after the key.
+    pub fn new(groups: usize, aggregates: Vec<Aggregate>) -> Self {
+        Self {
+            groups: (1..=groups).collect(),
+            aggregates,
+        }
+    }
+
+    fn aggregate_types(&self, input: &[DType]) -> Result<Vec<DType>, PlanError> {
+        let of =
+            |aggregate: &Aggregate| (aggregate.reducer.result)(&aggregate.argument_types(input), &aggregate.options);
+        self.aggregates.iter().map(of).collect()
+    }
+}
+
+impl Operator for Reduce {
+    fn name(&self) -> &'static str {
+        "reduce"
+    }
+
+    fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        let input = &inputs[0];
+        if input.first().map(DType::required) != Some(&DType::Pointer) {
+            return Err(PlanError::mismatch("the key of a group is a pointer"));
+        }
+        let mut dtypes: Vec<DType> = self.groups.iter().map(|place| input[*place].clone()).collect();
+        dtypes.extend(self.aggregate_types(input)?);
+        Ok(dtypes)
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::ByPointer(0)
+    }
+
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
+        let (groups, aggregates): (Vec<usize>, Vec<usize>) =
+            outputs.iter().partition(|output| **output < self.groups.len());
+        let mut pruned = Self {
+            groups: groups.into_iter().map(|output| self.groups[output]).collect(),
+            aggregates: aggregates
+                .into_iter()
+                .map(|output| self.aggregates[output - self.groups.len()].clone())
+                .collect(),
+        };
+        let mut is_read = vec![false; widths[0]];
+        is_read[0] = true;
+        let arguments = pruned.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
+        for place in pruned.groups.iter().chain(arguments) {
+            is_read[*place] = true;
+        }
+        let reads: Vec<usize> = (0..widths[0]).filter(|place| is_read[*place]).collect();
+        let renumber = |place: &mut usize| *place = reads.partition_point(|read| read < place);
+        pruned.groups.iter_mut().for_each(renumber);
+        for aggregate in &mut pruned.aggregates {
+            aggregate.arguments.iter_mut().for_each(renumber);
+        }
+        Some((Arc::new(pruned), vec![reads]))
+    }
+
+    fn append_only(&self, _inputs: &[bool]) -> bool {
+        false
+    }
+
+    fn unique_keys(&self, _inputs: &[bool]) -> bool {
+        true
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        let input = &context.dtypes[0];
+        let results = self.aggregate_types(input)?;
+        let aggregates = self
+            .aggregates
+            .iter()
+            .zip(&results)
+            .map(|(aggregate, result)| RunningAggregate::new(aggregate, result, input, context.append_only[0]))
+            .collect();
+        let groups = self.groups.iter().map(|place| (*place, input[*place].physical()));
+        Ok(Box::new(ReduceTask::new(context.reporter, groups, aggregates)))
+    }
+}

@@ -1,0 +1,260 @@
+//! What groups put out as their rows come, change and go.
+
+use std::sync::Arc;
+
+use towpath_types::{DType, Value};
+
+use super::{Aggregate, Reduce};
+use crate::error::PlanError;
+use crate::expression::Expression;
+use crate::plan::{ColumnId, Input, NodeId, Plan};
+use crate::reducers::{Options, reducer};
+use crate::testing::{Script, Update, check, try_run, update};
+
+/// Groups by the first column; the aggregates read the others.
+fn reduce(
+    plan: &mut Plan,
+    script: Script,
+    aggregates: &[(&str, &[usize], bool)],
+) -> Result<(NodeId, Vec<ColumnId>), PlanError> {
+    let source = plan.source(Arc::new(script), None);
+    let mut columns = plan.columns(source).to_vec();
+    let key = Expression::pointer(vec![plan.expression(columns[0])], None, false);
+    columns.insert(0, plan.define(source, key)?);
+    let aggregates = aggregates.iter().map(|(name, arguments, skip_nones)| Aggregate {
+        reducer: reducer(name).expect("the reducer is in the list"),
+        arguments: arguments.iter().map(|argument| argument + 1).collect(),
+        options: Options {
+            skip_nones: *skip_nones,
+        },
+    });
+    let operator = Arc::new(Reduce::new(1, aggregates.collect()));
+    let node = plan.operator(operator, vec![Input { node: source, columns }], None)?;
+    Ok((node, plan.columns(node).to_vec()))
+}
+
+fn row(key: u128, group: &str, value: impl Into<Value>, diff: i64) -> Update {
+    update(key, [Value::from(group), value.into()], diff)
+}
+
+fn check_reduce(dtype: DType, commits: Vec<Vec<Update>>, aggregates: &[(&str, &[usize], bool)], expected: &str) {
+    for rows in [1, 2, usize::MAX] {
+        let script = Script::new(vec![DType::Str, dtype.clone()], commits.clone()).in_batches_of(rows);
+        check(|plan| reduce(plan, script.clone(), aggregates), expected);
+    }
+}
+
+#[test]
+fn groups_come_change_and_go() {
+    check_reduce(
+        DType::Int,
+        vec![
+            vec![row(1, "a", 1, 1), row(2, "a", 5, 1), row(3, "b", 7, 1)],
+            vec![row(2, "a", 5, -1), row(4, "a", 0, 1), row(5, "a", 3, 1)],
+            vec![row(3, "b", 7, -1), row(6, "c", 1, 1), row(6, "c", 1, -1)],
+            vec![row(1, "a", 1, -1), row(1, "a", 1, 1)],
+        ],
+        &[
+            ("count", &[], false),
+            ("sum", &[1], false),
+            ("min", &[1], false),
+            ("max", &[1], false),
+            ("avg", &[1], false),
+        ],
+        "2 +1 a 2 6 1 5 3.0
+         2 +1 b 1 7 7 7 7.0
+         4 -1 a 2 6 1 5 3.0
+         4 +1 a 3 4 0 3 1.3333333333333333
+         6 -1 b 1 7 7 7 7.0",
+    );
+}
+
+#[test]
+fn insert_only_groups_keep_the_best() {
+    check_reduce(
+        DType::Float,
+        vec![
+            vec![row(1, "a", 1.5, 1), row(2, "a", -2.5, 1)],
+            vec![row(3, "a", 0.5, 1)],
+            vec![row(4, "a", 9.0, 1)],
+        ],
+        &[("min", &[1], false), ("max", &[1], false)],
+        "2 +1 a -2.5 1.5
+         6 -1 a -2.5 1.5
+         6 +1 a -2.5 9.0",
+    );
+}
+
+#[test]
+fn chosen_rows() {
+    check_reduce(
+        DType::Int.optional(),
+        vec![
+            vec![
+                row(5, "a", 1, 1),
+                row(2, "a", 1, 1),
+                row(3, "a", 4, 1),
+                row(9, "a", (), 1),
+            ],
+            vec![row(9, "a", (), -1)],
+            vec![row(2, "a", 1, -1)],
+        ],
+        &[
+            ("argmin", &[1], false),
+            ("argmax", &[1], false),
+            ("any", &[1], false),
+            ("min", &[1], false),
+            ("max", &[1], false),
+        ],
+        "2 +1 a ^9 ^3 None None 4
+         4 -1 a ^9 ^3 None None 4
+         4 +1 a ^2 ^3 1 1 4
+         6 -1 a ^2 ^3 1 1 4
+         6 +1 a ^5 ^3 1 1 4",
+    );
+}
+
+#[test]
+fn sequences_and_distinct_values() {
+    check_reduce(
+        DType::Int.optional(),
+        vec![
+            vec![
+                row(3, "a", 1, 1),
+                row(2, "a", 8, 1),
+                row(1, "a", (), 1),
+                row(4, "a", 1, 1),
+            ],
+            vec![row(3, "a", 1, -1)],
+        ],
+        &[
+            ("tuple", &[1], false),
+            ("tuple", &[1], true),
+            ("sorted_tuple", &[1], false),
+            ("count_distinct", &[1], false),
+        ],
+        "2 +1 a (None,8,1,1) (8,1,1) (None,1,1,8) 3
+         4 -1 a (None,8,1,1) (8,1,1) (None,1,1,8) 3
+         4 +1 a (None,8,1) (8,1) (None,1,8) 3",
+    );
+}
+
+#[test]
+fn earliest_and_latest() {
+    let commits = vec![
+        vec![row(2, "a", 20, 1), row(1, "a", 10, 1)],
+        vec![row(4, "a", 40, 1), row(3, "a", 30, 1)],
+    ];
+    let aggregates: &[(&str, &[usize], bool)] = &[("earliest", &[1], false), ("latest", &[1], false)];
+    check_reduce(
+        DType::Int,
+        commits,
+        aggregates,
+        "2 +1 a 10 20
+         4 -1 a 10 20
+         4 +1 a 10 40",
+    );
+    let script = Script::new(
+        vec![DType::Str, DType::Int],
+        vec![vec![row(2, "a", 20, 1)], vec![row(2, "a", 20, -1)]],
+    );
+    let error = try_run(|plan| reduce(plan, script.clone(), aggregates), 1, true).expect_err("a row is removed");
+    assert!(error.message.contains("append-only"), "{error}");
+}
+
+#[test]
+fn unique_is_an_error_while_there_are_several() {
+    let script = Script::new(
+        vec![DType::Str, DType::Int],
+        vec![
+            vec![row(1, "a", 1, 1)],
+            vec![row(2, "a", 2, 1)],
+            vec![row(1, "a", 1, -1)],
+        ],
+    );
+    let build = |plan: &mut Plan| reduce(plan, script.clone(), &[("unique", &[1], false)]);
+    let error = try_run(build, 1, true).expect_err("there are two values");
+    assert!(error.message.contains("More than one distinct value"), "{error}");
+    assert_eq!(
+        try_run(build, 3, false).expect("errors flow on"),
+        ["2 +1 a 1", "4 -1 a 1", "4 +1 a Error", "6 -1 a Error", "6 +1 a 2"]
+    );
+}
+
+#[test]
+fn errors_spoil_results_and_skip_groups() {
+    let script = Script::new(
+        vec![DType::Str, DType::Int],
+        vec![
+            vec![
+                row(1, "a", 1, 1),
+                row(2, "a", Value::Error, 1),
+                update(3, [Value::Error, Value::from(1)], 1),
+            ],
+            vec![
+                row(2, "a", Value::Error, -1),
+                update(3, [Value::Error, Value::from(1)], -1),
+            ],
+        ],
+    );
+    let build = |plan: &mut Plan| reduce(plan, script.clone(), &[("sum", &[1], false), ("count", &[], false)]);
+    assert_eq!(
+        try_run(build, 1, false).expect("errors flow on"),
+        ["2 +1 a Error 2", "4 -1 a Error 2", "4 +1 a 1 1"]
+    );
+}
+
+#[test]
+fn overflow_is_an_error() {
+    let script = Script::new(
+        vec![DType::Str, DType::Int],
+        vec![
+            vec![row(1, "a", i64::MAX, 1), row(2, "a", 1, 1)],
+            vec![row(2, "a", 1, -1)],
+        ],
+    );
+    let build = |plan: &mut Plan| reduce(plan, script.clone(), &[("sum", &[1], false)]);
+    assert_eq!(
+        try_run(build, 1, false).expect("errors flow on"),
+        [
+            "2 +1 a Error".to_owned(),
+            "4 -1 a Error".to_owned(),
+            format!("4 +1 a {}", i64::MAX)
+        ]
+    );
+}
+
+#[test]
+fn unread_columns_are_pruned() {
+    let aggregates: &[(&str, &[usize], bool)] = &[("sum", &[1], false), ("max", &[1], false)];
+    let script = Script::new(
+        vec![DType::Str, DType::Int],
+        vec![vec![row(1, "a", 1, 1), row(2, "b", 4, 1)]],
+    );
+    for (columns, expected) in [
+        (vec![2], "2 +1 1\n2 +1 4"),
+        (vec![0], "2 +1 a\n2 +1 b"),
+        (vec![2, 0], "2 +1 1 a\n2 +1 4 b"),
+        (vec![], "2 +1 \n2 +1 "),
+    ] {
+        let build = |plan: &mut Plan| {
+            let (node, all) = reduce(plan, script.clone(), aggregates)?;
+            Ok((node, columns.iter().map(|column| all[*column]).collect()))
+        };
+        for workers in [1, 3] {
+            assert_eq!(
+                try_run(build, workers, true).expect("nothing fails").join("\n"),
+                expected
+            );
+        }
+    }
+}
+
+#[test]
+fn wrong_types_are_refused() {
+    for (name, dtype) in [("sum", DType::Str), ("avg", DType::Bool), ("ndarray", DType::Json)] {
+        let script = Script::new(vec![DType::Str, dtype], vec![]);
+        let refused = reduce(&mut Plan::default(), script, &[(name, &[1], false)]);
+        assert!(refused.is_err(), "{name}");
+    }
+}
