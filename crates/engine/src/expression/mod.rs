@@ -35,6 +35,7 @@ mod tests;
 pub use call::{Evaluation, Operand};
 pub use evaluate::Rows;
 pub use function::{ConstantRule, Function, UserFunction, function, function_names};
+pub(crate) use functions::shown;
 
 /// How a column is computed.
 #[derive(Clone, Debug)]

@@ -6,6 +6,7 @@ use towpath_types::{Column, ColumnBuilder, Physical, Value};
 
 use super::{Failures, Reducer, ReducerState, Updates};
 use crate::error::{EngineError, ErrorKind, RowError};
+use crate::expression::shown;
 
 pub(super) const UNIQUE: Reducer = Reducer {
     name: "unique",
@@ -45,8 +46,11 @@ impl ReducerState for Unique {
                 (Some(value), None) => builder.push(value),
                 (None, _) => builder.push_none(),
                 (Some(one), Some(other)) => {
-                    let message =
-                        format!("More than one distinct value passed to the unique reducer: {one:?}, {other:?}");
+                    let message = format!(
+                        "More than one distinct value passed to the unique reducer: {}, {}",
+                        shown(one),
+                        shown(other)
+                    );
                     failures.push((place, RowError::new(ErrorKind::Runtime, message)));
                     builder.push_error();
                 }

@@ -1,7 +1,8 @@
 //! `+ - * / // % **`, `neg` and `abs`.
 //!
 //! Signs of `//` and `%` follow Python. An `int` that does not fit in 64 bits is an error, never a wrapped
-//! number. Dividing by zero is an error also for floats. Moments and durations are in [`super::moments`],
+//! number. `/` turns `int`s into floats first, so beyond 2^53 its last bit may differ from that of Python, which
+//! rounds once. Dividing by zero is an error also for floats. Moments and durations are in [`super::moments`],
 //! arrays in [`super::arrays`].
 
 use towpath_types::{Column, DType, Physical, Value};
@@ -324,6 +325,7 @@ mod tests {
         check("-", 1.0, 2, "-1.0");
         check("*", -3, 2, "-6");
         check("/", 7, 2, "3.5");
+        check("/", 5_258_986_265_376_043_509, 870, "6044811799282808.0");
         check("//", -7, 2, "-4");
         check("//", 7, -2, "-4");
         check("//", -7.0, 2, "-4.0");

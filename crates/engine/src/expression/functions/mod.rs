@@ -70,7 +70,10 @@ mod rules;
 pub(super) mod testing;
 mod text;
 mod time_zones;
+mod value_text;
 mod values;
+
+pub(crate) use value_text::shown;
 
 /// All functions.
 pub(super) const FAMILIES: &[&[Function]] = &[
@@ -81,6 +84,7 @@ pub(super) const FAMILIES: &[&[Function]] = &[
     values::FUNCTIONS,
     items::FUNCTIONS,
     casts::FUNCTIONS,
+    value_text::FUNCTIONS,
     json::FUNCTIONS,
     text::FUNCTIONS,
     parsing::FUNCTIONS,
