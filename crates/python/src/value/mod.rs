@@ -1,0 +1,53 @@
+//! Values between Python and the engine: the one place that knows how each type looks on both sides.
+//!
+//! What is accepted for a column of a given type is the table of the connector guide: an `int` column takes
+//! `int`, `bool` and numpy integers, but no `1.0`; and so on. Everything else is refused with a message that
+//! says what was given and what is wanted.
+//!
+//! | file | |
+//! |---|---|
+//! | `from_python` | values for a column of a type, or of any type |
+//! | `to_python` | values and cells as Python has them |
+//! | `arrays`, `json`, `moments`, `object` | the types that take more than a line, both ways |
+//! | `refusal` | what is said of a value that does not fit |
+//! | `modules` | what is imported, when it is first needed |
+
+use std::sync::Arc;
+
+use towpath_types::{DType, Value};
+
+mod arrays;
+mod from_python;
+mod json;
+mod modules;
+mod moments;
+mod object;
+mod refusal;
+mod to_python;
+
+pub(crate) use from_python::{convert, infer};
+pub(crate) use modules::numpy;
+pub(crate) use refusal::{shown, type_name};
+pub(crate) use to_python::{cell_to_python, to_python};
+
+/// The type of a value.
+pub(crate) fn dtype_of(value: &Value) -> DType {
+    match value {
+        Value::None => DType::None,
+        Value::Bool(_) => DType::Bool,
+        Value::Int(_) => DType::Int,
+        Value::Float(_) => DType::Float,
+        Value::Str(_) => DType::Str,
+        Value::Bytes(_) => DType::Bytes,
+        Value::Pointer(_) => DType::Pointer,
+        Value::DateTimeNaive(_) => DType::DateTimeNaive,
+        Value::DateTimeUtc(_) => DType::DateTimeUtc,
+        Value::Duration(_) => DType::Duration,
+        Value::Json(_) => DType::Json,
+        Value::Tuple(items) => DType::tuple(items.iter().map(dtype_of)),
+        Value::IntArray(array) => DType::Array(Some(array.shape.len()), Arc::new(DType::Int)),
+        Value::FloatArray(array) => DType::Array(Some(array.shape.len()), Arc::new(DType::Float)),
+        Value::Object(_) => DType::Object,
+        Value::Error | Value::Pending => DType::Any,
+    }
+}

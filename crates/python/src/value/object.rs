@@ -1,0 +1,49 @@
+//! Python objects that the engine carries without looking into them.
+
+use std::any::Any;
+use std::sync::{Arc, OnceLock};
+
+use pyo3::intern;
+use pyo3::prelude::*;
+use pyo3::types::PyBytes;
+use towpath_types::{Object, Value};
+
+/// The object as a value.
+pub(super) fn object(value: &Bound<'_, PyAny>) -> Value {
+    Value::Object(Arc::new(PyObjectValue {
+        object: value.clone().unbind(),
+        identity: OnceLock::new(),
+    }))
+}
+
+/// A Python object that the engine carries.
+#[derive(Debug)]
+pub(super) struct PyObjectValue {
+    pub(super) object: Py<PyAny>,
+    identity: OnceLock<Arc<[u8]>>,
+}
+
+impl Object for PyObjectValue {
+    fn identity(&self) -> Arc<[u8]> {
+        Arc::clone(self.identity.get_or_init(|| {
+            Python::attach(|py| {
+                pickled(self.object.bind(py)).unwrap_or_else(|_| {
+                    // An object that cannot be pickled is equal to itself alone.
+                    (self.object.as_ptr() as u64).to_le_bytes().as_slice().into()
+                })
+            })
+        }))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+}
+
+fn pickled(object: &Bound<'_, PyAny>) -> PyResult<Arc<[u8]>> {
+    let bytes = match object.getattr_opt(intern!(object.py(), "_dumps"))? {
+        Some(dumps) => dumps.call0()?,
+        None => object.py().import("pickle")?.call_method1("dumps", (object,))?,
+    };
+    Ok(bytes.cast::<PyBytes>()?.as_bytes().into())
+}
