@@ -1,6 +1,5 @@
-"""Running: arguments, signals, and what is shown. Signals are tried on programs of their own."""
+"""Running: what a run does, and how signals end it. Signals are tried on programs of their own."""
 
-import logging
 import pathlib
 import signal
 import subprocess
@@ -16,16 +15,6 @@ from pathway import _monitoring
 def test_without_outputs_nothing_happens() -> None:
     pw.debug.table_from_markdown("a\n1")
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
-
-
-def test_unknown_and_unsupported_arguments_are_named() -> None:
-    with pytest.raises(TypeError, match="threads"):
-        pw.run(threads=4)  # type: ignore[call-arg]
-    for name, value in {"with_http_server": True, "persistence_config": object(), "debug": True}.items():
-        with pytest.raises(NotImplementedError, match=name):
-            pw.run(**{name: value})
-    with pytest.raises(TypeError, match="monitoring_level"):
-        pw.run(monitoring_level="all")  # type: ignore[arg-type]
 
 
 def test_terminate_on_error(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -324,93 +313,3 @@ def test_a_handler_of_the_user_is_left_alone() -> None:
         signal.signal(signal.SIGTERM, before)
     assert seen == [handler]
     assert signal.getsignal(signal.SIGTERM) is before
-
-
-# Monitoring.
-
-
-class Entry:
-    """What `_native.Statistics` looks like."""
-
-    def __init__(self, name: str, role: str, rows: int, rejected: int = 0, backlog: int = 0, time: int = 0) -> None:
-        self.name, self.role, self.rows_in, self.rows_out = name, role, rows, rows
-        self.rejected, self.backlog, self.time = rejected, backlog, time
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
-def test_log_lines_come_every_five_seconds_while_something_changes(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    clock = Clock()
-    monitor = _monitoring.LogMonitor(clock)
-    rows = 0
-    for second, rows in [(1, 10), (5, 1500), (6, 1600), (10, 1600), (15, 1600)]:
-        clock.now = second
-        entries: Any = [Entry("posts", "source", rows), Entry("map", "operator", rows), Entry("a.csv", "sink", 1)]
-        monitor.update(lambda entries=entries: entries)
-    monitor.finish(entries)
-    assert [record.getMessage() for record in caplog.records] == [
-        "1,500 rows from posts; 1 row to a.csv",
-        "1,600 rows from posts; 1 row to a.csv",
-    ]
-
-
-def test_rows_that_wait_are_shown_until_they_are_delivered(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    clock = Clock()
-    monitor = _monitoring.LogMonitor(clock)
-    for second, waiting in [(5, 7), (10, 7), (15, 3)]:
-        clock.now = second
-        entries: Any = [Entry("posts", "source", 9, backlog=waiting)]
-        monitor.update(lambda entries=entries: entries)
-    done: Any = [Entry("posts", "source", 9)]
-    monitor.finish(done)
-    assert [record.getMessage() for record in caplog.records] == [
-        "9 rows from posts (7 rows waiting)",
-        "9 rows from posts (3 rows waiting)",
-        "9 rows from posts",
-    ]
-
-
-def test_rejected_rows_are_summed_up_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
-    entries: Any = [Entry("posts", "source", 5, rejected=2), Entry("pings", "source", 5)]
-    _monitoring.Monitor().finish(entries)
-    (record,) = caplog.records
-    assert record.levelno == logging.WARNING
-    assert record.getMessage().startswith("posts: 2 rows were rejected")
-
-
-@pytest.mark.parametrize("operators", [False, True])
-def test_the_panel(operators: bool) -> None:
-    import io
-
-    from rich.console import Console
-
-    output = io.StringIO()
-    clock = Clock()
-    monitor = _monitoring.PanelMonitor(
-        operators=operators, clock=clock, console=Console(file=output, width=100, force_terminal=True)
-    )
-    entries: Any = [Entry("posts", "source", 0, backlog=7), Entry("map", "operator", 0)]
-    with monitor:
-        monitor.update(lambda: entries)
-        clock.now = 2.0
-        entries[0].rows_out = 3000
-        monitor.update(lambda: entries)
-        monitor.finish(entries)
-    shown = output.getvalue()
-    assert "3,000" in shown
-    assert "1,500" in shown
-    assert ("map" in shown) == operators
-
-
-def test_logging_where_there_is_no_terminal(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    pw.io.null.write(pw.debug.table_from_markdown("a\n1\n2"), name="nowhere")
-    pw.run(default_logging=False)
-    assert any("2 rows to nowhere" in record.getMessage() for record in caplog.records)

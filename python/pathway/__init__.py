@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from pathway import reducers, udfs, universes
+from pathway._configuration import set_license_key, set_monitoring_config
 from pathway._dtypes import Type
 from pathway._expressions import ColumnExpression, ColumnReference
 from pathway._functions import (
@@ -129,6 +130,8 @@ __all__ = [
     "schema_from_csv",
     "schema_from_dict",
     "schema_from_types",
+    "set_license_key",
+    "set_monitoring_config",
     "table_transformer",
     "testing",
     "this",

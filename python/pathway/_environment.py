@@ -6,6 +6,8 @@
 | PATHWAY_START_TIMESTAMP_MS | the time of the first commit, in milliseconds since 1970 |
 | PATHWAY_THREADS | worker threads (default 1) |
 | PATHWAY_PROCESSES | worker processes; only 1 for now |
+| PATHWAY_PROCESS_ID | the number of this process, from 0 |
+| PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
 """
 
 from __future__ import annotations
@@ -35,6 +37,17 @@ def processes() -> int:
     if number != 1:
         raise NotImplementedError("environment variable PATHWAY_PROCESSES: several processes are not supported yet")
     return number
+
+
+def monitoring_port() -> int:
+    first = _number("PATHWAY_MONITORING_HTTP_PORT", 20000) or 0
+    process = _number("PATHWAY_PROCESS_ID", 0) or 0
+    if not 0 < first + process < 65536:
+        raise ValueError(
+            "environment variables PATHWAY_MONITORING_HTTP_PORT and PATHWAY_PROCESS_ID have to add up to a port, "
+            f"found {first} + {process}"
+        )
+    return first + process
 
 
 def _boolean(name: str, *, default: bool) -> bool:

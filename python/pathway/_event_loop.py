@@ -1,31 +1,82 @@
-"""The one event loop for coroutines that the engine's threads wait for.
+"""The event loop for coroutines that the engine's threads wait for.
 
-It lives in a daemon thread that starts when it is first needed, and it outlives single calls: a client that
-belongs to the loop can be used from one call to the next.
+Unless a run was given a loop of the user's (`using`), it is one that lives in a daemon thread, starts when it is
+first needed, and outlives single calls and runs: a client that belongs to the loop can be used from one call to
+the next.
 """
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Awaitable, Sequence
+from collections.abc import Awaitable, Coroutine, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
 
 _lock = threading.Lock()
-_loop: asyncio.AbstractEventLoop | None = None
-
-
-def _running_loop() -> asyncio.AbstractEventLoop:
-    global _loop
-    with _lock:
-        if _loop is None:
-            _loop = asyncio.new_event_loop()
-            threading.Thread(target=_loop.run_forever, name="pathway:event-loop", daemon=True).start()
-        return _loop
+_own: asyncio.AbstractEventLoop | None = None
+_given: asyncio.AbstractEventLoop | None = None
 
 
 def run_together(work: Sequence[Awaitable[None]]) -> None:
     """Runs everything concurrently and waits. The first exception cancels the rest and is raised."""
-    asyncio.run_coroutine_threadsafe(_together(work), _running_loop()).result()
+    asyncio.run_coroutine_threadsafe(_together(work), _given or _own_loop()).result()
+
+
+def run(work: Coroutine[Any, Any, None]) -> None:
+    """Runs something long, a subject, in the loop of the user, or else in one of its own, and waits."""
+    if _given is None:
+        asyncio.run(work)
+    else:
+        asyncio.run_coroutine_threadsafe(work, _given).result()
+
+
+@contextmanager
+def using(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+    """While a run goes on, its coroutines belong to this loop, which runs in a thread of ours if it does not yet."""
+    global _given
+    if loop is None:
+        yield
+        return
+    if loop.is_closed():
+        raise ValueError("argument event_loop of pw.run(): the loop is closed")
+    if loop is _loop_of_this_thread():
+        raise ValueError(
+            "argument event_loop of pw.run(): the loop runs in this thread, which pw.run() blocks; "
+            "call it with asyncio.to_thread(pw.run, event_loop=loop)"
+        )
+    with _lock:
+        if _given is not None:
+            raise RuntimeError("argument event_loop of pw.run(): another run with an event_loop is going on")
+        _given = loop
+    thread = None
+    try:
+        if not loop.is_running():
+            thread = threading.Thread(target=loop.run_forever, name="pathway:given-event-loop", daemon=True)
+            thread.start()
+        yield
+    finally:
+        if thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join()
+        with _lock:
+            _given = None
+
+
+def _own_loop() -> asyncio.AbstractEventLoop:
+    global _own
+    with _lock:
+        if _own is None:
+            _own = asyncio.new_event_loop()
+            threading.Thread(target=_own.run_forever, name="pathway:event-loop", daemon=True).start()
+        return _own
+
+
+def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
+    try:
+        return asyncio.get_running_loop()
+    except RuntimeError:
+        return None
 
 
 async def _together(work: Sequence[Awaitable[None]]) -> None:

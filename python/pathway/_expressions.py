@@ -200,7 +200,7 @@ class ColumnExpression:
 
     def __bool__(self) -> NoReturn:
         raise RuntimeError(
-            f"{self!r} is an expression: it has no truth value before the computation runs. "
+            f"Cannot use expression as boolean. {self!r} has no truth value before the computation runs. "
             "Use &, | and ~ instead of and, or and not; pw.if_else instead of if; "
             "(a < b) & (b < c) instead of a < b < c"
         )

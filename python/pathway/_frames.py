@@ -22,7 +22,7 @@ _COLUMNS = {
     "date_time_utc": "datetime64[ns, UTC]",
     "duration": "timedelta64[ns]",
 }
-_OPTIONAL_COLUMNS = {"int": "Int64", "float": "Float64", "bool": "boolean"}
+_OPTIONAL_COLUMNS = {"int": "Int64", "bool": "boolean"}
 
 
 def values(series: pd.Series[Any]) -> list[Any]:

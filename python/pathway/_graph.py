@@ -7,9 +7,13 @@ using one says so.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pathway import _native
 from pathway._universes import Solver, Universe
+
+if TYPE_CHECKING:
+    from pathway._debug_output import Debugged
 
 
 class Graph:
@@ -20,6 +24,7 @@ class Graph:
         self.solver = Solver()
         self.id_columns: dict[_native.Node, _native.Column] = {}
         self.group_universes: dict[object, Universe] = {}
+        self.debugged: list[Debugged] = []
         self._static: dict[frozenset[_native.Pointer], Universe] = {}
 
     def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:

@@ -25,7 +25,7 @@ _LOG_SECONDS = 5.0
 _PANEL_SECONDS = 0.25
 
 # The engine's time once there is nothing more to come.
-_END_OF_TIME = 2**63 - 1
+END_OF_TIME = 2**63 - 1
 
 
 class MonitoringLevel(enum.Enum):
@@ -124,16 +124,27 @@ class PanelMonitor(Monitor):
         self._clock = clock
         self._rates = Rates(clock)
         self._next = clock()
-        self._live = Live(console=console, auto_refresh=False, transient=False)
+        # What goes elsewhere, as with `2> log.txt`, stays there.
+        self._live = Live(console=console, auto_refresh=False, redirect_stderr=_is_terminal(sys.stderr))
+        self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
 
     def __enter__(self) -> Self:
+        streams = {sys.stdout: "stdout", sys.stderr: "stderr"}
         self._live.start()
+        # While the panel is drawn, `print` writes above it. So must handlers that have got hold of the streams before.
+        for handler in [*logging.root.handlers, *logger.handlers]:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in streams:
+                before = handler.setStream(getattr(sys, streams[handler.stream]))
+                if before is not None:
+                    self._handlers.append((handler, before))
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._live.stop()
+        for handler, stream in self._handlers:
+            handler.setStream(stream)
 
     def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
         if self._clock() >= self._next:
@@ -184,7 +195,7 @@ class Rates:
         before = self._rows.get((position, entry.name), 0)
         self._rows[position, entry.name] = rows
         # Time 0 is that of static tables: nothing has come yet that could be late.
-        late = None if not 0 < entry.time < _END_OF_TIME else max(0.0, time.time() - entry.time / 1000)
+        late = None if not 0 < entry.time < END_OF_TIME else max(0.0, time.time() - entry.time / 1000)
         return Line(
             entry.name, entry.role, rows, (rows - before) / seconds if seconds > 0 else 0.0, entry.backlog, late
         )
@@ -192,14 +203,16 @@ class Rates:
 
 def choose(level: MonitoringLevel) -> Monitor:
     """The monitor for a level and for where the output goes."""
-    if not isinstance(level, MonitoringLevel):
-        raise TypeError(f"argument monitoring_level of pw.run() has to be a pw.MonitoringLevel, found {level!r}")
     automatic = level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
     if level is MonitoringLevel.NONE or (automatic and _in_notebook()):
         return Monitor()
-    if sys.stdout is None or not sys.stdout.isatty():
+    if not _is_terminal(sys.stdout):
         return LogMonitor()
     return PanelMonitor(operators=level in (MonitoringLevel.ALL, MonitoringLevel.AUTO_ALL))
+
+
+def _is_terminal(stream: Any) -> bool:
+    return stream is not None and stream.isatty()
 
 
 def _in_notebook() -> bool:

@@ -25,6 +25,9 @@ def lines(
     else:
         header = list(names)
         cells = [[_cell(value, short) for value in row] for row in rows]
+    if not ids and len(header) == 1:
+        # An empty line would not look like a row.
+        cells = [[text or "None"] if row[0] is None else [text] for row, (text,) in zip(rows, cells, strict=True)]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     return [
         " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()

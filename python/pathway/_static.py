@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
-from pathway._native import Pointer
+from pathway._native import DType, Pointer
 from pathway.io import _tables
 
 if TYPE_CHECKING:
@@ -79,6 +79,11 @@ def columns_of(schema: type[Schema], names: Sequence[str]) -> list[int]:
             f"the data has {', '.join(names)}"
         )
     return [names.index(name) for name in wanted]
+
+
+def column_dtypes(schema: type[Schema]) -> dict[str, DType]:
+    """The types of the columns of a schema, in order."""
+    return {field.name: field.dtype for field in _tables.fields(_tables.check_schema(schema))}
 
 
 def _even(times: Sequence[int]) -> Sequence[int]:

@@ -40,6 +40,31 @@ class Table(TableRows, TableTypes, Groupable, JoinMethods, Generic[TSchema]):
     Ada  | 37
     """
 
+    def debug(self, name: str) -> Table[TSchema]:
+        """Prints the updates of the table: in a run with ``debug=True``, and whenever `pw.debug` computes something.
+
+        Args:
+            name: what the lines begin with.
+
+        Returns:
+            The table itself, so that the call can be put anywhere into a pipeline.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... word  | __time__
+        ... hello | 2
+        ... ''').debug("words")
+        >>> pw.debug.compute_and_print(table, include_id=False)  # doctest: +ELLIPSIS
+        [words] @2 +1 id=^..., word='hello'
+        word
+        hello
+        """
+        from pathway._debug_output import Debugged
+        from pathway.io import _tables
+
+        self._graph.debugged.append(Debugged(name, _tables.output(self)))
+        return self
+
     @staticmethod
     def _from_source(node: _native.Node, schema: type[Schema], universe: Universe | None = None) -> Table[Schema]:
         """The table of a native source that has the columns of the schema, in its order."""

@@ -70,6 +70,8 @@ def generate_custom_stream(
     2      | 4
     """
     pause = _pause(input_rate)
+    if nb_rows is not None and nb_rows < 0:
+        raise ValueError(f"nb_rows cannot be below zero, found {nb_rows}")
 
     def rows() -> Iterator[tuple[float, Mapping[str, Any]]]:
         number = 0
@@ -140,7 +142,7 @@ def range_stream(
 
     return generate_custom_stream(
         {"value": lambda number: float(number + offset)},
-        schema=schema_builder({"value": column_definition(primary_key=True, dtype=float)}),
+        schema=schema_builder({"value": column_definition(dtype=float)}),
         nb_rows=nb_rows,
         input_rate=input_rate,
         autocommit_duration_ms=autocommit_duration_ms,

@@ -16,7 +16,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple, overload
 
 from pathway import _graph, _run
+from pathway._monitoring import MonitoringLevel
 from pathway._native import Pointer
+from pathway._run_settings import RunSettings
 from pathway.io import _tables
 
 if TYPE_CHECKING:
@@ -71,18 +73,23 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
     """
     if not tables:
         raise TypeError("capture() takes at least one table")
-    updates = capture_updates(tables, terminate_on_error=terminate_on_error)
+    updates = capture_updates(tables, quiet(terminate_on_error=terminate_on_error))
     return updates[0] if len(updates) == 1 else tuple(updates)
 
 
-def capture_updates(tables: Sequence[Table[Any]], *, terminate_on_error: bool | None = None) -> list[list[Update]]:
+def quiet(**settings: Any) -> RunSettings:
+    """The settings of a run that shows no progress, for which `pw.run` has to be asked."""
+    return RunSettings(**{"monitoring_level": MonitoringLevel.NONE, "default_logging": False, **settings})
+
+
+def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list[list[Update]]:
     """What `capture` does, with a list for each table however many there are."""
     outputs = [_tables.output(table) for table in tables]
     plan = _tables.plan()
     captures = [
         plan.capture(output.node, [column for _, column in output.columns], output.origin) for output in outputs
     ]
-    _run.run_captures(captures, terminate_on_error=terminate_on_error)
+    _run.run_captures(captures, settings)
     results: list[list[Update]] = []
     for output, captured in zip(outputs, captures, strict=True):
         names = [name for name, _ in output.columns]
@@ -116,7 +123,7 @@ def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool =
     ... ''')
     >>> pw.testing.assert_equal_tables(table.select(area=table.side * table.side), expected)
     """
-    found, wanted = (_final_rows(updates, ids) for updates in capture_updates([actual, expected]))
+    found, wanted = (_final_rows(updates, ids) for updates in capture_updates([actual, expected], quiet()))
     if found != wanted:
         missing = sorted((wanted - found).elements())
         extra = sorted((found - wanted).elements())

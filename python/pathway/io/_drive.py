@@ -13,6 +13,8 @@ import inspect
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
+from pathway import _event_loop
+
 if TYPE_CHECKING:
     from pathway.io._subject import ConnectorSubject
 
@@ -38,7 +40,7 @@ def call(function: Callable[[], Any]) -> None:
     """Calls a hook that may be asynchronous."""
     result = function()
     if inspect.isawaitable(result):
-        asyncio.run(_awaited(result))
+        _event_loop.run(_awaited(result))
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:
@@ -49,9 +51,9 @@ def drive(subject: ConnectorSubject) -> None:
     """Calls `run` of the subject and sends what it yields."""
     result = subject.run()
     if inspect.isawaitable(result):
-        asyncio.run(_cancellable(subject, result))
+        _event_loop.run(_cancellable(subject, result))
     elif isinstance(result, AsyncIterator):
-        asyncio.run(_cancellable(subject, _drain(subject, result)))
+        _event_loop.run(_cancellable(subject, _drain(subject, result)))
     elif isinstance(result, Iterator):
         try:
             for item in result:
