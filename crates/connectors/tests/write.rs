@@ -193,16 +193,22 @@ fn a_file_that_cannot_be_created_is_named() {
 #[cfg(target_os = "linux")]
 #[test]
 fn a_full_disk_ends_the_run() {
-    let source = script(&[&[&[(1, "a", 1)]]], true);
-    let error = write(source, Path::new("/dev/full"), csv(), vec![], RunOptions::default()).expect_err("no space");
-    assert_eq!(error.kind, ErrorKind::Os);
-    assert!(
-        error
-            .message
-            .starts_with("out: cannot write to /dev/full: No space left"),
-        "{}",
-        error.message
-    );
+    let many: Vec<(u128, &str, i64)> = (0..100_000).map(|key| (key, "a", 1)).collect();
+    for rows in [&[(1, "a", 1)][..], &many] {
+        for promises in [true, false] {
+            let source = script(&[&[rows, &[(200_000, "b", 1)]]], promises);
+            let error =
+                write(source, Path::new("/dev/full"), csv(), vec![], RunOptions::default()).expect_err("no space");
+            assert_eq!(error.kind, ErrorKind::Os);
+            assert!(
+                error
+                    .message
+                    .starts_with("out: cannot write to /dev/full: No space left"),
+                "{}",
+                error.message
+            );
+        }
+    }
 }
 
 #[test]
@@ -213,4 +219,52 @@ fn the_null_sink_takes_everything() {
     plan.output(Arc::new(NullSink::new("nowhere")), Input { node, columns }, None)
         .expect("the plan is right");
     runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
+}
+
+/// What a csv sink writes for `commits` of batches of keys, all of them added.
+fn written(commits: &[Vec<Vec<u128>>], append_only: bool) -> String {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("out.csv");
+    let batch = |keys: &Vec<u128>| {
+        let words: Vec<String> = keys.iter().map(|key| format!("word {key}")).collect();
+        updates(
+            &std::iter::zip(keys, &words)
+                .map(|(key, word)| (*key, word.as_str(), 1))
+                .collect::<Vec<_>>(),
+        )
+    };
+    let source = Script {
+        columns: vec![DType::Str],
+        commits: commits
+            .iter()
+            .map(|commit| commit.iter().map(batch).collect())
+            .collect(),
+        append_only,
+        unique_keys: false,
+    };
+    write(Arc::new(source), &path, csv(), vec![], RunOptions::default()).expect("the run succeeds");
+    std::fs::read_to_string(&path).expect("the file is there")
+}
+
+#[test]
+fn rows_rendered_before_the_end_of_their_time_are_those_that_belong_there() {
+    // Batches with and without the thread that renders; keys that come once, twice in a batch, again in a later
+    // batch of the commit, again in a later commit.
+    let small = |from: u128| (from..from + 10).collect::<Vec<_>>();
+    let large = |from: u128| (from..from + 5000).collect::<Vec<_>>();
+    let cases = [
+        vec![vec![small(0), small(10), small(20)]],
+        vec![vec![large(0), large(5000)], vec![large(0)], vec![small(0), large(10)]],
+        vec![vec![large(0), small(4999), large(10_000)]],
+        vec![vec![small(0), large(5)], vec![small(0)]],
+        vec![
+            vec![vec![1, 2, 1]],
+            vec![large(0)],
+            vec![large(0), vec![7]],
+            vec![vec![3]],
+        ],
+    ];
+    for commits in cases {
+        assert_eq!(written(&commits, true), written(&commits, false));
+    }
 }

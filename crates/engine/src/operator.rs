@@ -97,6 +97,12 @@ pub trait Task {
         Ok(())
     }
 
+    /// An input has ended: no update of it is absorbed any more, while the open time may still have updates of others.
+    /// What was kept for it can go.
+    fn input_ended(&mut self, input: usize) {
+        let _ = input;
+    }
+
     /// All inputs have ended, after the last time was completed; not called when the run fails.
     ///
     /// # Errors

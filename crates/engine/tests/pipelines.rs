@@ -16,7 +16,7 @@ use towpath_engine::operators::{
 };
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
-use towpath_engine::testing::{Update, collect, run_with, tables};
+use towpath_engine::testing::{Script, Update, collect, run_with, tables};
 use towpath_engine::{ColumnId, Expression, NodeId, Operator, Plan, PlanError};
 use towpath_types::{DType, Key, Time, Value};
 
@@ -206,20 +206,42 @@ fn play(commits: &[Vec<Change>], reversed: bool) -> (Vec<[Rows; 2]>, [Vec<Vec<Up
     (states, scripts)
 }
 
+/// The same as if all changes of the second table had come before the first commit.
+fn settle_second(states: &mut [[Rows; 2]]) -> Vec<Update> {
+    let last = states.last().map_or_else(Vec::new, |[_, second]| second.clone());
+    for [_, second] in states {
+        second.clone_from(&last);
+    }
+    last.into_iter().map(|(key, row)| (key, row, 1)).collect()
+}
+
 fn run_pipeline(
     steps: &[(Step, bool)],
     scripts: &[Vec<Vec<Update>>; 2],
+    static_second: Option<&Vec<Update>>,
     workers: usize,
     batch_rows: usize,
 ) -> Vec<(Time, Key, Vec<Value>, i64)> {
     let mut plan = Plan::default();
     let dtypes = vec![DType::Bool, DType::Int, DType::Int];
-    let scripts = [(dtypes.clone(), scripts[0].clone()), (dtypes, scripts[1].clone())];
-    let base: Vec<Table> = tables(&mut plan, &scripts, batch_rows)
+    let mut scripts = vec![
+        (dtypes.clone(), scripts[0].clone()),
+        (dtypes.clone(), scripts[1].clone()),
+    ];
+    scripts.truncate(if static_second.is_some() { 1 } else { 2 });
+    let mut base: Vec<Table> = tables(&mut plan, &scripts, batch_rows)
         .expect("the tables are sound")
         .into_iter()
         .map(|(node, columns)| Table { node, columns })
         .collect();
+    if let Some(rows) = static_second {
+        let node = plan.source(
+            Arc::new(Script::fixed(dtypes, rows.clone()).in_batches_of(batch_rows)),
+            None,
+        );
+        let columns = plan.columns(node).to_vec();
+        base.push(Table { node, columns });
+    }
     let mut table = base[0].clone();
     for (step, is_first) in steps {
         let second = &base[usize::from(!is_first)];
@@ -231,9 +253,14 @@ fn run_pipeline(
     updates.clone()
 }
 
-fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: bool) {
-    let (states, scripts) = play(commits, reversed);
-    let updates = run_pipeline(steps, &scripts, 1, usize::MAX);
+fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: bool, is_second_static: bool) {
+    let (mut states, mut scripts) = play(commits, reversed);
+    let static_second = is_second_static.then(|| {
+        scripts[1].iter_mut().for_each(Vec::clear);
+        settle_second(&mut states)
+    });
+    let run = |workers, batch_rows| run_pipeline(steps, &scripts, static_second.as_ref(), workers, batch_rows);
+    let updates = run(1, usize::MAX);
     let mut time: Time = 2;
     for (number, state) in states.iter().enumerate() {
         if scripts.iter().all(|script| script[number].is_empty()) {
@@ -258,7 +285,7 @@ fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: boo
         time += 2;
     }
     for (workers, batch_rows) in [(1, 1), (3, usize::MAX), (3, 2)] {
-        let others = run_pipeline(steps, &scripts, workers, batch_rows);
+        let others = run(workers, batch_rows);
         assert_eq!(others, updates, "{workers} workers, batches of {batch_rows}");
     }
 }
@@ -293,14 +320,15 @@ fn commits() -> impl Strategy<Value = Vec<Vec<Change>>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(200))]
 
     #[test]
     fn pipelines_agree_with_the_reference(
         steps in prop::collection::vec((step(), any::<bool>()), 1..6),
         commits in commits(),
         reversed in any::<bool>(),
+        is_second_static in any::<bool>(),
     ) {
-        check_pipeline(&steps, &commits, reversed);
+        check_pipeline(&steps, &commits, reversed, is_second_static);
     }
 }

@@ -2,9 +2,9 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
 use towpath_engine::{EngineError, Evaluation, Operand, UserFunction};
-use towpath_types::{Column, ColumnBuilder};
+use towpath_types::{Column, ColumnBuilder, Physical};
 
 use crate::error::{raised, row_error};
 use crate::value::{cell_to_python, convert, shown, type_name};
@@ -69,28 +69,40 @@ impl PythonFunction {
         let positional = arguments.len() - self.keywords.len();
         let names: Vec<Bound<'_, PyString>> = self.keywords.iter().map(|name| PyString::new(py, name)).collect();
         let mut builder = ColumnBuilder::new(evaluation.dtype);
+        let physical = evaluation.dtype.physical();
+        let mut values = Vec::with_capacity(arguments.len());
         for row in 0..evaluation.len {
             if self.is_settled(arguments, evaluation, row) || evaluation.is_cancelled() {
                 builder.push_none();
                 continue;
             }
-            let mut values = Vec::with_capacity(arguments.len());
+            values.clear();
             for argument in arguments {
                 values.push(cell_to_python(py, argument.cells(), argument.place(row))?);
             }
             let result = if names.is_empty() {
+                // Up to so many, arguments go to the function without a tuple.
                 match &values[..] {
-                    [value] => function.call1((value,)),
-                    [first, second] => function.call1((first, second)),
-                    _ => function.call1(PyTuple::new(py, values)?),
+                    [a] => function.call1((a,)),
+                    [a, b] => function.call1((a, b)),
+                    [a, b, c] => function.call1((a, b, c)),
+                    [a, b, c, d] => function.call1((a, b, c, d)),
+                    [a, b, c, d, e] => function.call1((a, b, c, d, e)),
+                    [a, b, c, d, e, f] => function.call1((a, b, c, d, e, f)),
+                    _ => function.call1(PyTuple::new(py, &values)?),
                 }
             } else {
                 let keywords = PyDict::new(py);
                 for (name, value) in names.iter().zip(values.drain(positional..)) {
                     keywords.set_item(name, value)?;
                 }
-                function.call(PyTuple::new(py, values)?, Some(&keywords))
+                function.call(PyTuple::new(py, &values)?, Some(&keywords))
             };
+            if let Ok(result) = &result
+                && push_plain(&mut builder, physical, result)
+            {
+                continue;
+            }
             match result.and_then(|result| self.convert_result(&result, evaluation)) {
                 Ok(value) => builder.push(&value),
                 Err(error) if is_fatal(py, &error) => return Err(error),
@@ -174,6 +186,32 @@ impl PythonFunction {
         }
         Ok(builder.finish())
     }
+}
+
+/// Appends a result that is just of the column's type, as most are, without a [`Value`](towpath_types::Value)
+/// in between; whether it was.
+#[inline]
+fn push_plain(builder: &mut ColumnBuilder, physical: Physical, result: &Bound<'_, PyAny>) -> bool {
+    match physical {
+        Physical::Str => match result.cast_exact::<PyString>().map(|text| text.to_str()) {
+            Ok(Ok(text)) => builder.push_str(text),
+            _ => return false,
+        },
+        Physical::Int => match result.cast_exact::<PyInt>().map(|value| value.extract()) {
+            Ok(Ok(value)) => builder.push_int(value),
+            _ => return false,
+        },
+        Physical::Float => match result.cast_exact::<PyFloat>() {
+            Ok(value) => builder.push_float(value.value()),
+            Err(_) => return false,
+        },
+        Physical::Bool => match result.cast_exact::<PyBool>() {
+            Ok(value) => builder.push_bool(value.is_true()),
+            Err(_) => return false,
+        },
+        _ => return false,
+    }
+    true
 }
 
 /// Whether an exception ends the run even where failing rows do not: `KeyboardInterrupt`, `SystemExit`.

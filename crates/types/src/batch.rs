@@ -183,7 +183,7 @@ impl Batch {
     /// The same change with each (key, row) at most once, deletions before insertions, otherwise
     /// in the order of arrival.
     pub fn consolidated(&self) -> Self {
-        if !has_repeats(&self.keys) {
+        if DistinctKeys::with_capacity(self.len()).insert_all(&self.keys) {
             return match &self.diffs {
                 None => self.clone(),
                 Some(diffs) => self.with_sums(diffs),
@@ -235,11 +235,13 @@ impl Batch {
             [batch] => return vec![batch.consolidated()],
             _ => {}
         }
-        if batches.iter().all(Batch::is_insert_only) {
-            let keys: Vec<Key> = batches.iter().flat_map(|batch| batch.keys.iter().copied()).collect();
-            if !has_repeats(&keys) {
-                return batches;
-            }
+        let rows = batches.iter().map(Batch::len).sum();
+        let mut keys = DistinctKeys::with_capacity(rows);
+        if batches
+            .iter()
+            .all(|batch| batch.is_insert_only() && keys.insert_all(&batch.keys))
+        {
+            return batches;
         }
         vec![Batch::concat(&batches).consolidated()]
     }
@@ -266,23 +268,55 @@ impl Batch {
     }
 }
 
-/// Whether some key is there twice. Keys are hashes, so a table of row numbers with open addressing is as small
-/// and as fast as it gets.
-fn has_repeats(keys: &[Key]) -> bool {
-    let capacity = (keys.len() * 2).next_power_of_two();
-    let mut table = vec![u32::MAX; capacity];
-    for (row, key) in keys.iter().enumerate() {
-        let mut place = (key.0 >> 64) as usize & (capacity - 1);
-        loop {
-            match table[place] {
-                u32::MAX => break,
-                other if keys[other as usize] == *key => return true,
-                _ => place = (place + 1) & (capacity - 1),
+/// Keys that came once. They are hashes, so a table of their places with open addressing is as small and as fast
+/// as it gets.
+#[derive(Debug, Default)]
+pub struct DistinctKeys {
+    keys: Vec<Key>,
+    /// Places in `keys`; at least half of it is free.
+    table: Vec<u32>,
+}
+
+impl DistinctKeys {
+    const FREE: u32 = u32::MAX;
+
+    /// No keys, with room for so many.
+    pub fn with_capacity(keys: usize) -> Self {
+        Self {
+            keys: Vec::with_capacity(keys),
+            table: vec![Self::FREE; (keys * 2).next_power_of_two()],
+        }
+    }
+
+    /// Adds keys; `false` as soon as one is there already.
+    pub fn insert_all(&mut self, keys: &[Key]) -> bool {
+        let needed = (self.keys.len() + keys.len()) * 2;
+        if needed > self.table.len() {
+            self.table = vec![Self::FREE; needed.next_power_of_two()];
+            for place in 0..self.keys.len() {
+                self.enter(place as u32);
             }
         }
-        table[place] = row as u32;
+        keys.iter().all(|key| {
+            self.keys.push(*key);
+            self.enter(self.keys.len() as u32 - 1)
+        })
     }
-    false
+
+    fn enter(&mut self, place: u32) -> bool {
+        let key = self.keys[place as usize];
+        let mask = self.table.len() - 1;
+        let mut slot = (key.0 >> 64) as usize & mask;
+        loop {
+            match self.table[slot] {
+                Self::FREE => break,
+                other if self.keys[other as usize] == key => return false,
+                _ => slot = (slot + 1) & mask,
+            }
+        }
+        self.table[slot] = place;
+        true
+    }
 }
 
 /// Keys are hashes already: their low half is as good as any hash of it.

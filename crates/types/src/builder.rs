@@ -3,19 +3,14 @@
 //! This is the path of every row that comes in, so the cells are pushed to plain vectors; which of them are `None`
 //! or errors, the exception, is a list of rows.
 
-use std::sync::Arc;
-
-use arrow_array::{
-    BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
-    TimestampNanosecondArray,
-};
-use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, Buffer, NullBuffer, ScalarBuffer};
-use arrow_data::ByteView;
+use arrow_array::{BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, TimestampNanosecondArray};
+use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 
 use crate::column::{Cells, Column, PointerArray};
 use crate::dtype::{DType, Physical};
 use crate::key::Key;
 use crate::value::Value;
+use crate::views::Views;
 
 /// Builds a column cell by cell; [`ColumnBuilder::finish`] leaves it empty for the next one.
 #[derive(Debug)]
@@ -40,69 +35,6 @@ enum Builders {
     DateTimeUtc(Vec<i64>),
     Duration(Vec<i64>),
     Any(Vec<Value>),
-}
-
-/// A block of text grows up to this length before the next is begun.
-const BLOCK_BYTES: usize = 1 << 20;
-
-/// Arrow's views: up to twelve bytes in the view itself, more in a block that the view refers to.
-#[derive(Debug, Default)]
-struct Views {
-    views: Vec<u128>,
-    block: Vec<u8>,
-    full: Vec<Buffer>,
-}
-
-/// At most twelve bytes as a number. Two words that overlap are faster than a copy of so few bytes.
-#[inline]
-fn short(bytes: &[u8]) -> u128 {
-    if let (Some(first), Some(last)) = (bytes.first_chunk::<8>(), bytes.last_chunk::<8>()) {
-        let shift = 8 * (bytes.len() - 8);
-        u128::from(u64::from_le_bytes(*first)) | u128::from(u64::from_le_bytes(*last)) << shift
-    } else if let (Some(first), Some(last)) = (bytes.first_chunk::<4>(), bytes.last_chunk::<4>()) {
-        let shift = 8 * (bytes.len() - 4);
-        u128::from(u32::from_le_bytes(*first)) | u128::from(u32::from_le_bytes(*last)) << shift
-    } else {
-        bytes.iter().rev().fold(0, |word, byte| word << 8 | u128::from(*byte))
-    }
-}
-
-impl Views {
-    #[inline]
-    fn push(&mut self, bytes: &[u8]) {
-        let view = if bytes.len() <= 12 {
-            bytes.len() as u128 | short(bytes) << 32
-        } else {
-            self.push_long(bytes)
-        };
-        self.views.push(view);
-    }
-
-    fn push_long(&mut self, bytes: &[u8]) -> u128 {
-        assert!(u32::try_from(bytes.len()).is_ok(), "a text has at most 4 GiB");
-        if !self.block.is_empty() && self.block.len() + bytes.len() > BLOCK_BYTES {
-            self.full.push(Buffer::from_vec(std::mem::take(&mut self.block)));
-        }
-        let offset = self.block.len();
-        self.block.extend_from_slice(bytes);
-        let mut prefix = [0; 4];
-        prefix.copy_from_slice(&bytes[..4]);
-        let view = ByteView {
-            length: bytes.len() as u32,
-            prefix: u32::from_le_bytes(prefix),
-            buffer_index: self.full.len() as u32,
-            offset: offset as u32,
-        };
-        view.as_u128()
-    }
-
-    fn finish(&mut self) -> (ScalarBuffer<u128>, Arc<[Buffer]>) {
-        let mut buffers = std::mem::take(&mut self.full);
-        if !self.block.is_empty() {
-            buffers.push(Buffer::from_vec(std::mem::take(&mut self.block)));
-        }
-        (std::mem::take(&mut self.views).into(), buffers.into())
-    }
 }
 
 /// A push of a type the builder was not made for.
@@ -163,7 +95,7 @@ impl ColumnBuilder {
             | Builders::DateTimeUtc(values)
             | Builders::Duration(values) => values.reserve(cells),
             Builders::Float(values) => values.reserve(cells),
-            Builders::Str(values) | Builders::Bytes(values) => values.views.reserve(cells),
+            Builders::Str(values) | Builders::Bytes(values) => values.reserve(cells),
             Builders::Pointer(values) => values.reserve(cells),
             Builders::Any(values) => values.reserve(cells),
         }
@@ -298,19 +230,8 @@ impl ColumnBuilder {
             }
             Builders::Int(cells) => Cells::Int(Int64Array::new(std::mem::take(cells).into(), nulls())),
             Builders::Float(cells) => Cells::Float(Float64Array::new(std::mem::take(cells).into(), nulls())),
-            Builders::Str(views) => {
-                let (views, buffers) = views.finish();
-                #[expect(
-                    unsafe_code,
-                    reason = "a check of every text again would cost more than all the rest"
-                )]
-                // SAFETY: the views were made by `Views::push` of valid UTF-8, within the buffers they refer to.
-                Cells::Str(unsafe { StringViewArray::new_unchecked(views, buffers, nulls()) })
-            }
-            Builders::Bytes(views) => {
-                let (views, buffers) = views.finish();
-                Cells::Bytes(BinaryViewArray::new(views, buffers, nulls()))
-            }
+            Builders::Str(views) => Cells::Str(views.finish_texts(nulls())),
+            Builders::Bytes(views) => Cells::Bytes(views.finish_bytes(nulls())),
             Builders::Pointer(keys) => Cells::Pointer(PointerArray::new(std::mem::take(keys).into(), nulls())),
             Builders::DateTimeNaive(cells) => {
                 Cells::DateTimeNaive(TimestampNanosecondArray::new(std::mem::take(cells).into(), nulls()))
@@ -341,6 +262,7 @@ fn mask(rows: &[usize], len: usize) -> BooleanBuffer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::views::BLOCK_BYTES;
     use proptest::prelude::*;
 
     proptest! {

@@ -14,8 +14,9 @@ mod schema;
 mod shared;
 mod text;
 mod value;
+mod views;
 
-pub use batch::{Batch, BuildKeyHasher, KeyHasher};
+pub use batch::{Batch, BuildKeyHasher, DistinctKeys, KeyHasher};
 pub use builder::ColumnBuilder;
 pub use column::{Cells, Column, PointerArray};
 pub use dtype::{DType, Physical};
@@ -24,6 +25,7 @@ pub use schema::{Field, Schema};
 pub use shared::Shared;
 pub use text::{date_time_text, json_text, write_json_string};
 pub use value::{NdArray, Object, Value};
+pub use views::Texts;
 
 /// A moment of the computation. Times are even unix milliseconds; static input has time 0.
 pub type Time = u64;

@@ -1,11 +1,12 @@
 //! The file transport: bytes of a format at the end of a file.
 //!
 //! The file is created, or emptied, when the run starts. Rows of a time are consolidated first, unless
-//! the input cannot hold anything to consolidate; then they are written as they arrive. What was written
-//! is handed to the operating system at every commit, and earlier when much has gathered.
+//! the input cannot hold anything to consolidate; then they are written as they arrive. Where only a key that
+//! came twice would have to be consolidated, rows are rendered as they arrive, and written at the end of the time.
+//! What was written is handed to the operating system at every commit, and earlier when much has gathered.
 
 use std::fs::File;
-use std::io::{ErrorKind as IoErrorKind, Write as _};
+use std::io::ErrorKind as IoErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,15 +14,10 @@ use arrow_buffer::BooleanBuffer;
 use towpath_engine::{
     EngineError, ErrorKind, Operator, Output, PlanError, Reporter, Routing, RowError, Task, TaskContext,
 };
-use towpath_types::{Batch, Cells, DType, Time, Value};
+use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
 
 use super::RowFormat;
-
-/// How many bytes gather before they are written within a commit.
-const WRITE_BYTES: usize = 1 << 18;
-
-/// How many rows are rendered before the size of the buffer is looked at.
-const ROWS_A_TURN: usize = 1 << 12;
+use super::writer::Writer;
 
 /// Writes a table's updates to a file.
 #[derive(Clone, Debug)]
@@ -85,15 +81,17 @@ impl Operator for FileSink {
             _ => None,
         };
         let nothing_to_consolidate = context.append_only == [true] && context.unique_keys == [true];
+        let is_sorted = !self.sort_by.is_empty();
+        let may_draft = context.append_only == [true] && !nothing_to_consolidate && !is_sorted;
+        let writer = file.map(|file| Writer::new(self.name.clone(), self.path.clone(), file, Arc::clone(&self.format)));
         Ok(Box::new(FileTask {
-            sink: self.clone(),
-            file,
+            sort_by: self.sort_by.clone(),
+            writer,
             reporter: context.reporter,
-            writes_at_once: nothing_to_consolidate && self.sort_by.is_empty(),
+            writes_at_once: nothing_to_consolidate && !is_sorted,
             time: 0,
-            has_header: false,
             gathered: Vec::new(),
-            buffer: Vec::new(),
+            draft: may_draft.then(Draft::default),
         }))
     }
 }
@@ -124,52 +122,54 @@ fn cannot_create(name: &str, path: &Path, error: &std::io::Error) -> EngineError
     )
 }
 
+/// How many bytes of rendered text wait for the end of a time; more rows wait as they are.
+const DRAFT_BYTES: usize = 1 << 26;
+
 struct FileTask {
-    sink: FileSink,
-    file: Option<File>,
+    sort_by: Vec<usize>,
+    /// None on the workers that get no rows.
+    writer: Option<Writer>,
     reporter: Reporter,
     /// Whether rows can be written as they come.
     writes_at_once: bool,
     /// The open time.
     time: Time,
-    has_header: bool,
     /// The batches of the open time, if they wait for its end.
     gathered: Vec<Batch>,
-    buffer: Vec<u8>,
+    /// What tells while a time is open that nothing in it can be consolidated, if that may be so.
+    draft: Option<Draft>,
+}
+
+/// The rendered text of the first batches of a time, for as long as no key has come twice.
+#[derive(Default)]
+struct Draft {
+    keys: DistinctKeys,
+    batches: usize,
+    bytes: usize,
+    is_spoilt: bool,
 }
 
 impl FileTask {
     fn write(&mut self, batch: &Batch) -> Result<(), EngineError> {
         let batch = writable(batch, &self.reporter)?;
-        if batch.is_empty() {
-            return Ok(());
+        match &mut self.writer {
+            Some(writer) if !batch.is_empty() => writer.write(batch, self.time),
+            _ => Ok(()),
         }
-        if !self.has_header {
-            self.has_header = true;
-            self.sink.format.write_header(&mut self.buffer);
-        }
-        for start in (0..batch.len()).step_by(ROWS_A_TURN) {
-            let rows = ROWS_A_TURN.min(batch.len() - start);
-            let turn = batch.slice(start, rows);
-            self.sink.format.write_rows(&turn, self.time, &mut self.buffer);
-            if self.buffer.len() >= WRITE_BYTES {
-                self.flush()?;
-            }
-        }
-        Ok(())
     }
 
-    fn flush(&mut self) -> Result<(), EngineError> {
-        if let Some(file) = &mut self.file
-            && !self.buffer.is_empty()
-        {
-            file.write_all(&self.buffer).map_err(|error| {
-                EngineError::os(
-                    format!("{}: cannot write to {}", self.sink.name, self.sink.path.display()),
-                    &error,
-                )
-            })?;
-            self.buffer.clear();
+    /// Renders a batch before the end of its time, if it will be written as it is.
+    fn write_draft(&mut self, batch: &Batch) -> Result<(), EngineError> {
+        let (Some(draft), Some(writer)) = (&mut self.draft, &mut self.writer) else {
+            return Ok(());
+        };
+        // One that needs care, or does not fit, is left for the end, and so are those after it.
+        draft.is_spoilt = draft.is_spoilt || !batch.is_insert_only() || !draft.keys.insert_all(batch.keys());
+        let follows = draft.batches == self.gathered.len() && draft.bytes < DRAFT_BYTES;
+        if !draft.is_spoilt && follows && !needs_care(batch) {
+            draft.batches += 1;
+            draft.bytes += batch.bytes();
+            writer.draft(batch.clone(), self.time)?;
         }
         Ok(())
     }
@@ -184,24 +184,52 @@ impl Task for FileTask {
         if self.writes_at_once {
             return self.write(&batch);
         }
+        self.write_draft(&batch)?;
         self.gathered.push(batch);
         Ok(())
     }
 
     fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
         assert_eq!(time, self.time, "the time that is completed is the open one");
-        let gathered = std::mem::take(&mut self.gathered);
-        if !gathered.is_empty() {
-            let mut batches = Batch::consolidate(gathered);
-            if !self.sink.sort_by.is_empty() {
-                batches = vec![Batch::concat(&batches).sorted_by(&self.sink.sort_by)];
+        let mut batches = std::mem::take(&mut self.gathered);
+        let is_drafted = match &mut self.draft {
+            Some(draft) => {
+                let Draft { batches, is_spoilt, .. } = std::mem::take(draft);
+                if batches > 0
+                    && let Some(writer) = &mut self.writer
+                {
+                    writer.end_draft(!is_spoilt)?;
+                }
+                (!is_spoilt).then_some(batches)
             }
-            for batch in batches {
-                self.write(&batch)?;
+            None => None,
+        };
+        match is_drafted {
+            Some(drafted) => drop(batches.drain(..drafted)),
+            None if !batches.is_empty() => {
+                batches = Batch::consolidate(batches);
+                if !self.sort_by.is_empty() {
+                    batches = vec![Batch::concat(&batches).sorted_by(&self.sort_by)];
+                }
             }
+            None => {}
         }
-        self.flush()
+        for batch in &batches {
+            self.write(batch)?;
+        }
+        match &mut self.writer {
+            Some(writer) => writer.flush(),
+            None => Ok(()),
+        }
     }
+}
+
+/// Whether a batch may hold rows that cannot be written.
+fn needs_care(batch: &Batch) -> bool {
+    batch
+        .columns()
+        .iter()
+        .any(|column| column.errors().is_some() || matches!(column.cells(), Cells::Any(_)))
 }
 
 /// The rows that can be written: rows with an error are reported, rows whose values are not known yet are left out.
@@ -213,11 +241,7 @@ fn writable(batch: &Batch, reporter: &Reporter) -> Result<Batch, EngineError> {
             .any(|column| matches!(column.cells(), Cells::Any(values) if matches!(values[row], Value::Pending)))
     };
     let has_errors = batch.columns().iter().any(|column| column.errors().is_some());
-    let has_values = batch
-        .columns()
-        .iter()
-        .any(|column| matches!(column.cells(), Cells::Any(_)));
-    if !(has_errors || has_values && (0..batch.len()).any(unknown)) {
+    if !needs_care(batch) || !has_errors && !(0..batch.len()).any(unknown) {
         return Ok(batch.clone());
     }
     let mut rows = Vec::with_capacity(batch.len());

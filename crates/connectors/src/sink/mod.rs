@@ -9,6 +9,7 @@ mod csv;
 mod file;
 mod jsonlines;
 mod null;
+mod writer;
 
 use towpath_types::{Batch, Time};
 

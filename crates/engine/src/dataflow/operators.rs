@@ -66,6 +66,8 @@ struct Driver {
     counters: Arc<Counters>,
     output: Output,
     pending: BTreeMap<Time, Pending>,
+    /// For every input whether its end was announced.
+    ended: Vec<bool>,
     finished: bool,
 }
 
@@ -101,6 +103,7 @@ pub(crate) fn add_operator<'scope>(
         counters,
         output: Output::default(),
         pending: BTreeMap::new(),
+        ended: vec![false; inputs.len()],
         finished: false,
     };
     builder.build(move |capabilities| {
@@ -145,9 +148,12 @@ pub(crate) fn add_operator<'scope>(
                 .iter()
                 .filter_map(|frontier| frontier.frontier().first().copied())
                 .min();
-            if let Err(error) = driver.advance(frontier, &mut send) {
-                failures.fail(error);
-                driver.pending.clear();
+            match driver.advance(frontier, &mut send) {
+                Ok(()) => driver.announce_ends(|input| frontiers[input].frontier().is_empty()),
+                Err(error) => {
+                    failures.fail(error);
+                    driver.pending.clear();
+                }
             }
         }
     });
@@ -189,6 +195,17 @@ impl Driver {
             self.task.finish()?;
         }
         Ok(())
+    }
+
+    /// Tells the task of the inputs of which nothing can come any more and nothing waits.
+    fn announce_ends(&mut self, has_ended: impl Fn(usize) -> bool) {
+        for input in 0..self.ended.len() {
+            let waits = |pending: &Pending| pending.batches.iter().any(|(place, _)| *place == input);
+            if !self.ended[input] && has_ended(input) && !self.pending.values().any(waits) {
+                self.ended[input] = true;
+                self.task.input_ended(input);
+            }
+        }
     }
 
     fn absorb(

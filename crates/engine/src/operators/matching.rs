@@ -5,6 +5,9 @@
 //! Which rows have no partner is settled at the end of the time, for the join keys that were touched.
 //!
 //! Rows with one join key form a *group*; a side keeps the rows of a group in a linked list of slots.
+//!
+//! When an input ends, the other side's rows will never be sought again: they are forgotten, and those that come
+//! are no longer kept. A stream that is joined with a static table takes no memory.
 
 use std::collections::HashMap;
 
@@ -70,6 +73,8 @@ pub(super) struct Matching {
     /// The layouts of the columns of each side.
     layouts: [Vec<Physical>; 2],
     sides: [Side; 2],
+    /// Whether the rows of each side may still be sought, and so are kept.
+    kept: [bool; 2],
     index: HashMap<Key, u32, BuildKeyHasher>,
     slots: Slots,
     groups: Vec<Group>,
@@ -103,6 +108,7 @@ impl Matching {
             unmatched,
             pointers,
             sides: [LEFT, RIGHT].map(|side| Side::new(&layouts[side], context.append_only[side])),
+            kept: [true; 2],
             reporter: context.reporter,
             layouts,
             index: HashMap::default(),
@@ -155,6 +161,17 @@ impl Matching {
         found
     }
 
+    /// The rows of a batch that have a group with rows on the other side, which will not change, and those groups.
+    fn find_partners(&self, batch: &Batch, keys: &[Key]) -> (Batch, Vec<u32>) {
+        let mut groups = Vec::with_capacity(keys.len());
+        let found = BooleanBuffer::collect_bool(keys.len(), |row| {
+            let group = self.index.get(&keys[row]);
+            groups.extend(group);
+            group.is_some()
+        });
+        (batch.filter(&found), groups)
+    }
+
     /// Pairs the rows of a batch with what the other side holds.
     fn pair(&mut self, side: usize, batch: &Batch, groups: &[u32], output: &mut Output) {
         let other = 1 - side;
@@ -181,9 +198,15 @@ impl Matching {
     }
 
     fn joined(&self, side: usize, batch: &Batch, rows: &[u32], slots: &[u32], diffs: Vec<i64>) -> Batch {
-        let indices = UInt32Array::from(rows.to_vec());
         let own_keys: Vec<Key> = rows.iter().map(|row| batch.keys()[*row as usize]).collect();
-        let own: Vec<Column> = batch.columns().iter().map(|column| column.take(&indices)).collect();
+        // Very often every row has exactly one partner.
+        let is_every_row = rows.len() == batch.len() && rows.iter().enumerate().all(|(at, row)| at == *row as usize);
+        let own: Vec<Column> = if is_every_row {
+            batch.columns().to_vec()
+        } else {
+            let indices = UInt32Array::from(rows.to_vec());
+            batch.columns().iter().map(|column| column.take(&indices)).collect()
+        };
         let other = &self.sides[1 - side];
         let other_keys: Vec<Key> = slots.iter().map(|slot| other.key(*slot)).collect();
         let other = other.gather(slots);
@@ -392,6 +415,11 @@ impl Task for Matching {
         if batch.is_empty() {
             return Ok(());
         }
+        if !self.kept[side] {
+            let (batch, groups) = self.find_partners(&batch, &keys);
+            self.pair(side, &batch, &groups, output);
+            return Ok(());
+        }
         let groups = self.find_groups(&keys);
         self.pair(side, &batch, &groups, output);
         let states = &mut self.groups;
@@ -405,6 +433,26 @@ impl Task for Matching {
             self.deltas[side].push((batch, groups));
         }
         Ok(())
+    }
+
+    fn input_ended(&mut self, input: usize) {
+        let side = 1 - input;
+        // Rows without partners, and ids that are given twice, are found by looking at all rows of a group.
+        if self.looks_back() {
+            return;
+        }
+        self.kept[side] = false;
+        self.sides[side] = Side::new(&self.layouts[side], true);
+        let (groups, slots) = (&mut self.groups, &mut self.slots);
+        self.index.retain(|_, place| {
+            let group = &mut groups[*place as usize];
+            group.heads[side] = END;
+            let may_match = group.heads[input] != END;
+            if !may_match {
+                slots.give_back(*place);
+            }
+            may_match
+        });
     }
 
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {

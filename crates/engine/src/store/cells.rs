@@ -3,10 +3,9 @@
 //! An Arrow array is immutable and may share its data with the batch it came in; a store that held on to
 //! such an array would hold on to everything that ever came. So cells are copied in, and gathered out.
 
-use arrow_array::builder::{BinaryViewBuilder, StringViewBuilder};
 use arrow_array::{BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, TimestampNanosecondArray};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
-use towpath_types::{Cells, Column, Key, Physical, PointerArray, Value};
+use towpath_types::{Cells, Column, Key, Physical, PointerArray, Texts, Value};
 
 /// A column that can be overwritten; cells are addressed by slots.
 #[derive(Debug)]
@@ -44,7 +43,7 @@ impl CellStore {
             | Physical::DateTimeUtc
             | Physical::Duration => Stored::Words(Vec::new()),
             Physical::Pointer => Stored::Keys(Vec::new()),
-            Physical::Str | Physical::Bytes => Stored::Texts(Texts::default()),
+            Physical::Str | Physical::Bytes => Stored::Texts(Texts::new()),
             Physical::Any => Stored::Values(Vec::new()),
         };
         Self {
@@ -58,7 +57,7 @@ impl CellStore {
         match &self.cells {
             Stored::Words(words) => words.len(),
             Stored::Keys(keys) => keys.len(),
-            Stored::Texts(texts) => texts.spans.len(),
+            Stored::Texts(texts) => texts.len(),
             Stored::Values(values) => values.len(),
         }
     }
@@ -70,7 +69,7 @@ impl CellStore {
         match &mut self.cells {
             Stored::Words(words) => words.resize(len, 0),
             Stored::Keys(keys) => keys.resize(len, Key::default()),
-            Stored::Texts(texts) => texts.spans.resize(len, Span::default()),
+            Stored::Texts(texts) => texts.resize(len),
             Stored::Values(values) => values.resize(len, Value::None),
         }
         if !self.marks.is_empty() {
@@ -119,18 +118,8 @@ impl CellStore {
                 let values = array.values();
                 pairs.clone().for_each(|(slot, row)| keys[slot] = values[row]);
             }
-            (Stored::Texts(texts), Cells::Str(array)) => {
-                pairs.clone().for_each(|(slot, row)| {
-                    let text = if column.is_none(row) { "" } else { array.value(row) };
-                    texts.put(slot, text.as_bytes());
-                });
-            }
-            (Stored::Texts(texts), Cells::Bytes(array)) => {
-                pairs.clone().for_each(|(slot, row)| {
-                    let data: &[u8] = if column.is_none(row) { &[] } else { array.value(row) };
-                    texts.put(slot, data);
-                });
-            }
+            (Stored::Texts(texts), Cells::Str(array)) => texts.put_texts(array, pairs.clone()),
+            (Stored::Texts(texts), Cells::Bytes(array)) => texts.put_bytes(array, pairs.clone()),
             (Stored::Values(values), Cells::Any(array)) => {
                 pairs.clone().for_each(|(slot, row)| values[slot] = array[row].clone());
             }
@@ -184,29 +173,8 @@ impl CellStore {
                 }
             }
             Stored::Keys(keys) => Cells::Pointer(PointerArray::new(places.map(|slot| keys[slot]).collect(), nulls)),
-            Stored::Texts(texts) if self.physical == Physical::Str => {
-                let mut builder = StringViewBuilder::with_capacity(slots.len());
-                for slot in places {
-                    if self.mark(slot) == Mark::None {
-                        builder.append_null();
-                    } else {
-                        // What was put in came from strings; a check costs little beside the copy.
-                        builder.append_value(std::str::from_utf8(texts.get(slot)).unwrap_or_default());
-                    }
-                }
-                Cells::Str(builder.finish())
-            }
-            Stored::Texts(texts) => {
-                let mut builder = BinaryViewBuilder::with_capacity(slots.len());
-                for slot in places {
-                    if self.mark(slot) == Mark::None {
-                        builder.append_null();
-                    } else {
-                        builder.append_value(texts.get(slot));
-                    }
-                }
-                Cells::Bytes(builder.finish())
-            }
+            Stored::Texts(texts) if self.physical == Physical::Str => Cells::Str(texts.gather_texts(slots, nulls)),
+            Stored::Texts(texts) => Cells::Bytes(texts.gather_bytes(slots, nulls)),
             Stored::Values(values) => Cells::Any(places.map(|slot| values[slot].clone()).collect()),
         };
         Column::with_errors(cells, errors)
@@ -268,58 +236,6 @@ impl CellStore {
     }
 }
 
-/// Strings one after another in one buffer, which is compacted when more than half of it is dead.
-#[derive(Debug, Default)]
-struct Texts {
-    bytes: Vec<u8>,
-    spans: Vec<Span>,
-    dead: usize,
-}
-
-#[derive(Clone, Copy, Debug, Default)]
-struct Span {
-    start: usize,
-    len: usize,
-}
-
-impl Texts {
-    fn get(&self, slot: usize) -> &[u8] {
-        let span = self.spans[slot];
-        &self.bytes[span.start..span.start + span.len]
-    }
-
-    fn put(&mut self, slot: usize, text: &[u8]) {
-        self.dead += self.spans[slot].len;
-        self.spans[slot] = Span {
-            start: self.bytes.len(),
-            len: text.len(),
-        };
-        self.bytes.extend_from_slice(text);
-        self.compact();
-    }
-
-    fn clear(&mut self, slot: usize) {
-        self.dead += self.spans[slot].len;
-        self.spans[slot] = Span::default();
-        self.compact();
-    }
-
-    fn compact(&mut self) {
-        const SMALL: usize = 1 << 16;
-        if self.dead < SMALL || self.dead * 2 < self.bytes.len() {
-            return;
-        }
-        let mut bytes = Vec::with_capacity(self.bytes.len() - self.dead);
-        for span in &mut self.spans {
-            let start = bytes.len();
-            bytes.extend_from_slice(&self.bytes[span.start..span.start + span.len]);
-            span.start = start;
-        }
-        self.bytes = bytes;
-        self.dead = 0;
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -350,24 +266,5 @@ mod tests {
             store.put(&[1], &column, std::iter::once(0));
             assert_eq!(store.gather(&[1]).value(0), value);
         }
-    }
-
-    #[test]
-    fn dead_text_is_reclaimed() {
-        let mut store = CellStore::new(Physical::Str);
-        for round in 0..1000 {
-            let text = format!("{round:0>1000}");
-            let column = Column::from_values(&DType::Str, &[Value::str(&text)]);
-            store.put(&[round % 3], &column, std::iter::once(0));
-            assert!(store.cell_eq(round % 3, &column, 0));
-        }
-        let Stored::Texts(texts) = &store.cells else {
-            panic!("text is stored as text");
-        };
-        assert!(
-            texts.bytes.len() < 200_000,
-            "{} bytes for three texts",
-            texts.bytes.len()
-        );
     }
 }

@@ -1,0 +1,247 @@
+//! Renders rows and writes them to a file, on a thread of its own when there is much to write.
+//!
+//! A sink sees its rows while a time is still open, often long before its end: the worker goes on with what comes
+//! next while they are rendered. At the end of the time it waits, so a time that is complete is in the file.
+//! What may still have to be consolidated is rendered as a *draft*, which is kept or thrown away at the end.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::JoinHandle;
+
+use parking_lot::Mutex;
+use towpath_engine::EngineError;
+use towpath_types::{Batch, Time};
+
+use super::RowFormat;
+
+/// How many bytes gather before they are written within a commit.
+const WRITE_BYTES: usize = 1 << 18;
+
+/// How many rows are rendered before the size of the buffer is looked at.
+const ROWS_A_TURN: usize = 1 << 12;
+
+/// From how many rows on a batch is worth another thread: below, waking it costs as much as the rows do.
+const ROWS_FOR_THREAD: usize = 1 << 10;
+
+/// How many jobs wait for the thread before the worker waits for it.
+const QUEUED_JOBS: usize = 4;
+
+/// What a writer is asked to do.
+enum Job {
+    /// Write rows.
+    Write(Batch, Time),
+    /// Render rows into the draft.
+    Draft(Batch, Time),
+    /// Hand what was rendered to the operating system.
+    Flush,
+    /// Answer once all before is done.
+    Answer(SyncSender<()>),
+}
+
+/// Writes to a file; see the module.
+pub(super) struct Writer {
+    name: String,
+    page: Arc<Mutex<Page>>,
+    thread: Option<Thread>,
+}
+
+struct Thread {
+    jobs: SyncSender<Job>,
+    handle: JoinHandle<Result<(), EngineError>>,
+    /// Whether it may still be at work.
+    is_busy: bool,
+}
+
+impl Writer {
+    /// A writer to an open file; `name` and `path` are for messages.
+    pub(super) fn new(name: String, path: PathBuf, file: File, format: Arc<dyn RowFormat>) -> Self {
+        let page = Page {
+            name: name.clone(),
+            path,
+            file,
+            format,
+            has_header: false,
+            buffer: Vec::new(),
+            draft: Vec::new(),
+        };
+        Self {
+            name,
+            page: Arc::new(Mutex::new(page)),
+            thread: None,
+        }
+    }
+
+    /// Renders rows and writes them, now or soon.
+    pub(super) fn write(&mut self, batch: Batch, time: Time) -> Result<(), EngineError> {
+        let is_much = batch.len() >= ROWS_FOR_THREAD;
+        self.run(Job::Write(batch, time), is_much)
+    }
+
+    /// Renders rows that may not come to be written.
+    pub(super) fn draft(&mut self, batch: Batch, time: Time) -> Result<(), EngineError> {
+        let is_much = batch.len() >= ROWS_FOR_THREAD;
+        self.run(Job::Draft(batch, time), is_much)
+    }
+
+    /// Ends the draft: its text is written, or thrown away.
+    pub(super) fn end_draft(&mut self, keep: bool) -> Result<(), EngineError> {
+        self.wait()?;
+        self.page.lock().end_draft(keep)
+    }
+
+    /// Returns when everything is with the operating system.
+    pub(super) fn flush(&mut self) -> Result<(), EngineError> {
+        self.run(Job::Flush, false)?;
+        self.wait()
+    }
+
+    fn run(&mut self, job: Job, is_much: bool) -> Result<(), EngineError> {
+        if is_much && self.thread.is_none() {
+            self.thread = Some(self.start()?);
+        }
+        match &mut self.thread {
+            Some(thread) if is_much || thread.is_busy => {
+                thread.is_busy = true;
+                match thread.jobs.send(job) {
+                    Ok(()) => Ok(()),
+                    Err(_) => self.ended(),
+                }
+            }
+            _ => self.page.lock().run(job),
+        }
+    }
+
+    /// Waits until the thread has nothing to do.
+    fn wait(&mut self) -> Result<(), EngineError> {
+        let Some(thread) = &mut self.thread else {
+            return Ok(());
+        };
+        if !thread.is_busy {
+            return Ok(());
+        }
+        let (answer, answered) = sync_channel(1);
+        if thread.jobs.send(Job::Answer(answer)).is_err() || answered.recv().is_err() {
+            return self.ended();
+        }
+        thread.is_busy = false;
+        Ok(())
+    }
+
+    fn start(&self) -> Result<Thread, EngineError> {
+        let (jobs, queue): (SyncSender<Job>, Receiver<Job>) = sync_channel(QUEUED_JOBS);
+        let page = Arc::clone(&self.page);
+        let handle = std::thread::Builder::new()
+            .name(format!("pathway-write-{}", self.name))
+            .spawn(move || queue.into_iter().try_for_each(|job| page.lock().run(job)))
+            .map_err(|error| EngineError::os(format!("{}: cannot start a thread", self.name), &error))?;
+        Ok(Thread {
+            jobs,
+            handle,
+            is_busy: false,
+        })
+    }
+
+    /// Why the thread has ended though it was not told to.
+    fn ended(&mut self) -> Result<(), EngineError> {
+        let Some(thread) = self.thread.take() else {
+            return Ok(());
+        };
+        drop(thread.jobs);
+        match thread.handle.join() {
+            Ok(result) => result,
+            Err(panic) => std::panic::resume_unwind(panic),
+        }
+    }
+}
+
+impl Drop for Writer {
+    fn drop(&mut self) {
+        if let Some(thread) = self.thread.take() {
+            drop(thread.jobs);
+            // Only a run that failed leaves work behind, and has an error of its own.
+            let _ = thread.handle.join();
+        }
+    }
+}
+
+/// The file and what is still to be written to it.
+struct Page {
+    name: String,
+    path: PathBuf,
+    file: File,
+    format: Arc<dyn RowFormat>,
+    has_header: bool,
+    buffer: Vec<u8>,
+    draft: Vec<u8>,
+}
+
+impl Page {
+    fn run(&mut self, job: Job) -> Result<(), EngineError> {
+        match job {
+            Job::Write(batch, time) => {
+                self.begin();
+                for turn in turns(&batch) {
+                    self.format.write_rows(&turn, time, &mut self.buffer);
+                    if self.buffer.len() >= WRITE_BYTES {
+                        self.flush()?;
+                    }
+                }
+            }
+            Job::Draft(batch, time) => {
+                for turn in turns(&batch) {
+                    self.format.write_rows(&turn, time, &mut self.draft);
+                }
+            }
+            Job::Flush => self.flush()?,
+            Job::Answer(answer) => {
+                // Who asked waits for the answer, unless it has ended.
+                let _ = answer.send(());
+            }
+        }
+        Ok(())
+    }
+
+    fn begin(&mut self) {
+        if !self.has_header {
+            self.has_header = true;
+            self.format.write_header(&mut self.buffer);
+        }
+    }
+
+    fn end_draft(&mut self, keep: bool) -> Result<(), EngineError> {
+        let draft = std::mem::take(&mut self.draft);
+        if keep && !draft.is_empty() {
+            self.begin();
+            self.flush()?;
+            self.write_all(&draft)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), EngineError> {
+        let buffer = std::mem::take(&mut self.buffer);
+        self.write_all(&buffer)?;
+        self.buffer = buffer;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn write_all(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        self.file.write_all(bytes).map_err(|error| {
+            EngineError::os(
+                format!("{}: cannot write to {}", self.name, self.path.display()),
+                &error,
+            )
+        })
+    }
+}
+
+/// A batch in pieces.
+fn turns(batch: &Batch) -> impl Iterator<Item = Batch> {
+    (0..batch.len())
+        .step_by(ROWS_A_TURN)
+        .map(|start| batch.slice(start, ROWS_A_TURN.min(batch.len() - start)))
+}
