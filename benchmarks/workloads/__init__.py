@@ -52,6 +52,13 @@ WORKLOADS = (
         floor=3.5,
     ),
     Workload(
+        "connector_next_json",
+        "connector: ours `next_json(line)`, original `next(**json.loads(line))` → csv",
+        rows=1_000_000,
+        data={"species": 1},
+        floor=15,
+    ),
+    Workload(
         "connector_next_str",
         "connector: `next_str(line)`, JSON → csv",
         rows=1_000_000,

@@ -1,7 +1,4 @@
-"""A file becomes a stream of JSON texts, and the connector does the parsing.
-
-``next_str`` and not ``next_json``, because the original's ``next_json`` takes only dictionaries.
-"""
+"""A file becomes a stream of JSON texts, and the connector does the parsing, in both packages."""
 
 from pathlib import Path
 

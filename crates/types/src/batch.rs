@@ -306,7 +306,7 @@ impl DistinctKeys {
     fn enter(&mut self, place: u32) -> bool {
         let key = self.keys[place as usize];
         let mask = self.table.len() - 1;
-        let mut slot = (key.0 >> 64) as usize & mask;
+        let mut slot = fold(key.0) as usize & mask;
         loop {
             match self.table[slot] {
                 Self::FREE => break,
@@ -317,6 +317,13 @@ impl DistinctKeys {
         self.table[slot] = place;
         true
     }
+}
+
+/// Both halves of a key: the low 16 bits are the shard, which all keys of one worker may share, and keys that users
+/// made of small numbers have no high half.
+#[inline]
+fn fold(key: u128) -> u64 {
+    (key >> 64) as u64 ^ key as u64
 }
 
 /// Keys are hashes already: their low half is as good as any hash of it.
@@ -347,8 +354,7 @@ impl std::hash::Hasher for KeyHasher {
     }
 
     fn write_u128(&mut self, value: u128) {
-        // The low 16 bits are the shard, which all keys of one worker may share.
-        self.0 = (value >> 64) as u64 ^ value as u64;
+        self.0 = fold(value);
     }
 }
 
