@@ -9,8 +9,9 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use common::{Capture, capture};
+use common::collected;
 use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
+use towpath_engine::testing::Collected;
 use towpath_engine::{ErrorKind, Run, RunOptions, Source as _, runtime};
 use towpath_types::{DType, Schema, Value};
 
@@ -32,11 +33,11 @@ fn source(path: &Path, format: FileFormat, mode: ReadMode, schema: Schema) -> Fi
 
 /// What a static source reads: its rows in order, as text.
 fn read(source: FileSource, positions: &[usize]) -> Vec<String> {
-    let (plan, capture) = capture(Arc::new(source), positions);
+    let (plan, updates) = collected(Arc::new(source), positions);
     runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
-    let seen = capture.seen.lock().expect("the run is over");
-    assert!(seen.iter().all(|(time, _, diff)| (*time, *diff) == (0, 1)));
-    seen.iter().map(|(_, row, _)| text(row)).collect()
+    let seen = updates.lock();
+    assert!(seen.iter().all(|(time, .., diff)| (*time, *diff) == (0, 1)));
+    seen.iter().map(|(_, _, row, _)| text(row)).collect()
 }
 
 fn text(row: &[Value]) -> String {
@@ -105,13 +106,13 @@ fn metadata_comes_last() {
     fs::write(&path, "{\"a\":1,\"b\":\"x\"}\n").expect("a file");
     let source = source(&path, json(), ReadMode::Static, schema()).with_metadata();
     assert_eq!(source.columns(), [DType::Int, DType::Str, DType::Json]);
-    let (plan, capture) = capture(Arc::new(source), &[2, 0]);
+    let (plan, updates) = collected(Arc::new(source), &[2, 0]);
     runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
-    let seen = capture.seen.lock().expect("the run is over");
-    let Value::Json(metadata) = &seen[0].1[0] else {
+    let seen = updates.lock();
+    let Value::Json(metadata) = &seen[0].2[0] else {
         panic!("{:?} is no metadata", seen[0]);
     };
-    assert_eq!(seen[0].1[1], Value::Int(1));
+    assert_eq!(seen[0].2[1], Value::Int(1));
     assert_eq!(metadata["path"], path.to_string_lossy().as_ref());
     assert_eq!(metadata["size"], 16);
     assert!(metadata["modified_at"].as_u64() > Some(1_500_000_000));
@@ -142,10 +143,9 @@ fn keys_come_from_the_primary_key_or_from_source_file_and_number() {
     let keys = |name: &str, schema: Schema| {
         let path = directory.path().to_string_lossy();
         let source = FileSource::new(name, path, json(), ReadMode::Static, schema).expect("the source is right");
-        let (plan, capture) = capture(Arc::new(source), &[0]);
+        let (plan, updates) = collected(Arc::new(source), &[0]);
         runtime::run(&plan, RunOptions::default()).expect("the run succeeds");
-        let keys = capture.keys.lock().expect("the run is over");
-        keys.clone()
+        updates.lock().iter().map(|(_, key, ..)| *key).collect::<Vec<_>>()
     };
     let first = keys("first", schema());
     assert_eq!(first, keys("first", schema()), "keys do not change");
@@ -190,7 +190,7 @@ fn big_files_are_read_across_blocks() {
 
 #[test]
 fn a_missing_file_is_named() {
-    let (plan, _) = capture(
+    let (plan, _) = collected(
         Arc::new(source(Path::new("/nowhere/x.csv"), csv(), ReadMode::Static, schema())),
         &[0],
     );
@@ -206,9 +206,9 @@ fn a_missing_file_is_named() {
 }
 
 /// The rows that are there now, sorted.
-fn present(capture: &Capture) -> Vec<String> {
+fn present(updates: &Collected) -> Vec<String> {
     let mut rows: Vec<(String, i64)> = Vec::new();
-    for (_, row, diff) in capture.seen.lock().expect("nobody panics with the lock").iter() {
+    for (_, _, row, diff) in updates.lock().iter() {
         let row = text(row);
         match rows.iter_mut().find(|(other, _)| *other == row) {
             Some((_, count)) => *count += diff,
@@ -223,24 +223,24 @@ fn present(capture: &Capture) -> Vec<String> {
 }
 
 #[track_caller]
-fn wait_for(capture: &Capture, expected: &[&str]) {
+fn wait_for(updates: &Collected, expected: &[&str]) {
     let start = Instant::now();
-    while present(capture) != expected {
+    while present(updates) != expected {
         assert!(
             start.elapsed() < Duration::from_secs(20),
             "{:?} instead of {expected:?}",
-            present(capture)
+            present(updates)
         );
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-fn follow(path: &Path, format: FileFormat) -> (Run, Arc<Capture>) {
+fn follow(path: &Path, format: FileFormat) -> (Run, Collected) {
     let mode = ReadMode::Streaming(Some(Duration::from_millis(10)));
-    let (plan, capture) = capture(Arc::new(source(path, format, mode, schema())), &[0, 1]);
+    let (plan, updates) = collected(Arc::new(source(path, format, mode, schema())), &[0, 1]);
     (
         Run::start(&plan, RunOptions::default()).expect("the run starts"),
-        capture,
+        updates,
     )
 }
 
@@ -249,24 +249,24 @@ fn new_changed_and_deleted_files_are_followed() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let root = directory.path();
     fs::write(root.join("x.csv"), "a,b\n1,a\n2,b\n").expect("a file");
-    let (run, capture) = follow(root, csv());
-    wait_for(&capture, &["1|a", "2|b"]);
+    let (run, updates) = follow(root, csv());
+    wait_for(&updates, &["1|a", "2|b"]);
     fs::write(root.join("y.csv"), "a,b\n3,c\n").expect("a file");
-    wait_for(&capture, &["1|a", "2|b", "3|c"]);
+    wait_for(&updates, &["1|a", "2|b", "3|c"]);
     fs::write(root.join("z"), "a,b\n1,A\n4,d\n5,e\n").expect("a file");
     fs::rename(root.join("z"), root.join("x.csv")).expect("it is replaced");
-    wait_for(&capture, &["1|A", "3|c", "4|d", "5|e"]);
+    wait_for(&updates, &["1|A", "3|c", "4|d", "5|e"]);
     fs::remove_file(root.join("y.csv")).expect("it is deleted");
-    wait_for(&capture, &["1|A", "4|d", "5|e"]);
+    wait_for(&updates, &["1|A", "4|d", "5|e"]);
     run.stop();
     run.wait(None).expect("the run has ended").expect("the run succeeds");
     // A change is one commit: old and new rows of a key have one time.
-    let seen = capture.seen.lock().expect("the run is over");
+    let seen = updates.lock();
     let time = |row: &str, diff: i64| {
         let update = seen
             .iter()
             .rev()
-            .find(|(_, other, sign)| text(other) == row && *sign == diff);
+            .find(|(_, _, other, sign)| text(other) == row && *sign == diff);
         update.unwrap_or_else(|| panic!("{row} {diff} is not in {seen:?}")).0
     };
     assert_eq!(time("1|a", -1), time("1|A", 1));
@@ -276,21 +276,21 @@ fn new_changed_and_deleted_files_are_followed() {
 fn half_a_line_waits_for_its_end() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("log.jsonl");
-    let (run, capture) = follow(&path, json());
+    let (run, updates) = follow(&path, json());
     let mut file = fs::File::create(&path).expect("a file");
     file.write_all(b"{\"a\":1,\"b\":\"x\"}\n{\"a\":2,")
         .expect("it is written");
-    wait_for(&capture, &["1|x"]);
+    wait_for(&updates, &["1|x"]);
     file.write_all(b"\"b\":\"y\"}\n{\"a\":3").expect("it is written");
-    wait_for(&capture, &["1|x", "2|y"]);
+    wait_for(&updates, &["1|x", "2|y"]);
     file.write_all(b",\"b\":\"z\"}").expect("it is written");
     // Without an end of its line the last row is taken once the file stands still.
-    wait_for(&capture, &["1|x", "2|y", "3|z"]);
+    wait_for(&updates, &["1|x", "2|y", "3|z"]);
     file.write_all(b"\n{\"a\":4,\"b\":\"!\"}").expect("it is written");
     run.stop();
     run.wait(None).expect("the run has ended").expect("the run succeeds");
-    wait_for(&capture, &["1|x", "2|y", "3|z", "4|!"]);
-    let seen = capture.seen.lock().expect("the run is over");
+    wait_for(&updates, &["1|x", "2|y", "3|z", "4|!"]);
+    let seen = updates.lock();
     assert!(
         seen.iter().all(|(.., diff)| *diff == 1),
         "nothing was taken back: {seen:?}"
@@ -314,17 +314,17 @@ fn a_file_that_grows_is_continued_and_one_that_is_rewritten_is_replaced() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("log.csv");
     fs::write(&path, "\u{feff}b,a\nx,1\n").expect("a file");
-    let (run, capture) = follow(&path, csv());
-    wait_for(&capture, &["1|x"]);
+    let (run, updates) = follow(&path, csv());
+    wait_for(&updates, &["1|x"]);
     let mut file = fs::OpenOptions::new().append(true).open(&path).expect("it is there");
     file.write_all(b"y,2\n\"z\n").expect("it is written");
-    wait_for(&capture, &["1|x", "2|y"]);
+    wait_for(&updates, &["1|x", "2|y"]);
     file.write_all(b"\",3\nbad,row\n").expect("it is written");
-    wait_for(&capture, &["1|x", "2|y", "3|z\n"]);
-    let growing = capture.seen.lock().expect("nobody panics with the lock").len();
+    wait_for(&updates, &["1|x", "2|y", "3|z\n"]);
+    let growing = updates.lock().len();
     assert_eq!(growing, 3, "nothing was read twice");
     fs::write(&path, "b,a\nx,1\nY,2\nz,3\n and it is longer than before,4\n").expect("it is rewritten");
-    wait_for(&capture, &["1|x", "2|Y", "3|z", "4| and it is longer than before"]);
+    wait_for(&updates, &["1|x", "2|Y", "3|z", "4| and it is longer than before"]);
     run.stop();
     run.wait(None).expect("the run has ended").expect("the run succeeds");
 }

@@ -16,7 +16,7 @@ use towpath_engine::operators::{
 };
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
-use towpath_engine::testing::{Script, Update, collect, run_with, tables};
+use towpath_engine::testing::{Script, Update, collect, in_order, run_with, tables};
 use towpath_engine::{ColumnId, Expression, NodeId, Operator, Plan, PlanError};
 use towpath_types::{DType, Key, Time, Value};
 
@@ -249,8 +249,7 @@ fn run_pipeline(
     }
     let collected = collect(&mut plan, table.node, table.columns).expect("the columns are visible");
     run_with(&plan, workers, true).unwrap_or_else(|error| panic!("{error:?} in\n{plan}"));
-    let updates = collected.lock();
-    updates.clone()
+    in_order(&collected)
 }
 
 fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: bool, is_second_static: bool) {

@@ -1,17 +1,15 @@
 //! A source that plays a script of commits, and runs of small plans.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use towpath_connectors::sink::{FileSink, RowFormat};
 use towpath_engine::clock::ManualClock;
 use towpath_engine::plan::Input;
 use towpath_engine::source::Commits;
-use towpath_engine::{
-    EngineError, Operator, Output, Plan, PlanError, Routing, RunOptions, Source, SourceContext, SourceHandle, Task,
-    TaskContext, runtime,
-};
-use towpath_types::{Batch, DType, Key, Time, Value};
+use towpath_engine::testing::{Collected, collect};
+use towpath_engine::{EngineError, Plan, RunOptions, Source, SourceContext, SourceHandle, runtime};
+use towpath_types::{Batch, DType};
 
 /// Plays commits, each of which is some batches.
 #[derive(Debug)]
@@ -87,73 +85,11 @@ pub(crate) fn write(
     )
 }
 
-/// What a [`Capture`] has seen: the time, the cells and the difference of every update.
-pub(crate) type Seen = Arc<Mutex<Vec<(Time, Vec<Value>, i64)>>>;
-
-/// Remembers every update, consolidated by time.
-#[derive(Debug, Default)]
-pub(crate) struct Capture {
-    pub(crate) seen: Seen,
-    pub(crate) keys: Arc<Mutex<Vec<Key>>>,
-}
-
-impl Operator for Capture {
-    fn name(&self) -> &'static str {
-        "capture"
-    }
-
-    fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
-        Ok(Vec::new())
-    }
-
-    fn routing(&self, _input: usize) -> Routing {
-        Routing::ToFirst
-    }
-
-    fn append_only(&self, _inputs: &[bool]) -> bool {
-        true
-    }
-
-    fn start(&self, _context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        Ok(Box::new(CaptureTask {
-            seen: Arc::clone(&self.seen),
-            keys: Arc::clone(&self.keys),
-            gathered: Vec::new(),
-        }))
-    }
-}
-
-struct CaptureTask {
-    seen: Seen,
-    keys: Arc<Mutex<Vec<Key>>>,
-    gathered: Vec<Batch>,
-}
-
-impl Task for CaptureTask {
-    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
-        self.gathered.push(batch);
-        Ok(())
-    }
-
-    fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
-        let batch = Batch::concat(&std::mem::take(&mut self.gathered)).consolidated();
-        let mut seen = self.seen.lock().expect("nobody panics with the lock");
-        seen.extend((0..batch.len()).map(|row| (time, batch.row(row), batch.diff(row))));
-        self.keys
-            .lock()
-            .expect("nobody panics with the lock")
-            .extend(batch.keys().iter());
-        Ok(())
-    }
-}
-
-/// A plan that captures the columns of a source at `positions`.
-pub(crate) fn capture(source: Arc<dyn Source>, positions: &[usize]) -> (Plan, Arc<Capture>) {
+/// A plan that collects the columns of a source at `positions`.
+pub(crate) fn collected(source: Arc<dyn Source>, positions: &[usize]) -> (Plan, Collected) {
     let mut plan = Plan::default();
     let node = plan.source(source, None);
     let columns = positions.iter().map(|position| plan.columns(node)[*position]).collect();
-    let capture = Arc::new(Capture::default());
-    plan.output(Arc::clone(&capture) as _, Input { node, columns }, None)
-        .expect("a capture takes everything");
-    (plan, capture)
+    let collected = collect(&mut plan, node, columns).expect("the columns are visible");
+    (plan, collected)
 }

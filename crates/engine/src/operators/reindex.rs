@@ -82,7 +82,7 @@ mod tests {
     use crate::expression::Expression;
     use crate::plan::Input;
     use crate::plan::Plan;
-    use crate::testing::{Script, collect, run_with, update};
+    use crate::testing::{Script, collect, in_order, run_with, update};
     use towpath_types::{Key, Value};
 
     #[test]
@@ -112,7 +112,7 @@ mod tests {
             run_with(&plan, workers, true).expect("nothing can fail");
             let key = |value: i64| Key::for_values(&[Value::from(value)]);
             assert_eq!(
-                *collected.lock(),
+                in_order(&collected),
                 [
                     (2, key(10), vec![Value::from(10)], 1),
                     (2, key(20), vec![Value::from(20)], 1),

@@ -1,0 +1,122 @@
+//! An output that remembers what arrives, and how tests write it.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use towpath_types::{Batch, DType, Key, Time, Value};
+
+use crate::error::{EngineError, PlanError};
+use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::plan::{ColumnId, Input, NodeId, Plan};
+
+/// One update that a [`Collect`] saw: time, key, cells, difference.
+pub type Seen = (Time, Key, Vec<Value>, i64);
+
+/// What a [`Collect`] saw, consolidated, in the order of arrival.
+pub type Collected = Arc<Mutex<Vec<Seen>>>;
+
+/// An output that remembers what arrives.
+#[derive(Clone, Debug, Default)]
+pub struct Collect {
+    updates: Collected,
+}
+
+impl Operator for Collect {
+    fn name(&self) -> &'static str {
+        "collect"
+    }
+
+    fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        Ok(Vec::new())
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::ToFirst
+    }
+
+    fn append_only(&self, _inputs: &[bool]) -> bool {
+        true
+    }
+
+    fn start(&self, _context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        Ok(Box::new(CollectTask {
+            updates: Arc::clone(&self.updates),
+            pending: Vec::new(),
+        }))
+    }
+}
+
+struct CollectTask {
+    updates: Collected,
+    pending: Vec<Batch>,
+}
+
+impl Task for CollectTask {
+    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        self.pending.push(batch);
+        Ok(())
+    }
+
+    fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
+        let batch = Batch::concat(&std::mem::take(&mut self.pending)).consolidated();
+        let updates = (0..batch.len()).map(|row| (time, batch.keys()[row], batch.row(row), batch.diff(row)));
+        self.updates.lock().extend(updates);
+        Ok(())
+    }
+}
+
+/// Adds an output that collects columns of a node.
+///
+/// # Errors
+/// If the columns are not visible at the node.
+pub fn collect(plan: &mut Plan, node: NodeId, columns: Vec<ColumnId>) -> Result<Collected, PlanError> {
+    let collect = Collect::default();
+    let updates = Arc::clone(&collect.updates);
+    plan.output(Arc::new(collect), Input { node, columns }, None)?;
+    Ok(updates)
+}
+
+/// A value as tests write it.
+pub fn text(value: &Value) -> String {
+    match value {
+        Value::None => "None".to_owned(),
+        Value::Bool(value) => value.to_string(),
+        Value::Int(value) => value.to_string(),
+        Value::Float(value) => format!("{value:?}"),
+        Value::Str(value) => value.to_string(),
+        Value::Pointer(key) => format!("^{:x}", key.0),
+        Value::Tuple(items) => format!("({})", items.iter().map(text).collect::<Vec<_>>().join(",")),
+        Value::Json(document) => document.to_string(),
+        Value::Error => "Error".to_owned(),
+        other => format!("{other:?}").replace(' ', ""),
+    }
+}
+
+/// The collected updates in an order that workers and batches do not change: at one time removals first, then by
+/// the cells.
+pub fn in_order(collected: &Collected) -> Vec<Seen> {
+    let mut updates = collected.lock().clone();
+    updates.sort_by(
+        |(time, key, values, diff), (other_time, other_key, other_values, other_diff)| {
+            (time, *diff > 0, values, key, diff).cmp(&(
+                other_time,
+                *other_diff > 0,
+                other_values,
+                other_key,
+                other_diff,
+            ))
+        },
+    );
+    updates
+}
+
+/// The collected updates as tests write them, [`in_order`]: a line an update, `time diff cell cell…`, without keys.
+pub fn lines(collected: &Collected) -> Vec<String> {
+    in_order(collected)
+        .iter()
+        .map(|(time, _, values, diff)| {
+            let cells: Vec<String> = values.iter().map(text).collect();
+            format!("{time} {diff:+} {}", cells.join(" "))
+        })
+        .collect()
+}
