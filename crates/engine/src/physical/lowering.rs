@@ -1,0 +1,140 @@
+//! The pass forwards: what is needed, placed in the order of the dataflow.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::needs::Needs;
+use super::program_builder::ProgramBuilder;
+use super::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
+use crate::plan::{ColumnId, NodeId, Plan, Rows};
+use crate::program::Program;
+
+/// Lowers the part of `plan` that the nodes of `roots` need.
+pub(super) fn lower(plan: &Plan, roots: &[NodeId]) -> PhysicalPlan {
+    let mut lowering = Lowering {
+        plan,
+        needs: Needs::of(plan, roots),
+        placed: HashMap::new(),
+        nodes: Vec::new(),
+        builders: Vec::new(),
+    };
+    for node in 0..plan.nodes.len() {
+        if lowering.needs.is_needed(node) {
+            lowering.place(node);
+        }
+    }
+    lowering.finish()
+}
+
+struct Lowering<'a> {
+    plan: &'a Plan,
+    needs: Needs<'a>,
+    /// Where the batches of the nodes of the plan come from.
+    placed: HashMap<usize, Placed>,
+    nodes: Vec<PhysicalNode>,
+    /// For every physical node.
+    builders: Vec<ProgramBuilder>,
+}
+
+struct Placed {
+    /// The position of the physical node.
+    node: usize,
+    /// The order of the columns in its batches.
+    layout: Vec<ColumnId>,
+}
+
+impl Lowering<'_> {
+    /// Places a node: in the program of the node it filters, or in a physical node of its own.
+    fn place(&mut self, node: usize) {
+        let place = match self.needs.fused(node) {
+            Some(input) => self.placed[&input.0].node,
+            None => self.place_alone(node),
+        };
+        let plan_node = &self.plan.nodes[node];
+        let builder = &mut self.builders[place];
+        if let Rows::Filter { condition, .. } = plan_node.rows {
+            builder.filter(condition);
+        }
+        for column in self.needs.closure(node) {
+            let definition = &self.plan.columns[column.0];
+            if definition.node.0 == node
+                && let Some(expression) = &definition.expression
+            {
+                builder.compute(column, expression, !plan_node.append_only);
+            }
+        }
+        let layout = self.needs.columns(node);
+        builder.output(layout.clone());
+        self.placed.insert(node, Placed { node: place, layout });
+    }
+
+    /// Makes a physical node, with an empty program, and returns its position.
+    fn place_alone(&mut self, node: usize) -> usize {
+        let plan_node = &self.plan.nodes[node];
+        let (work, layout) = self.work(node);
+        let own = matches!(&work, Work::Source { source, .. } if source.is_error_log());
+        let after_error_log = own || work.inputs().iter().any(|input| self.nodes[input.node].after_error_log);
+        self.nodes.push(PhysicalNode {
+            id: NodeId(node),
+            work,
+            program: Program::default(),
+            origin: plan_node.origin.clone(),
+            after_error_log,
+        });
+        self.builders.push(ProgramBuilder::new(layout));
+        self.nodes.len() - 1
+    }
+
+    /// What a node does, and the columns it puts out.
+    fn work(&self, node: usize) -> (Work, Vec<ColumnId>) {
+        let plan_node = &self.plan.nodes[node];
+        let own_columns = |places: &[usize]| places.iter().map(|place| plan_node.columns[*place]).collect();
+        match &plan_node.rows {
+            Rows::Source(source) => {
+                let columns = self.needs.pruned(node).outputs.clone();
+                let layout = own_columns(&columns);
+                let source = Arc::clone(source);
+                (Work::Source { source, columns }, layout)
+            }
+            Rows::Filter { input, .. } => {
+                let layout = self.placed[&input.0].layout.clone();
+                (Work::Pass(self.input(*input, &layout)), layout)
+            }
+            Rows::Operator { operator, inputs } => {
+                let pruned = self.needs.pruned(node);
+                let work = Work::Operator {
+                    operator: Arc::clone(pruned.operator.as_ref().unwrap_or(operator)),
+                    inputs: inputs
+                        .iter()
+                        .zip(&pruned.inputs)
+                        .map(|(input, columns)| self.input(input.node, columns))
+                        .collect(),
+                };
+                (work, own_columns(&pruned.outputs))
+            }
+        }
+    }
+
+    /// `columns` of a node that is placed.
+    fn input(&self, id: NodeId, columns: &[ColumnId]) -> PhysicalInput {
+        let placed = &self.placed[&id.0];
+        let position = |column: &ColumnId| {
+            let position = placed.layout.iter().position(|other| other == column);
+            position.expect("a needed column is carried")
+        };
+        PhysicalInput {
+            node: placed.node,
+            columns: columns.iter().map(position).collect(),
+            dtypes: columns.iter().map(|column| self.plan.dtype(*column).clone()).collect(),
+            append_only: self.plan.nodes[id.0].append_only,
+            unique_keys: self.plan.nodes[id.0].unique_keys,
+        }
+    }
+
+    fn finish(mut self) -> PhysicalPlan {
+        for (node, builder) in self.nodes.iter_mut().zip(self.builders) {
+            node.program = builder.finish();
+        }
+        PhysicalPlan { nodes: self.nodes }
+    }
+}

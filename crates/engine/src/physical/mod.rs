@@ -1,0 +1,95 @@
+//! A plan made ready to run: unread columns dropped, chains of filters and computed columns fused into
+//! the operators before them, every column reference a position in a batch.
+//!
+//! Lowering takes two passes: `needs` goes from the outputs backwards and finds what each node must carry; `lowering`
+//! goes forwards and places what is needed, with a `program_builder` for each operator it places.
+
+use std::sync::Arc;
+
+use towpath_types::DType;
+
+use crate::error::Origin;
+use crate::operator::Operator;
+use crate::plan::{NodeId, Plan};
+use crate::program::Program;
+use crate::source::Source;
+
+mod lowering;
+mod needs;
+mod program_builder;
+
+/// A plan made ready to run. Nodes read only nodes before them.
+#[derive(Clone, Debug, Default)]
+pub struct PhysicalPlan {
+    /// The nodes.
+    pub nodes: Vec<PhysicalNode>,
+}
+
+/// One operator of the dataflow.
+#[derive(Clone, Debug)]
+pub struct PhysicalNode {
+    /// The node of the plan, for messages and monitoring.
+    pub id: NodeId,
+    /// What it is.
+    pub work: Work,
+    /// What happens to its batches before others read them.
+    pub program: Program,
+    /// Where it was declared.
+    pub origin: Option<Origin>,
+    /// Whether it, or a node it reads, directly or not, reads the error log.
+    pub after_error_log: bool,
+}
+
+/// What a node does.
+#[derive(Clone, Debug)]
+pub enum Work {
+    /// Brings rows in.
+    Source {
+        /// From where.
+        source: Arc<dyn Source>,
+        /// The positions of the source's columns that are read.
+        columns: Vec<usize>,
+    },
+    /// Passes the rows of a node on, to be thinned by the program.
+    Pass(PhysicalInput),
+    /// Makes rows of other rows.
+    Operator {
+        /// How.
+        operator: Arc<dyn Operator>,
+        /// Of which.
+        inputs: Vec<PhysicalInput>,
+    },
+}
+
+impl Work {
+    /// What the node reads.
+    pub fn inputs(&self) -> &[PhysicalInput] {
+        match self {
+            Work::Source { .. } => &[],
+            Work::Pass(input) => std::slice::from_ref(input),
+            Work::Operator { inputs, .. } => inputs,
+        }
+    }
+}
+
+/// What an operator reads.
+#[derive(Clone, Debug)]
+pub struct PhysicalInput {
+    /// The position of the node in [`PhysicalPlan::nodes`].
+    pub node: usize,
+    /// The positions of the columns in the node's batches.
+    pub columns: Vec<usize>,
+    /// Their types.
+    pub dtypes: Vec<DType>,
+    /// Whether rows of the input are never removed.
+    pub append_only: bool,
+    /// Whether the input has one row for a key.
+    pub unique_keys: bool,
+}
+
+impl PhysicalPlan {
+    /// Lowers the part of a plan that the nodes of `roots` need.
+    pub fn lower(plan: &Plan, roots: &[NodeId]) -> Self {
+        lowering::lower(plan, roots)
+    }
+}
