@@ -1,82 +1,30 @@
-//! The key of a row: 128 bits that are the same on every machine, today and in ten years.
-//!
-//! A key is the XXH3-128 hash of an encoding of the values it is made from: one tag byte,
-//! then the value in little-endian bytes, text and sequences with their length before them.
-//! The encoding is stored in snapshots, so **it never changes**; [`tests::encoding_is_frozen`]
-//! holds it in place. The tags leave room for new types.
-//!
-//! The low 16 bits of a key are its *shard*: rows of one shard live on one worker. A key made
-//! with an `instance` takes its shard from the instance, so that an instance stays together.
+//! The bytes that keys are hashes of, for values and for cells. **They never change**, see [`super`].
 
-use std::fmt;
-use std::str::FromStr;
+use xxhash_rust::xxh3::xxh3_128;
 
-use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
-
+use super::Key;
 use crate::column::{Cells, Column};
 use crate::value::{Value, canonical_float};
 
-/// Names one row of a table.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-#[repr(transparent)]
-pub struct Key(pub u128);
-
-const SHARD_MASK: u128 = 0xffff;
-
-impl Key {
-    /// The key of a row whose key columns hold `values`.
-    pub fn for_values(values: &[Value]) -> Key {
-        let mut bytes = Vec::with_capacity(32);
-        for value in values {
-            encode_value(value, &mut bytes);
-        }
-        Key(xxh3_128(&bytes))
-    }
-
-    /// The key of the `ordinal`-th row of a sequence named by `seed`.
-    pub fn sequence(seed: u64, ordinal: u64) -> Key {
-        Key(xxh3_128_with_seed(&ordinal.to_le_bytes(), seed))
-    }
-
-    /// The key of a pair of rows, as a join makes it.
-    pub fn pair(left: Key, right: Key) -> Key {
-        let mut bytes = [0; 34];
-        bytes[0] = tag::POINTER;
-        bytes[1..17].copy_from_slice(&left.0.to_le_bytes());
-        bytes[17] = tag::POINTER;
-        bytes[18..].copy_from_slice(&right.0.to_le_bytes());
-        Key(xxh3_128(&bytes))
-    }
-
-    /// The same key on the shard of `instance`.
-    pub fn with_shard_of(self, instance: Key) -> Key {
-        Key((self.0 & !SHARD_MASK) | (instance.0 & SHARD_MASK))
-    }
-
-    /// Which of `workers` owns the row.
-    pub fn worker(self, workers: usize) -> usize {
-        (self.0 & SHARD_MASK) as usize % workers
-    }
-}
-
-mod tag {
-    pub(super) const NONE: u8 = 0;
-    pub(super) const BOOL: u8 = 1;
-    pub(super) const INT: u8 = 2;
-    pub(super) const FLOAT: u8 = 3;
-    pub(super) const STR: u8 = 4;
-    pub(super) const BYTES: u8 = 5;
-    pub(super) const POINTER: u8 = 6;
-    pub(super) const DATE_TIME_NAIVE: u8 = 7;
-    pub(super) const DATE_TIME_UTC: u8 = 8;
-    pub(super) const DURATION: u8 = 9;
-    pub(super) const JSON: u8 = 10;
-    pub(super) const TUPLE: u8 = 11;
-    pub(super) const INT_ARRAY: u8 = 12;
-    pub(super) const FLOAT_ARRAY: u8 = 13;
-    pub(super) const OBJECT: u8 = 14;
-    pub(super) const ERROR: u8 = 15;
-    pub(super) const PENDING: u8 = 16;
+/// What the encoding of a value begins with.
+pub(super) mod tag {
+    pub(in crate::key) const NONE: u8 = 0;
+    pub(in crate::key) const BOOL: u8 = 1;
+    pub(in crate::key) const INT: u8 = 2;
+    pub(in crate::key) const FLOAT: u8 = 3;
+    pub(in crate::key) const STR: u8 = 4;
+    pub(in crate::key) const BYTES: u8 = 5;
+    pub(in crate::key) const POINTER: u8 = 6;
+    pub(in crate::key) const DATE_TIME_NAIVE: u8 = 7;
+    pub(in crate::key) const DATE_TIME_UTC: u8 = 8;
+    pub(in crate::key) const DURATION: u8 = 9;
+    pub(in crate::key) const JSON: u8 = 10;
+    pub(in crate::key) const TUPLE: u8 = 11;
+    pub(in crate::key) const INT_ARRAY: u8 = 12;
+    pub(in crate::key) const FLOAT_ARRAY: u8 = 13;
+    pub(in crate::key) const OBJECT: u8 = 14;
+    pub(in crate::key) const ERROR: u8 = 15;
+    pub(in crate::key) const PENDING: u8 = 16;
 }
 
 fn encode_bytes(tag: u8, data: &[u8], bytes: &mut Vec<u8>) {
@@ -217,59 +165,13 @@ pub fn hash_columns(columns: &[&Column], len: usize) -> Vec<Key> {
         .collect()
 }
 
-/// Crockford's base 32: no I, L, O or U.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
-
-impl fmt::Display for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mut text = [b'^'; 27];
-        let mut rest = self.0;
-        for place in text[1..].iter_mut().rev() {
-            *place = ALPHABET[(rest & 31) as usize];
-            rest >>= 5;
-        }
-        f.write_str(std::str::from_utf8(&text).unwrap_or_default())
-    }
-}
-
-impl fmt::Debug for Key {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-/// The text is not the text of a key.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("a pointer is written as ^ and 26 characters of 0-9 and A-Z without I, L, O and U, not as {0:?}")]
-pub struct KeyParseError(String);
-
-impl FromStr for Key {
-    type Err = KeyParseError;
-
-    fn from_str(text: &str) -> Result<Key, KeyParseError> {
-        let error = || KeyParseError(text.to_owned());
-        let digits = text
-            .strip_prefix('^')
-            .filter(|digits| digits.len() == 26)
-            .ok_or_else(error)?;
-        let mut value: u128 = 0;
-        for (place, byte) in digits.bytes().enumerate() {
-            let digit = ALPHABET.iter().position(|letter| *letter == byte).ok_or_else(error)?;
-            if place == 0 && digit >= 8 {
-                return Err(error());
-            }
-            value = (value << 5) | digit as u128;
-        }
-        Ok(Key(value))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::builder::ColumnBuilder;
     use crate::dtype::DType;
-    use proptest::prelude::*;
 
     #[test]
     fn encoding_is_frozen() {
@@ -306,37 +208,6 @@ mod tests {
         assert_eq!(Key::for_values(&[]).to_string(), Key(xxh3_128(b"")).to_string());
     }
 
-    #[test]
-    fn a_pair_of_values_is_not_one_tuple() {
-        let (one, a) = (Value::from(1), Value::from("a"));
-        assert_ne!(
-            Key::for_values(&[one.clone(), a.clone()]),
-            Key::for_values(&[Value::tuple([one, a])])
-        );
-    }
-
-    #[test]
-    fn a_join_key_is_the_key_of_two_pointers() {
-        let (left, right) = (Key(3), Key(4));
-        assert_eq!(
-            Key::pair(left, right),
-            Key::for_values(&[Value::Pointer(left), Value::Pointer(right)])
-        );
-    }
-
-    #[test]
-    fn bad_text_is_no_key() {
-        for text in [
-            "",
-            "^",
-            "^8ZZZZZZZZZZZZZZZZZZZZZZZZZ",
-            "^IIIIIIIIIIIIIIIIIIIIIIIIII",
-            "x",
-        ] {
-            assert!(text.parse::<Key>().is_err(), "{text}");
-        }
-    }
-
     fn value() -> impl Strategy<Value = Value> {
         prop_oneof![
             Just(Value::None),
@@ -348,11 +219,6 @@ mod tests {
     }
 
     proptest! {
-        #[test]
-        fn text_round_trips(key in any::<u128>()) {
-            prop_assert_eq!(Key(key).to_string().parse::<Key>(), Ok(Key(key)));
-        }
-
         #[test]
         fn columns_hash_as_their_values(values in prop::collection::vec((any::<i64>(), ".{0,200}", value()), 0..20)) {
             let mut ints = ColumnBuilder::new(&DType::Int);

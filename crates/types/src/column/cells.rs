@@ -1,0 +1,146 @@
+//! The layouts of cells: Arrow's arrays, and two of our own.
+
+use std::sync::Arc;
+
+use arrow_array::{
+    Array, BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
+    TimestampNanosecondArray, new_empty_array,
+};
+use arrow_buffer::NullBuffer;
+use arrow_schema::{DataType, TimeUnit};
+
+use super::Column;
+use crate::builder::ColumnBuilder;
+use crate::dtype::Physical;
+use crate::key::Key;
+use crate::shared::Shared;
+use crate::value::Value;
+
+/// Keys with Arrow's validity.
+#[derive(Clone, Debug)]
+pub struct PointerArray {
+    pub(super) values: Shared<Key>,
+    pub(super) nulls: Option<NullBuffer>,
+}
+
+impl PointerArray {
+    /// An array of keys; `nulls`, if any, are as many as the keys.
+    pub fn new(values: Shared<Key>, nulls: Option<NullBuffer>) -> Self {
+        assert!(nulls.as_ref().is_none_or(|nulls| nulls.len() == values.len()));
+        Self { values, nulls }
+    }
+
+    /// The keys; those at nulls mean nothing.
+    pub fn values(&self) -> &Shared<Key> {
+        &self.values
+    }
+}
+
+/// The cells of a column in one of ten layouts, see [`Physical`].
+#[derive(Clone, Debug)]
+pub enum Cells {
+    /// `bool`
+    Bool(BooleanArray),
+    /// `int`
+    Int(Int64Array),
+    /// `float`
+    Float(Float64Array),
+    /// `str`
+    Str(StringViewArray),
+    /// `bytes`
+    Bytes(BinaryViewArray),
+    /// `Pointer`
+    Pointer(PointerArray),
+    /// `DateTimeNaive`
+    DateTimeNaive(TimestampNanosecondArray),
+    /// `DateTimeUtc`
+    DateTimeUtc(TimestampNanosecondArray),
+    /// `Duration`
+    Duration(DurationNanosecondArray),
+    /// Everything without a layout of its own. Holds `Value::None` for `None`; errors are in the mask.
+    Any(Shared<Value>),
+}
+
+/// Runs `$body` with `$array` bound to the Arrow array of a layout that has one.
+macro_rules! for_arrow {
+    ($cells:expr, $array:ident => $body:expr, pointer $pointers:ident => $pointer:expr, any $values:ident => $any:expr) => {
+        match $cells {
+            Cells::Bool($array) => $body,
+            Cells::Int($array) => $body,
+            Cells::Float($array) => $body,
+            Cells::Str($array) => $body,
+            Cells::Bytes($array) => $body,
+            Cells::DateTimeNaive($array) => $body,
+            Cells::DateTimeUtc($array) => $body,
+            Cells::Duration($array) => $body,
+            Cells::Pointer($pointers) => $pointer,
+            Cells::Any($values) => $any,
+        }
+    };
+}
+
+pub(super) use for_arrow;
+
+impl Cells {
+    /// The Arrow array, of a layout that has one.
+    ///
+    /// # Panics
+    /// For pointers and `Any`, which Arrow does not know.
+    pub fn as_arrow(&self) -> &dyn Array {
+        for_arrow!(self, array => array, pointer _pointers => panic!("pointers are no Arrow array"), any _values => panic!("values are no Arrow array"))
+    }
+
+    /// The cells of an Arrow array of exactly the type of the layout.
+    ///
+    /// # Panics
+    /// For an array of another type.
+    pub fn from_arrow(physical: Physical, array: Arc<dyn Array>) -> Self {
+        let any = array.as_any();
+        let cells = match physical {
+            Physical::Bool => any.downcast_ref().cloned().map(Cells::Bool),
+            Physical::Int => any.downcast_ref().cloned().map(Cells::Int),
+            Physical::Float => any.downcast_ref().cloned().map(Cells::Float),
+            Physical::Str => any.downcast_ref().cloned().map(Cells::Str),
+            Physical::Bytes => any.downcast_ref().cloned().map(Cells::Bytes),
+            Physical::DateTimeNaive => any.downcast_ref().cloned().map(Cells::DateTimeNaive),
+            Physical::DateTimeUtc => any.downcast_ref().cloned().map(Cells::DateTimeUtc),
+            Physical::Duration => any.downcast_ref().cloned().map(Cells::Duration),
+            Physical::Pointer | Physical::Any => None,
+        };
+        cells.unwrap_or_else(|| panic!("an Arrow array of type {} is no {physical:?}", array.data_type()))
+    }
+}
+
+impl Physical {
+    /// The Arrow type of the layout, where it has one.
+    pub fn arrow(self) -> Option<DataType> {
+        Some(match self {
+            Physical::Bool => DataType::Boolean,
+            Physical::Int => DataType::Int64,
+            Physical::Float => DataType::Float64,
+            Physical::Str => DataType::Utf8View,
+            Physical::Bytes => DataType::BinaryView,
+            Physical::DateTimeNaive | Physical::DateTimeUtc => DataType::Timestamp(TimeUnit::Nanosecond, None),
+            Physical::Duration => DataType::Duration(TimeUnit::Nanosecond),
+            Physical::Pointer | Physical::Any => return None,
+        })
+    }
+
+    /// Cells that are all `None`.
+    pub fn nones(self, len: usize) -> Column {
+        let mut builder = ColumnBuilder::with_physical(self);
+        for _ in 0..len {
+            builder.push_none();
+        }
+        builder.finish()
+    }
+
+    /// No cells.
+    pub fn no_cells(self) -> Cells {
+        match self.arrow() {
+            Some(data_type) => Cells::from_arrow(self, new_empty_array(&data_type)),
+            None if self == Physical::Pointer => Cells::Pointer(PointerArray::new(Shared::default(), None)),
+            None => Cells::Any(Shared::default()),
+        }
+    }
+}
