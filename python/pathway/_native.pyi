@@ -9,6 +9,7 @@ Every `origin` is `(file, line, text of the line)` in the user's program, or Non
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import GenericAlias
 from typing import Any, ClassVar, TypeAlias, final
 
 from typing_extensions import disjoint_base
@@ -76,7 +77,7 @@ class Pointer:
 
     def __new__(cls, value: int | str) -> Pointer: ...
     def __int__(self) -> int: ...
-    def __class_getitem__(cls, _arguments: object) -> type[Pointer]: ...
+    def __class_getitem__(cls, arguments: object) -> GenericAlias: ...
     def __lt__(self, other: Pointer, /) -> bool: ...
     def __le__(self, other: Pointer, /) -> bool: ...
     def __gt__(self, other: Pointer, /) -> bool: ...
@@ -292,6 +293,9 @@ class Plan:
         origin: Origin,
     ) -> Node:
         """Column `replaced[i]` of the left becomes column `i` of the right where the right has the row."""
+
+    def assert_append_only(self, node: Node, columns: Sequence[Column], origin: Origin) -> Node:
+        """The same rows; the run fails if one is removed."""
 
     def flatten(
         self, node: Node, flattened: Column, columns: Sequence[Column], origin_id: bool, origin: Origin

@@ -302,6 +302,31 @@ class TableRows(TableColumns):
         return self._new(node, names, universe, id_type=self._id_type)
 
     @declares
+    def assert_append_only(self) -> Table[Any]:
+        """The same table, of which you vouch that rows are never removed or changed. If one is, the run fails.
+
+        What comes after may rely on it, and needs less memory.
+
+        >>> import pathway as pw
+        >>> words = pw.debug.table_from_markdown('''
+        ... id | word
+        ... 1  | yes
+        ... 2  | no
+        ... ''')
+        >>> stopped = pw.debug.table_from_markdown('''
+        ... id | reason
+        ... 2  | rude
+        ... ''')
+        >>> said = words.difference(stopped)
+        >>> said.is_append_only, said.assert_append_only().is_append_only
+        (False, True)
+        """
+        names = list(self._names())
+        columns = [self._columns[name] for name in names]
+        node = self._plan.assert_append_only(self._node, columns, user_origin())
+        return self._new(node, names, self._universe, id_type=self._id_type)
+
+    @declares
     def restrict(self, other: Joinable) -> Table[Any]:
         """The rows whose key is in the other table, all of whose keys must be known to be in this one.
 
@@ -375,6 +400,10 @@ class TableRows(TableColumns):
     def with_id_from(self, *args: object, instance: ColumnReference | None = None) -> Table[Any]:
         """The rows under the keys that these values make, as `pointer_from`. They have to be different.
 
+        Args:
+            args: the values.
+            instance: rows of the same instance are kept together, see `groupby`.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
         ... name | age
@@ -410,6 +439,10 @@ class TableRows(TableColumns):
         """A row for every element of a tuple, list, array, JSON array or text; other columns are repeated.
 
         `origin_id` names a column for the key of the row the element comes from.
+
+        Args:
+            to_flatten: the column.
+            origin_id: a name.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(k=str, v=list[int]), [("a", [1, 2]), ("b", [])])
@@ -451,6 +484,12 @@ class TableRows(TableColumns):
         A pointer to no row is an error, or all None if `allow_misses`; a pointer that is None is allowed,
         and gives None, if `optional`.
 
+        Args:
+            expression: the pointers.
+            optional: whether a pointer may be None.
+            context: accepted; the table that has the pointers is found where the result is used.
+            allow_misses: whether a pointer may point to no row.
+
         >>> import pathway as pw
         >>> ages = pw.debug.table_from_markdown('''
         ... name | age
@@ -482,6 +521,13 @@ class TableRows(TableColumns):
         allow_misses: bool = False,
     ) -> Table[Any]:
         """The row of this table that has these values as its primary key (or group).
+
+        Args:
+            args: the values; none at all for the one row of a global `reduce`.
+            optional: whether a value may be None.
+            context: accepted; the table that has the values is found where the result is used.
+            instance: the instance that the key was made with.
+            allow_misses: whether there may be no such row.
 
         >>> import pathway as pw
         >>> sizes = pw.debug.table_from_markdown('''

@@ -6,12 +6,15 @@ use towpath_types::{Batch, Time};
 
 use crate::source::SourceQueue;
 
+/// The time in the statistics of a node that has ended.
+pub const END: Time = i64::MAX as Time;
+
 /// What one operator has done so far.
 #[derive(Debug, Default)]
 pub struct Counters {
     rows_in: AtomicU64,
     rows_out: AtomicU64,
-    /// The latest time it has completed.
+    /// All times up to this one are complete.
     time: AtomicU64,
 }
 
@@ -26,6 +29,10 @@ impl Counters {
 
     pub(crate) fn completed(&self, time: Time) {
         self.time.fetch_max(time, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ended(&self) {
+        self.completed(END);
     }
 }
 
@@ -66,7 +73,8 @@ pub struct Statistics {
     pub rejected: u64,
     /// Rows of a source that are in flight.
     pub backlog: u64,
-    /// The latest time completed, in unix milliseconds; 0 if none, or only static data.
+    /// All times up to this one are complete, in unix milliseconds; 0 if none, or only static data; [`END`] when
+    /// nothing more can come.
     pub time: Time,
 }
 

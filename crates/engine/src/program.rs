@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Value, hash_columns};
 
-use crate::error::EngineError;
+use crate::error::{EngineError, Origin};
 use crate::expression::{Expression, Rows};
 use crate::operator::Reporter;
 
@@ -49,6 +49,11 @@ pub struct RunningProgram {
 }
 
 impl RunningProgram {
+    /// Where the operator was declared that runs it.
+    pub fn origin(&self) -> Option<&Origin> {
+        self.reporter.origin.as_ref()
+    }
+
     /// Prepares a program.
     pub fn new(program: Program, reporter: Reporter) -> Self {
         let kept = program.steps.iter().map(|_| HashMap::default()).collect();

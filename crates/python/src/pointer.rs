@@ -4,7 +4,7 @@ use std::hash::{Hash, Hasher};
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyGenericAlias, PyType};
 use towpath_types::Key;
 
 /// The key of a row: 128 bits, written `^` and 26 characters.
@@ -47,9 +47,12 @@ impl PyPointer {
         (slf.get_type(), (slf.get().0.to_string(),))
     }
 
-    /// `Pointer[...]`, for annotations: the types of the primary key are not kept.
+    /// `Pointer[...]`, for annotations: the types of the primary key.
     #[classmethod]
-    fn __class_getitem__<'py>(class: &Bound<'py, PyType>, _arguments: &Bound<'py, PyAny>) -> Bound<'py, PyType> {
-        class.clone()
+    fn __class_getitem__<'py>(
+        class: &Bound<'py, PyType>,
+        arguments: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyGenericAlias>> {
+        PyGenericAlias::new(class.py(), class, arguments)
     }
 }

@@ -151,7 +151,7 @@ pub(crate) fn add_operator<'scope>(
             match driver.advance(frontier, &mut send) {
                 Ok(()) => driver.announce_ends(|input| frontiers[input].frontier().is_empty()),
                 Err(error) => {
-                    failures.fail(error);
+                    failures.fail(error.at(driver.program.origin()));
                     driver.pending.clear();
                 }
             }
@@ -190,9 +190,12 @@ impl Driver {
             self.counters.completed(time);
             self.pending.pop_first();
         }
-        if frontier.is_none() && !self.finished {
+        if let Some(frontier) = frontier {
+            self.counters.completed(frontier.saturating_sub(1));
+        } else if !self.finished {
             self.finished = true;
             self.task.finish()?;
+            self.counters.ended();
         }
         Ok(())
     }

@@ -174,6 +174,7 @@ impl Reader {
         let next = self.reading.clock.time().max(earliest).max(self.times.latest.get());
         self.has_rows = false;
         if next > open {
+            self.counters.completed(next - 1);
             capability.downgrade(&next);
             self.open.set(Some(next));
             self.times.opened(next);
@@ -235,7 +236,7 @@ impl Reader {
                     }
                 }
                 Message::Close(Ok(())) => {
-                    self.counters.completed(*capability.time());
+                    self.counters.ended();
                     self.end();
                 }
                 Message::Close(Err(error)) => return Err(error),
@@ -266,6 +267,7 @@ impl Reader {
             && matches!(self.reading.commits, Commits::Streaming(_))
             && latest > *capability.time()
         {
+            self.counters.completed(latest - 1);
             capability.downgrade(&latest);
             self.open.set(Some(latest));
         }

@@ -4,6 +4,7 @@ mod keyed;
 mod matching;
 mod side;
 
+pub mod assert_append_only;
 pub mod concat;
 pub mod flatten;
 pub mod join;
@@ -16,6 +17,7 @@ pub mod update_cells;
 pub mod update_rows;
 pub mod upsert;
 
+pub use assert_append_only::AssertAppendOnly;
 pub use concat::Concat;
 pub use flatten::Flatten;
 pub use join::{Join, JoinKind};

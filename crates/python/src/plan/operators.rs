@@ -4,8 +4,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use towpath_engine::operators::{
-    Aggregate, Concat, Flatten, Join, JoinId, JoinKind, KeyJoin, Lookup, Reduce, Reindex, SemiJoin, UpdateCells,
-    UpdateRows,
+    Aggregate, AssertAppendOnly, Concat, Flatten, Join, JoinId, JoinKind, KeyJoin, Lookup, Reduce, Reindex, SemiJoin,
+    UpdateCells, UpdateRows,
 };
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::{ColumnId, NodeId};
@@ -148,6 +148,10 @@ impl PyPlan {
             vec![input(left, &left_columns), input(right, &right_columns)],
             origin,
         )
+    }
+
+    fn assert_append_only(&self, node: usize, columns: Vec<usize>, origin: OriginArgument) -> PyResult<usize> {
+        self.operator(AssertAppendOnly, vec![input(node, &columns)], origin)
     }
 
     fn flatten(
