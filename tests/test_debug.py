@@ -5,6 +5,7 @@ from typing import Any
 import pandas as pd
 import pathway as pw
 import pytest
+from support import assert_table
 
 
 def printed(capsys: pytest.CaptureFixture[str], *tables: Any, stream: bool = False, **keywords: Any) -> str:
@@ -238,3 +239,28 @@ def test_streams() -> None:
     assert [(update.time, update.diff) for update in pw.testing.capture(text)] == [(2, 1), (4, -1)]
     with pytest.raises(ValueError, match="columns of the schema"):
         generator.table_from_list_of_batches([[{"a": 1.0}]], Typed)
+
+
+def test_none_alone_in_a_line_is_visible(capsys: pytest.CaptureFixture[str]) -> None:
+    table = pw.debug.table_from_markdown("a\nNone\n1")
+    pw.debug.compute_and_print(table, include_id=False)
+    assert capsys.readouterr().out == "a\nNone\n1\n"
+    pw.debug.compute_and_print(table.select(pw.this.a, b=pw.this.a), include_id=False)
+    assert capsys.readouterr().out == "a | b\n  |\n1 | 1\n"
+
+
+def test_missing_floats_are_nan_in_pandas() -> None:
+    table = pw.debug.table_from_markdown("a | b\n1.5 | 1\n | 2")
+    frame = pw.debug.table_to_pandas(table, include_id=False).sort_values("b")
+    assert str(frame["a"].dtype) == "float64"
+    assert frame["a"].isna().tolist() == [False, True]
+
+
+def test_slices_follow_pointers() -> None:
+    trees = pw.debug.table_from_markdown("name | height\noak | 30\nelm | 20").with_id_from(pw.this.name)
+    visits = pw.debug.table_from_markdown("tree\noak\nash")
+    heights = trees.slice.without("name").with_prefix("its_")
+    found = visits.select(visits.tree, *heights.ix(trees.pointer_from(visits.tree), allow_misses=True))
+    assert_table(found, "tree | its_height\noak | 30\nash |", tree=str, its_height=int | None)
+    by_name = visits.select(*heights.ix_ref(visits.tree, allow_misses=True))
+    assert_table(by_name, "its_height\n30\nNone", its_height=int | None)

@@ -65,7 +65,7 @@ def test_annotations(annotation: Any, text: str) -> None:
 def test_numpy_annotations() -> None:
     numpy = pytest.importorskip("numpy")
     schema = pw.schema_from_types(a=numpy.int64, b=numpy.float32, c=numpy.ndarray, d=numpy.ndarray[None, int])
-    assert str(schema).split("\n")[1].split(" | ")[1:] == ["INT", "FLOAT", "Array(ANY)", "Array(INT)"]
+    assert str(schema).split("\n")[1].split(" | ")[1:] == ["INT", "FLOAT", "Array", "Array(INT)"]
 
 
 @pytest.mark.parametrize("annotation", [set, object, complex, int | str, int | float, "set"])
@@ -187,6 +187,55 @@ def test_generated_class_is_the_schema() -> None:
     assert scope["Again"].default_values() == Person.default_values()
 
 
+def test_generated_classes_of_all_types_can_be_executed() -> None:
+    import collections.abc
+
+    import numpy as np
+
+    class Everything(pw.Schema):
+        json: pw.Json
+        utc: pw.DateTimeUtc
+        naive: pw.DateTimeNaive
+        duration: pw.Duration
+        numbers: list[int]
+        pair: tuple[int, str]
+        array: np.ndarray
+        ints: np.ndarray[None, int]
+        pointer: pw.Pointer
+        anything: Any
+        data: bytes
+        function: collections.abc.Callable
+        thing: pw.PyObjectWrapper
+        maybe: int | None
+        documented: str = pw.column_definition(example="e", description="d", source_component="key", append_only=True)
+
+    text = Everything.generate_class("Again", generate_imports=True)
+    names: dict[str, Any] = {}
+    exec(text, names)
+    assert names["Again"].columns() == Everything.columns()
+    assert names["Again"]["documented"].example == "e"
+
+
+def test_columns_as_plain_dicts() -> None:
+    plain = Person.columns_to_json_serializable_dict()
+    assert plain == Person.to_json_serializable_dict()["columns"]
+    assert plain["age"]["default_value"] is None
+    assert pw.schema_from_dict(plain) == Person
+
+
+def test_the_types_of_a_key_are_kept() -> None:
+    assert pw.Pointer[int, str].__args__ == (int, str)
+    schema = pw.schema_from_types(a=int).with_id_type(pw.Pointer[str], append_only=True)
+    assert str(schema).startswith("id           | a\nPointer(STR) | INT")
+    assert schema.universe_properties.append_only
+
+    class Pointing(pw.Schema, id_dtype=pw.Pointer[int]):
+        other: pw.Pointer[str]
+
+    assert str(Pointing) == "id           | other\nPointer(INT) | Pointer(STR)"
+    assert pw.Table.empty(a=int).update_id_type(pw.Pointer[int]).schema.id_type == pw.Pointer[int]
+
+
 def test_from_csv(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text("# a comment\nname;size;share\nx;1;0.5\ny;2;1\n")
@@ -219,3 +268,18 @@ def test_table_transformer() -> None:
     twice(pw.Table.empty(a=int))
     with pytest.raises(AssertionError, match="type of column a"):
         twice(pw.Table.empty(a=str))
+
+
+def test_a_table_transformer_names_the_argument() -> None:
+    class Named(pw.Schema):
+        name: str
+
+    @pw.table_transformer(locals={"Named": Named})
+    def same(first: pw.Table[Named], second: pw.Table[Named]) -> pw.Table[Named]:
+        return pw.Table.empty(name=int)
+
+    names = pw.Table.empty(name=str)
+    with pytest.raises(AssertionError, match=r"argument second of same\(\) has another schema: type of column name"):
+        same(names, pw.Table.empty(name=int))
+    with pytest.raises(AssertionError, match=r"the result of same\(\) has another schema"):
+        same(names, names)

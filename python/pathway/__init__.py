@@ -35,7 +35,7 @@ from pathway._join import JoinMode, JoinResult
 from pathway._joinable import Joinable, TableLike
 from pathway._json import Json
 from pathway._native import Pointer
-from pathway._schema import Schema, SchemaProperties, column_definition
+from pathway._schema import Schema
 from pathway._schema_builders import (
     assert_table_has_schema,
     schema_builder,
@@ -44,6 +44,7 @@ from pathway._schema_builders import (
     schema_from_types,
     table_transformer,
 )
+from pathway._schema_columns import SchemaProperties, column_definition
 from pathway._slice import TableSlice
 from pathway._table import Table
 from pathway._this import left, right, this

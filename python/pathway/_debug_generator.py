@@ -38,13 +38,26 @@ class StreamGenerator:
     """
 
     def persistence_config(self) -> Any:
-        """What the original wants for ``pw.run`` and ``compute_and_print``; accepted there, needed for nothing."""
+        """What the original wants for ``pw.run`` and ``compute_and_print``; accepted there, needed for nothing.
+
+        >>> import pathway as pw
+        >>> generator = pw.debug.StreamGenerator()
+        >>> table = generator.table_from_list_of_batches([[{"a": 1}]], pw.schema_from_types(a=int))
+        >>> pw.debug.compute_and_print(table, include_id=False, persistence_config=generator.persistence_config())
+        a
+        1
+        """
         return Replay()
 
     def table_from_list_of_batches(
         self, batches: Sequence[Sequence[Mapping[str, Any]]], schema: type[Schema]
     ) -> Table[Any]:
-        """A table to which each batch of rows (dicts) adds at a time of its own: 2, 4, and so on."""
+        """A table to which each batch of rows (dicts) adds at a time of its own: 2, 4, and so on.
+
+        Args:
+            batches: the batches.
+            schema: the columns.
+        """
         names = list(_static.column_dtypes(schema))
         rows: list[tuple[Any, ...]] = []
         times: list[int] = []
@@ -59,7 +72,22 @@ class StreamGenerator:
     def table_from_list_of_batches_by_workers(
         self, batches: Sequence[Mapping[int, Sequence[Mapping[str, Any]]]], schema: type[Schema]
     ) -> Table[Any]:
-        """The same, where a batch says which worker reads which rows. Results never depend on it."""
+        """The same, where a batch says which worker reads which rows. Results never depend on it.
+
+        Args:
+            batches: for each batch the rows by the number of the worker.
+            schema: the columns.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.StreamGenerator().table_from_list_of_batches_by_workers(
+        ...     [{0: [{"a": 1}], 1: [{"a": 2}]}, {0: [{"a": 3}]}], pw.schema_from_types(a=int)
+        ... )
+        >>> pw.debug.compute_and_print_update_stream(table, include_id=False)
+        a | __time__ | __diff__
+        1 | 2        | 1
+        2 | 2        | 1
+        3 | 4        | 1
+        """
         return self.table_from_list_of_batches(
             [[row for rows in batch.values() for row in rows] for batch in batches], schema
         )
@@ -71,7 +99,23 @@ class StreamGenerator:
         unsafe_trusted_ids: bool = False,
         schema: type[Schema] | None = None,
     ) -> Table[Any]:
-        """A stream from a DataFrame with the columns ``_time``, ``_diff`` and ``_worker``, each of them optional."""
+        """A stream from a DataFrame with the columns ``_time``, ``_diff`` and ``_worker``, each of them optional.
+
+        Args:
+            df: the data.
+            id_from: columns that give the rows their keys.
+            unsafe_trusted_ids: the index holds the keys themselves, as numbers.
+            schema: the types; otherwise those of the values.
+
+        >>> import pandas as pd
+        >>> import pathway as pw
+        >>> frame = pd.DataFrame({"a": [1, 2], "_time": [2, 4]})
+        >>> table = pw.debug.StreamGenerator().table_from_pandas(frame)
+        >>> pw.debug.compute_and_print_update_stream(table, include_id=False)
+        a | __time__ | __diff__
+        1 | 2        | 1
+        2 | 4        | 1
+        """
         renamed = df.rename(columns=_STREAM_COLUMNS)
         if TIME not in renamed.columns:
             renamed[TIME] = 2
@@ -84,7 +128,25 @@ class StreamGenerator:
         unsafe_trusted_ids: bool = False,
         schema: type[Schema] | None = None,
     ) -> Table[Any]:
-        """A stream from text with the columns ``_time``, ``_diff`` and ``_worker``, each of them optional."""
+        """A stream from text with the columns ``_time``, ``_diff`` and ``_worker``, each of them optional.
+
+        Args:
+            table: the text.
+            id_from: columns that give the rows their keys.
+            unsafe_trusted_ids: ids are the keys themselves, as numbers.
+            schema: the types; otherwise found out as by `pw.debug.table_from_markdown`.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.StreamGenerator().table_from_markdown('''
+        ... a | _time
+        ... 1 | 2
+        ... 2 | 4
+        ... ''')
+        >>> pw.debug.compute_and_print_update_stream(table, include_id=False)
+        a | __time__ | __diff__
+        1 | 2        | 1
+        2 | 4        | 1
+        """
         header, newline, rows = table.strip("\n").partition("\n")
         words = [_STREAM_COLUMNS.get(word, word) for word in header.replace("|", " | ").split()]
         if header.lstrip().startswith("|") or header.startswith(" "):

@@ -147,8 +147,12 @@ def table_from_pandas(
     Ob    | 3650
     Po    | 652
     """
+    import pandas as pd
+
     from pathway import _frames
 
+    if not isinstance(df, pd.DataFrame):
+        raise TypeError(f"parameter df has to be a pandas DataFrame, found {df!r}")
     columns = {str(name): _frames.values(series) for name, series in df.items()}
     specials = {name: [int(value) for value in columns.pop(name)] for name in SPECIAL if name in columns}
     if schema is None:

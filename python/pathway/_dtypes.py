@@ -129,8 +129,7 @@ def to_dtype(annotation: Annotation, names: Mapping[str, Any] | None = None) -> 
     if isinstance(annotation, DType):
         return annotation
     if isinstance(annotation, str):
-        annotation = _evaluate(annotation, names)
-        return to_dtype(annotation, names)
+        return to_dtype(evaluate(annotation, names), names)
     try:
         plain = _PLAIN.get(annotation)
     except TypeError:
@@ -151,13 +150,16 @@ def to_dtype(annotation: Annotation, names: Mapping[str, Any] | None = None) -> 
     return dtype
 
 
-def _evaluate(text: str, names: Mapping[str, Any] | None) -> Any:
+def evaluate(annotation: Annotation, names: Mapping[str, Any] | None) -> Annotation:
+    """The annotation itself, if it was written as a text."""
+    if not isinstance(annotation, str):
+        return annotation
     import builtins
 
     import pathway
 
     scope = {**vars(builtins), "pw": pathway, "pathway": pathway, **(names or {})}
-    return eval(text, scope)
+    return eval(annotation, scope)
 
 
 def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], names: Mapping[str, Any] | None) -> DType | None:
@@ -272,6 +274,8 @@ def name(dtype: DType) -> str:
     plain = _NAMES.get(kind)
     if plain is not None:
         return plain
+    if kind == "array" and dtype.arguments == [DType.ANY]:
+        return "Array"
     inner = ", ".join(name(argument) for argument in dtype.arguments)
     return f"{kind.capitalize()}({inner})"
 

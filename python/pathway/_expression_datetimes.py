@@ -121,7 +121,7 @@ class DateTimeNamespace(Namespace):
         return self._call("month")
 
     def year(self) -> ColumnExpression:
-        """The year.
+        """The year of the date.
 
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-05 14:07:09.123456789")
@@ -191,6 +191,10 @@ class DateTimeNamespace(Namespace):
     def strptime(self, fmt: object, contains_timezone: bool | None = None) -> ColumnExpression:
         """The date and time that a text holds; with a zone (`%z`) in the format, in UTC.
 
+        Args:
+            fmt: the format, with `%Y` and the like.
+            contains_timezone: whether the result has a time zone; by default, if the format has `%z`.
+
         >>> import pathway as pw
         >>> v = "01.05.2024 12:30"
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [(v,)])
@@ -247,6 +251,10 @@ class DateTimeNamespace(Namespace):
     def add_duration_in_timezone(self, duration: object, timezone: object) -> ColumnExpression:
         """What clocks in the time zone show so much later.
 
+        Args:
+            duration: the duration.
+            timezone: the name of a time zone, as in `Europe/Warsaw`.
+
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-31 01:30:00")
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=pw.DateTimeNaive), [(v,)])
@@ -260,6 +268,10 @@ class DateTimeNamespace(Namespace):
     def subtract_duration_in_timezone(self, duration: object, timezone: object) -> ColumnExpression:
         """What clocks in the time zone showed so much earlier.
 
+        Args:
+            duration: the duration.
+            timezone: the name of a time zone, as in `Europe/Warsaw`.
+
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-31 04:30:00")
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=pw.DateTimeNaive), [(v,)])
@@ -272,6 +284,10 @@ class DateTimeNamespace(Namespace):
 
     def subtract_date_time_in_timezone(self, date_time: object, timezone: object) -> ColumnExpression:
         """How much time passed in the time zone since another date and time.
+
+        Args:
+            date_time: what is subtracted, a local time too.
+            timezone: the name of a time zone, as in `Europe/Warsaw`.
 
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-31 04:30:00")

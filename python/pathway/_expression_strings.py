@@ -96,6 +96,11 @@ class StringNamespace(Namespace):
     def count(self, sub: object, start: object = None, end: object = None) -> ColumnExpression:
         """How often a text occurs, without overlaps.
 
+        Args:
+            sub: the text to look for.
+            start: where to begin; the start of the text by default.
+            end: where to stop; the end of the text by default.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [('abab',)])
         >>> pw.debug.compute_and_print(table.select(x=table.v.str.count("ab")), include_id=False)
@@ -107,6 +112,11 @@ class StringNamespace(Namespace):
     def find(self, sub: object, start: object = None, end: object = None) -> ColumnExpression:
         """Where a text occurs first, or -1.
 
+        Args:
+            sub: the text to look for.
+            start: where to begin; the start of the text by default.
+            end: where to stop; the end of the text by default.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [('abab',)])
         >>> pw.debug.compute_and_print(table.select(x=table.v.str.find("b")), include_id=False)
@@ -117,6 +127,11 @@ class StringNamespace(Namespace):
 
     def rfind(self, sub: object, start: object = None, end: object = None) -> ColumnExpression:
         """Where a text occurs last, or -1.
+
+        Args:
+            sub: the text to look for.
+            start: where to begin; the start of the text by default.
+            end: where to stop; the end of the text by default.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [('abab',)])
@@ -173,6 +188,11 @@ class StringNamespace(Namespace):
     def replace(self, old_value: object, new_value: object, count: object = -1, /) -> ColumnExpression:
         """The text with one part replaced by another, `count` times or (-1) always.
 
+        Args:
+            old_value: the text to look for.
+            new_value: the text to put there.
+            count: how often at most; everywhere by default.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [('abab',)])
         >>> pw.debug.compute_and_print(table.select(x=table.v.str.replace("a", "x", 1)), include_id=False)
@@ -183,6 +203,10 @@ class StringNamespace(Namespace):
 
     def slice(self, start: object, end: object, /) -> ColumnExpression:
         """The part from one position up to another; negative ones count from the end.
+
+        Args:
+            start: the position of the first character.
+            end: the position after the last one.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [('abcd',)])
@@ -221,6 +245,11 @@ class StringNamespace(Namespace):
         optional: bool = False,
     ) -> ColumnExpression:
         """The truth value that the text holds, whatever its case; a failure, or None if `optional`, if it holds none.
+
+        Args:
+            true_values: the texts that mean True.
+            false_values: the texts that mean False.
+            optional: whether any other text gives None; otherwise it is an error.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [('Yes',)])

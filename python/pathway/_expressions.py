@@ -227,6 +227,10 @@ class ColumnExpression:
     def get(self, index: object, default: object = None) -> ColumnExpression:
         """The element of a tuple, list or JSON document, or the default if there is none.
 
+        Args:
+            index: the position in a tuple or list, or the name in a JSON object.
+            default: what is given where there is none.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=list[int]), [([1, 2],), ([],)])
         >>> pw.debug.compute_and_print(table.select(x=table.v.get(0, -1)), include_id=False)
@@ -278,6 +282,10 @@ class ColumnExpression:
     def as_int(self, default: object = None, unwrap: bool = False) -> ColumnExpression:
         """The integer in a JSON document: `default` (or None) for null, an error for anything else.
 
+        Args:
+            default: the value where there is none.
+            unwrap: whether a value is always there; the type is not optional then.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(j=pw.Json), [({"n": 7},)])
         >>> pw.debug.compute_and_print(table.select(n=table.j["n"].as_int()), include_id=False)
@@ -288,6 +296,10 @@ class ColumnExpression:
 
     def as_float(self, default: object = None, unwrap: bool = False) -> ColumnExpression:
         """The number in a JSON document as a float; see `as_int`.
+
+        Args:
+            default: the value where there is none.
+            unwrap: whether a value is always there; the type is not optional then.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(j=pw.Json), [({"n": 7},)])
@@ -300,6 +312,10 @@ class ColumnExpression:
     def as_str(self, default: object = None, unwrap: bool = False) -> ColumnExpression:
         """The text in a JSON document; see `as_int`.
 
+        Args:
+            default: the value where there is none.
+            unwrap: whether a value is always there; the type is not optional then.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(j=pw.Json), [({"n": "x"},)])
         >>> pw.debug.compute_and_print(table.select(n=table.j["n"].as_str()), include_id=False)
@@ -311,6 +327,10 @@ class ColumnExpression:
     def as_bool(self, default: object = None, unwrap: bool = False) -> ColumnExpression:
         """The truth value in a JSON document; see `as_int`.
 
+        Args:
+            default: the value where there is none.
+            unwrap: whether a value is always there; the type is not optional then.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(j=pw.Json), [({"n": True},)])
         >>> pw.debug.compute_and_print(table.select(n=table.j["n"].as_bool()), include_id=False)
@@ -321,21 +341,39 @@ class ColumnExpression:
 
     @property
     def str(self) -> StringNamespace:
-        """Methods of texts."""
+        """Methods of texts.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(text=str, number=int, when=pw.DateTimeUtc)
+        >>> table.select(x=table.text.str.len()).typehints()["x"]
+        <class 'int'>
+        """
         from pathway._expression_strings import StringNamespace
 
         return StringNamespace(self)
 
     @property
     def num(self) -> NumberNamespace:
-        """Methods of numbers."""
+        """Methods of numbers.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(text=str, number=int, when=pw.DateTimeUtc)
+        >>> table.select(x=table.number.num.abs()).typehints()["x"]
+        <class 'int'>
+        """
         from pathway._expression_numbers import NumberNamespace
 
         return NumberNamespace(self)
 
     @property
     def dt(self) -> DateTimeNamespace:
-        """Methods of dates, times and durations."""
+        """Methods of dates, times and durations.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(text=str, number=int, when=pw.DateTimeUtc)
+        >>> table.select(x=table.when.dt.year()).typehints()["x"]
+        <class 'int'>
+        """
         from pathway._expression_datetimes import DateTimeNamespace
 
         return DateTimeNamespace(self)
@@ -360,12 +398,24 @@ class ColumnReference(ColumnExpression):
 
     @property
     def name(self) -> str:
-        """The name of the column."""
+        """The name of the column.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(text=str, number=int, when=pw.DateTimeUtc)
+        >>> table.text.name
+        'text'
+        """
         return self._name
 
     @property
     def table(self) -> TableLike:
-        """The table of the column."""
+        """The table of the column.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(text=str, number=int, when=pw.DateTimeUtc)
+        >>> table.text.table is table
+        True
+        """
         return self._table
 
     def _reference_text(self, names: dict[int, str]) -> str:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from pathway import _dtypes, _native
 from pathway._expressions import Call, ColumnExpression, ColumnReference, Special, UserCall, tuple_of, wrap
 from pathway._origin import user_frame
 
 if TYPE_CHECKING:
-    from pathway._grouped import GroupedTable
-    from pathway._join import JoinResult
+    from pathway._grouped import Groupable, GroupedTable
+    from pathway._join import AnyJoinOptions, JoinMethods, JoinOptions, JoinResult
     from pathway._joinable import Joinable
 
 
 def if_else(if_clause: object, then_clause: object, else_clause: object) -> ColumnExpression:
     """`then_clause` where the condition is True, elsewhere `else_clause`; the other one is not computed.
+
+    Args:
+        if_clause: a condition, a bool that is never None.
+        then_clause: the value where it is True.
+        else_clause: the value where it is False.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -39,6 +44,9 @@ def if_else(if_clause: object, then_clause: object, else_clause: object) -> Colu
 def coalesce(*args: object) -> ColumnExpression:
     """The first of the values that is not None.
 
+    Args:
+        args: the values, from the first to be taken to the last.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... a    | b
@@ -57,6 +65,10 @@ def coalesce(*args: object) -> ColumnExpression:
 
 def require(val: object, *deps: object) -> ColumnExpression:
     """The value if none of the others is None, otherwise None.
+
+    Args:
+        val: the value.
+        deps: what must not be None.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -79,6 +91,9 @@ def require(val: object, *deps: object) -> ColumnExpression:
 def unwrap(col: object) -> ColumnExpression:
     """The value, which you know is never None: its type loses the None. A None is an error.
 
+    Args:
+        col: the value.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_rows(pw.schema_from_types(a=int | None), [(1,)])
     >>> pw.debug.compute_and_print(table.select(x=pw.unwrap(pw.this.a) + 1), include_id=False)
@@ -90,6 +105,10 @@ def unwrap(col: object) -> ColumnExpression:
 
 def fill_error(col: object, replacement: object) -> ColumnExpression:
     """The value, or the replacement where computing it failed.
+
+    Args:
+        col: what may fail.
+        replacement: the value where it has failed.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -113,6 +132,9 @@ def fill_error(col: object, replacement: object) -> ColumnExpression:
 def make_tuple(*args: object) -> ColumnExpression:
     """A tuple of the values.
 
+    Args:
+        args: the values, in order.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... a | b
@@ -132,6 +154,10 @@ def cast(target_type: Any, col: object) -> ColumnExpression:
     """The value converted to int, float, bool or str.
 
     A text that is no number is an error in its row; a float loses its fraction on the way to int.
+
+    Args:
+        target_type: the type, as an annotation: `int`, `float | None`.
+        col: the value.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -165,6 +191,10 @@ def cast(target_type: Any, col: object) -> ColumnExpression:
 def declare_type(target_type: Any, col: object) -> ColumnExpression:
     """The same value under a narrower or wider type, which you vouch for; nothing is converted.
 
+    Args:
+        target_type: the type, as an annotation: `int`, `float | None`.
+        col: the value.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_rows(pw.schema_from_types(a=int | None), [(1,)])
     >>> pw.debug.compute_and_print(table.select(x=pw.declare_type(int, pw.this.a) + 1), include_id=False)
@@ -185,6 +215,11 @@ def declare_type(target_type: Any, col: object) -> ColumnExpression:
 def apply(fun: Callable[..., Any], *args: object, **kwargs: object) -> ColumnExpression:
     """The result of a Python function for the values of every row; its type is what the function is annotated with.
 
+    Args:
+        fun: the function, called once for every row.
+        args: its arguments: columns, expressions, constants.
+        kwargs: its arguments by name.
+
     >>> import pathway as pw
     >>> def shout(text: str) -> str:
     ...     return text.upper() + "!"
@@ -203,6 +238,12 @@ def apply(fun: Callable[..., Any], *args: object, **kwargs: object) -> ColumnExp
 
 def apply_with_type(fun: Callable[..., Any], ret_type: Any, *args: object, **kwargs: object) -> ColumnExpression:
     """The result of a Python function for the values of every row, of the given type.
+
+    Args:
+        fun: the function, called once for every row.
+        ret_type: the type of the result, as an annotation.
+        args: the arguments of the function: columns, expressions, constants.
+        kwargs: its arguments by name.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -244,67 +285,104 @@ def to_dtype(annotation: Any) -> _native.DType:
 # Methods of tables as functions.
 
 
-def groupby(grouped: Any, *args: ColumnReference, id: ColumnReference | None = None, **kwargs: Any) -> GroupedTable:
+def groupby(
+    grouped: Groupable,
+    *args: ColumnReference,
+    id: ColumnReference | None = None,
+    sort_by: ColumnReference | None = None,
+    instance: ColumnReference | None = None,
+) -> GroupedTable:
     """`grouped.groupby(...)` as a function.
+
+    Args:
+        grouped: the table or the result of a join.
+        args: the columns to group by.
+        id: a column of pointers that are the keys of the groups.
+        sort_by: what orders the rows of a group.
+        instance: a column that groups as well, see `Table.groupby`.
 
     >>> import pathway as pw
     >>> table = pw.Table.empty(a=int)
     >>> result = pw.groupby(table, table.a).reduce(table.a)
     """
-    result: GroupedTable = grouped.groupby(*args, id=id, **kwargs)
-    return result
+    return grouped.groupby(*args, id=id, sort_by=sort_by, instance=instance)
 
 
-def join(left: Any, right: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+def join(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[AnyJoinOptions]) -> JoinResult:
     """`left.join(right, ...)` as a function.
+
+    Args:
+        left: a table or the result of a join.
+        right: the other one.
+        on: conditions `left.x == right.y`.
+        kwargs: the options of `Table.join`.
 
     >>> import pathway as pw
     >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
     >>> result = pw.join(one, two, one.a == two.b).select(one.a)
     """
-    result: JoinResult = left.join(right, *on, **kwargs)
-    return result
+    return left.join(right, *on, **kwargs)
 
 
-def join_inner(left: Any, right: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+def join_inner(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_inner(right, ...)` as a function.
+
+    Args:
+        left: a table or the result of a join.
+        right: the other one.
+        on: conditions `left.x == right.y`.
+        kwargs: the options of `Table.join`.
 
     >>> import pathway as pw
     >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
     >>> result = pw.join_inner(one, two, one.a == two.b).select(one.a)
     """
-    result: JoinResult = left.join_inner(right, *on, **kwargs)
-    return result
+    return left.join_inner(right, *on, **kwargs)
 
 
-def join_left(left: Any, right: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+def join_left(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_left(right, ...)` as a function.
+
+    Args:
+        left: a table or the result of a join.
+        right: the other one.
+        on: conditions `left.x == right.y`.
+        kwargs: the options of `Table.join`.
 
     >>> import pathway as pw
     >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
     >>> result = pw.join_left(one, two, one.a == two.b).select(one.a)
     """
-    result: JoinResult = left.join_left(right, *on, **kwargs)
-    return result
+    return left.join_left(right, *on, **kwargs)
 
 
-def join_right(left: Any, right: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+def join_right(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_right(right, ...)` as a function.
+
+    Args:
+        left: a table or the result of a join.
+        right: the other one.
+        on: conditions `left.x == right.y`.
+        kwargs: the options of `Table.join`.
 
     >>> import pathway as pw
     >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
     >>> result = pw.join_right(one, two, one.a == two.b).select(two.b)
     """
-    result: JoinResult = left.join_right(right, *on, **kwargs)
-    return result
+    return left.join_right(right, *on, **kwargs)
 
 
-def join_outer(left: Any, right: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+def join_outer(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_outer(right, ...)` as a function.
+
+    Args:
+        left: a table or the result of a join.
+        right: the other one.
+        on: conditions `left.x == right.y`.
+        kwargs: the options of `Table.join`.
 
     >>> import pathway as pw
     >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
     >>> result = pw.join_outer(one, two, one.a == two.b).select(two.b)
     """
-    result: JoinResult = left.join_outer(right, *on, **kwargs)
-    return result
+    return left.join_outer(right, *on, **kwargs)

@@ -43,6 +43,12 @@ class Groupable(Joinable):
         The key of a group is `pointer_from` of the values, or what the column `id` (of pointers) holds.
         `sort_by` orders the rows for the reducers that depend on order; rows of one `instance` are kept together.
 
+        Args:
+            args: the columns to group by.
+            id: a column of pointers that are the keys of the groups.
+            sort_by: what orders the rows of a group, for the reducers that look at the order.
+            instance: a column that groups as well; groups of one instance are kept together.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
         ... genus | size
@@ -75,6 +81,10 @@ class Groupable(Joinable):
     def reduce(self, *args: Any, **kwargs: Any) -> Table[Any]:
         """One row for all rows together; none while there are none.
 
+        Args:
+            args: expressions that have a name already.
+            kwargs: expressions of reducers.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
         ... size
@@ -89,7 +99,19 @@ class Groupable(Joinable):
 
 
 class GroupedTable(TableLike):
-    """Groups of rows, to be reduced to a row each."""
+    """Groups of rows, to be reduced to a row each.
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... genus | height
+    ... Pinus | 30
+    ... Pinus | 42
+    ... ''')
+    >>> grouped = table.groupby(table.genus)
+    >>> pw.debug.compute_and_print(grouped.reduce(table.genus, n=pw.reducers.count()), include_id=False)
+    genus | n
+    Pinus | 2
+    """
 
     def __init__(
         self,
@@ -143,12 +165,22 @@ class GroupedTable(TableLike):
         return iter(self._all_grouping())
 
     def keys(self) -> list[str]:
-        """The names of the columns the rows are grouped by."""
+        """The names of the columns the rows are grouped by.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.groupby(table.a).keys()
+        ['a']
+        """
         return [reference.name for reference in self._all_grouping()]
 
     @declares
     def reduce(self, *args: Any, **kwargs: Any) -> Table[Any]:
         """One row for each group: columns it was grouped by, reducers, and expressions of these.
+
+        Args:
+            args: columns that were grouped by, which keep their names.
+            kwargs: expressions of these columns and of reducers.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''

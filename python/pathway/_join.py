@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import enum
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict, Unpack
 
 from pathway import _dtypes, _native
 from pathway._binding import Binder, define
@@ -27,7 +27,14 @@ if TYPE_CHECKING:
 
 
 class JoinMode(enum.Enum):
-    """Which rows without a partner a join keeps."""
+    """Which rows without a partner a join keeps.
+
+    >>> import pathway as pw
+    >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
+    >>> result = one.join(two, one.a == two.b, how=pw.JoinMode.LEFT).select(one.a, two.b)
+    >>> result.typehints()["b"]
+    int | None
+    """
 
     INNER = 0
     """None."""
@@ -37,6 +44,22 @@ class JoinMode(enum.Enum):
     """Those of the right table."""
     OUTER = 3
     """Those of both tables."""
+
+
+class JoinOptions(TypedDict, total=False):
+    """What the joins of a fixed kind take beside their tables and conditions, see `JoinMethods.join`."""
+
+    id: ColumnReference | None
+    left_instance: ColumnReference | None
+    right_instance: ColumnReference | None
+    left_exactly_once: bool
+    right_exactly_once: bool
+
+
+class AnyJoinOptions(JoinOptions, total=False):
+    """The same with the kind of the join."""
+
+    how: JoinMode
 
 
 class JoinMethods(Joinable):
@@ -62,6 +85,16 @@ class JoinMethods(Joinable):
         `left_exactly_once` and `right_exactly_once` promise that a row finds one partner only; they change no
         result.
 
+        Args:
+            other: the other table, or the result of a join.
+            on: the conditions.
+            id: `left.id` or `right.id`, if pairs are to have the key of that side, whose rows have one partner at most.
+            how: which rows without a partner are kept, see `pw.JoinMode`.
+            left_instance: a column that has to be equal to `right_instance`, too.
+            right_instance: see `left_instance`.
+            left_exactly_once: promises that each row of this table finds one partner only.
+            right_exactly_once: promises that each row of the other table finds one partner only.
+
         >>> import pathway as pw
         >>> pets = pw.debug.table_from_markdown('''
         ... pet | owner
@@ -86,8 +119,13 @@ class JoinMethods(Joinable):
         return JoinResult._join(self, other, conditions, how, id)
 
     @declares
-    def join_inner(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+    def join_inner(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
         """`join` that keeps only pairs.
+
+        Args:
+            other: the other table, or the result of a join.
+            on: conditions `left.x == right.y`.
+            kwargs: the options of `join`, without `how`.
 
         >>> import pathway as pw
         >>> table = pw.Table.empty(a=int)
@@ -96,8 +134,13 @@ class JoinMethods(Joinable):
         return self.join(other, *on, how=JoinMode.INNER, **kwargs)
 
     @declares
-    def join_left(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+    def join_left(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
         """`join` that also keeps rows of this table without a partner; the columns of the other are None then.
+
+        Args:
+            other: the other table, or the result of a join.
+            on: conditions `left.x == right.y`.
+            kwargs: the options of `join`, without `how`.
 
         >>> import pathway as pw
         >>> pets = pw.debug.table_from_markdown('''
@@ -118,8 +161,13 @@ class JoinMethods(Joinable):
         return self.join(other, *on, how=JoinMode.LEFT, **kwargs)
 
     @declares
-    def join_right(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+    def join_right(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
         """`join` that also keeps rows of the other table without a partner.
+
+        Args:
+            other: the other table, or the result of a join.
+            on: conditions `left.x == right.y`.
+            kwargs: the options of `join`, without `how`.
 
         >>> import pathway as pw
         >>> table = pw.Table.empty(a=int)
@@ -128,8 +176,13 @@ class JoinMethods(Joinable):
         return self.join(other, *on, how=JoinMode.RIGHT, **kwargs)
 
     @declares
-    def join_outer(self, other: Joinable, *on: ColumnExpression, **kwargs: Any) -> JoinResult:
+    def join_outer(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
         """`join` that also keeps rows of both tables without a partner.
+
+        Args:
+            other: the other table, or the result of a join.
+            on: conditions `left.x == right.y`.
+            kwargs: the options of `join`, without `how`.
 
         >>> import pathway as pw
         >>> table = pw.Table.empty(a=int)
@@ -363,6 +416,10 @@ class JoinResult(Groupable, JoinMethods):
     @declares
     def select(self, *args: Any, **kwargs: Any) -> Table[Any]:
         """A table of the pairs with these columns; see `Table.select`.
+
+        Args:
+            args: columns, which keep their names.
+            kwargs: expressions.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''

@@ -23,7 +23,12 @@ if TYPE_CHECKING:
 
 
 class TableLike:
-    """Anything with named columns."""
+    """Anything with named columns.
+
+    >>> import pathway as pw
+    >>> isinstance(pw.this, pw.TableLike)
+    True
+    """
 
     def _reference_text(self, names: dict[int, str]) -> str:
         """How the table is called in a text; `names` numbers the tables met so far."""
@@ -70,7 +75,12 @@ class ColumnNamespace:
 
 
 class Joinable(TableLike):
-    """Something with rows and columns: a table, or the result of a join."""
+    """Something with rows and columns: a table, or the result of a join.
+
+    >>> import pathway as pw
+    >>> isinstance(pw.Table.empty(a=int), pw.Joinable)
+    True
+    """
 
     _graph: Graph
     _node: _native.Node

@@ -8,7 +8,6 @@ run is let go.
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
@@ -27,7 +26,6 @@ _METRICS: tuple[tuple[str, str, str, Callable[[Statistics], int]], ...] = (
     ("pathway_rows_out", "counter", "Row updates that went out.", lambda entry: entry.rows_out),
     ("pathway_rows_rejected", "counter", "Rows that were rejected.", lambda entry: entry.rejected),
     ("pathway_rows_waiting", "gauge", "Rows that wait.", lambda entry: entry.backlog),
-    ("pathway_latency_ms", "gauge", "Age of the newest finished time in milliseconds.", lambda entry: latency(entry)),
 )
 
 
@@ -105,29 +103,24 @@ def text(statistics: Sequence[Statistics]) -> str:
 
 
 def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
+    lags = [
+        -1 if entry.time >= _monitoring.END_OF_TIME else round(1000 * (lag or 0.0))
+        for entry, lag in zip(statistics, _monitoring.lags(statistics), strict=True)
+    ]
     for name, role in (("input", "source"), ("output", "sink")):
         yield f"# HELP {name}_latency_ms A latency of {name} in milliseconds (-1 when finished)."
         yield f"# TYPE {name}_latency_ms gauge"
-        yield f"{name}_latency_ms {_worst([latency(entry) for entry in statistics if entry.role == role])}"
-    for name, kind, meaning, value in _METRICS:
+        own = (lag for entry, lag in zip(statistics, lags, strict=True) if entry.role == role)
+        yield f"{name}_latency_ms {max(own, default=-1)}"
+    metrics = [(name, kind, meaning, [value(entry) for entry in statistics]) for name, kind, meaning, value in _METRICS]
+    metrics.append(("pathway_latency_ms", "gauge", "How far behind it is in milliseconds (-1 when finished).", lags))
+    for name, kind, meaning, values in metrics:
         yield f"# HELP {name} {meaning}"
         yield f"# TYPE {name} {kind}"
-        for number, entry in enumerate(statistics):
+        for number, (entry, value) in enumerate(zip(statistics, values, strict=True)):
             labels = f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}"'
-            yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {value(entry)}"
+            yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {value}"
     yield "# EOF"
-
-
-def latency(entry: Statistics) -> int:
-    """How long ago the newest time that is finished was, in milliseconds; -1 when all are finished."""
-    if entry.time >= _monitoring.END_OF_TIME:
-        return -1
-    return 0 if entry.time == 0 else max(0, time.time_ns() // 1_000_000 - entry.time)
-
-
-def _worst(latencies: Sequence[int]) -> int:
-    """The longest; -1 when there is none or all have finished."""
-    return max(latencies, default=-1)
 
 
 def _escaped(label: str) -> str:

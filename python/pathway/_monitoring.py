@@ -27,6 +27,9 @@ _PANEL_SECONDS = 0.25
 # The engine's time once there is nothing more to come.
 END_OF_TIME = 2**63 - 1
 
+# Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970.
+_FIRST_TIME_OF_DAY = 10**12
+
 
 class MonitoringLevel(enum.Enum):
     """What a run shows of its progress.
@@ -188,17 +191,34 @@ class Rates:
         now = self._clock()
         seconds = now - self._looked
         self._looked = now
-        return [self._line(position, entry, seconds) for position, entry in enumerate(statistics)]
+        return [
+            self._line(position, entry, seconds, lag)
+            for position, (entry, lag) in enumerate(zip(statistics, lags(statistics), strict=True))
+        ]
 
-    def _line(self, position: int, entry: Statistics, seconds: float) -> Line:
+    def _line(self, position: int, entry: Statistics, seconds: float, lag: float | None) -> Line:
         rows = entry.rows_in if entry.role == "sink" else entry.rows_out
         before = self._rows.get((position, entry.name), 0)
         self._rows[position, entry.name] = rows
-        # Time 0 is that of static tables: nothing has come yet that could be late.
-        late = None if not 0 < entry.time < END_OF_TIME else max(0.0, time.time() - entry.time / 1000)
-        return Line(
-            entry.name, entry.role, rows, (rows - before) / seconds if seconds > 0 else 0.0, entry.backlog, late
-        )
+        rate = (rows - before) / seconds if seconds > 0 else 0.0
+        return Line(entry.name, entry.role, rows, rate, entry.backlog, lag)
+
+
+def lags(statistics: Sequence[Statistics]) -> list[float | None]:
+    """How many seconds each is behind: the age of what it has done, while there is more to do.
+
+    0 for what is idle, None for what has ended and for what has no times of the day, such as static tables.
+    """
+    now = time.time()
+    read = max((entry.time for entry in statistics if entry.role == "source"), default=END_OF_TIME)
+    return [_lag(entry, read, now) for entry in statistics]
+
+
+def _lag(entry: Statistics, read: int, now: float) -> float | None:
+    if not _FIRST_TIME_OF_DAY <= entry.time < END_OF_TIME:
+        return None
+    is_behind = entry.backlog > 0 if entry.role == "source" else entry.time < read
+    return max(0.0, now - entry.time / 1000) if is_behind else 0.0
 
 
 def choose(level: MonitoringLevel) -> Monitor:

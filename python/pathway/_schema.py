@@ -3,159 +3,26 @@
 A schema is a class; its metaclass turns annotations and `column_definition`s into `ColumnSchema`s once,
 when the class is made, and answers all questions from these. Functions that make schemas without the
 class syntax are in `_schema_builders`.
+
+What is known of a column: `_schema_columns`. How the body of a class is read: `_schema_class`. Text: `_schema_text`.
+Comparing schemas: `_schema_matching`.
 """
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import GenericAlias, MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any
 
-from pathway import _dtypes
+from pathway import _dtypes, _schema_matching, _schema_text
 from pathway._native import DType, Field, Pointer
-from pathway._origin import noting, user_frame, user_place
+from pathway._origin import noting, user_place
+from pathway._schema_class import columns_of_class, user_names
+from pathway._schema_columns import ColumnDefinition, ColumnProperties, ColumnSchema, ShownType, pointer_text
 
 if TYPE_CHECKING:
     from pathway._expressions import ColumnReference
-
-
-class _Undefined:
-    """No default value, which is not the same as the default None."""
-
-    def __repr__(self) -> str:
-        return "undefined"
-
-
-undefined = _Undefined()
-
-
-@dataclass(frozen=True)
-class ColumnDefinition:
-    """What `column_definition` says of a column."""
-
-    primary_key: bool = False
-    default_value: Any = undefined
-    dtype: Any = None
-    name: str | None = None
-    append_only: bool | None = None
-    description: str | None = None
-    example: Any = None
-    source_component: Literal["payload", "key"] = "payload"
-
-
-@dataclass(frozen=True)
-class ColumnProperties:
-    """The type of a column and whether its values are never changed."""
-
-    dtype: _Shown
-    append_only: bool = False
-
-
-@dataclass(frozen=True)
-class SchemaProperties:
-    """What holds for all columns of a schema."""
-
-    append_only: bool | None = None
-
-
-class _Shown:
-    """A type that prints by its name in schemas; `dtype` is the engine's."""
-
-    def __init__(self, dtype: DType, text: str | None = None) -> None:
-        self.dtype = dtype
-        self._text = text or _dtypes.name(dtype)
-
-    def __repr__(self) -> str:
-        return self._text
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Shown) and self.dtype == other.dtype and self._text == other._text
-
-    def __hash__(self) -> int:
-        return hash(self._text)
-
-
-@dataclass(frozen=True)
-class ColumnSchema:
-    """A column of a schema."""
-
-    dtype: _Shown
-    name: str
-    primary_key: bool = False
-    default_value: Any = undefined
-    append_only: bool = False
-    description: str | None = None
-    example: Any = None
-    source_component: Literal["payload", "key"] = "payload"
-
-    @property
-    def has_default(self) -> bool:
-        """Whether the column has a default value, which may be None."""
-        return self.default_value is not undefined
-
-    def has_default_value(self) -> bool:
-        """Whether the column has a default value, which may be None."""
-        return self.has_default
-
-    @property
-    def typehint(self) -> Any:
-        """The type as a Python annotation."""
-        return _dtypes.to_python(self.dtype.dtype)
-
-    def to_definition(self) -> ColumnDefinition:
-        """The definition that makes this column again."""
-        return ColumnDefinition(
-            primary_key=self.primary_key,
-            default_value=self.default_value,
-            dtype=self.dtype.dtype,
-            name=self.name,
-            append_only=self.append_only,
-            description=self.description,
-            example=self.example,
-            source_component=self.source_component,
-        )
-
-
-def column_definition(
-    *,
-    primary_key: bool = False,
-    default_value: Any = undefined,
-    dtype: Any = None,
-    name: str | None = None,
-    append_only: bool | None = None,
-    description: str | None = None,
-    example: Any = None,
-    source_component: Literal["payload", "key"] = "payload",
-) -> Any:
-    """What a connector should know of a column, beside its type.
-
-    Args:
-        primary_key: whether the column is part of what tells rows apart; the key of a row is made of these.
-        default_value: what is used when a row comes without the column. None is a value too.
-        dtype: the type, where there is no annotation (in `schema_builder`).
-        name: what the column is called in data and tables, if it is no name for Python.
-        append_only: whether values are never changed or removed.
-        description: a text for people who read the schema.
-        example: a value for people who read the schema.
-        source_component: whether the value comes from the payload or the key of a message.
-
-    >>> import pathway as pw
-    >>> class Sizes(pw.Schema):
-    ...     genus: str = pw.column_definition(primary_key=True)
-    ...     size: int = pw.column_definition(default_value=1)
-    >>> Sizes.primary_key_columns()
-    ['genus']
-    >>> Sizes.default_values()
-    {'size': 1}
-    """
-    if source_component not in ("payload", "key"):
-        raise ValueError(f"source_component has to be 'payload' or 'key', found {source_component!r}")
-    # Typed Any, so that `size: int = pw.column_definition(...)` satisfies type checkers.
-    return ColumnDefinition(
-        primary_key, default_value, dtype, name, append_only, description, example, source_component
-    )
 
 
 class SchemaMetaclass(type):
@@ -187,7 +54,7 @@ class SchemaMetaclass(type):
     ) -> None:
         super().__init__(name, bases, namespace)
         with noting(user_place()):
-            columns, attributes = _columns(cls, name, bases, namespace, append_only)
+            columns, attributes = columns_of_class(cls, name, bases, namespace, append_only)
             cls.__columns__ = columns
             # From the names in the class to the names of the columns.
             cls.__attributes__ = attributes
@@ -212,48 +79,128 @@ class SchemaMetaclass(type):
     # Asking.
 
     def columns(cls) -> Mapping[str, ColumnSchema]:
-        """All that is known of each column, by name."""
+        """All that is known of each column, by name.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.columns()["height"].default_value
+        1.0
+        """
         return MappingProxyType(cls.__columns__)
 
     def column_names(cls) -> list[str]:
-        """The names of the columns, in order."""
+        """The names of the columns, in order.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.column_names()
+        ['name', 'height']
+        """
         return list(cls.__columns__)
 
     def keys(cls) -> list[str]:
-        """The names of the columns, in order."""
+        """The names of the columns, in order.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.keys()
+        ['name', 'height']
+        """
         return list(cls.__columns__)
 
     def typehints(cls) -> Mapping[str, Any]:
-        """The types as Python annotations, by name."""
+        """The types as Python annotations, by name.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> dict(Tree.typehints())
+        {'name': <class 'str'>, 'height': <class 'float'>}
+        """
         return MappingProxyType({name: column.typehint for name, column in cls.__columns__.items()})
 
     def default_values(cls) -> dict[str, Any]:
-        """The default values of those columns that have one."""
+        """The default values of those columns that have one.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.default_values()
+        {'height': 1.0}
+        """
         return {name: column.default_value for name, column in cls.__columns__.items() if column.has_default}
 
     def primary_key_columns(cls) -> list[str] | None:
-        """The names of the columns that keys are made of; None if there are none."""
+        """The names of the columns that keys are made of; None if there are none.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.primary_key_columns()
+        ['name']
+        """
         return [name for name, column in cls.__columns__.items() if column.primary_key] or None
 
     def column_properties(cls, name: str) -> ColumnProperties:
-        """The type of a column and whether its values are never changed."""
+        """The type of a column and whether its values are never changed.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.column_properties("height")
+        ColumnProperties(dtype=FLOAT, append_only=False)
+        """
         column = cls[name]
         return ColumnProperties(column.dtype, column.append_only)
 
     @property
     def id_type(cls) -> Any:
-        """The type of the key: `Pointer`, with the types of the primary key if there is one."""
+        """The type of the key: `Pointer`, with the types of the primary key if there is one.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.id_type
+        pathway.Pointer[str]
+        """
         return cls.__id_type__
 
     @property
     def id(cls) -> ColumnProperties:
-        """The properties of the key."""
+        """The properties of the key.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.id
+        ColumnProperties(dtype=Pointer(STR), append_only=False)
+        """
         return cls.universe_properties
 
     @property
     def universe_properties(cls) -> ColumnProperties:
-        """The properties of the key."""
-        return ColumnProperties(_Shown(DType.POINTER, _pointer_text(cls.__id_type__)), cls.__id_append_only__)
+        """The properties of the key.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.universe_properties
+        ColumnProperties(dtype=Pointer(STR), append_only=False)
+        """
+        return ColumnProperties(ShownType(DType.POINTER, pointer_text(cls.__id_type__)), cls.__id_append_only__)
 
     def __getitem__(cls, name: str | ColumnReference) -> ColumnSchema:
         key = name if isinstance(name, str) else name.name
@@ -280,18 +227,34 @@ class SchemaMetaclass(type):
         return schema_builder(definitions, name=name or cls.__name__, id_type=id_type)
 
     def with_types(cls, **kwargs: Any) -> type[Schema]:
-        """The schema with other types for some columns."""
+        """The schema with other types for some columns.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.with_types(height=int)["height"].dtype
+        INT
+        """
         columns = dict(cls.__columns__)
         for name, annotation in kwargs.items():
             if name not in columns:
                 raise ValueError(
                     f"Schema.with_types() argument name has to be an existing column name, received {name}."
                 )
-            columns[name] = replace(columns[name], dtype=_Shown(_dtypes.to_dtype(annotation, _user_names())))
+            columns[name] = replace(columns[name], dtype=ShownType(_dtypes.to_dtype(annotation, user_names())))
         return cls._derive(columns)
 
     def without(cls, *args: str | ColumnReference) -> type[Schema]:
-        """The schema without some columns."""
+        """The schema without some columns.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.without("height").column_names()
+        ['name']
+        """
         columns = dict(cls.__columns__)
         for column in args:
             name = column if isinstance(column, str) else column.name
@@ -301,7 +264,15 @@ class SchemaMetaclass(type):
         return cls._derive(columns)
 
     def update_properties(cls, **kwargs: Any) -> type[Schema]:
-        """The schema with other properties, such as `append_only=True`, for all columns."""
+        """The schema with other properties, such as `append_only=True`, for all columns.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.update_properties(append_only=True)["height"].append_only
+        True
+        """
         allowed = {"append_only", "description", "example", "source_component", "primary_key", "default_value"}
         unknown = set(kwargs) - allowed
         if unknown:
@@ -311,11 +282,31 @@ class SchemaMetaclass(type):
         return cls._derive({name: replace(column, **kwargs) for name, column in cls.__columns__.items()})
 
     def update_types(cls, **kwargs: Any) -> type[Schema]:
-        """The schema with other types for some columns; the same as `with_types`."""
+        """The schema with other types for some columns; the same as `with_types`.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.update_types(height=int)["height"].dtype
+        INT
+        """
         return cls.with_types(**kwargs)
 
     def with_id_type(cls, type: Any, *, append_only: bool | None = None) -> type[Schema]:
-        """The schema with another type of the key, such as `pw.Pointer[int]`."""
+        """The schema with another type of the key, such as `pw.Pointer[int]`.
+
+        Args:
+            type: the type.
+            append_only: whether keys are never removed.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.without("name").with_id_type(pw.Pointer[int]).id_type
+        pathway.Pointer[int]
+        """
         schema = cls._derive(cls.__columns__, id_type=type)
         if append_only is not None:
             schema.__id_append_only__ = append_only
@@ -342,17 +333,10 @@ class SchemaMetaclass(type):
     # Text.
 
     def __repr__(cls) -> str:
-        types = ", ".join(f"{name!r}: {_type_text(hint)}" for name, hint in cls.typehints().items())
-        return f"<pathway.Schema types={{{types}}}, id_type={_type_text(cls.__id_type__)}>"
+        return _schema_text.representation(cls)
 
     def __str__(cls) -> str:
-        names = ["id", *cls.__columns__]
-        types = [_pointer_text(cls.__id_type__), *(repr(column.dtype) for column in cls.__columns__.values())]
-        widths = [max(len(name), len(kind)) for name, kind in zip(names, types, strict=True)]
-        return "\n".join(
-            " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()
-            for cells in (names, types)
-        )
+        return _schema_text.lines(cls)
 
     def to_json_serializable_dict(cls) -> dict[str, Any]:
         """The schema as plain dicts, for `schema_from_dict`.
@@ -362,65 +346,50 @@ class SchemaMetaclass(type):
         >>> pw.schema_from_dict(schema.to_json_serializable_dict()["columns"]) == schema
         True
         """
-        columns = {}
-        for name, column in cls.__columns__.items():
-            entry: dict[str, Any] = {
-                "dtype": _dtypes.to_json(column.dtype.dtype),
-                "name": name,
-                "primary_key": column.primary_key,
-                "append_only": column.append_only,
-                "description": column.description,
-                "source_component": column.source_component,
-            }
-            if column.has_default:
-                entry["default_value"] = column.default_value
-            if column.example is not None:
-                entry["example"] = column.example
-            columns[name] = entry
-        return {"columns": columns}
+        return {"columns": cls.columns_to_json_serializable_dict()}
+
+    def columns_to_json_serializable_dict(cls) -> dict[str, dict[str, Any]]:
+        """The columns as plain dicts, for `schema_from_dict`.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> Tree.columns_to_json_serializable_dict()["name"]["primary_key"]
+        True
+        """
+        return _schema_text.plain_columns(cls)
 
     def generate_class(cls, class_name: str | None = None, generate_imports: bool = False) -> str:
         """The text of a class that is this schema, for schemas that were inferred.
+
+        Args:
+            class_name: the name of the class; by default that of the schema.
+            generate_imports: whether the text begins with the imports that it needs.
 
         >>> import pathway as pw
         >>> print(pw.schema_from_types(a=int).generate_class("Numbers"))
         class Numbers(pw.Schema):
             a: int
         """
-        class_name = class_name or cls.__name__
-        if not class_name.isidentifier():
-            class_name = "CustomSchema"
-        lines = [f"class {class_name}(pw.Schema):"]
-        for number, (name, column) in enumerate(cls.__columns__.items()):
-            arguments = []
-            attribute = name
-            if not name.isidentifier():
-                attribute = f"column_{number}"
-                arguments.append(f"name={name!r}")
-            if column.primary_key:
-                arguments.append("primary_key=True")
-            if column.has_default:
-                arguments.append(f"default_value={column.default_value!r}")
-            if column.append_only:
-                arguments.append("append_only=True")
-            if column.description is not None:
-                arguments.append(f"description={column.description!r}")
-            definition = f" = pw.column_definition({', '.join(arguments)})" if arguments else ""
-            lines.append(f"    {attribute}: {_dtypes.display(column.typehint)}{definition}")
-        if len(lines) == 1:
-            lines.append("    pass")
-        text = "\n".join(lines)
-        if generate_imports:
-            imports = ["import pathway as pw"]
-            if "np." in text:
-                imports.insert(0, "import numpy as np")
-            if " Any" in text or "[Any" in text:
-                imports.insert(0, "from typing import Any")
-            text = "\n".join(imports) + "\n\n\n" + text
-        return text
+        return _schema_text.class_source(cls, class_name, generate_imports)
 
     def generate_class_to_file(cls, path: str, class_name: str | None = None, generate_imports: bool = False) -> None:
-        """Writes the text of `generate_class` to a file."""
+        """Writes the text of `generate_class` to a file.
+
+        Args:
+            path: the file.
+            class_name: the name of the class; by default that of the schema.
+            generate_imports: whether the text begins with the imports that it needs.
+
+        >>> import pathway as pw
+        >>> class Tree(pw.Schema):
+        ...     name: str = pw.column_definition(primary_key=True)
+        ...     height: float = pw.column_definition(default_value=1.0)
+        >>> import os, tempfile
+        >>> path = os.path.join(tempfile.mkdtemp(), "tree.py")
+        >>> Tree.generate_class_to_file(path, generate_imports=True)
+        """
         with open(path, "w", encoding="utf-8") as file:
             file.write(cls.generate_class(class_name, generate_imports) + "\n")
 
@@ -435,32 +404,24 @@ class SchemaMetaclass(type):
     ) -> None:
         """Raises AssertionError unless this schema can be used where `other` is asked for.
 
+        Args:
+            other: the schema that is asked for.
+            allow_superset: whether this schema may have more columns.
+            ignore_primary_keys: whether primary keys may differ.
+            allow_subtype: whether types of this schema may be narrower, such as int for float.
+            ignore_properties: whether one may be append-only without the other.
+
         >>> import pathway as pw
         >>> pw.schema_from_types(a=int, b=str).assert_matches_schema(pw.schema_from_types(a=float))
         """
-        for name, wanted in other.__columns__.items():
-            column = cls.__columns__.get(name)
-            if column is None:
-                raise AssertionError(f"the column {name} of {other.__name__} is missing in {cls.__name__}")
-            own, expected = column.dtype.dtype, wanted.dtype.dtype
-            if own != expected and not (allow_subtype and own.is_subtype_of(expected)):
-                raise AssertionError(
-                    f"type of column {name} does not match - its type is {column.dtype!r} in {cls.__name__} and "
-                    f"{wanted.dtype!r} in {other.__name__}"
-                )
-            if not ignore_properties and column.append_only != wanted.append_only:
-                raise AssertionError(
-                    f"the column {name} is append-only in only one of {cls.__name__}, {other.__name__}"
-                )
-        extra = [name for name in cls.__columns__ if name not in other.__columns__]
-        if extra and not allow_superset:
-            raise AssertionError(f"there are extra columns {', '.join(extra)} that {other.__name__} does not have")
-        keys = (cls.primary_key_columns(), other.primary_key_columns())
-        if not ignore_primary_keys and keys[0] != keys[1]:
-            raise AssertionError(
-                f"primary keys in the schemas do not match - they are {keys[0]} in {cls.__name__} and {keys[1]} in "
-                f"{other.__name__}"
-            )
+        _schema_matching.check(
+            cls,
+            other,
+            allow_superset=allow_superset,
+            ignore_primary_keys=ignore_primary_keys,
+            allow_subtype=allow_subtype,
+            ignore_properties=ignore_properties,
+        )
 
 
 def schema_of(dtypes: Mapping[str, DType], *, append_only: bool, id_type: Any) -> type[Schema]:
@@ -468,101 +429,8 @@ def schema_of(dtypes: Mapping[str, DType], *, append_only: bool, id_type: Any) -
     from pathway._schema_builders import schema_builder
 
     definitions = {name: ColumnDefinition(dtype=dtype, append_only=append_only) for name, dtype in dtypes.items()}
-    return schema_builder(definitions, name=f"schema({dict(dtypes)})", id_type=id_type)
-
-
-def _columns(
-    cls: SchemaMetaclass, name: str, bases: tuple[type, ...], namespace: dict[str, Any], append_only: bool | None
-) -> tuple[dict[str, ColumnSchema], dict[str, str]]:
-    columns: dict[str, ColumnSchema] = {}
-    attributes: dict[str, str] = {}
-    for base in reversed(bases):
-        if isinstance(base, SchemaMetaclass):
-            columns.update(base.__columns__)
-            attributes.update(base.__attributes__)
-    if append_only is not None:
-        columns = {column: replace(schema, append_only=append_only) for column, schema in columns.items()}
-    annotations = _annotations(namespace)
-    names = _class_names(cls)
-    bare = [
-        attribute
-        for attribute in namespace
-        if attribute not in annotations
-        and not (attribute.startswith("__") and attribute.endswith("__"))
-        and not (attribute in attributes and isinstance(namespace[attribute], ColumnDefinition))
-        and attribute not in ("_abc_impl",)
-    ]
-    if bare:
-        raise ValueError(f"definitions of columns {', '.join(bare)} lack type annotation")
-    for attribute, annotation in annotations.items():
-        definition = namespace.get(attribute, ColumnDefinition())
-        if not isinstance(definition, ColumnDefinition):
-            raise ValueError(
-                f"`{attribute}` should be a column definition, found {type(definition)}; for a default value, write "
-                f"{attribute}: ... = pw.column_definition(default_value={definition!r})"
-            )
-        try:
-            dtype = _dtypes.to_dtype(annotation, names)
-        except TypeError as error:
-            error.add_note(f"in the column {attribute} of the schema {name}")
-            raise
-        if definition.dtype is not None and _dtypes.to_dtype(definition.dtype, names) != dtype:
-            raise TypeError(f"type annotation of column `{attribute}` does not match column definition")
-        final = definition.name or attribute
-        inherited = columns.get(attributes.get(attribute, ""))
-        if inherited is not None and inherited.dtype.dtype != dtype:
-            raise TypeError(
-                f"type annotation of column `{attribute}` does not match column definition: it is inherited as "
-                f"{inherited.dtype!r}"
-            )
-        columns[final] = ColumnSchema(
-            _Shown(dtype, _pointer_text(annotation) if dtype == DType.POINTER else None),
-            final,
-            definition.primary_key,
-            definition.default_value,
-            bool(append_only if definition.append_only is None else definition.append_only),
-            definition.description,
-            definition.example,
-            definition.source_component,
-        )
-        attributes[attribute] = final
-    return columns, attributes
-
-
-def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
-    annotations = namespace.get("__annotations__")
-    if annotations is None and sys.version_info >= (3, 14):
-        import annotationlib
-
-        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
-        if annotate is not None:
-            annotations = annotationlib.call_annotate_function(annotate, annotationlib.Format.VALUE)
-    return dict(cast("dict[str, Any]", annotations or {}))
-
-
-def _class_names(cls: type) -> dict[str, Any]:
-    """What annotations written as texts may name."""
-    module = sys.modules.get(cls.__module__)
-    return {**(vars(module) if module is not None else {}), **_user_names()}
-
-
-def _user_names() -> dict[str, Any]:
-    frame = user_frame()
-    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
-
-
-def _pointer_text(annotation: Any) -> str:
-    arguments = getattr(annotation, "__args__", None)
-    if arguments is None:
-        return "ANY_POINTER"
-    inner = ", ".join(_dtypes.name(_dtypes.to_dtype(argument)) for argument in arguments if argument != ())
-    return f"Pointer({inner})"
-
-
-def _type_text(annotation: Any) -> str:
-    if isinstance(annotation, type) and not isinstance(annotation, GenericAlias):
-        return repr(annotation)
-    return _dtypes.display(annotation)
+    types = {name: _dtypes.to_python(dtype) for name, dtype in dtypes.items()}
+    return schema_builder(definitions, name=f"schema({types})", id_type=id_type)
 
 
 class Schema(metaclass=SchemaMetaclass):

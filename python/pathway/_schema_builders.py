@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from pathway import _dtypes
 from pathway._native import DType
 from pathway._origin import noting, user_frame, user_place
-from pathway._schema import ColumnDefinition, Schema, SchemaMetaclass, SchemaProperties
+from pathway._schema import Schema, SchemaMetaclass
+from pathway._schema_columns import ColumnDefinition, SchemaProperties
 
 if TYPE_CHECKING:
     from pathway._table import Table
@@ -28,6 +29,12 @@ def schema_builder(
     id_type: Any = None,
 ) -> type[Schema]:
     """A schema of column definitions.
+
+    Args:
+        columns: for each column what `column_definition` gives.
+        name: the name of the schema.
+        properties: what holds for all columns.
+        id_type: the type of the key, such as `pw.Pointer[int]`; by default made of the primary key.
 
     >>> import pathway as pw
     >>> schema = pw.schema_builder(
@@ -61,6 +68,10 @@ def schema_builder(
 def schema_from_types(_name: str | None = None, **kwargs: Any) -> type[Schema]:
     """A schema of types.
 
+    Args:
+        _name: the name of the schema.
+        kwargs: the type of each column.
+
     >>> import pathway as pw
     >>> print(pw.schema_from_types(a=int, b=str))
     id          | a   | b
@@ -77,6 +88,11 @@ def schema_from_dict(
     properties: Mapping[str, Any] | SchemaProperties = NO_PROPERTIES,
 ) -> type[Schema]:
     """A schema of a dict: for each column its type, the name of a type, or a dict with what `column_definition` takes.
+
+    Args:
+        columns: the dict.
+        name: the name of the schema.
+        properties: what holds for all columns, a `SchemaProperties` or a dict of its fields.
 
     >>> import pathway as pw
     >>> schema = pw.schema_from_dict({"a": "int", "b": {"dtype": "str", "default_value": "-"}})
@@ -168,6 +184,13 @@ def assert_table_has_schema(
 ) -> None:
     """Raises AssertionError unless the table has the columns of the schema.
 
+    Args:
+        table: the table.
+        schema: what it should be.
+        allow_superset: whether the table may have more columns.
+        ignore_primary_keys: whether primary keys may differ.
+        allow_subtype: whether types of the table may be narrower.
+
     >>> import pathway as pw
     >>> pw.assert_table_has_schema(pw.Table.empty(a=int, b=str), pw.schema_from_types(a=int))
     """
@@ -188,6 +211,13 @@ def table_transformer(
 
     The options of `assert_table_has_schema` can be given for all, or by the name of the argument
     (`return` for the result).
+
+    Args:
+        func: the function.
+        allow_superset: whether tables may have more columns.
+        ignore_primary_keys: whether primary keys may differ.
+        allow_subtype: whether types may be narrower.
+        locals: names that annotations written as texts may use.
 
     >>> import pathway as pw
     >>> class Numbers(pw.Schema):
@@ -220,7 +250,11 @@ def table_transformer(
                 option: given.get(argument, True) if isinstance(given, Mapping) else given
                 for option, given in options.items()
             }
-            assert_table_has_schema(value, schemas[argument], **chosen)
+            try:
+                assert_table_has_schema(value, schemas[argument], **chosen)
+            except AssertionError as error:
+                what = "the result" if argument == "return" else f"argument {argument}"
+                raise AssertionError(f"{what} of {func.__name__}() has another schema: {error}") from None
 
     @functools.wraps(func)
     def wrapped(*args: Any, **kwargs: Any) -> Any:

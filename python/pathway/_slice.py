@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, overload
 
-from pathway._expressions import ColumnReference
+from pathway._expressions import ColumnExpression, ColumnReference
 from pathway._joinable import TableLike, missing_column
 
 
@@ -34,7 +34,13 @@ class TableSlice(TableLike):
             yield reference if reference.name == name else RenamedReference(reference, name)
 
     def keys(self) -> list[str]:
-        """The names."""
+        """The names of the columns, in order.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.slice.keys()
+        ['a', 'b']
+        """
         return list(self._mapping)
 
     def __getattr__(self, name: str) -> ColumnReference:
@@ -56,27 +62,126 @@ class TableSlice(TableLike):
 
     @property
     def slice(self) -> TableSlice:
-        """The slice itself."""
+        """The slice itself.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.slice.slice.keys()
+        ['a', 'b']
+        """
         return self
 
     def without(self, *columns: str | ColumnReference) -> TableSlice:
-        """All columns but these."""
+        """All columns but these.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.slice.without("a").keys()
+        ['b']
+        """
         removed = {self._name(column) for column in columns}
         return TableSlice({n: reference for n, reference in self._mapping.items() if n not in removed}, self._table)
 
     def rename(self, names: Mapping[str | ColumnReference, str | ColumnReference]) -> TableSlice:
-        """All columns, some under new names (old name -> new name), which go to the end."""
+        """All columns, some under new names (old name -> new name), which go to the end.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.slice.rename({"a": "x"}).keys()
+        ['b', 'x']
+        """
         renamed = {self._name(old): new.name if isinstance(new, ColumnReference) else new for old, new in names.items()}
         kept = {n: reference for n, reference in self._mapping.items() if n not in renamed}
         return TableSlice({**kept, **{new: self._mapping[old] for old, new in renamed.items()}}, self._table)
 
     def with_prefix(self, prefix: str) -> TableSlice:
-        """All columns, the prefix before each name."""
+        """All columns, the prefix before each name.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.slice.with_prefix("my_").keys()
+        ['my_a', 'my_b']
+        """
         return TableSlice({prefix + name: reference for name, reference in self._mapping.items()}, self._table)
 
     def with_suffix(self, suffix: str) -> TableSlice:
-        """All columns, the suffix after each name."""
+        """All columns, the suffix after each name.
+
+        >>> import pathway as pw
+        >>> table = pw.Table.empty(a=int, b=int)
+        >>> table.slice.with_suffix("_1").keys()
+        ['a_1', 'b_1']
+        """
         return TableSlice({name + suffix: reference for name, reference in self._mapping.items()}, self._table)
+
+    def ix(
+        self,
+        expression: ColumnExpression,
+        *,
+        optional: bool = False,
+        context: object = None,
+        allow_misses: bool = False,
+    ) -> TableSlice:
+        """These columns of the row that a pointer points to; see `Table.ix`.
+
+        Args:
+            expression: the pointer.
+            optional: whether the pointer may be None.
+            context: accepted; the table that has the pointers is found where the result is used.
+            allow_misses: whether the pointer may point to no row.
+
+        >>> import pathway as pw
+        >>> trees = pw.debug.table_from_markdown('''
+        ... name | height
+        ... oak  | 30
+        ... ''').with_id_from(pw.this.name)
+        >>> visits = pw.debug.table_from_markdown('''
+        ... tree
+        ... oak
+        ... ''')
+        >>> heights = trees.slice.without("name").ix(trees.pointer_from(visits.tree))
+        >>> pw.debug.compute_and_print(visits.select(*heights), include_id=False)
+        height
+        30
+        """
+        table: Any = self._table
+        return self._of(table.ix(expression, optional=optional, context=context, allow_misses=allow_misses))
+
+    def ix_ref(
+        self,
+        *args: object,
+        optional: bool = False,
+        context: object = None,
+        instance: ColumnReference | None = None,
+        allow_misses: bool = False,
+    ) -> TableSlice:
+        """These columns of the row with these values as its key; see `Table.ix_ref`.
+
+        Args:
+            args: the values.
+            optional: whether a value may be None.
+            context: accepted; the table that has the values is found where the result is used.
+            instance: the instance that the key was made with.
+            allow_misses: whether there may be no such row.
+
+        >>> import pathway as pw
+        >>> trees = pw.debug.table_from_markdown('''
+        ... name | height
+        ... oak  | 30
+        ... ''')
+        >>> highest = trees.reduce(most=pw.reducers.max(trees.height))
+        >>> pw.debug.compute_and_print(trees.select(trees.name, *highest.slice.ix_ref()), include_id=False)
+        name | most
+        oak  | 30
+        """
+        table: Any = self._table
+        return self._of(
+            table.ix_ref(*args, optional=optional, context=context, instance=instance, allow_misses=allow_misses)
+        )
+
+    def _of(self, table: Any) -> TableSlice:
+        """The columns of the same names of another table."""
+        return TableSlice({name: table[reference.name] for name, reference in self._mapping.items()}, table)
 
     def _name(self, column: str | ColumnReference) -> str:
         name = column.name if isinstance(column, ColumnReference) else column

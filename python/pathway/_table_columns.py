@@ -212,6 +212,11 @@ class TableColumns(Joinable):
         With `optional`, it is None where a value is None; with `instance`, the row is kept together with
         others of the same instance, as by `groupby(..., instance=...)`.
 
+        Args:
+            args: the values.
+            optional: whether values may be None.
+            instance: see above.
+
         >>> import pathway as pw
         >>> ages = pw.debug.table_from_markdown('''
         ... name | age
@@ -239,6 +244,10 @@ class TableColumns(Joinable):
 
         Columns of other tables can be used if they have the same keys, or more.
 
+        Args:
+            args: columns.
+            kwargs: expressions.
+
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
         ... name | age
@@ -255,6 +264,10 @@ class TableColumns(Joinable):
     @declares
     def with_columns(self, *args: Any, **kwargs: Any) -> Table[Any]:
         """All columns, with these replaced or added.
+
+        Args:
+            args: columns, which keep their names.
+            kwargs: expressions.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
@@ -307,6 +320,10 @@ class TableColumns(Joinable):
         """All columns, some under new names: `rename({old: new})` or `rename(new=pw.this.old)`.
 
         Renamed columns go to the end.
+
+        Args:
+            names_mapping: new names by old ones.
+            kwargs: old columns by new names.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''

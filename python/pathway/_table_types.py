@@ -119,6 +119,10 @@ class TableTypes(TableColumns):
     def update_id_type(self, id_type: Any, *, id_append_only: bool | None = None) -> Table[Any]:
         """The same table with another type of the key in its schema, such as `pw.Pointer[int]`.
 
+        Args:
+            id_type: the type.
+            id_append_only: accepted; whether rows are never removed is known without it.
+
         >>> import pathway as pw
         >>> table = pw.Table.empty(a=int).update_id_type(pw.Pointer[int])
         """
@@ -148,6 +152,10 @@ class TableTypes(TableColumns):
     @declares
     def from_columns(*args: ColumnReference, **kwargs: ColumnReference) -> Table[Any]:
         """A table of columns of tables that have the same keys.
+
+        Args:
+            args: columns, which keep their names.
+            kwargs: columns under new names.
 
         >>> import pathway as pw
         >>> one = pw.debug.table_from_markdown('''

@@ -56,39 +56,117 @@ class Placeholder(TableLike):
         yield Star(self)
 
     def keys(self) -> list[Star]:
-        """All columns, to be unpacked."""
+        """All columns, to be unpacked.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(*pw.this.slice).column_names()
+        ['a', 'b']
+        """
         return [Star(self)]
 
     @property
     def C(self) -> ColumnNamespace:
-        """Columns by name, also those named like a method here."""
+        """Columns by name, also those named like a method here.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(x=pw.this.C.a).column_names()
+        ['x']
+        """
         return ColumnNamespace(self)
 
     @property
     def slice(self) -> PlaceholderSlice:
-        """The columns as a slice."""
+        """The columns as a slice.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(*pw.this.slice).column_names()
+        ['a', 'b']
+        """
         return PlaceholderSlice(self, lambda columns: columns)
 
     def without(self, *columns: str | ColumnReference) -> PlaceholderSlice:
-        """All columns but these."""
+        """All columns but these.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(*pw.this.without("a")).column_names()
+        ['b']
+        """
         return self.slice.without(*columns)
 
     def rename(self, names: Mapping[str | ColumnReference, str | ColumnReference]) -> PlaceholderSlice:
-        """All columns, some under new names: old name -> new name."""
+        """All columns, some under new names: old name -> new name.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(*pw.this.rename({"a": "x"})).column_names()
+        ['b', 'x']
+        """
         return self.slice.rename(names)
 
     def with_prefix(self, prefix: str) -> PlaceholderSlice:
-        """All columns, the prefix before each name."""
+        """All columns, the prefix before each name.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(*pw.this.with_prefix("my_")).column_names()
+        ['my_a', 'my_b']
+        """
         return self.slice.with_prefix(prefix)
 
     def with_suffix(self, suffix: str) -> PlaceholderSlice:
-        """All columns, the suffix after each name."""
+        """All columns, the suffix after each name.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> table.select(*pw.this.with_suffix("_1")).column_names()
+        ['a_1', 'b_1']
+        """
         return self.slice.with_suffix(suffix)
 
     def pointer_from(
         self, *args: object, optional: bool = False, instance: ColumnExpression | None = None
     ) -> ColumnExpression:
-        """The key that rows with these values get; see `Table.pointer_from`."""
+        """The key that rows with these values get; see `Table.pointer_from`.
+
+        Args:
+            args: the values.
+            optional: whether values may be None.
+            instance: the instance that the key was made with.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.select(is_first=pw.this.id == pw.this.pointer_from(0)), include_id=False)
+        is_first
+        True
+        """
         return PointerExpression(
             [wrap(value) for value in args], None if instance is None else wrap(instance), optional
         )
@@ -101,7 +179,23 @@ class Placeholder(TableLike):
         context: object = None,
         allow_misses: bool = False,
     ) -> Lookup:
-        """The row of this table that a pointer points to; see `Table.ix`."""
+        """The row of this table that a pointer points to; see `Table.ix`.
+
+        Args:
+            expression: the pointer.
+            optional: whether the pointer may be None.
+            context: accepted; the table that has the pointers is found where the result is used.
+            allow_misses: whether the pointer may point to no row.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> pw.debug.compute_and_print(table.select(x=pw.this.ix(pw.this.id).b), include_id=False)
+        x
+        2
+        """
         from pathway._lookup import Lookup
 
         return Lookup(self, wrap(expression), optional, allow_misses)
@@ -114,7 +208,25 @@ class Placeholder(TableLike):
         instance: ColumnExpression | None = None,
         allow_misses: bool = False,
     ) -> Lookup:
-        """The row of this table with these values as its key; see `Table.ix_ref`."""
+        """The row of this table with these values as its key; see `Table.ix_ref`.
+
+        Args:
+            args: the values.
+            optional: whether a value may be None.
+            context: accepted; the table that has the values is found where the result is used.
+            instance: the instance that the key was made with.
+            allow_misses: whether there may be no such row.
+
+        >>> import pathway as pw
+        >>> table = pw.debug.table_from_markdown('''
+        ... a | b
+        ... 1 | 2
+        ... ''')
+        >>> keyed = table.with_id_from(pw.this.a)
+        >>> pw.debug.compute_and_print(keyed.select(x=pw.this.ix_ref(pw.this.a).b), include_id=False)
+        x
+        2
+        """
         return self.ix(
             self.pointer_from(*args, optional=optional, instance=instance), optional=optional, allow_misses=allow_misses
         )

@@ -105,12 +105,11 @@ def noisy_linear_stream(nb_rows: int = 10, input_rate: float = 1.0) -> Table[Any
     """
     from pathway import column_definition, schema_builder
 
-    noise = random.Random(0)
     schema = schema_builder(
         {"x": column_definition(primary_key=True, dtype=float), "y": column_definition(dtype=float)}
     )
     return generate_custom_stream(
-        {"x": float, "y": lambda number: number + noise.uniform(-1, 1)},
+        {"x": float, "y": lambda number: number + random.Random(number).uniform(-1, 1)},
         schema=schema,
         nb_rows=nb_rows,
         input_rate=input_rate,

@@ -49,6 +49,9 @@ __all__ = [
 def count(*args: object) -> ColumnExpression:
     """How many rows there are; arguments make no difference.
 
+    Args:
+        args: expressions over the rows.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -67,6 +70,10 @@ def sum(arg: object, strict: bool = False) -> ColumnExpression:
 
     `strict` asks for exact sums of floats, which they are in any case; it is refused for ints.
 
+    Args:
+        arg: what is summed up.
+        strict: asks for exact sums of floats.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -82,6 +89,9 @@ def sum(arg: object, strict: bool = False) -> ColumnExpression:
 
 def avg(expression: object) -> ColumnExpression:
     """The mean of ints or floats, a float.
+
+    Args:
+        expression: what the mean is taken of.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -99,6 +109,9 @@ def avg(expression: object) -> ColumnExpression:
 def min(arg: object) -> ColumnExpression:
     """The least value; None is less than any other.
 
+    Args:
+        arg: the values.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -115,6 +128,9 @@ def min(arg: object) -> ColumnExpression:
 def max(arg: object) -> ColumnExpression:
     """The greatest value; None is less than any other.
 
+    Args:
+        arg: the values.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -130,6 +146,10 @@ def max(arg: object) -> ColumnExpression:
 
 def argmin(arg: object, id: object = this.id) -> ColumnExpression:
     """The key of the row with the least value (of several, the smallest key), or what that row has in `id`.
+
+    Args:
+        arg: what is compared.
+        id: what is given back; by default the key of the row.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -148,6 +168,10 @@ def argmin(arg: object, id: object = this.id) -> ColumnExpression:
 def argmax(arg: object, id: object = this.id) -> ColumnExpression:
     """The key of the row with the greatest value (of several, the smallest key), or what that row has in `id`.
 
+    Args:
+        arg: what is compared.
+        id: what is given back; by default the key of the row.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... name | age
@@ -165,6 +189,9 @@ def argmax(arg: object, id: object = this.id) -> ColumnExpression:
 def any(arg: object) -> ColumnExpression:
     """The value of one of the rows: the same row for all `any` of a reduce, and for equal data.
 
+    Args:
+        arg: the values.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -181,6 +208,9 @@ def any(arg: object) -> ColumnExpression:
 def unique(arg: object) -> ColumnExpression:
     """The one value that all rows have; an error if there are several.
 
+    Args:
+        arg: the values.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -196,6 +226,10 @@ def unique(arg: object) -> ColumnExpression:
 
 def tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
     """All values, in the order of the keys, or of `sort_by` of the groupby; the same for all columns.
+
+    Args:
+        arg: the values.
+        skip_nones: whether None is left out.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -214,6 +248,10 @@ def tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
 def sorted_tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
     """All values in their own order, None first.
 
+    Args:
+        arg: the values.
+        skip_nones: whether None is left out.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v
@@ -229,6 +267,10 @@ def sorted_tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
 
 def ndarray(expression: object, *, skip_nones: bool = False) -> ColumnExpression:
     """All values as a numpy array, in the order of `tuple`.
+
+    Args:
+        expression: the values, numbers.
+        skip_nones: whether None is left out.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
@@ -246,6 +288,9 @@ def ndarray(expression: object, *, skip_nones: bool = False) -> ColumnExpression
 def earliest(expression: object) -> ColumnExpression:
     """The value of the row that came first, by commits; rows must not be removed.
 
+    Args:
+        expression: the values.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v | __time__
@@ -262,6 +307,9 @@ def earliest(expression: object) -> ColumnExpression:
 def latest(expression: object) -> ColumnExpression:
     """The value of the row that came last, by commits; rows must not be removed.
 
+    Args:
+        expression: the values.
+
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''
     ... v | __time__
@@ -277,6 +325,9 @@ def latest(expression: object) -> ColumnExpression:
 
 def count_distinct(*args: object) -> ColumnExpression:
     """How many different values, or combinations of values, there are; None is one.
+
+    Args:
+        args: expressions over the rows.
 
     >>> import pathway as pw
     >>> table = pw.debug.table_from_markdown('''

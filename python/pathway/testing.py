@@ -28,7 +28,16 @@ __all__ = ["Update", "assert_equal_tables", "capture", "reset"]
 
 
 class Update(NamedTuple):
-    """One change of a table: the row appeared (``diff`` above zero) or went away (below)."""
+    """One change of a table: the row appeared (``diff`` above zero) or went away (below).
+
+    >>> import pathway as pw
+    >>> (update,) = pw.testing.capture(pw.debug.table_from_markdown('''
+    ... a
+    ... 1
+    ... '''))
+    >>> update.row, update.time, update.diff
+    ({'a': 1}, 0, 1)
+    """
 
     key: Pointer
     row: dict[str, Any]
@@ -78,7 +87,10 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
 
 
 def quiet(**settings: Any) -> RunSettings:
-    """The settings of a run that shows no progress, for which `pw.run` has to be asked."""
+    """The settings of a run that shows no progress, unless they ask for it."""
+    unknown = [name for name in settings if name not in RunSettings.__dataclass_fields__]
+    if unknown:
+        raise TypeError(f"pw.run() has no argument {', '.join(unknown)}")
     return RunSettings(**{"monitoring_level": MonitoringLevel.NONE, "default_logging": False, **settings})
 
 

@@ -140,6 +140,7 @@ def udf(
     """Makes a Python function a function of columns; as a decorator, with or without arguments.
 
     Args:
+        fun: the function; none if the options come first, as in ``@pw.udf(deterministic=True)``.
         return_type: the type of the result, if the function is not annotated with it.
         deterministic: whether equal arguments always give equal results. Results of other functions are
             remembered for as long as their rows are there.

@@ -140,7 +140,14 @@ class ConnectorObserver(_Observer):
 
     @abstractmethod
     def on_change(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
-        """Called with every change of a row."""
+        """Called with every change of a row.
+
+        Args:
+            key: the key of the row.
+            row: the values by the names of the columns.
+            time: when it changed; changes that belong together have the same.
+            is_addition: whether the row came, and did not go.
+        """
 
 
 class AsyncConnectorObserver(_Observer):
@@ -148,7 +155,14 @@ class AsyncConnectorObserver(_Observer):
 
     @abstractmethod
     async def on_change(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
-        """Awaited with every change of a row."""
+        """Awaited with every change of a row.
+
+        Args:
+            key: the key of the row.
+            row: the values by the names of the columns.
+            time: when it changed; changes that belong together have the same.
+            is_addition: whether the row came, and did not go.
+        """
 
 
 def write(

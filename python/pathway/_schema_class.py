@@ -1,0 +1,93 @@
+"""From the body of a schema's class to its columns: annotations, `column_definition`s, what is wrong with them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any, cast
+
+from pathway import _dtypes
+from pathway._native import DType
+from pathway._origin import user_frame
+from pathway._schema_columns import ColumnDefinition, ColumnSchema, ShownType, pointer_text
+
+
+def columns_of_class(
+    cls: type, name: str, bases: tuple[type, ...], namespace: dict[str, Any], append_only: bool | None
+) -> tuple[dict[str, ColumnSchema], dict[str, str]]:
+    """The columns by name, those of the bases first, and from the names in the class to those of the columns."""
+    columns: dict[str, ColumnSchema] = {}
+    attributes: dict[str, str] = {}
+    for base in reversed(bases):
+        columns.update(getattr(base, "__columns__", {}))
+        attributes.update(getattr(base, "__attributes__", {}))
+    if append_only is not None:
+        columns = {column: replace(schema, append_only=append_only) for column, schema in columns.items()}
+    annotations = _annotations(namespace)
+    names = _class_names(cls)
+    bare = [
+        attribute
+        for attribute in namespace
+        if attribute not in annotations
+        and not (attribute.startswith("__") and attribute.endswith("__"))
+        and not (attribute in attributes and isinstance(namespace[attribute], ColumnDefinition))
+        and attribute not in ("_abc_impl",)
+    ]
+    if bare:
+        raise ValueError(f"definitions of columns {', '.join(bare)} lack type annotation")
+    for attribute, annotation in annotations.items():
+        definition = namespace.get(attribute, ColumnDefinition())
+        if not isinstance(definition, ColumnDefinition):
+            raise ValueError(
+                f"`{attribute}` should be a column definition, found {type(definition)}; for a default value, write "
+                f"{attribute}: ... = pw.column_definition(default_value={definition!r})"
+            )
+        try:
+            annotation = _dtypes.evaluate(annotation, names)
+            dtype = _dtypes.to_dtype(annotation, names)
+        except TypeError as error:
+            error.add_note(f"in the column {attribute} of the schema {name}")
+            raise
+        if definition.dtype is not None and _dtypes.to_dtype(definition.dtype, names) != dtype:
+            raise TypeError(f"type annotation of column `{attribute}` does not match column definition")
+        final = definition.name or attribute
+        inherited = columns.get(attributes.get(attribute, ""))
+        if inherited is not None and inherited.dtype.dtype != dtype:
+            raise TypeError(
+                f"type annotation of column `{attribute}` does not match column definition: it is inherited as "
+                f"{inherited.dtype!r}"
+            )
+        columns[final] = ColumnSchema(
+            ShownType(dtype, pointer_text(annotation) if dtype == DType.POINTER else None),
+            final,
+            definition.primary_key,
+            definition.default_value,
+            bool(append_only if definition.append_only is None else definition.append_only),
+            definition.description,
+            definition.example,
+            definition.source_component,
+        )
+        attributes[attribute] = final
+    return columns, attributes
+
+
+def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
+    annotations = namespace.get("__annotations__")
+    if annotations is None and sys.version_info >= (3, 14):
+        import annotationlib
+
+        annotate = annotationlib.get_annotate_from_class_namespace(namespace)
+        if annotate is not None:
+            annotations = annotationlib.call_annotate_function(annotate, annotationlib.Format.VALUE)
+    return dict(cast("dict[str, Any]", annotations or {}))
+
+
+def _class_names(cls: type) -> dict[str, Any]:
+    """What annotations written as texts may name."""
+    module = sys.modules.get(cls.__module__)
+    return {**(vars(module) if module is not None else {}), **user_names()}
+
+
+def user_names() -> dict[str, Any]:
+    frame = user_frame()
+    return {} if frame is None else {**frame.f_globals, **frame.f_locals}
