@@ -4,15 +4,26 @@
 |---|---|
 | PATHWAY_TERMINATE_ON_ERROR | whether a run ends at the first error in the data (default true) |
 | PATHWAY_START_TIMESTAMP_MS | the time of the first commit, in milliseconds since 1970 |
-| PATHWAY_THREADS | worker threads (default 1) |
-| PATHWAY_PROCESSES | worker processes; only 1 for now |
+| PATHWAY_THREADS | worker threads of each process (default 1) |
+| PATHWAY_PROCESSES | processes; only 1 for now (default 1, or the number of the addresses) |
 | PATHWAY_PROCESS_ID | the number of this process, from 0 |
+| PATHWAY_FIRST_PORT | process i listens at 127.0.0.1, port PATHWAY_FIRST_PORT + i (default 10000) |
+| PATHWAY_ADDRESSES | where the processes listen instead: ``host:port`` of each, with commas between them |
+| PATHWAY_CLUSTER_SECRET | what processes that belong together all know, and prove to each other |
+| PATHWAY_CLUSTER_TIMEOUT | how many seconds a process waits for the others when it starts (default 30) |
+| PATHWAY_RUN_ID | a name for this run of all the processes |
 | PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
+| PATHWAY_SPAWN_ARGS | the arguments of ``pathway spawn-from-env`` |
+
+The command `pathway spawn` (`pathway.cli`) sets those about threads and processes for the programs that it starts, and
+takes what it was not told from them.
 """
 
 from __future__ import annotations
 
+import math
 import os
+from dataclasses import dataclass, field
 
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
@@ -39,6 +50,98 @@ def processes() -> int:
     return number
 
 
+@dataclass(frozen=True)
+class Cluster:
+    """The processes of one computation, as the environment of one of them describes them."""
+
+    processes: int
+    process_id: int
+    # Where each process listens, `host:port`, in the order of the processes.
+    addresses: list[str]
+    secret: str | None = field(repr=False)
+    # Seconds to wait for the other processes.
+    timeout: float
+    run_id: str | None
+
+
+def cluster() -> Cluster | None:
+    """The processes that this one works with; None if it works alone."""
+    listed = _addresses()
+    processes = _number("PATHWAY_PROCESSES", len(listed) if listed else 1) or 0
+    if processes < 1:
+        raise ValueError(f"environment variable PATHWAY_PROCESSES has to be above zero, found {processes}")
+    if listed and len(listed) != processes:
+        raise ValueError(
+            f"environment variables PATHWAY_ADDRESSES and PATHWAY_PROCESSES differ: {len(listed)} "
+            f"{'address' if len(listed) == 1 else 'addresses'} for {processes} processes"
+        )
+    if processes == 1:
+        return None
+    process_id = _number("PATHWAY_PROCESS_ID", None)
+    if process_id is None or not 0 <= process_id < processes:
+        found = "but it is not set" if process_id is None else f"found {process_id}"
+        raise ValueError(
+            f"environment variable PATHWAY_PROCESS_ID has to be from 0 to {processes - 1}, "
+            f"as there are {processes} processes, {found}"
+        )
+    secret = os.environ.get("PATHWAY_CLUSTER_SECRET") or None
+    if secret is None:
+        raise ValueError(
+            "environment variable PATHWAY_CLUSTER_SECRET has to be set, to the same text for each of the "
+            f"{processes} processes; `pathway spawn` does so when it starts all of them"
+        )
+    return Cluster(
+        processes=processes,
+        process_id=process_id,
+        addresses=listed or _local_addresses(processes),
+        secret=secret,
+        timeout=_cluster_timeout(),
+        run_id=os.environ.get("PATHWAY_RUN_ID") or None,
+    )
+
+
+def log_prefix() -> str:
+    """What the log lines of this process begin with. Those of process 0 look as if it were alone."""
+    process_id = _number("PATHWAY_PROCESS_ID", 0)
+    return f"[process {process_id}] " if process_id else ""
+
+
+def listed_addresses(text: str) -> list[str]:
+    """The addresses in a text ``host:port,host:port``; a ValueError says which one is wrong.
+
+    Example:
+
+    >>> listed_addresses("node-a:10000, [::1]:10001")
+    ['node-a:10000', '[::1]:10001']
+    """
+    addresses = [address.strip() for address in text.split(",")]
+    for number, address in enumerate(addresses):
+        host_and_port(address)
+        if address in addresses[:number]:
+            raise ValueError(f"{address} is there twice")
+    return addresses
+
+
+def host_and_port(address: str) -> tuple[str, int]:
+    """The two halves of an address. The host of an IPv6 address is without its brackets."""
+    host, colon, port = address.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    if not host or not colon or (":" in host and not bracketed):
+        hint = "; an IPv6 address needs brackets, [::1]:10000" if ":" in host else ""
+        raise ValueError(f"{address!r} is not an address of the form host:port{hint}")
+    # int() would also take "+1", "1_0" and " 1".
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536):
+        raise ValueError(f"{address!r}: the port has to be a number from 1 to 65535")
+    return host.removeprefix("[").removesuffix("]"), int(port)
+
+
+def local_addresses(first_port: int, processes: int) -> list[str]:
+    """Where processes of one machine listen if nothing else is said; a ValueError if there are not enough ports."""
+    if first_port < 1 or first_port + processes > 65536:
+        raise ValueError(f"{processes} ports from {first_port} on are not all from 1 to 65535")
+    return [f"127.0.0.1:{first_port + number}" for number in range(processes)]
+
+
 def monitoring_port() -> int:
     first = _number("PATHWAY_MONITORING_HTTP_PORT", 20000) or 0
     process = _number("PATHWAY_PROCESS_ID", 0) or 0
@@ -48,6 +151,34 @@ def monitoring_port() -> int:
             f"found {first} + {process}"
         )
     return first + process
+
+
+def _addresses() -> list[str]:
+    text = os.environ.get("PATHWAY_ADDRESSES", "").strip()
+    try:
+        return listed_addresses(text) if text else []
+    except ValueError as error:
+        raise ValueError(f"environment variable PATHWAY_ADDRESSES: {error}") from None
+
+
+def _local_addresses(processes: int) -> list[str]:
+    try:
+        return local_addresses(_number("PATHWAY_FIRST_PORT", 10000) or 0, processes)
+    except ValueError as error:
+        raise ValueError(f"environment variable PATHWAY_FIRST_PORT: {error}") from None
+
+
+def _cluster_timeout() -> float:
+    text = os.environ.get("PATHWAY_CLUSTER_TIMEOUT", "").strip()
+    try:
+        seconds = float(text) if text else 30.0
+    except ValueError:
+        seconds = math.nan
+    if not 0 < seconds < math.inf:
+        raise ValueError(
+            f"environment variable PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, found {text!r}"
+        )
+    return seconds
 
 
 def _boolean(name: str, *, default: bool) -> bool:

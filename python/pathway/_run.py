@@ -93,7 +93,9 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         terminate_on_error = _environment.terminate_on_error()
     _environment.processes()
     if settings.default_logging:
-        logging.basicConfig(level=logging.INFO, format="[%(asctime)s]:%(levelname)s:%(message)s")
+        logging.basicConfig(
+            level=logging.INFO, format=f"{_environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s"
+        )
     with ExitStack() as stack:
         stack.enter_context(_event_loop.using(settings.event_loop))
         server = None

@@ -1,0 +1,193 @@
+"""``pathway spawn``: from its options to the environment of each process.
+
+A process learns its place from the environment alone (`pathway._environment`), so that the program needs no change.
+Whatever can be wrong before the start is found here and is a usage error; nothing has been started then.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import socket
+import sys
+import time
+import uuid
+from collections.abc import Sequence
+
+import click
+from click.core import ParameterSource
+
+from pathway import _environment
+from pathway.cli import _supervisor
+
+
+def _listed_addresses(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[str]:
+    try:
+        return _environment.listed_addresses(text) if text else []
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option(
+    "-t",
+    "--threads",
+    metavar="T",
+    type=click.IntRange(min=1),
+    default=1,
+    envvar="PATHWAY_THREADS",
+    show_default=True,
+    show_envvar=True,
+    help="Worker threads of each process.",
+)
+@click.option(
+    "-n",
+    "--processes",
+    metavar="P",
+    type=click.IntRange(min=1),
+    envvar="PATHWAY_PROCESSES",
+    show_envvar=True,
+    help="Number of processes.  [default: 1, or the number of the addresses]",
+)
+@click.option(
+    "--first-port",
+    metavar="PORT",
+    type=click.IntRange(1, 65535),
+    default=10000,
+    envvar="PATHWAY_FIRST_PORT",
+    show_default=True,
+    show_envvar=True,
+    help="Process i listens at 127.0.0.1, port PORT + i, if there are several and no addresses are given.",
+)
+@click.option(
+    "--addresses",
+    metavar="HOST:PORT,...",
+    callback=_listed_addresses,
+    envvar="PATHWAY_ADDRESSES",
+    show_envvar=True,
+    help="Where each process listens, in the order of the processes.",
+)
+@click.option(
+    "-pi",
+    "--process-id",
+    metavar="I",
+    type=click.IntRange(min=0),
+    envvar="PATHWAY_PROCESS_ID",
+    show_envvar=True,
+    help="Start only process I, counted from 0; others start the rest, on other machines. Needs --addresses.",
+)
+@click.argument("program")
+@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@click.pass_context
+def spawn(
+    context: click.Context,
+    threads: int,
+    processes: int | None,
+    first_port: int,
+    addresses: list[str],
+    process_id: int | None,
+    program: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run a program on several threads, processes or machines.
+
+    PROGRAM is a command, or a script whose name ends in .py; what follows it belongs to it. It needs no change: T times
+    P workers share its computation, and its results stay the same.
+
+    \b
+    Examples:
+        pathway spawn --threads 4 python main.py
+        pathway spawn -n 2 -t 2 python main.py --input data/
+
+    Two machines work together if each starts one process and both know the same secret:
+
+    \b
+        export PATHWAY_CLUSTER_SECRET=...
+        pathway spawn --addresses a:10000,b:10000 --process-id 0 python main.py
+        pathway spawn --addresses a:10000,b:10000 --process-id 1 python main.py
+
+    Ctrl-C and SIGTERM reach every process once, and all end in order; a second one kills them. If one process fails,
+    the others are ended within a few seconds. The exit status is the largest of those of the processes, where 128 + n
+    stands for a process that signal n has killed. Standard input goes to process 0.
+    """
+    command = _command_line(program, arguments)
+    count = processes or len(addresses) or 1
+    if addresses and len(addresses) != count:
+        raise click.UsageError(
+            f"--processes {count} does not fit --addresses, which has {len(addresses)}: leave out --processes"
+        )
+    environment = {**os.environ, "PATHWAY_THREADS": str(threads), "PATHWAY_PROCESSES": str(count)}
+    if addresses:
+        environment["PATHWAY_ADDRESSES"] = ",".join(addresses)
+    else:
+        environment["PATHWAY_FIRST_PORT"] = str(first_port)
+    if not addresses and context.get_parameter_source("process_id") is ParameterSource.ENVIRONMENT:
+        # We were started by a program that another `pathway spawn` has started.
+        process_id = None
+    if process_id is None:
+        started = range(count)
+        # What all processes have to agree on. Several machines have to be told, or process 0 tells the others.
+        for name, value in (
+            ("PATHWAY_RUN_ID", str(uuid.uuid4())),
+            ("PATHWAY_START_TIMESTAMP_MS", str(time.time_ns() // 2_000_000 * 2)),
+            ("PATHWAY_CLUSTER_SECRET", secrets.token_hex(32)),
+        ):
+            environment[name] = environment.get(name) or value
+    else:
+        _check_that_it_can_join(process_id, count, addresses, environment.get("PATHWAY_CLUSTER_SECRET"))
+        started = range(process_id, process_id + 1)
+    if count > 1:
+        try:
+            listening = addresses or _environment.local_addresses(first_port, count)
+        except ValueError as error:
+            raise click.UsageError(f"--first-port: {error}") from None
+        for process in started:
+            _check_that_it_is_free(listening[process], process)
+    environments = {process: {**environment, "PATHWAY_PROCESS_ID": str(process)} for process in started}
+    try:
+        status = _supervisor.run(command, environments)
+    except OSError as error:
+        raise click.ClickException(f"cannot run {command[0]}: {error.strerror or error}") from None
+    context.exit(status)
+
+
+def _command_line(program: str, arguments: Sequence[str]) -> list[str]:
+    """How to start the program: as a command, or with this Python if it is a script that is not one."""
+    if shutil.which(program) is not None:
+        return [program, *arguments]
+    if program.endswith(".py") and os.path.isfile(program):
+        return [sys.executable, program, *arguments]
+    if os.path.exists(program):
+        raise click.UsageError(f"{program} is not a program: it cannot be executed, and its name does not end in .py")
+    raise click.UsageError(f"program not found: {program}")
+
+
+def _check_that_it_can_join(process_id: int, count: int, addresses: Sequence[str], secret: str | None) -> None:
+    if not addresses:
+        raise click.UsageError("--process-id needs --addresses: where all the processes listen, this one included")
+    if process_id >= count:
+        raise click.UsageError(f"--process-id {process_id}: with {count} addresses it is from 0 to {count - 1}")
+    if count > 1 and not secret:
+        raise click.UsageError(
+            "--process-id needs a secret that all the processes know: set the environment variable "
+            "PATHWAY_CLUSTER_SECRET to the same text on every machine, for example to what `openssl rand -hex 32` "
+            "has printed on one of them"
+        )
+
+
+def _check_that_it_is_free(address: str, process: int) -> None:
+    """Takes the port and gives it back, so that a port in use is told before anything has started."""
+    host, port = _environment.host_and_port(address)
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, kind, protocol) as listener:
+            # As the processes do it: connections that have just ended do not count.
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(where)
+            listener.listen()
+    except OSError as error:
+        raise click.UsageError(
+            f"process {process} cannot listen at {address}: {error.strerror or error}; "
+            "choose others with --first-port or --addresses"
+        ) from None

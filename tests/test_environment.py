@@ -1,0 +1,76 @@
+"""What a process reads of its environment about the others that it works with."""
+
+import os
+from typing import Any
+
+import pytest
+from pathway import _environment
+
+
+@pytest.fixture
+def variables(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Sets the variables about threads and processes to these, and unsets all others."""
+
+    def take(**values: str) -> None:
+        for name in list(os.environ):
+            if name.startswith("PATHWAY_"):
+                monkeypatch.delenv(name)
+        for name, value in values.items():
+            monkeypatch.setenv(f"PATHWAY_{name}", value)
+
+    return take
+
+
+def test_a_process_that_works_alone(variables: Any) -> None:
+    for values in ({}, {"PROCESSES": "1"}, {"ADDRESSES": "a:1", "PROCESS_ID": "7"}, {"PROCESSES": "", "ADDRESSES": ""}):
+        variables(**values)
+        assert _environment.cluster() is None
+
+
+def test_a_process_of_several(variables: Any) -> None:
+    variables(PROCESSES="2", PROCESS_ID="1", CLUSTER_SECRET="s")
+    assert _environment.cluster() == _environment.Cluster(
+        2, 1, ["127.0.0.1:10000", "127.0.0.1:10001"], secret="s", timeout=30, run_id=None
+    )
+    variables(
+        ADDRESSES="a:1, [::1]:2,b:3",
+        PROCESS_ID="0",
+        CLUSTER_SECRET="hidden",
+        CLUSTER_TIMEOUT="2.5",
+        RUN_ID="r",
+        FIRST_PORT="x",
+    )
+    cluster = _environment.cluster()
+    assert cluster == _environment.Cluster(3, 0, ["a:1", "[::1]:2", "b:3"], secret="hidden", timeout=2.5, run_id="r")
+    assert "hidden" not in repr(cluster)
+    assert [_environment.host_and_port(address) for address in cluster.addresses] == [("a", 1), ("::1", 2), ("b", 3)]
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"PROCESSES": "0"}, "PATHWAY_PROCESSES has to be above zero, found 0"),
+        ({"PROCESSES": "two"}, "PATHWAY_PROCESSES has to be a whole number, found 'two'"),
+        ({"PROCESS_ID": "2"}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* found 2"),
+        ({"PROCESS_ID": "-1"}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* found -1"),
+        ({"PROCESS_ID": ""}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* not set"),
+        ({"CLUSTER_SECRET": ""}, "PATHWAY_CLUSTER_SECRET has to be set"),
+        ({"FIRST_PORT": "65535"}, "PATHWAY_FIRST_PORT: 2 ports from 65535"),
+        ({"FIRST_PORT": "0"}, "PATHWAY_FIRST_PORT: 2 ports from 0"),
+        ({"ADDRESSES": "a:1"}, "PATHWAY_ADDRESSES and PATHWAY_PROCESSES differ: 1 address for 2 processes"),
+        ({"ADDRESSES": "a:1,b"}, "PATHWAY_ADDRESSES: 'b' is not an address of the form host:port"),
+        ({"ADDRESSES": "a:1,:2"}, "PATHWAY_ADDRESSES: ':2' is not an address of the form host:port"),
+        ({"ADDRESSES": "a:1,"}, "PATHWAY_ADDRESSES: '' is not an address of the form host:port"),
+        ({"ADDRESSES": "a:1,::1:2"}, "PATHWAY_ADDRESSES: '::1:2' is not .* needs brackets"),
+        ({"ADDRESSES": "a:1,b:65536"}, "PATHWAY_ADDRESSES: 'b:65536': the port has to be a number from 1 to 65535"),
+        ({"ADDRESSES": "a:1,b:+2"}, "PATHWAY_ADDRESSES: 'b:\\+2': the port has to be a number"),
+        ({"ADDRESSES": "a:1,a:1"}, "PATHWAY_ADDRESSES: a:1 is there twice"),
+        ({"CLUSTER_TIMEOUT": "0"}, "PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, found '0'"),
+        ({"CLUSTER_TIMEOUT": "soon"}, "PATHWAY_CLUSTER_TIMEOUT .* found 'soon'"),
+        ({"CLUSTER_TIMEOUT": "nan"}, "PATHWAY_CLUSTER_TIMEOUT .* found 'nan'"),
+    ],
+)
+def test_an_environment_that_makes_no_cluster(variables: Any, values: dict[str, str], message: str) -> None:
+    variables(**{"PROCESSES": "2", "PROCESS_ID": "1", "CLUSTER_SECRET": "s", **values})
+    with pytest.raises(ValueError, match=message):
+        _environment.cluster()
