@@ -26,6 +26,8 @@ struct Wanted {
     place: Place,
     dtype: DType,
     default: Option<Value>,
+    /// A row without a good key is no row.
+    is_key: bool,
 }
 
 /// Turns JSON objects into rows of a schema.
@@ -39,6 +41,9 @@ pub struct JsonRowParser {
     /// The first member that no field takes.
     unknown_member: Option<String>,
     has_pointers: bool,
+    keeps_bad_rows: bool,
+    /// Why values of the present row are errors.
+    errors: Vec<String>,
 }
 
 impl JsonRowParser {
@@ -59,15 +64,29 @@ impl JsonRowParser {
                 },
                 dtype: field.dtype.clone(),
                 default: field.default.clone(),
+                is_key: field.primary_key,
             })
             .collect();
         Self {
+            keeps_bad_rows: false,
+            errors: Vec::new(),
             cells: vec![Cell::Absent; wanted.len()],
             members: Vec::new(),
             unknown_member: None,
             has_pointers: wanted.iter().any(|wanted| matches!(wanted.place, Place::Pointer(_))),
             wanted,
         }
+    }
+
+    /// From now on, whether a value that cannot be read becomes an error in a row that is kept, unless it belongs
+    /// to the key; otherwise the row is refused.
+    pub fn keep_bad_rows(&mut self, keeps: bool) {
+        self.keeps_bad_rows = keeps;
+    }
+
+    /// Why values of the last row are errors.
+    pub fn take_errors(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.errors)
     }
 
     /// The name of the first member of any object so far that no field takes. Not known of documents that
@@ -95,18 +114,33 @@ impl JsonRowParser {
 
     /// The cells of the row of one object; texts refer to `line`.
     pub(crate) fn read(&mut self, line: &str) -> Result<&[Cell], String> {
+        if !self.errors.is_empty() {
+            self.errors.clear();
+        }
         if self.has_pointers || self.read_flat(line).is_none() {
             self.read_any(line)?;
         }
-        for (cell, wanted) in self.cells.iter_mut().zip(&self.wanted) {
-            if matches!(cell, Cell::Absent) {
-                *cell = match &wanted.default {
+        for place in 0..self.cells.len() {
+            if matches!(self.cells[place], Cell::Absent) {
+                self.cells[place] = match &self.wanted[place].default {
                     Some(default) => Cell::from(default.clone()),
-                    None => return Err(missing(wanted, line)),
+                    None => self.bad_cell(place, |wanted| missing(wanted, line))?,
                 };
             }
         }
         Ok(&self.cells)
+    }
+
+    /// What stands in for a value that is not there or cannot be read, if anything does.
+    #[cold]
+    fn bad_cell(&mut self, place: usize, message: impl FnOnce(&Wanted) -> String) -> Result<Cell, String> {
+        let wanted = &self.wanted[place];
+        let message = message(wanted);
+        if !self.keeps_bad_rows || wanted.is_key {
+            return Err(message);
+        }
+        self.errors.push(message);
+        Ok(Cell::Error)
     }
 
     /// Reads a flat object; `None` if it is not as plain as most are.
@@ -187,16 +221,16 @@ impl JsonRowParser {
             let is_wanted = |name: &str| self.wanted.iter().any(|wanted| wanted.name == name);
             self.unknown_member = object.keys().find(|name| !is_wanted(name)).cloned();
         }
-        for (cell, wanted) in self.cells.iter_mut().zip(&self.wanted) {
+        for place in 0..self.cells.len() {
+            let wanted = &self.wanted[place];
             let found = match &wanted.place {
                 Place::Member(name) => document.get(name),
                 Place::Pointer(path) => document.pointer(path),
             };
-            *cell = match found {
+            self.cells[place] = match found.map(|json| (json, parse_json_value(json, &wanted.dtype))) {
                 None => Cell::Absent,
-                Some(json) => Cell::from(
-                    parse_json_value(json, &wanted.dtype).map_err(|reason| bad_value(wanted, json, &reason))?,
-                ),
+                Some((_, Ok(value))) => Cell::from(value),
+                Some((json, Err(reason))) => self.bad_cell(place, |wanted| bad_value(wanted, json, &reason))?,
             };
         }
         Ok(())
@@ -207,6 +241,7 @@ impl JsonRowParser {
 pub(crate) fn push_cell(builder: &mut ColumnBuilder, cell: &Cell, line: &str) {
     match cell {
         Cell::Absent | Cell::None => builder.push_none(),
+        Cell::Error => builder.push_error(),
         // A default may be an int in a column of floats.
         Cell::Int(value) => builder.push(&Value::Int(*value)),
         Cell::Bool(value) => builder.push_bool(*value),
@@ -394,6 +429,56 @@ mod tests {
         }
         let error = parser.parse_line(b"{\"a\":\xff}", &mut []).expect_err("no UTF-8");
         assert!(error.message.contains("UTF-8"), "{}", error.message);
+    }
+
+    #[test]
+    fn zeros_keep_their_sign() {
+        let mut parser = JsonRowParser::new(&Schema::of([("x", DType::Float), ("s", DType::Str)]));
+        for (zero, sign) in [("-0.0", -1.0), ("-0e0", -1.0), ("-0", -1.0), ("0.0", 1.0), ("0", 1.0)] {
+            // With an escape the complete parser reads the line.
+            for text in ["plain", r"esc\u0061ped"] {
+                let values = row(&mut parser, &format!(r#"{{"x":{zero},"s":"{text}"}}"#)).expect("it is a row");
+                let Value::Float(value) = values[0] else {
+                    panic!("{values:?} begins with a float");
+                };
+                assert_eq!(value.signum(), sign, "{zero} {text}");
+            }
+        }
+    }
+
+    #[test]
+    fn bad_values_are_errors_in_rows_that_are_kept() {
+        let mut schema = Schema::of([("k", DType::Int), ("x", DType::Float), ("s", DType::Str)]);
+        schema.fields[0].primary_key = true;
+        let mut parser = JsonRowParser::new(&schema);
+        parser.keep_bad_rows(true);
+        for (line, cells, reasons) in [
+            (
+                r#"{"k":1,"x":"high","s":"a"}"#,
+                [Value::Int(1), Value::Error, Value::str("a")],
+                vec!["\"x\": cannot read"],
+            ),
+            (
+                r#"{"k":1,"x":2.5,"s":"a"}"#,
+                [Value::Int(1), Value::Float(2.5), Value::str("a")],
+                vec![],
+            ),
+            (
+                r#"{"k":1,"x":null}"#,
+                [Value::Int(1), Value::Error, Value::Error],
+                vec!["\"x\": cannot read", "\"s\" is missing"],
+            ),
+        ] {
+            assert_eq!(row(&mut parser, line), Ok(cells.to_vec()), "{line}");
+            let errors = parser.take_errors();
+            assert_eq!(errors.len(), reasons.len(), "{errors:?}");
+            for (error, reason) in errors.iter().zip(reasons) {
+                assert!(error.contains(reason), "{error}");
+            }
+        }
+        for line in [r#"{"k":"one","x":"high","s":"a"}"#, r#"{"x":2.5,"s":"a"}"#, "{", "[1]"] {
+            assert!(row(&mut parser, line).is_err(), "{line} has no key");
+        }
     }
 
     #[test]

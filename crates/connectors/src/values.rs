@@ -14,6 +14,8 @@ use towpath_types::{DType, Key, NdArray, Value};
 pub(crate) enum Cell {
     /// The record has no such field.
     Absent,
+    /// The field cannot be read, and the row is kept all the same.
+    Error,
     None,
     Bool(bool),
     Int(i64),
@@ -170,11 +172,52 @@ pub fn parse_text_value(text: &str, dtype: &DType) -> Result<Value, String> {
 
 /// Parses a JSON document, with floats rounded correctly.
 pub(crate) fn parse_json(text: &str) -> Result<Json, String> {
-    sonic_rs::from_str(text).map_err(|error| {
+    let mut document = sonic_rs::from_str(text).map_err(|error| {
         // The rest of the message draws the place in the text, over several lines.
         let message = error.to_string();
         message.lines().next().unwrap_or_default().to_owned()
-    })
+    })?;
+    if may_have_negative_zero(text)
+        && let Ok(signed) = serde_json::from_str(text)
+    {
+        restore_signs(&mut document, &signed);
+    }
+    Ok(document)
+}
+
+/// Whether a number of the text begins with `-0`: sonic-rs drops the sign of zeros.
+fn may_have_negative_zero(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    // In dates, the commonest other place of `-0`, a digit stands before it.
+    memchr::memmem::find_iter(bytes, b"-0").any(|at| at == 0 || !bytes[at - 1].is_ascii_alphanumeric())
+}
+
+/// Takes the sign of zeros, and nothing else, from another reading of the same document, whose floats may be rounded
+/// wrongly.
+fn restore_signs(document: &mut Json, signed: &Json) {
+    match (document, signed) {
+        (number @ Json::Number(_), Json::Number(other)) => {
+            if other
+                .as_f64()
+                .is_some_and(|value| value == 0.0 && value.is_sign_negative())
+            {
+                *number = Json::Number(other.clone());
+            }
+        }
+        (Json::Array(items), Json::Array(others)) => {
+            for (item, other) in items.iter_mut().zip(others) {
+                restore_signs(item, other);
+            }
+        }
+        (Json::Object(members), Json::Object(others)) => {
+            for (name, member) in members {
+                if let Some(other) = others.get(name) {
+                    restore_signs(member, other);
+                }
+            }
+        }
+        _ => {}
+    }
 }
 
 /// Converts a member of a JSON document to a value of the type. `null` is `None`, also in an optional `Json`.

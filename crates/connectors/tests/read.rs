@@ -328,3 +328,110 @@ fn a_file_that_grows_is_continued_and_one_that_is_rewritten_is_replaced() {
     run.stop();
     run.wait(None).expect("the run has ended").expect("the run succeeds");
 }
+
+#[test]
+fn a_file_of_the_same_size_and_time_is_read_again() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("x.csv");
+    fs::write(&path, "a,b\n1,x\n").expect("a file");
+    let time = fs::metadata(&path)
+        .and_then(|found| found.modified())
+        .expect("a file has a time");
+    let (run, capture) = follow(directory.path(), csv());
+    wait_for(&capture, &["1|x"]);
+    let copy = directory.path().join("x.csv.part");
+    let mut file = fs::File::create(&copy).expect("a file");
+    file.write_all(b"a,b\n2,y\n").expect("it is written");
+    file.set_modified(time).expect("the time is set");
+    fs::rename(&copy, &path).expect("it is replaced");
+    wait_for(&capture, &["2|y"]);
+    // And in place.
+    let mut file = fs::OpenOptions::new().write(true).open(&path).expect("it is there");
+    file.write_all(b"a,b\n3,z\n").expect("it is written");
+    file.set_modified(time).expect("the time is set");
+    wait_for(&capture, &["3|z"]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+}
+
+#[test]
+fn a_named_pipe_in_a_folder_is_left_alone() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let made = std::process::Command::new("mkfifo")
+        .arg(directory.path().join("a-pipe.csv"))
+        .status();
+    assert!(made.expect("there is mkfifo").success());
+    fs::write(directory.path().join("b.csv"), "a,b\n1,x\n").expect("a file");
+    assert_eq!(
+        read(source(directory.path(), csv(), ReadMode::Static, schema()), &[0, 1]),
+        ["1|x"]
+    );
+    let (run, capture) = follow(directory.path(), csv());
+    wait_for(&capture, &["1|x"]);
+    fs::write(directory.path().join("c.csv"), "a,b\n2,y\n").expect("a file");
+    wait_for(&capture, &["1|x", "2|y"]);
+    run.stop();
+    run.wait(Some(Duration::from_secs(10)))
+        .expect("nobody waits for the pipe")
+        .expect("the run succeeds");
+}
+
+#[test]
+fn a_file_that_is_read_again_reports_only_what_is_new() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("x.csv");
+    let mode = ReadMode::Streaming(Some(Duration::from_millis(10)));
+    let (mut plan, rows) = capture(Arc::new(source(&path, csv(), mode, schema())), &[0, 1]);
+    let log = plan.source(Arc::new(runtime::ErrorTable), None);
+    let message = vec![plan.columns(log)[1]];
+    let errors = Arc::new(Capture::default());
+    let input = towpath_engine::plan::Input {
+        node: log,
+        columns: message,
+    };
+    plan.output(Arc::clone(&errors) as _, input, None)
+        .expect("a capture takes everything");
+    let run = Run::start(&plan, RunOptions::default()).expect("the run starts");
+    let messages = || {
+        let seen = errors.seen.lock().expect("nobody panics with the lock");
+        seen.iter().map(|(_, row, _)| text(row)).collect::<Vec<_>>()
+    };
+    fs::write(&path, "a,b\nbad,x\nbad,x\n1,x\n").expect("a file");
+    wait_for(&rows, &["1|x"]);
+    // A line is put in at the top: the bad ones are the same, on other lines.
+    fs::write(&path, "a,b\n2,y\nbad,x\nbad,x\n1,x\n").expect("it is rewritten");
+    wait_for(&rows, &["1|x", "2|y"]);
+    assert_eq!(messages().len(), 2, "{:?}", messages());
+    fs::write(&path, "a,b\n3,z\nbad,x\nbad,x\nbad,x\nworse,x\n1,x\n").expect("it is rewritten");
+    wait_for(&rows, &["1|x", "3|z"]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+    let messages = messages();
+    assert_eq!(messages.len(), 4, "{messages:?}");
+    assert!(messages[2].contains("line 5"), "{messages:?}");
+    assert!(messages[3].contains("worse"), "{messages:?}");
+}
+
+#[test]
+fn a_log_that_grows_line_by_line_stays_one_table() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("log.csv");
+    fs::write(&path, "a,b\n").expect("a file");
+    let (run, capture) = follow(&path, csv());
+    let mut expected = Vec::new();
+    for row in 0..40 {
+        let mut file = fs::OpenOptions::new().append(true).open(&path).expect("it is there");
+        writeln!(file, "{row},x").expect("it is written");
+        expected.push(format!("{row}|x"));
+        if row % 10 == 0 {
+            let mut sorted: Vec<&str> = expected.iter().map(String::as_str).collect();
+            sorted.sort_unstable();
+            wait_for(&capture, &sorted);
+        }
+        std::thread::sleep(Duration::from_millis(6));
+    }
+    fs::remove_file(&path).expect("it is deleted");
+    wait_for(&capture, &[]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+}

@@ -51,7 +51,8 @@ impl Default for RunOptions {
 struct RunLog {
     terminate: bool,
     is_failed: Arc<AtomicBool>,
-    queues: Vec<Arc<SourceQueue>>,
+    /// The tables of errors: where their rows go, and which of the columns.
+    tables: Vec<(Arc<SourceQueue>, Vec<usize>)>,
     reported: AtomicU64,
 }
 
@@ -60,13 +61,13 @@ impl RunLog {
     fn record(&self, operator: usize, origin: Option<&Origin>, error: &RowError) {
         let number = self.reported.fetch_add(1, Ordering::Relaxed);
         let trace = origin.map_or_else(String::new, ToString::to_string);
-        for queue in &self.queues {
+        for (queue, positions) in &self.tables {
             let columns = vec![
                 Column::repeat(&Value::Int(operator as i64), &DType::Int, 1),
                 Column::repeat(&Value::str(&error.message), &DType::Str, 1),
                 Column::repeat(&Value::str(&trace), &DType::Str, 1),
             ];
-            let batch = Batch::new(vec![Key::sequence(0x6572_726f_7273, number)], columns, None);
+            let batch = Batch::new(vec![Key::sequence(0x6572_726f_7273, number)], columns, None).project(positions);
             // After the end of the run nobody reads the table any more.
             let _ = queue.push(batch);
             let _ = queue.commit();
@@ -204,17 +205,17 @@ impl Run {
         }
         let mut error_logs = Vec::new();
         for (node, watched) in physical.nodes.iter().zip(&watched) {
-            if let (Work::Source { source, .. }, Some(queue)) = (&node.work, &watched.queue)
+            if let (Work::Source { source, columns }, Some(queue)) = (&node.work, &watched.queue)
                 && source.is_error_log()
             {
-                error_logs.push(Arc::clone(queue));
+                error_logs.push((Arc::clone(queue), columns.clone()));
             }
         }
         let is_failed = Arc::new(AtomicBool::new(false));
         let log = Arc::new(RunLog {
             terminate: options.terminate_on_error,
             is_failed: Arc::clone(&is_failed),
-            queues: error_logs,
+            tables: error_logs,
             reported: AtomicU64::new(0),
         });
         let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;

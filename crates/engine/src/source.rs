@@ -122,6 +122,8 @@ pub(crate) enum Message {
     Commit,
     /// Close the commit and open the next at this time.
     Advance(Time),
+    /// Forget the rows since the last commit, if only the source commits.
+    Discard,
     /// The end, or what went wrong. What was not committed is lost if something did.
     Close(Result<(), EngineError>),
 }
@@ -278,6 +280,14 @@ impl SourceQueue {
         self.wake();
     }
 
+    /// Ends the source because the run was told to stop: rows that only the source itself could have committed, and
+    /// has not, are lost; what a timer would have committed soon becomes visible.
+    pub fn close_uncommitted(&self) {
+        // If the run is over, there is nothing to forget.
+        let _ = self.send(Message::Discard);
+        self.close(Ok(()));
+    }
+
     /// Allows or forbids commits other than the source's own.
     ///
     /// While they are forbidden nothing bounds what is in flight.
@@ -392,6 +402,14 @@ impl SourceQueue {
             }
             _ => state.sent.push_back((time, batch.len(), batch.bytes())),
         }
+    }
+
+    /// The worker has forgotten rows.
+    pub(crate) fn discarded(&self, rows: usize, bytes: usize) {
+        let mut state = self.state.lock();
+        state.rows -= rows;
+        state.bytes -= bytes;
+        self.release(&mut state);
     }
 
     /// Every output has completed the times before `frontier` (all, if there is none).

@@ -140,6 +140,10 @@ impl<R: Read> Blocks<R> {
         let wanted = size - bytes.len();
         let read = (&mut self.input).take(wanted as u64).read_to_end(&mut bytes)?;
         self.is_at_end = read < wanted;
+        if bytes.len() < bytes.capacity() / 2 {
+            // Columns keep the block alive, and a file that grows line by line has many.
+            bytes.shrink_to_fit();
+        }
         let buffer = Buffer::from_vec(bytes);
         let is_marked = self.is_first && buffer.starts_with(MARK);
         let buffer = if is_marked { buffer.slice(MARK.len()) } else { buffer };

@@ -4,7 +4,7 @@
 
 use arrow_array::builder::make_view;
 use arrow_array::{Float64Array, Int64Array, StringViewArray};
-use arrow_buffer::{Buffer, NullBuffer, ScalarBuffer};
+use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer, ScalarBuffer};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Physical, Value};
 
 use crate::json::push_cell;
@@ -14,8 +14,9 @@ use crate::values::Cell;
 #[derive(Debug)]
 pub(crate) struct BlockColumn {
     cells: Layout,
-    /// Rows that are `None`.
+    /// Rows that are `None`, and rows that are errors, below which the cell is `None`.
     nones: Vec<usize>,
+    errors: Vec<usize>,
 }
 
 #[derive(Debug)]
@@ -42,6 +43,7 @@ impl BlockColumn {
         Self {
             cells,
             nones: Vec::new(),
+            errors: Vec::new(),
         }
     }
 
@@ -56,7 +58,12 @@ impl BlockColumn {
                 views.push(make_view(text.as_bytes(), BLOCK, (offset + start) as u32));
             }
             (Layout::Other(builder), cell) => push_cell(builder, cell, record),
-            (layout, cell) => push_rare(layout, &mut self.nones, cell),
+            (layout, cell) => {
+                if matches!(cell, Cell::Error) {
+                    self.errors.push(layout.len());
+                }
+                push_rare(layout, &mut self.nones, cell);
+            }
         }
     }
 
@@ -65,6 +72,18 @@ impl BlockColumn {
     /// # Panics
     /// If the block is not the one the texts were said to lie in.
     pub(crate) fn finish(&mut self, block: &Buffer) -> Column {
+        let column = self.finish_cells(block);
+        if self.errors.is_empty() {
+            return column;
+        }
+        let mut mask = vec![false; column.len()];
+        for row in self.errors.drain(..) {
+            mask[row] = true;
+        }
+        column.masked(Some(&BooleanBuffer::from(mask)))
+    }
+
+    fn finish_cells(&mut self, block: &Buffer) -> Column {
         let nones = std::mem::take(&mut self.nones);
         let nulls = |len: usize| {
             (!nones.is_empty()).then(|| {
@@ -100,6 +119,17 @@ impl BlockColumn {
     }
 }
 
+impl Layout {
+    fn len(&self) -> usize {
+        match self {
+            Layout::Int(values) => values.len(),
+            Layout::Float(values) => values.len(),
+            Layout::Text(views, _) => views.len(),
+            Layout::Other(builder) => builder.len(),
+        }
+    }
+}
+
 #[cold]
 fn push_rare(layout: &mut Layout, nones: &mut Vec<usize>, cell: &Cell) {
     match (layout, cell) {
@@ -108,15 +138,15 @@ fn push_rare(layout: &mut Layout, nones: &mut Vec<usize>, cell: &Cell) {
             views.push(make_view(text.as_bytes(), COPIES, copies.len() as u32));
             copies.extend_from_slice(text.as_bytes());
         }
-        (Layout::Int(values), Cell::None) => {
+        (Layout::Int(values), Cell::None | Cell::Error) => {
             nones.push(values.len());
             values.push(0);
         }
-        (Layout::Float(values), Cell::None) => {
+        (Layout::Float(values), Cell::None | Cell::Error) => {
             nones.push(values.len());
             values.push(0.0);
         }
-        (Layout::Text(views, _), Cell::None) => {
+        (Layout::Text(views, _), Cell::None | Cell::Error) => {
             nones.push(views.len());
             views.push(0);
         }

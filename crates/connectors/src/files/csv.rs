@@ -109,6 +109,8 @@ struct CsvColumn {
     default: Option<Cell>,
     /// Which field of a record it is.
     field: Option<usize>,
+    /// A row without a good key is no row.
+    is_key: bool,
 }
 
 impl CsvColumn {
@@ -154,6 +156,10 @@ pub(crate) struct CsvFormat {
     is_hopeless: bool,
     spans: Vec<Span>,
     cells: Vec<Cell>,
+    /// Whether a field that cannot be read becomes an error in a row that is kept.
+    keeps_bad_rows: bool,
+    /// Why fields of the present record are errors.
+    errors: Vec<String>,
 }
 
 /// What a search for the end of a record found.
@@ -167,8 +173,13 @@ enum RecordEnd {
 }
 
 impl CsvFormat {
-    /// A format that reads `fields`.
-    pub(crate) fn new<'a>(settings: CsvSettings, fields: impl IntoIterator<Item = &'a Field>) -> Self {
+    /// A format that reads `fields`. With `keeps_bad_rows` a field that cannot be read becomes an error in a row that
+    /// is kept, unless it belongs to the key.
+    pub(crate) fn new<'a>(
+        settings: CsvSettings,
+        fields: impl IntoIterator<Item = &'a Field>,
+        keeps_bad_rows: bool,
+    ) -> Self {
         let columns: Vec<CsvColumn> = fields
             .into_iter()
             .map(|field| CsvColumn {
@@ -182,6 +193,7 @@ impl CsvFormat {
                 dtype: field.dtype.clone(),
                 default: field.default.clone().map(Cell::from),
                 field: None,
+                is_key: field.primary_key,
             })
             .collect();
         Self {
@@ -191,6 +203,8 @@ impl CsvFormat {
             has_header: false,
             is_hopeless: false,
             spans: Vec::new(),
+            keeps_bad_rows,
+            errors: Vec::new(),
         }
     }
 
@@ -352,15 +366,28 @@ impl CsvFormat {
             } else {
                 column.read(text, span.start - start, cell)
             };
-            result.map_err(|reason| {
-                format!(
-                    "field {:?}: cannot read {:?} as {}: {reason}",
-                    column.name,
-                    excerpt(&self.text(span, record, start)),
-                    column.dtype
-                )
-            })?;
+            if let Err(reason) = result {
+                self.bad_field(place, &self.text(span, record, start).into_owned(), &reason)?;
+            }
         }
+        Ok(())
+    }
+
+    /// Puts an error in the place of a field that cannot be read, or refuses the row.
+    #[cold]
+    fn bad_field(&mut self, place: usize, text: &str, reason: &str) -> Result<(), String> {
+        let column = &self.columns[place];
+        let message = format!(
+            "field {:?}: cannot read {:?} as {}: {reason}",
+            column.name,
+            excerpt(text),
+            column.dtype
+        );
+        if !self.keeps_bad_rows || column.is_key {
+            return Err(message);
+        }
+        self.cells[place] = Cell::Error;
+        self.errors.push(message);
         Ok(())
     }
 
@@ -374,8 +401,16 @@ impl CsvFormat {
             }
             Ok(_) if self.is_hopeless => {}
             Ok(record) => match self.read_cells(record, start) {
-                Ok(()) => rows.push(&self.cells, record, start),
-                Err(reason) => rows.reject(start, &reason),
+                Ok(()) => {
+                    rows.push(&self.cells, record, start);
+                    if !self.errors.is_empty() {
+                        rows.report_values(start, &std::mem::take(&mut self.errors));
+                    }
+                }
+                Err(reason) => {
+                    self.errors.clear();
+                    rows.reject(start, &reason);
+                }
             },
         }
     }
@@ -428,7 +463,7 @@ impl RecordFormat for CsvFormat {
 
 #[cfg(test)]
 mod tests {
-    use super::super::reader::tests::{read_text, rejected};
+    use super::super::reader::tests::{read_text, read_with, rejected};
     use super::super::{FileFormat, ReadMode};
     use super::*;
     use proptest::prelude::*;
@@ -514,6 +549,40 @@ mod tests {
             b"a,b\nx,1\n\"y,2\nz,3\n",
             &["line 3: a quote is opened and never closed"],
         );
+    }
+
+    #[test]
+    fn bad_fields_are_errors_in_rows_that_are_kept() {
+        let mut schema = Schema::of([
+            ("k", DType::Int),
+            ("f", DType::Float),
+            ("b", DType::Bool),
+            ("s", DType::Str),
+        ]);
+        schema.fields[0].primary_key = true;
+        let content = b"k,f,b,s\n1,x,y,a\n2,2.5,?,b\nthree,1,y,c\n4\n5,\"?\"\"\",n,d\n6,1,n,e\n";
+        let (rows, messages) = read_with(FileFormat::Csv(CsvSettings::default()), schema, content, true);
+        let row = |k, f: Value, b: Value, s| vec![Value::Int(k), f, b, Value::str(s)];
+        assert_eq!(
+            rows,
+            [
+                row(1, Value::Error, Value::Bool(true), "a"),
+                row(2, Value::Float(2.5), Value::Error, "b"),
+                row(5, Value::Error, Value::Bool(false), "d"),
+                row(6, Value::Float(1.0), Value::Bool(false), "e"),
+            ]
+        );
+        let expected = [
+            "line 2: field \"f\"",
+            "line 3: field \"b\"",
+            "line 4: field \"k\"",
+            "line 5: field",
+            "line 6: field \"f\"",
+        ];
+        assert_eq!(messages.len(), expected.len(), "{messages:?}");
+        for (message, expected) in messages.iter().zip(expected) {
+            assert!(message.contains(expected), "{message}");
+        }
     }
 
     #[test]

@@ -18,8 +18,9 @@ use notify::{RecursiveMode, Watcher as _};
 use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 
-use super::listing::Found;
+use super::listing::{Found, Stamp};
 use super::reader::{Halt, Progress, ReadEnd, Reader};
+use super::rows::Reported;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -32,17 +33,18 @@ const STANDSTILL: Duration = Duration::from_secs(1);
 
 /// What is known of a file.
 struct Known {
-    stamp: (u64, Option<SystemTime>),
+    stamp: Stamp,
     /// When the stamp was first seen.
     since: Instant,
     /// Whether a last record without an end was left out.
     is_partial: bool,
     progress: Option<Progress>,
     rows: Vec<Batch>,
+    reported: Reported,
 }
 
 impl Known {
-    fn new(stamp: (u64, Option<SystemTime>), since: Instant, end: ReadEnd, rows: Vec<Batch>) -> Self {
+    fn new(stamp: Stamp, since: Instant, end: ReadEnd, rows: Vec<Batch>, reported: Reported) -> Self {
         let (is_partial, progress) = match end {
             ReadEnd::Whole(progress) => (false, progress),
             ReadEnd::BeforeLast(progress) => (true, progress),
@@ -54,7 +56,20 @@ impl Known {
             is_partial,
             progress,
             rows,
+            reported,
         }
+    }
+}
+
+/// A file that grows line by line must not become as many batches.
+fn merge_small(rows: &mut Vec<Batch>) {
+    const LARGE: usize = 1 << 16;
+    while let [.., before, last] = &rows[..]
+        && before.len() < LARGE.min(2 * last.len())
+    {
+        let merged = Batch::concat(&[before.clone(), last.clone()]);
+        rows.truncate(rows.len() - 2);
+        rows.push(merged);
     }
 }
 
@@ -147,33 +162,36 @@ impl<'a> Follower<'a> {
         let known = self.known.get_mut(&file.path);
         let is_same = known.as_ref().is_some_and(|known| known.stamp == stamp);
         let since = known.as_ref().filter(|_| is_same).map_or(now, |known| known.since);
-        let stands_still = is_last || now - since >= STANDSTILL || self.reader.is_old(stamp.1);
+        let stands_still = is_last || now - since >= STANDSTILL || self.reader.is_old(stamp.modified);
         let Some(known) = known else {
-            let (end, rows) = self.read(file, None, stands_still, true)?;
-            self.known
-                .insert(file.path.clone(), Known::new(stamp, since, end, rows));
+            let mut reported = Reported::default();
+            let (end, rows) = self.read(file, None, stands_still, &mut reported, true)?;
+            let known = Known::new(stamp, since, end, rows, reported);
+            self.known.insert(file.path.clone(), known);
             return Ok(true);
         };
         if is_same && !(known.is_partial && stands_still) {
             return Ok(false);
         }
+        let mut reported = std::mem::take(&mut known.reported);
+        let mut old = std::mem::take(&mut known.rows);
         if let Some(progress) = known.progress.take() {
-            let mut old = std::mem::take(&mut known.rows);
-            let (end, rows) = self.read(file, Some(progress), stands_still, true)?;
+            let (end, rows) = self.read(file, Some(progress), stands_still, &mut reported, true)?;
             let has_grown = !matches!(end, ReadEnd::Changed);
             let has_rows = !rows.is_empty();
             old.extend(rows);
-            self.known.insert(file.path.clone(), Known::new(stamp, since, end, old));
+            merge_small(&mut old);
             if has_grown {
+                let known = Known::new(stamp, since, end, old, reported);
+                self.known.insert(file.path.clone(), known);
                 return Ok(has_rows);
             }
         }
-        let (end, rows) = self.read(file, None, stands_still, false)?;
-        let known = Known::new(stamp, since, end, rows);
-        let mut change: Vec<Batch> = known.rows.clone();
-        if let Some(old) = self.known.insert(file.path.clone(), known) {
-            change.splice(0..0, old.rows.iter().map(Batch::negated));
-        }
+        reported.begin();
+        let (end, rows) = self.read(file, None, stands_still, &mut reported, false)?;
+        let change: Vec<Batch> = old.iter().map(Batch::negated).chain(rows.iter().cloned()).collect();
+        let known = Known::new(stamp, since, end, rows, reported);
+        self.known.insert(file.path.clone(), known);
         self.send(Batch::concat(&change).consolidated())?;
         Ok(true)
     }
@@ -184,18 +202,21 @@ impl<'a> Follower<'a> {
         file: &Found,
         progress: Option<Progress>,
         to_the_end: bool,
+        reported: &mut Reported,
         sends: bool,
     ) -> Result<(ReadEnd, Vec<Batch>), Stopped> {
         let mut rows = Vec::new();
         let queue = Arc::clone(&self.reader.context.queue);
-        let result = self.reader.read_file(file, progress, to_the_end, |batch| {
-            rows.push(batch.clone());
-            if sends {
-                queue.push(batch)?;
-                queue.wait_for_space()?;
-            }
-            Ok(())
-        });
+        let result = self
+            .reader
+            .read_file(file, progress, to_the_end, Some(reported), |batch| {
+                rows.push(batch.clone());
+                if sends {
+                    queue.push(batch)?;
+                    queue.wait_for_space()?;
+                }
+                Ok(())
+            });
         match result {
             Ok(end) => Ok((end, rows)),
             Err(Halt::Stopped) => Err(Stopped),

@@ -33,7 +33,13 @@ impl RecordFormat for JsonRowParser {
         for_each_line(block, |line, offset| match line {
             Ok(line) if line.trim_ascii().is_empty() => {}
             Ok(line) => match self.read(line) {
-                Ok(cells) => rows.push(cells, line, offset),
+                Ok(cells) => {
+                    rows.push(cells, line, offset);
+                    let errors = self.take_errors();
+                    if !errors.is_empty() {
+                        rows.report_values(offset, &errors);
+                    }
+                }
                 Err(reason) => rows.reject(offset, &reason),
             },
             Err(error) => rows.reject(offset, &format!("no valid UTF-8: {error}")),

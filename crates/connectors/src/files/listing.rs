@@ -21,9 +21,36 @@ pub(crate) struct Found {
 
 impl Found {
     /// What changes when the content does.
-    pub(crate) fn stamp(&self) -> (u64, Option<SystemTime>) {
-        (self.metadata.len(), self.metadata.modified().ok())
+    pub(crate) fn stamp(&self) -> Stamp {
+        Stamp {
+            bytes: self.metadata.len(),
+            modified: self.metadata.modified().ok(),
+            node: node(&self.metadata),
+        }
     }
+}
+
+/// What changes when the content of a file does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Stamp {
+    bytes: u64,
+    pub(crate) modified: Option<SystemTime>,
+    /// A writer can set the time of change, and copies often keep it; this it cannot.
+    node: Node,
+}
+
+/// The device, the number of the file on it, and when the file or what is known of it last changed.
+type Node = (u64, u64, i64, i64);
+
+#[cfg(unix)]
+fn node(metadata: &Metadata) -> Node {
+    use std::os::unix::fs::MetadataExt as _;
+    (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+}
+
+#[cfg(not(unix))]
+fn node(_metadata: &Metadata) -> Node {
+    Node::default()
 }
 
 /// Where files are looked for.

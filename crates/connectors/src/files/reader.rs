@@ -17,7 +17,7 @@ use super::follow::Follower;
 use super::lines::Lines;
 use super::listing::Found;
 use super::metadata::file_metadata;
-use super::rows::{Layout, Rejections, Rows};
+use super::rows::{Failures, Layout, Rejections, Reported, Rows};
 use super::whole::push_file;
 use super::{FileFormat, FileSource, ReadMode};
 use crate::json::JsonRowParser;
@@ -129,7 +129,7 @@ pub(crate) struct Reader {
     pub(crate) context: SourceContext,
     pub(crate) signal: Arc<Signal>,
     layout: Layout,
-    rejected: u64,
+    failures: Failures,
 }
 
 impl Reader {
@@ -140,7 +140,7 @@ impl Reader {
             context,
             signal,
             layout,
-            rejected: 0,
+            failures: Failures::default(),
         }
     }
 
@@ -155,12 +155,20 @@ impl Reader {
                 Ok(())
             }
         };
-        if self.rejected > 0 {
+        if self.failures.rejected > 0 {
             tracing::warn!(
                 target: "pathway",
                 "{}: {} records could not be read and were left out; the error log has them all",
                 self.source.name,
-                self.rejected
+                self.failures.rejected
+            );
+        }
+        if self.failures.values > 0 {
+            tracing::warn!(
+                target: "pathway",
+                "{}: {} values could not be read and are errors; the error log has them all",
+                self.source.name,
+                self.failures.values
             );
         }
         self.context.queue.close(result);
@@ -178,7 +186,7 @@ impl Reader {
                 queue.push(batch)?;
                 queue.wait_for_space()
             };
-            match self.read_file(&file, None, true, send) {
+            match self.read_file(&file, None, true, None, send) {
                 Ok(_) => {}
                 Err(Halt::Stopped) => break,
                 Err(Halt::Unreadable(error)) => {
@@ -197,6 +205,7 @@ impl Reader {
         file: &Found,
         progress: Option<Progress>,
         to_the_end: bool,
+        reported: Option<&mut Reported>,
         mut send: impl FnMut(Batch) -> Result<(), Stopped>,
     ) -> Result<ReadEnd, Halt> {
         let fields: Vec<Field> = self
@@ -213,7 +222,8 @@ impl Reader {
             source: &self.source.name,
             queue: &self.context.queue,
             reporter: &self.context.reporter,
-            count: &mut self.rejected,
+            failures: &mut self.failures,
+            reported,
         };
         let mut rows = Rows::new(&self.source, &self.layout, &file.shown, metadata, rejections);
         let is_static = self.source.mode == ReadMode::Static;
@@ -223,7 +233,7 @@ impl Reader {
             };
             rows.resume(progress.position);
             (progress.format, blocks)
-        } else if let Some(format) = record_format(&self.source.format, &fields) {
+        } else if let Some(format) = record_format(&self.source.format, &fields, self.context.keeps_bad_rows) {
             // The metadata of all rows changes when the file grows.
             let can_go_on = !is_static && !self.source.with_metadata;
             (format, Blocks::new(File::open(&file.path)?, can_go_on))
@@ -282,10 +292,14 @@ impl Reader {
 }
 
 /// What cuts a file into records; `None` if the file is one record.
-fn record_format(format: &FileFormat, fields: &[Field]) -> Option<Box<dyn RecordFormat>> {
+fn record_format(format: &FileFormat, fields: &[Field], keeps_bad_rows: bool) -> Option<Box<dyn RecordFormat>> {
     match format {
-        FileFormat::Csv(settings) => Some(Box::new(CsvFormat::new(settings.clone(), fields))),
-        FileFormat::JsonLines(paths) => Some(Box::new(JsonRowParser::with_paths(fields, paths))),
+        FileFormat::Csv(settings) => Some(Box::new(CsvFormat::new(settings.clone(), fields, keeps_bad_rows))),
+        FileFormat::JsonLines(paths) => {
+            let mut parser = JsonRowParser::with_paths(fields, paths);
+            parser.keep_bad_rows(keeps_bad_rows);
+            Some(Box::new(parser))
+        }
         FileFormat::Plaintext => Some(Box::new(Lines {
             is_read: !fields.is_empty(),
         })),
@@ -328,6 +342,16 @@ pub(crate) mod tests {
 
     /// The rows of a file with this content, and why others were rejected.
     pub(crate) fn read_text(format: FileFormat, schema: Schema, content: &[u8]) -> (Vec<Vec<Value>>, Vec<String>) {
+        read_with(format, schema, content, false)
+    }
+
+    /// The same, and whether rows with bad values are kept.
+    pub(crate) fn read_with(
+        format: FileFormat,
+        schema: Schema,
+        content: &[u8],
+        keeps_bad_rows: bool,
+    ) -> (Vec<Vec<Value>>, Vec<String>) {
         let directory = tempfile::tempdir().expect("a temporary directory");
         let path = directory.path().join("file");
         std::fs::write(&path, content).expect("the file is written");
@@ -339,13 +363,13 @@ pub(crate) mod tests {
             queue: Arc::new(SourceQueue::new(Limits::default())),
             reporter: Reporter::new(0, None, log.clone()),
             clock: Arc::new(ManualClock::default()),
-            keeps_bad_rows: false,
+            keeps_bad_rows,
         };
         let mut reader = Reader::new(source.clone(), context, Arc::default());
         let mut rows = Vec::new();
         for file in source.location.list() {
             reader
-                .read_file(&file, None, true, |batch| {
+                .read_file(&file, None, true, None, |batch| {
                     rows.extend((0..batch.len()).map(|row| batch.row(row)));
                     Ok(())
                 })

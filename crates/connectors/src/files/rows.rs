@@ -1,8 +1,11 @@
 //! From the cells of records to batches.
 
+use std::collections::HashMap;
+
 use arrow_buffer::Buffer;
 use towpath_engine::{ErrorKind, Reporter, RowError, SourceQueue};
 use towpath_types::{Batch, Cells, Column, Key, Value, hash_columns};
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::FileSource;
 use super::column::BlockColumn;
@@ -11,8 +14,8 @@ use crate::values::Cell;
 /// A batch is made when this many rows have been read, or a block has ended.
 const ROWS_A_BATCH: usize = 1 << 16;
 
-/// Log lines for rejected records of one source; all are in the error log.
-const LOGGED_REJECTIONS: u64 = 10;
+/// So many failures of a source are logged one by one; all are in the error log.
+const LOGGED: u64 = 1000;
 
 /// Which columns are read and which are passed on.
 #[derive(Clone, Debug)]
@@ -42,23 +45,83 @@ impl Layout {
     }
 }
 
+/// What was wrong in one file, so that reading it again because it has changed does not report it again.
+///
+/// A reason has no line in it: the records before a bad one may have changed. How often it came up tells whether
+/// there is one more.
+#[derive(Debug, Default)]
+pub(crate) struct Reported {
+    before: HashMap<u64, u32>,
+    now: HashMap<u64, u32>,
+}
+
+impl Reported {
+    /// The file is read from its beginning.
+    pub(crate) fn begin(&mut self) {
+        self.before = std::mem::take(&mut self.now);
+    }
+
+    fn is_new(&mut self, reason: &str) -> bool {
+        let reason = xxh3_64(reason.as_bytes());
+        let now = self.now.entry(reason).or_default();
+        *now += 1;
+        self.before.get(&reason).is_none_or(|before| *now > *before)
+    }
+}
+
+/// How often a source has found something wrong.
+#[derive(Debug, Default)]
+pub(crate) struct Failures {
+    /// Records that were left out.
+    pub(crate) rejected: u64,
+    /// Values that are errors in rows that were kept.
+    pub(crate) values: u64,
+}
+
 /// Where rejected records go.
 #[derive(Debug)]
 pub(crate) struct Rejections<'a> {
     pub(crate) source: &'a str,
     pub(crate) queue: &'a SourceQueue,
     pub(crate) reporter: &'a Reporter,
-    pub(crate) count: &'a mut u64,
+    pub(crate) failures: &'a mut Failures,
+    /// What was reported of this file before; `None` if it is read only once.
+    pub(crate) reported: Option<&'a mut Reported>,
 }
 
 impl Rejections<'_> {
-    /// Reports a record; `place` is its file and perhaps line.
+    fn is_new(&mut self, reason: &str) -> bool {
+        self.reported.as_mut().is_none_or(|reported| reported.is_new(reason))
+    }
+
+    /// Reports a record that is left out; `place` is its file and perhaps line.
     pub(crate) fn reject(&mut self, place: &str, reason: &str) {
-        *self.count += 1;
-        self.queue.count_rejected(1);
-        let message = format!("{}: {place}: {reason}", self.source);
-        if *self.count <= LOGGED_REJECTIONS {
+        if self.is_new(reason) {
+            self.failures.rejected += 1;
+            self.queue.count_rejected(1);
+            self.report(&format!("{}: {place}: {reason}", self.source));
+        }
+    }
+
+    /// Reports a value that is an error in a row that is kept.
+    pub(crate) fn value(&mut self, place: &str, reason: &str) {
+        if self.is_new(reason) {
+            self.failures.values += 1;
+            self.report(&format!("{}: {place}: {reason}; the value is an error", self.source));
+        }
+    }
+
+    fn report(&mut self, message: &str) {
+        let count = self.failures.rejected + self.failures.values;
+        if count <= LOGGED {
             tracing::error!(target: "pathway", "{message}");
+        } else if count == LOGGED + 1 {
+            tracing::error!(
+                target: "pathway",
+                "{}: more than {LOGGED} records could not be read; from now on they are only counted, and put into \
+                 pw.global_error_log()",
+                self.source
+            );
         }
         // Failures of rows at a source never end a run.
         let _ = self.reporter.report(RowError::new(ErrorKind::Value, message));
@@ -154,6 +217,16 @@ impl<'a> Rows<'a> {
         self.next_ordinal += 1;
         let line = self.line_at(offset);
         self.rejections.reject(&format!("{}, line {line}", self.path), reason);
+    }
+
+    /// Reports values that are errors in the row of the record that begins at `offset` of the block.
+    #[cold]
+    pub(crate) fn report_values(&mut self, offset: usize, reasons: &[String]) {
+        let line = self.line_at(offset);
+        let place = format!("{}, line {line}", self.path);
+        for reason in reasons {
+            self.rejections.value(&place, reason);
+        }
     }
 
     /// Leaves out the whole file.

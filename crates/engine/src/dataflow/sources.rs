@@ -4,6 +4,9 @@
 //! time 0. When a commit is closed, the next is opened at the present, or two milliseconds later if the
 //! present is not later. A source that has sent nothing since its last commit follows the others, so
 //! that nobody waits for it.
+//!
+//! Where only the source itself commits, its rows wait here until it does: a source that ends without a commit
+//! takes them with it. There are never more of them than may be in flight.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -16,7 +19,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
 use timely::scheduling::Activator;
-use towpath_types::Time;
+use towpath_types::{Batch, Time};
 
 use super::exchange::Parcel;
 use super::worker::Failures;
@@ -69,6 +72,8 @@ struct Reader {
     open: Rc<Cell<Option<Time>>>,
     /// Whether the open commit has rows.
     has_rows: bool,
+    /// Rows of the open commit that only the source may commit.
+    held: Vec<Batch>,
     next_tick: Option<Instant>,
     /// The clock asks for a commit once what was flushed has been read.
     is_due: bool,
@@ -119,6 +124,7 @@ pub(crate) fn add_source<'scope>(
                 capability: Some(capability),
                 open,
                 has_rows: false,
+                held: Vec::new(),
                 next_tick,
                 is_due: false,
                 times,
@@ -149,6 +155,9 @@ pub(crate) fn add_source<'scope>(
     stream
 }
 
+/// Puts rows into the dataflow.
+type Forward<'a> = dyn FnMut(&Capability<Time>, &mut Parcel) + 'a;
+
 enum Turn {
     /// There is more to read.
     Again,
@@ -162,7 +171,59 @@ impl Reader {
         self.open.set(None);
     }
 
-    fn commit(&mut self) {
+    /// Whether nobody but the source commits.
+    fn holds(&self) -> bool {
+        match self.reading.commits {
+            Commits::Streaming(None) => true,
+            Commits::Streaming(Some(_)) => self.reading.queue.holds_commits(),
+            Commits::AtEnd | Commits::Scripted => false,
+        }
+    }
+
+    fn forward(&mut self, batch: Batch, send: &mut Forward<'_>) -> Result<(), EngineError> {
+        let Some(capability) = &self.capability else {
+            return Ok(());
+        };
+        self.reading
+            .queue
+            .sent(*capability.time(), &batch, self.reading.commits);
+        let batch = self.program.apply(self.reading.queue.prepared(batch))?;
+        if !batch.is_empty() {
+            self.counters.count_out(&batch);
+            send(capability, &mut Parcel(batch));
+        }
+        Ok(())
+    }
+
+    fn release(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
+        for batch in std::mem::take(&mut self.held) {
+            self.forward(batch, send)?;
+        }
+        Ok(())
+    }
+
+    fn discard(&mut self) {
+        let held = std::mem::take(&mut self.held);
+        let rows = held.iter().map(Batch::len).sum();
+        if rows > 0 {
+            tracing::warn!(
+                target: "pathway",
+                "{}: {rows} {} not committed before the run was told to stop, and {} lost",
+                self.reading.name,
+                if rows == 1 { "row was" } else { "rows were" },
+                if rows == 1 { "is" } else { "are" },
+            );
+            self.reading.queue.discarded(rows, held.iter().map(Batch::bytes).sum());
+        }
+    }
+
+    fn commit(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
+        self.release(send)?;
+        self.open_next();
+        Ok(())
+    }
+
+    fn open_next(&mut self) {
         let Some(capability) = &mut self.capability else {
             return;
         };
@@ -198,7 +259,7 @@ impl Reader {
         }
     }
 
-    fn read(&mut self, send: &mut dyn FnMut(&Capability<Time>, &mut Parcel)) -> Result<Turn, EngineError> {
+    fn read(&mut self, send: &mut Forward<'_>) -> Result<Turn, EngineError> {
         self.tick();
         let mut rows = 0;
         while rows < ROWS_A_TURN
@@ -211,17 +272,15 @@ impl Reader {
                 Message::Batch(batch) => {
                     self.has_rows = true;
                     rows += batch.len();
-                    self.reading
-                        .queue
-                        .sent(*capability.time(), &batch, self.reading.commits);
-                    let batch = self.program.apply(self.reading.queue.prepared(batch))?;
-                    if !batch.is_empty() {
-                        self.counters.count_out(&batch);
-                        send(capability, &mut Parcel(batch));
+                    if self.holds() {
+                        self.held.push(batch);
+                    } else {
+                        self.forward(batch, send)?;
                     }
                 }
+                Message::Discard => self.discard(),
                 Message::Commit => {
-                    self.commit();
+                    self.commit(send)?;
                     if rows > 0 {
                         // What was committed moves on before more is read.
                         return Ok(Turn::Again);
@@ -236,6 +295,7 @@ impl Reader {
                     }
                 }
                 Message::Close(Ok(())) => {
+                    self.release(send)?;
                     self.counters.ended();
                     self.end();
                 }
@@ -247,7 +307,7 @@ impl Reader {
         }
         let is_full = self.reading.queue.wants_space() && self.has_rows && !self.reading.queue.holds_commits();
         if std::mem::take(&mut self.is_due) || is_full {
-            self.commit();
+            self.commit(send)?;
         }
         if rows >= ROWS_A_TURN {
             return Ok(Turn::Again);
