@@ -176,7 +176,10 @@ class Subject:
     def next_arrow(self, data: object, /) -> None: ...
     def delete(self, **values: Any) -> None: ...
     def commit(self) -> None: ...
-    def _close_native(self, error: BaseException | None) -> None:
+    def _push(self, key: Pointer | None, values: dict[str, Any], diff: int) -> None:
+        """Adds or removes one row under a key of the subject's choice."""
+
+    def _close_native(self, error: BaseException | None, is_stopped: bool = False) -> None:
         """Commits and ends the source; with an error the run ends with it. Only the first call counts, except
         that an error still reaches a run under way."""
 
@@ -210,6 +213,7 @@ class Plan:
         format: str,
         upsert: bool,
         deletions: bool,
+        own_keys: bool,
         autocommit_milliseconds: int | None,
         backlog_rows: int | None,
         backlog_bytes: int | None,
@@ -242,6 +246,7 @@ class Plan:
         object_pattern: str,
         with_metadata: bool,
         autocommit_milliseconds: int | None,
+        backlog_rows: int | None,
         name: str | None,
         origin: Origin,
     ) -> Node:

@@ -140,3 +140,49 @@ def test_a_round_trip(tmp_path: pathlib.Path) -> None:
     pw.io.csv.write(table, path)
     pw.run(monitoring_level=SILENT)
     pw.testing.assert_equal_tables(pw.io.csv.read(path, schema=City, mode="static"), table)
+
+
+@pytest.mark.parametrize("mode", ["static", "streaming"])
+def test_a_bounded_backlog_loses_nothing(tmp_path: pathlib.Path, mode: Any) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,people\n" + "".join(f"x,{number}\n" for number in range(100)))
+    seen: list[tuple[int, int]] = []
+
+    def on_change(key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        seen.append((time, row["people"]))
+
+    def on_time_end(time: int) -> None:
+        if len(seen) == 100 and mode == "streaming":
+            raise StopIteration
+
+    table = pw.io.csv.read(path, schema=City, mode=mode, max_backlog_size=7)
+    pw.io.subscribe(table, on_change, on_time_end=on_time_end)
+    if mode == "streaming":
+        with pytest.raises(StopIteration):
+            pw.run(monitoring_level=SILENT)
+        times = [time for time, _ in seen]
+        assert max(times.count(time) for time in times) == 7
+    else:
+        pw.run(monitoring_level=SILENT)
+    assert [people for _, people in seen] == list(range(100))
+    with pytest.raises(ValueError, match="max_backlog_size"):
+        pw.io.csv.read(path, schema=City, max_backlog_size=0)
+
+
+def test_debug_data_is_a_data_frame(tmp_path: pathlib.Path) -> None:
+    import pandas as pd
+
+    with pytest.raises(TypeError, match="debug_data"):
+        pw.io.csv.read(tmp_path, schema=City, debug_data=[{"name": "A", "people": 1}])
+    table = pw.io.csv.read(tmp_path, schema=City, mode="static", debug_data=pd.DataFrame({"name": ["A"]}))
+    assert rows(table) == []
+
+
+def test_the_error_log_can_be_filtered_and_projected(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text("name,people\nA,many\nB,few\n")
+    log = pw.global_error_log()
+    few = log.filter(pw.this.message.str.count("few") > 0).select(pw.this.message)
+    _table, errors = pw.testing.capture(pw.io.csv.read(path, schema=City, mode="static"), few)
+    assert [list(update.row) for update in errors] == [["message"]]
+    assert "line 3" in errors[0].row["message"]

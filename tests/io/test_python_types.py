@@ -2,7 +2,8 @@
 
 import base64
 import datetime
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,28 @@ UTC = datetime.UTC
 NOON = datetime.datetime(2024, 5, 1, 12, 30, 0, 125)
 
 
-def sent(annotation: Any, value: object) -> list[Any]:
+class Record(NamedTuple):
+    value: object
+
+
+# The ways to send a value as it is.
+WAYS: dict[str, Callable[[Any, object], None]] = {
+    "next": lambda subject, value: subject.next(value=value),
+    "next of a dict": lambda subject, value: subject.next(**{"value": value}),
+    "next_json of a dict": lambda subject, value: subject.next_json({"value": value}),
+    "next_batch of dicts": lambda subject, value: subject.next_batch([{"value": value}]),
+    "next_batch of NamedTuples": lambda subject, value: subject.next_batch([Record(value)]),
+    "next_columns": lambda subject, value: subject.next_columns({"value": [value]}),
+    "_add_inner": lambda subject, value: subject._add_inner(None, {"value": value}),
+}
+
+
+def sent(annotation: Any, value: object, way: str = "next") -> list[Any]:
     """What arrives of one value in a column of the type: one value, or none."""
 
     class One(pw.io.python.ConnectorSubject):
         def run(self) -> None:
-            self.next(value=value)
+            WAYS[way](self, value)
 
     table = pw.io.python.read(One(), schema=pw.schema_from_types(value=annotation))
     return [update.row["value"] for update in pw.testing.capture(table)]
@@ -113,17 +130,171 @@ def identity(case: object) -> str:
     return repr(case)
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("annotation", "value", "expected"), ACCEPTED, ids=identity)
-def test_accepted(annotation: Any, value: object, expected: object) -> None:
-    (arrived,) = sent(annotation, value)
+def test_accepted(annotation: Any, value: object, expected: object, way: str) -> None:
+    (arrived,) = sent(annotation, value, way)
     assert arrived == expected
     assert type(arrived) is type(expected) or isinstance(expected, (pd.Timestamp, pd.Timedelta))
 
 
+@pytest.mark.parametrize("way", WAYS)
 @pytest.mark.parametrize(("annotation", "value"), REJECTED, ids=identity)
-def test_rejected(annotation: Any, value: object, caplog: pytest.LogCaptureFixture) -> None:
-    assert sent(annotation, value) == []
+def test_rejected(annotation: Any, value: object, way: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert sent(annotation, value, way) == []
     assert any("value" in record.getMessage() for record in caplog.records)
+
+
+# What JSON can write, as text: the rules are those of the values that it stands for.
+JSON_ACCEPTED: list[tuple[Any, str, object]] = [
+    (int, "7", 7),
+    (int, "-9223372036854775808", -(2**63)),
+    (float, "1.5", 1.5),
+    (float, "2", 2.0),
+    (str, '"stra\\u00dfe"', "straße"),
+    (bool, "true", True),
+    (pw.Json, '{"a":[1,null,"x"]}', pw.Json({"a": [1, None, "x"]})),
+    (pw.Json, "null", pw.Json(None)),
+    (tuple[int, str], '[1,"a"]', (1, "a")),
+    (list[int], "[]", ()),
+    (int | None, "null", None),
+    (str | None, "null", None),
+    (Any, "5", 5),
+    (Any, '[1,["a",null]]', (1, ("a", None))),
+    (Any, '{"a":1}', pw.Json({"a": 1})),
+]
+
+JSON_REJECTED: list[tuple[Any, str]] = [
+    (int, "1.0"),
+    (int, '"1"'),
+    (int, "9223372036854775808"),
+    (int, "null"),
+    (float, '"1.0"'),
+    (str, "1"),
+    (str, "null"),
+    (bool, "1"),
+    (bool, '"True"'),
+    (tuple[int, str], "[1]"),
+    (list[int], '[1,"a"]'),
+    (pw.Duration, '"1 s"'),
+]
+
+MESSAGES: dict[str, Callable[[Any, str], None]] = {
+    "next_json of str": lambda subject, text: subject.next_json(text),
+    "next_json of bytes": lambda subject, text: subject.next_json(text.encode()),
+    "next_str": lambda subject, text: subject.next_str(text),
+    "next_bytes": lambda subject, text: subject.next_bytes(text.encode()),
+}
+
+
+def sent_as_message(annotation: Any, text: str, way: str) -> list[Any]:
+    class One(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            MESSAGES[way](self, f'{{"value":{text}}}')
+
+    table = pw.io.python.read(One(), schema=pw.schema_from_types(value=annotation))
+    return [update.row["value"] for update in pw.testing.capture(table)]
+
+
+@pytest.mark.parametrize("way", MESSAGES)
+@pytest.mark.parametrize(("annotation", "text", "expected"), JSON_ACCEPTED, ids=identity)
+def test_accepted_in_messages(annotation: Any, text: str, expected: object, way: str) -> None:
+    (arrived,) = sent_as_message(annotation, text, way)
+    assert arrived == expected
+    assert type(arrived) is type(expected)
+
+
+@pytest.mark.parametrize("way", MESSAGES)
+@pytest.mark.parametrize(("annotation", "text"), JSON_REJECTED, ids=identity)
+def test_rejected_in_messages(annotation: Any, text: str, way: str, caplog: pytest.LogCaptureFixture) -> None:
+    assert sent_as_message(annotation, text, way) == []
+    assert any("value" in record.getMessage() for record in caplog.records)
+
+
+# Arrays of numpy: an element is accepted if it is by itself.
+ARRAYS: list[tuple[Any, Any, object]] = [
+    (int, np.array([1, 2], np.int64), [1, 2]),
+    (int, np.array([1, 2], np.uint8), [1, 2]),
+    (int, np.array([True, False]), []),
+    (int, np.array([1.0]), []),
+    (int, np.array([1, True, "1"], object), [1, 1]),
+    (float, np.array([1.5], np.float32), [1.5]),
+    (float, np.array([1, 2], np.int32), [1.0, 2.0]),
+    (bool, np.array([True, False]), [True, False]),
+    (bool, np.array([1, 0]), []),
+    (str, np.array(["a", "żółć"]), ["a", "żółć"]),
+    (str, np.array([b"a"]), []),
+    (bytes, np.array([b"a"]), [b"a"]),
+    (int | None, np.array([1, None], object), [1, None]),
+]
+
+
+@pytest.mark.parametrize(("annotation", "array", "expected"), ARRAYS, ids=identity)
+def test_columns_of_numpy(annotation: Any, array: Any, expected: object) -> None:
+    class Columns(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next_columns({"value": array})
+
+    table = pw.io.python.read(Columns(), schema=pw.schema_from_types(value=annotation))
+    arrived = [update.row["value"] for update in pw.testing.capture(table)]
+    assert arrived == expected
+    assert [type(value) for value in arrived] == [type(value) for value in expected]  # type: ignore[attr-defined]
+
+
+def arrow_columns() -> list[tuple[Any, Any, object]]:
+    """Columns of Arrow: type, array, and the values, or the kind of error that `next_arrow` raises."""
+    pa = pytest.importorskip("pyarrow")
+    return [
+        (int, pa.array([1, None], pa.int64()), [1]),
+        (int, pa.array([1, 2**63], pa.uint64()), [1]),
+        (int, pa.array([True]), [1]),
+        (int, pa.array([1.0]), TypeError),
+        (int, pa.array(["1"]), TypeError),
+        (float, pa.array([1.5, 2.5], pa.float32()), [1.5, 2.5]),
+        (float, pa.array([2], pa.int8()), [2.0]),
+        (float, pa.array(["1.0"]), TypeError),
+        (str, pa.array(["a", None, "żółć"]), ["a", "żółć"]),
+        (str, pa.array(["a"], pa.large_string()), ["a"]),
+        (str, pa.array(["a", "b"]).dictionary_encode(), ["a", "b"]),
+        (str, pa.array([b"a"]), TypeError),
+        (bool, pa.array([True, False]), [True, False]),
+        (bool, pa.array([1]), TypeError),
+        (bytes, pa.array([b"\x00\xff"]), [b"\x00\xff"]),
+        (bytes, pa.array(["a"]), TypeError),
+        (pw.Json, pa.array([{"a": 1}]), [pw.Json({"a": 1})]),
+        (pw.Json, pa.array([[1, 2]]), [pw.Json([1, 2])]),
+        (tuple[int, int], pa.array([[1, 2], [1]]), [(1, 2)]),
+        (list[int], pa.array([[1, 2], []]), [(1, 2), ()]),
+        (list[int], pa.array([["a"]]), []),
+        (pw.DateTimeNaive, pa.array([NOON]), [pd.Timestamp(NOON)]),
+        (pw.DateTimeNaive, pa.array([NOON], pa.timestamp("us", "UTC")), TypeError),
+        (pw.DateTimeUtc, pa.array([NOON], pa.timestamp("us", "UTC")), [pd.Timestamp(NOON, tz="UTC")]),
+        (pw.DateTimeUtc, pa.array([NOON]), TypeError),
+        (pw.Duration, pa.array([3], pa.duration("ms")), [pd.Timedelta(3, "ms")]),
+        (pw.Duration, pa.array([3]), TypeError),
+        (int | None, pa.array([1, None]), [1, None]),
+        (int | None, pa.nulls(2), [None, None]),
+        (Any, pa.array([1, None]), [1, None]),
+        (Any, pa.array([["a", None]]), [("a", None)]),
+    ]
+
+
+@pytest.mark.parametrize("case", range(31))
+def test_columns_of_arrow(case: int) -> None:
+    pa = pytest.importorskip("pyarrow")
+    assert len(arrow_columns()) == 31
+    annotation, array, expected = arrow_columns()[case]
+
+    class Columns(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next_arrow(pa.table({"value": array}))
+
+    table = pw.io.python.read(Columns(), schema=pw.schema_from_types(value=annotation))
+    if isinstance(expected, type):
+        with pytest.raises(expected, match="value"):
+            pw.testing.capture(table)
+    else:
+        assert [update.row["value"] for update in pw.testing.capture(table)] == expected
 
 
 def test_arrays() -> None:

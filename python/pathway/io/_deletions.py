@@ -1,4 +1,4 @@
-"""Whether the code of a subject can delete rows, read from its source without running it.
+"""Whether the code of a subject can delete rows or choose their keys, read from its source without running it.
 
 A source that never deletes makes an append-only table, which some operations need and others profit from.
 Starting at `run`, this follows every attribute of `self` that is a method of the class. A deletion it cannot
@@ -15,10 +15,20 @@ from collections.abc import Callable
 from typing import Any
 
 DELETING = frozenset({"delete", "_remove", "_remove_inner"})
+CHOOSING_KEYS = frozenset({"_add", "_add_inner", "_remove", "_remove_inner"})
 
 
 def are_reachable(subject_class: type) -> bool:
     """Whether `run` of the class, or a method it uses, mentions a deletion."""
+    return _mentions(subject_class, DELETING)
+
+
+def chooses_keys(subject_class: type) -> bool:
+    """Whether `run` of the class, or a method it uses, mentions a way to send rows under keys of its own."""
+    return _mentions(subject_class, CHOOSING_KEYS)
+
+
+def _mentions(subject_class: type, wanted: frozenset[str]) -> bool:
     seen: set[str] = set()
     waiting = ["run"]
     while waiting:
@@ -28,7 +38,7 @@ def are_reachable(subject_class: type) -> bool:
         seen.add(name)
         function = inspect.unwrap(getattr(subject_class, name))
         mentioned = _attributes(function)
-        if mentioned is None or mentioned & DELETING:
+        if mentioned is None or mentioned & wanted:
             # Without source nothing can be ruled out.
             return True
         waiting.extend(other for other in mentioned if _is_own_method(subject_class, other))

@@ -15,13 +15,14 @@ from __future__ import annotations
 
 import enum
 import inspect
+import json
 import logging
 import threading
 from abc import ABC, abstractmethod
 from typing import Any, Literal
 
 from pathway import _native
-from pathway.io import _deletions, _drive
+from pathway.io import _deletions, _drive, _tables
 
 logger = logging.getLogger("pathway")
 
@@ -99,6 +100,11 @@ class ConnectorSubject(_native.Subject, ABC):
         self.datasource_name = datasource_name
         self._session = SessionType(session_type)
         self._already_read = False
+        self._started = False
+        self._is_stopped = False
+        self._format = "json"
+        self._max_backlog_size: int | None = None
+        self._offset: bytes | None = None
         self._stop_lock = threading.Lock()
         self._on_stop_called = False
         self._coroutine: _drive.Cancellable | None = None
@@ -128,6 +134,8 @@ class ConnectorSubject(_native.Subject, ABC):
 
     def seek(self, state: bytes) -> None:
         """Called in a run with persistence, with the offset reported before the last durable commit."""
+        if self._started:
+            raise RuntimeError("seek() is called before the subject is started")
         self._seek(state)
 
     def _seek(self, state: bytes) -> None:
@@ -136,6 +144,10 @@ class ConnectorSubject(_native.Subject, ABC):
     @property
     def _datasource_name(self) -> str:
         return self.datasource_name
+
+    @_datasource_name.setter
+    def _datasource_name(self, name: str) -> None:
+        self.datasource_name = name
 
     @property
     def _session_type(self) -> SessionType:
@@ -150,6 +162,15 @@ class ConnectorSubject(_native.Subject, ABC):
     def _is_upsert(self) -> bool:
         return SessionType(self._session_type) is SessionType.UPSERT
 
+    @property
+    def _with_metadata(self) -> bool:
+        """Whether the metadata given to `_add` is the value of a column `_metadata`."""
+        return False
+
+    def _is_internal(self) -> bool:
+        """Whether the subject belongs to the package itself; then it cannot be named in `read`."""
+        return False
+
     def _is_finite(self) -> bool:
         """False keeps the source open when ``run`` returns, for rows sent by other threads."""
         return True
@@ -162,12 +183,61 @@ class ConnectorSubject(_native.Subject, ABC):
         """Commits, and lets the timer commit again."""
         self._set_autocommit(True)
 
+    def _set_max_backlog_size(self, max_backlog_size: int) -> None:
+        """How many rows may wait for the engine, unless `read` is told something else."""
+        if self._already_read:
+            raise RuntimeError("the size of the backlog is set before the subject is passed to read()")
+        self._max_backlog_size = _tables.check_positive("max_backlog_size", max_backlog_size)
+
+    # Rows under keys that the subject chooses.
+
+    def _add_inner(self, key: _native.Pointer | None, values: dict[str, Any]) -> None:
+        """Sends a row under this key; without one it gets its key as by `next`."""
+        self._push(key, values, 1)
+
+    def _remove_inner(self, key: _native.Pointer | None, values: dict[str, Any]) -> None:
+        """Takes back the row that was sent under this key."""
+        self._push(key, values, -1)
+
+    def _add(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None = None) -> None:
+        """Sends a row, a JSON object or the column `data` of a raw source, under this key."""
+        self._push_message(key, message, metadata, 1)
+
+    def _remove(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None = None) -> None:
+        """Takes back the row that was sent under this key."""
+        self._push_message(key, message, metadata, -1)
+
+    def _push_message(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None, diff: int) -> None:
+        try:
+            if self._format == "json":
+                values = json.loads(message)
+            else:
+                values = {"data": message.decode() if self._format == "raw" else message}
+            if metadata is not None and self._with_metadata:
+                values["_metadata"] = json.loads(metadata)
+        except ValueError:
+            values = None
+        if isinstance(values, dict):
+            self._push(key, values, diff)
+        else:
+            # It is no row, and this says why.
+            self.next_bytes(message)
+
+    def _report_offset(self, offset: bytes) -> None:
+        """Says where to go on after the rows sent so far; `seek` gets it in a later run with persistence."""
+        if not isinstance(offset, bytes):
+            raise TypeError(f"an offset is bytes, found {offset!r}")
+        self._offset = offset
+
     # Called by the native half.
 
     def _start_run(self) -> None:
         """Starts the thread of the subject. Called when a run starts."""
         with self._stop_lock:
             self._on_stop_called = False
+            self._is_stopped = False
+            self._started = True
+            self._offset = None
             self._coroutine = None
         threading.Thread(target=self._run_thread, name=f"pathway:{self.datasource_name}", daemon=True).start()
 
@@ -191,11 +261,13 @@ class ConnectorSubject(_native.Subject, ABC):
         if error is not None:
             logger.error("%s: the connector failed: %s: %s", self.datasource_name, type(error).__name__, error)
         if error is not None or self._is_finite():
-            self._close_native(error)
+            self._close_native(error, self._is_stopped)
+        self._started = False
         self._thread_ended()
 
     def _stop_requested(self) -> None:
         """The computation is told to stop; the thread of the subject may still be running."""
+        self._is_stopped = True
         running = self._coroutine
         if running is None or not inspect.iscoroutinefunction(self.on_stop):
             try:

@@ -62,6 +62,16 @@ def check_positive(parameter: str, value: object) -> int | None:
     return value
 
 
+def check_debug_data(data: object) -> None:
+    """Rows for runs with `debug=True`: nothing but data frames, as in the original."""
+    if data is None:
+        return
+    import pandas
+
+    if not isinstance(data, pandas.DataFrame):
+        raise TypeError(f"parameter debug_data has to be a pandas DataFrame, found {type(data).__name__}")
+
+
 def fields(schema: type[Schema]) -> list[_native.Field]:
     """The columns of a schema, as a native source wants them."""
     return schema._fields()

@@ -57,8 +57,16 @@ def read(
             ``owner`` and ``seen_at``.
         name: a unique name for messages and monitoring.
         autocommit_duration_ms: how often what was read becomes visible.
-        max_backlog_size: not supported for files; the reader waits for the engine on its own.
-        debug_data: rows used instead of the files in runs with ``debug=True``.
+        max_backlog_size: how many rows may wait for the engine before reading waits. It has a default. A change of a
+            file that is read anew stays in one piece.
+        debug_data: a pandas DataFrame for runs with ``debug=True``, which are not supported yet.
+
+    A record that cannot be read is left out; it is logged, counted, and found in ``pw.global_error_log()``. With
+    ``terminate_on_error=False`` a value that cannot be read becomes an error in a row that is kept.
+
+    In streaming mode the columns that are read of every file stay in memory, so that its rows can be taken back when it
+    changes: about the size of the files themselves. A file that only grows is not read again. For a history without
+    end, let the writer begin a new file now and then, or use a source that does not change what it has sent.
 
     Example:
 
@@ -79,8 +87,7 @@ def read(
         raise ValueError(f"invalid format {format!r}: expected one of {', '.join(_FORMATS)}")
     if mode not in ("streaming", "static"):
         raise ValueError(f"invalid mode {mode!r}: expected 'streaming' or 'static'")
-    if max_backlog_size is not None:
-        raise NotImplementedError("max_backlog_size is not supported for files yet")
+    _tables.check_debug_data(debug_data)
     schema = _schema_for(format, schema)
     fields = _tables.fields(schema)
     node = _tables.plan().file_source(
@@ -92,6 +99,7 @@ def read(
         object_pattern=object_pattern,
         with_metadata=with_metadata or format == "only_metadata",
         autocommit_milliseconds=_tables.check_positive("autocommit_duration_ms", autocommit_duration_ms),
+        backlog_rows=_tables.check_positive("max_backlog_size", max_backlog_size),
         name=_tables.check_name(name),
         origin=_tables.origin(),
     )

@@ -38,8 +38,8 @@ def read(
         with_metadata: adds a column ``_metadata`` about the file.
         autocommit_duration_ms: how often what was read becomes visible.
         name: a unique name for messages and monitoring.
-        max_backlog_size: not supported for files.
-        debug_data: rows used instead of the files in runs with ``debug=True``.
+        max_backlog_size: how many rows may wait for the engine before reading waits. It has a default.
+        debug_data: a pandas DataFrame for runs with ``debug=True``, which are not supported yet.
 
     Example:
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._native import Pointer
-from pathway.io import _tables
+from pathway.io import _deletions, _tables
 from pathway.io._subject import ConnectorSubject, SessionType
 from pathway.io._subscribe import subscribe
 
@@ -39,7 +39,7 @@ def read(
         format: deprecated; ``"raw"`` and ``"binary"`` make one column ``data``.
         autocommit_duration_ms: how often what was sent becomes visible on its own. None: only at ``commit()`` and at
             the end.
-        debug_data: rows used instead of the subject in runs with ``debug=True``.
+        debug_data: a pandas DataFrame for runs with ``debug=True``, which are not supported yet.
         name: a unique name for messages and monitoring.
         max_backlog_size: how many rows may wait for the engine before sending waits. It has a default.
         max_backlog_bytes: the same in bytes.
@@ -70,16 +70,20 @@ def read(
     _check_subject(subject)
     if format is not None:
         warnings.warn("format is deprecated: the fields of a row are the columns", DeprecationWarning, stacklevel=2)
-    schema = _schema_for(format, schema)
+    if subject._is_internal() and name is not None:
+        raise ValueError(f"a {type(subject).__name__} is internal and has no name of its own, found {name!r}")
+    _tables.check_debug_data(debug_data)
+    schema = _schema_for(format, schema, with_metadata=subject._with_metadata)
     fields = _tables.fields(schema)
     upsert = subject._is_upsert()
-    if upsert and not any(field.primary_key for field in fields):
+    # A subject that overrides `_session_type` may choose the keys itself, with `_add`.
+    if subject._session is SessionType.UPSERT and not any(field.primary_key for field in fields):
         raise ValueError(
             "session_type='upsert' requires a schema with at least one primary_key column: upserts replace the row "
             "with the same primary key"
         )
     autocommit = _tables.check_positive("autocommit_duration_ms", autocommit_duration_ms)
-    backlog_rows = _tables.check_positive("max_backlog_size", max_backlog_size)
+    backlog_rows = _tables.check_positive("max_backlog_size", max_backlog_size) or subject._max_backlog_size
     backlog_bytes = _tables.check_positive("max_backlog_bytes", max_backlog_bytes)
     node = _tables.plan().python_source(
         subject,
@@ -89,12 +93,14 @@ def read(
         format=format or "json",
         upsert=upsert,
         deletions=subject._deletions_enabled,
+        own_keys=_deletions.chooses_keys(type(subject)),
         autocommit_milliseconds=autocommit,
         backlog_rows=backlog_rows,
         backlog_bytes=backlog_bytes,
         origin=_tables.origin(),
     )
     subject._already_read = True
+    subject._format = format or "json"
     return _tables.source_table(node, schema)
 
 
@@ -117,14 +123,15 @@ def _check_subject(subject: object) -> None:
         )
 
 
-def _schema_for(format: str | None, schema: type[Schema] | None) -> type[Schema]:
+def _schema_for(format: str | None, schema: type[Schema] | None, *, with_metadata: bool) -> type[Schema]:
     if format in (None, "json"):
         return _tables.check_schema(schema)
     if format not in ("raw", "binary"):
         raise ValueError(f"invalid format {format!r}: expected 'json', 'raw' or 'binary'")
-    from pathway import schema_from_types
+    from pathway import Json, schema_from_types
 
-    return schema_from_types(data=str if format == "raw" else bytes)
+    data = str if format == "raw" else bytes
+    return schema_from_types(_metadata=Json, data=data) if with_metadata else schema_from_types(data=data)
 
 
 class _Observer(ABC):  # noqa: B024 (its subclasses have the abstract method)

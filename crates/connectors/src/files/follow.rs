@@ -19,7 +19,7 @@ use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 
 use super::listing::{Found, Stamp};
-use super::reader::{Halt, Progress, ReadEnd, Reader};
+use super::reader::{Halt, Progress, ReadEnd, Reader, push};
 use super::rows::Reported;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
@@ -212,8 +212,7 @@ impl<'a> Follower<'a> {
             .read_file(file, progress, to_the_end, Some(reported), |batch| {
                 rows.push(batch.clone());
                 if sends {
-                    queue.push(batch)?;
-                    queue.wait_for_space()?;
+                    push(&queue, &batch)?;
                 }
                 Ok(())
             });

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
 use towpath_engine::source::Stopped;
-use towpath_engine::{EngineError, SourceContext, SourceHandle};
+use towpath_engine::{EngineError, SourceContext, SourceHandle, SourceQueue};
 use towpath_types::{Batch, Field};
 
 use super::block::{Block, Blocks, Prefix};
@@ -182,10 +182,7 @@ impl Reader {
         }
         for file in files {
             let queue = Arc::clone(&self.context.queue);
-            let send = |batch: Batch| -> Result<(), Stopped> {
-                queue.push(batch)?;
-                queue.wait_for_space()
-            };
+            let send = |batch: Batch| push(&queue, &batch);
             match self.read_file(&file, None, true, None, send) {
                 Ok(_) => {}
                 Err(Halt::Stopped) => break,
@@ -291,6 +288,19 @@ impl Reader {
     }
 }
 
+/// Sends rows, no more at once than may be in flight.
+pub(crate) fn push(queue: &SourceQueue, batch: &Batch) -> Result<(), Stopped> {
+    let size = queue.limits().rows.max(1);
+    let mut start = 0;
+    while start < batch.len() {
+        let len = size.min(batch.len() - start);
+        queue.push(batch.slice(start, len))?;
+        queue.wait_for_space()?;
+        start += len;
+    }
+    Ok(())
+}
+
 /// What cuts a file into records; `None` if the file is one record.
 fn record_format(format: &FileFormat, fields: &[Field], keeps_bad_rows: bool) -> Option<Box<dyn RecordFormat>> {
     match format {
@@ -308,7 +318,7 @@ fn record_format(format: &FileFormat, fields: &[Field], keeps_bad_rows: bool) ->
 }
 
 /// Ends a source whose thread ends in any other way than it should.
-struct CloseOnDrop(Arc<towpath_engine::SourceQueue>);
+struct CloseOnDrop(Arc<SourceQueue>);
 
 impl Drop for CloseOnDrop {
     fn drop(&mut self) {
@@ -327,7 +337,7 @@ pub(crate) mod tests {
     use towpath_engine::clock::ManualClock;
     use towpath_engine::operator::ErrorLog;
     use towpath_engine::source::Limits;
-    use towpath_engine::{Origin, Reporter, RowError, Source as _, SourceQueue};
+    use towpath_engine::{Origin, Reporter, RowError, Source as _};
     use towpath_types::{Schema, Value};
 
     #[derive(Default)]

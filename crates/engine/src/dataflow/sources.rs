@@ -275,6 +275,8 @@ impl Reader {
                     if self.holds() {
                         self.held.push(batch);
                     } else {
+                        // Commits may have been held until just now.
+                        self.release(send)?;
                         self.forward(batch, send)?;
                     }
                 }

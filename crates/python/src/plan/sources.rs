@@ -22,7 +22,7 @@ use crate::value::convert;
 
 #[pymethods]
 impl PyPlan {
-    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
+    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn python_source(
         &self,
@@ -33,6 +33,7 @@ impl PyPlan {
         format: &str,
         upsert: bool,
         deletions: bool,
+        own_keys: bool,
         autocommit_milliseconds: Option<u64>,
         backlog_rows: Option<usize>,
         backlog_bytes: Option<usize>,
@@ -58,6 +59,7 @@ impl PyPlan {
             is_raw,
             upsert,
             deletions,
+            own_keys,
             autocommit: autocommit_milliseconds.map(Duration::from_millis),
             limits: Limits {
                 rows: backlog_rows.unwrap_or(default.rows),
@@ -160,7 +162,7 @@ impl PyPlan {
         Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
     }
 
-    #[pyo3(signature = (path, fields, *, format, mode, settings, object_pattern, with_metadata, autocommit_milliseconds, name, origin))]
+    #[pyo3(signature = (path, fields, *, format, mode, settings, object_pattern, with_metadata, autocommit_milliseconds, backlog_rows, name, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn file_source(
         &self,
@@ -172,6 +174,7 @@ impl PyPlan {
         object_pattern: &str,
         with_metadata: bool,
         autocommit_milliseconds: Option<u64>,
+        backlog_rows: Option<usize>,
         name: Option<String>,
         origin: OriginArgument,
     ) -> PyResult<usize> {
@@ -203,6 +206,12 @@ impl PyPlan {
             .and_then(|source| source.with_object_pattern(object_pattern))
             .map_err(plan_error)?
             .with_key_seed(key_seed);
+        if let Some(rows) = backlog_rows {
+            source = source.with_limits(Limits {
+                rows,
+                ..Limits::default()
+            });
+        }
         if with_metadata {
             source = source.with_metadata();
         }

@@ -9,17 +9,19 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
-use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical};
+use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Key, Physical};
 
 use super::Subject;
 use super::buffer::{Ingest, Slot, Slots, absent, no_row, plain_slot, warn_of_extra};
 use super::next::check_stopping;
 use crate::value::{convert, numpy};
 
-/// Takes one row, given what finds the value of a field.
+/// Takes one row, given what finds the value of a field, and its key if the subject chose one.
 fn take<'py>(
     py: Python<'py>,
     ingest: &Ingest,
+    diff: i64,
+    key: Option<Key>,
     find: impl Fn(&Field) -> PyResult<Option<Bound<'py, PyAny>>>,
 ) -> PyResult<()> {
     let mut values: SmallVec<[Option<Bound<'py, PyAny>>; 8]> = SmallVec::new();
@@ -30,7 +32,7 @@ fn take<'py>(
     for (field, value) in ingest.fields.iter().zip(&values) {
         let taken = match value {
             Some(value) => row.take(field, value),
-            None => row.take_absent(field, false),
+            None => row.take_absent(field, diff < 0 && ingest.upsert),
         };
         match taken {
             Ok(()) => {}
@@ -41,16 +43,22 @@ fn take<'py>(
             Err(error) => return ingest.reject(py, Some(field), error),
         }
     }
-    if ingest.append(&row, 1) {
+    if ingest.append_with_key(&row, diff, key) {
         ingest.wait(py);
     }
     Ok(())
 }
 
 /// Takes one row as a dict.
-pub(super) fn take_mapping<'py>(py: Python<'py>, ingest: &Ingest, row: &Bound<'py, PyDict>) -> PyResult<()> {
+pub(super) fn take_mapping<'py>(
+    py: Python<'py>,
+    ingest: &Ingest,
+    row: &Bound<'py, PyDict>,
+    diff: i64,
+    key: Option<Key>,
+) -> PyResult<()> {
     let known = std::cell::Cell::new(0);
-    take(py, ingest, |field| {
+    take(py, ingest, diff, key, |field| {
         let value = row.get_item(field.name.as_str())?;
         known.set(known.get() + usize::from(value.is_some()));
         Ok(value)
@@ -102,13 +110,13 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
         let row = row?;
         check_stopping(py, ingest)?;
         if let Ok(dict) = row.cast::<PyDict>() {
-            take_mapping(py, ingest, dict)?;
+            take_mapping(py, ingest, dict, 1, None)?;
             continue;
         }
         match attribute_names(&row)? {
             None => ingest.reject(py, None, no_row(&row))?,
             Some(names) => {
-                take(py, ingest, |field| {
+                take(py, ingest, 1, None, |field| {
                     if names.contains(&field.name) {
                         row.getattr(field.name.as_str()).map(Some)
                     } else {
@@ -139,7 +147,7 @@ fn column(field: &Field, values: &Bound<'_, PyAny>, errors: &mut Vec<(usize, PyE
         let kind: String = array.getattr("dtype")?.getattr("kind")?.extract()?;
         let is_flat = array.getattr("ndim")?.extract::<usize>()? == 1;
         let target = match (field.dtype.physical(), kind.as_str()) {
-            (Physical::Int, "i" | "b") => Some("<i8"),
+            (Physical::Int, "i") => Some("<i8"),
             (Physical::Int, "u") if array.getattr("dtype")?.getattr("itemsize")?.extract::<usize>()? < 8 => Some("<i8"),
             (Physical::Float, "f" | "i" | "u" | "b") => Some("<f8"),
             (Physical::Bool, "b") => Some("|b1"),
@@ -223,14 +231,15 @@ pub(super) fn take_columns(
     let mut rows = rows;
     if !errors.is_empty() {
         errors.sort_by_key(|(row, ..)| *row);
+        let first = ingest.give(rows);
         let mut accepted = vec![true; rows];
         let mut kept: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (row, field, error) in errors {
             if ingest.keeps(&ingest.fields[field]) {
-                ingest.report_value(py, &ingest.fields[field], error)?;
+                ingest.report_value_of(py, first + row as u64, Some(&ingest.fields[field]), error)?;
                 kept.entry(field).or_default().push(row);
             } else if std::mem::replace(&mut accepted[row], false) {
-                ingest.reject(py, Some(&ingest.fields[field]), error)?;
+                ingest.reject_row(py, first + row as u64, Some(&ingest.fields[field]), error)?;
             }
         }
         for (field, bad) in kept {
@@ -240,6 +249,8 @@ pub(super) fn take_columns(
         let mask: BooleanBuffer = accepted.into_iter().collect();
         rows = mask.count_set_bits();
         columns = columns.iter().map(|column| column.filter(&mask)).collect();
+    } else {
+        ingest.give(rows);
     }
     if ingest.append_columns(columns, rows) {
         ingest.wait(py);

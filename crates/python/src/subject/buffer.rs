@@ -130,10 +130,22 @@ struct Buffer {
     json: JsonRowParser,
     /// Once a row has been removed, the differences of all rows.
     diffs: Option<Vec<i64>>,
+    /// Once a row has a key that the subject chose, the keys of all rows; the others are `None`.
+    keys: Option<ColumnBuilder>,
     rows: usize,
     bytes: usize,
     /// The number of the first row that is not sealed, among all rows of the source.
     ordinal: u64,
+}
+
+/// What became of the row of a JSON object.
+pub(crate) struct Appended {
+    /// Its number among the rows given so far.
+    pub(crate) row: u64,
+    /// Why values of it are errors.
+    pub(crate) errors: Vec<String>,
+    /// Whether the caller has to wait for space.
+    pub(crate) is_full: bool,
 }
 
 /// What takes the rows of one subject during one run.
@@ -144,6 +156,8 @@ pub(crate) struct Ingest {
     pub(crate) is_raw: bool,
     pub(crate) upsert: bool,
     pub(crate) deletions: bool,
+    /// Whether rows may have keys that the subject chooses.
+    pub(crate) own_keys: bool,
     pub(crate) queue: Arc<SourceQueue>,
     reporter: Reporter,
     buffer: Mutex<Buffer>,
@@ -169,6 +183,7 @@ impl Ingest {
         is_raw: bool,
         upsert: bool,
         deletions: bool,
+        own_keys: bool,
         columns: Vec<usize>,
         queue: Arc<SourceQueue>,
         reporter: Reporter,
@@ -176,8 +191,9 @@ impl Ingest {
         keeps_bad_rows: bool,
     ) -> Self {
         let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
+        let width = fields.len();
         queue.on_receive(move |batch| {
-            let keys: Vec<Key> = if primary.is_empty() {
+            let mut keys: Vec<Key> = if primary.is_empty() {
                 batch
                     .keys()
                     .iter()
@@ -187,6 +203,15 @@ impl Ingest {
                 let columns: Vec<&Column> = primary.iter().map(|place| batch.column(*place)).collect();
                 hash_columns(&columns, batch.len())
             };
+            // One column more than the fields: the keys that the subject chose.
+            if batch.columns().len() > width {
+                let own = batch.column(width);
+                for (row, key) in keys.iter_mut().enumerate() {
+                    if let Value::Pointer(chosen) = own.value(row) {
+                        *key = chosen;
+                    }
+                }
+            }
             batch.project(&columns).with_keys(keys)
         });
         let builders = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
@@ -198,12 +223,14 @@ impl Ingest {
             is_raw,
             upsert,
             deletions,
+            own_keys,
             queue,
             reporter,
             buffer: Mutex::new(Buffer {
                 builders,
                 json,
                 diffs: None,
+                keys: None,
                 rows: 0,
                 bytes: 0,
                 ordinal: 0,
@@ -218,7 +245,14 @@ impl Ingest {
     }
 
     /// Appends a row. Returns whether the caller has to wait for space.
+    #[inline]
     pub(crate) fn append(&self, row: &Slots<'_>, diff: i64) -> bool {
+        self.append_with_key(row, diff, None)
+    }
+
+    /// Appends a row with a key that the subject chose, if there is one.
+    #[inline]
+    pub(crate) fn append_with_key(&self, row: &Slots<'_>, diff: i64, key: Option<Key>) -> bool {
         self.given.fetch_add(1, Ordering::Relaxed);
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
@@ -244,7 +278,7 @@ impl Ingest {
                 Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
             }
         }
-        self.appended(buffer, diff)
+        self.appended(buffer, diff, key)
     }
 
     /// Whether the schema is the one column `data`, which a message may be the value of.
@@ -252,30 +286,47 @@ impl Ingest {
         self.is_raw || matches!(&self.fields[..], [field] if field.name == "data")
     }
 
-    /// Appends the row of a JSON object. Returns whether the caller has to wait for space.
+    /// Appends the row of a JSON object. Where bad values are kept, `keeps` says whether this row may have some.
     ///
     /// # Errors
     /// What is wrong with the row.
-    pub(crate) fn append_json(&self, text: &[u8]) -> Result<bool, RowError> {
+    pub(crate) fn append_json(&self, text: &[u8], keeps: bool) -> Result<Appended, RowError> {
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
+        buffer.json.keep_bad_rows(keeps && self.keeps_bad_rows);
         let parsed = buffer.json.parse_line(text, &mut buffer.builders);
         if let Some(name) = buffer.json.unknown_member() {
             self.unknown_member.get_or_init(|| name.to_owned());
         }
         parsed?;
-        self.given.fetch_add(1, Ordering::Relaxed);
+        let row = self.given.fetch_add(1, Ordering::Relaxed) + 1;
         buffer.bytes += text.len();
-        Ok(self.appended(buffer, 1))
+        let errors = buffer.json.take_errors();
+        Ok(Appended {
+            row,
+            errors,
+            is_full: self.appended(buffer, 1, None),
+        })
     }
 
     /// Counts the row that was appended and seals if it is time. Returns whether the caller has to wait for space.
-    fn appended(&self, buffer: &mut Buffer, diff: i64) -> bool {
+    fn appended(&self, buffer: &mut Buffer, diff: i64, key: Option<Key>) -> bool {
         if diff != 1 && buffer.diffs.is_none() {
             buffer.diffs = Some(vec![1; buffer.rows]);
         }
         if let Some(diffs) = &mut buffer.diffs {
             diffs.push(diff);
+        }
+        if key.is_some() && buffer.keys.is_none() {
+            let mut keys = ColumnBuilder::with_physical(Physical::Pointer);
+            (0..buffer.rows).for_each(|_| keys.push_none());
+            buffer.keys = Some(keys);
+        }
+        if let Some(keys) = &mut buffer.keys {
+            match key {
+                Some(key) => keys.push_pointer(key),
+                None => keys.push_none(),
+            }
         }
         buffer.rows += 1;
         if buffer.rows >= self.seal_rows || buffer.bytes >= SEAL_BYTES {
@@ -285,9 +336,13 @@ impl Ingest {
         false
     }
 
+    /// The number of the first of so many rows that are given now.
+    pub(crate) fn give(&self, rows: usize) -> u64 {
+        self.given.fetch_add(rows as u64, Ordering::Relaxed) + 1
+    }
+
     /// Appends whole columns, in the order of the fields. Returns whether the caller has to wait for space.
     pub(crate) fn append_columns(&self, columns: Vec<Column>, rows: usize) -> bool {
-        self.given.fetch_add(rows as u64, Ordering::Relaxed);
         let mut buffer = self.buffer.lock();
         self.seal(&mut buffer);
         // Batches of a moderate size let the engine begin while the rest is still being pushed.
@@ -317,7 +372,8 @@ impl Ingest {
             .map(|row| Key(u128::from(buffer.ordinal) + row))
             .collect();
         buffer.ordinal += rows as u64;
-        let columns = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let mut columns: Vec<Column> = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        columns.extend(buffer.keys.take().map(|mut keys| keys.finish()));
         if rows >= self.seal_rows / 2 {
             // The next batch is probably as long.
             for builder in &mut buffer.builders {
@@ -366,15 +422,31 @@ impl Ingest {
 
     /// Records a row that is not accepted, and why.
     pub(crate) fn reject(&self, py: Python<'_>, field: Option<&Field>, error: PyErr) -> PyResult<()> {
+        let row = self.give(1);
+        self.reject_row(py, row, field, error)
+    }
+
+    /// Records that the row of this number is not accepted, and why.
+    pub(crate) fn reject_row(&self, py: Python<'_>, row: u64, field: Option<&Field>, error: PyErr) -> PyResult<()> {
         self.queue.count_rejected(1);
-        let row = self.given.fetch_add(1, Ordering::Relaxed) + 1;
         self.report(py, &format!("did not accept row {row}"), field, error)
     }
 
-    /// Records a value that is not accepted, in a row that is.
+    /// Records a value that is not accepted, in a row that is and that is about to be given.
     pub(crate) fn report_value(&self, py: Python<'_>, field: &Field, error: PyErr) -> PyResult<()> {
         let row = self.given.load(Ordering::Relaxed) + 1;
-        self.report(py, &format!("put an error into row {row}"), Some(field), error)
+        self.report_value_of(py, row, Some(field), error)
+    }
+
+    /// Records a value that is not accepted, in the row of this number.
+    pub(crate) fn report_value_of(
+        &self,
+        py: Python<'_>,
+        row: u64,
+        field: Option<&Field>,
+        error: PyErr,
+    ) -> PyResult<()> {
+        self.report(py, &format!("put an error into row {row}"), field, error)
     }
 
     fn report(&self, py: Python<'_>, what: &str, field: Option<&Field>, error: PyErr) -> PyResult<()> {

@@ -1,26 +1,41 @@
-//! `next_json`, and JSON in `next_str` and `next_bytes`.
+//! Messages: `next_json`, `next_str` and `next_bytes`.
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
+use towpath_types::DType;
 
 use super::Subject;
 use super::batches::take_mapping;
-use super::buffer::{Ingest, warn_of_extra};
+use super::buffer::{Ingest, Slots, no_row, warn_of_extra};
 use super::next::check_stopping;
+use crate::value::type_name;
 
 /// Takes one row as the text of a JSON object.
-pub(super) fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
-    let appended = ingest.append_json(text);
-    if let Some(name) = ingest.unknown_member.get() {
-        warn_of_extra(py, ingest, name)?;
+fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
+    let appended = match ingest.append_json(text, true) {
+        Ok(appended) => appended,
+        Err(error) => {
+            warn_of_unknown_member(py, ingest)?;
+            return ingest.reject(py, None, PyValueError::new_err(error.message));
+        }
+    };
+    warn_of_unknown_member(py, ingest)?;
+    for error in appended.errors {
+        ingest.report_value_of(py, appended.row, None, PyValueError::new_err(error))?;
     }
-    match appended {
-        Ok(true) => ingest.wait(py),
-        Ok(false) => {}
-        Err(error) => ingest.reject(py, None, PyValueError::new_err(error.message))?,
+    if appended.is_full {
+        ingest.wait(py);
     }
     Ok(())
+}
+
+fn warn_of_unknown_member(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
+    match ingest.unknown_member.get() {
+        Some(name) => warn_of_extra(py, ingest, name),
+        None => Ok(()),
+    }
 }
 
 /// The body of `next_json`.
@@ -28,23 +43,108 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
     let py = message.py();
     let ingest = subject.get().ingest(py)?;
     check_stopping(py, ingest)?;
-    if let Ok(text) = message.cast::<PyString>() {
+    let (text, bytes) = (message.cast::<PyString>(), message.cast::<PyBytes>());
+    if ingest.is_raw {
+        let text = match (&text, &bytes) {
+            (Err(_), Err(_)) => py.import("json")?.call_method1("dumps", (message,))?,
+            _ => message.clone(),
+        };
+        return take_data(py, ingest, &text);
+    }
+    if let Ok(text) = text {
         return match text.to_str() {
             Ok(text) => take_text(py, ingest, text.as_bytes()),
             Err(error) => ingest.reject(py, None, error),
         };
     }
-    if let Ok(bytes) = message.cast::<PyBytes>() {
+    if let Ok(bytes) = bytes {
         return take_text(py, ingest, bytes.as_bytes());
     }
     match message.cast::<PyDict>() {
-        Ok(row) => take_mapping(py, ingest, row),
+        Ok(row) => take_mapping(py, ingest, row, 1, None),
         Err(_) => {
             let row = PyDict::new(py);
-            match row.call_method1("update", (message,)) {
-                Ok(_) => take_mapping(py, ingest, &row),
-                Err(_) => ingest.reject(py, None, super::buffer::no_row(message)),
+            match row.call_method1(intern!(py, "update"), (message,)) {
+                Ok(_) => take_mapping(py, ingest, &row, 1, None),
+                Err(_) => ingest.reject(py, None, no_row(message)),
             }
         }
     }
+}
+
+/// The body of `next_str` and `next_bytes`.
+pub(super) fn next_message(
+    py: Python<'_>,
+    subject: &Bound<'_, Subject>,
+    message: &Bound<'_, PyAny>,
+    wants_text: bool,
+) -> PyResult<()> {
+    let ingest = subject.get().ingest(py)?;
+    check_stopping(py, ingest)?;
+    let text = if wants_text {
+        message
+            .cast::<PyString>()
+            .ok()
+            .and_then(|text| text.to_str().ok())
+            .map(str::as_bytes)
+    } else {
+        message.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes())
+    };
+    let Some(text) = text else {
+        let wanted = if wants_text { "str" } else { "bytes" };
+        let error = PyTypeError::new_err(format!("{wanted} is expected, not {}", type_name(message)));
+        return ingest.reject(py, None, error);
+    };
+    if !ingest.has_only_data() {
+        return take_text(py, ingest, text);
+    }
+    if !ingest.is_raw
+        && let Ok(appended) = ingest.append_json(text, false)
+    {
+        if appended.is_full {
+            ingest.wait(py);
+        }
+        return Ok(());
+    }
+    take_data(py, ingest, message)
+}
+
+/// Takes a message as the value of the column `data`.
+fn take_data(py: Python<'_>, ingest: &Ingest, message: &Bound<'_, PyAny>) -> PyResult<()> {
+    let data = ingest.field_named("data").map(|place| &ingest.fields[place]);
+    let converted = match (data.map(|field| field.dtype.required()), message.cast::<PyBytes>()) {
+        (Some(DType::Bytes), Err(_)) => message
+            .cast::<PyString>()
+            .ok()
+            .and_then(|text| text.to_str().ok())
+            .map(|text| PyBytes::new(py, text.as_bytes()).into_any()),
+        (Some(DType::Str), Ok(bytes)) => match std::str::from_utf8(bytes.as_bytes()) {
+            Ok(text) => Some(PyString::new(py, text).into_any()),
+            Err(error) => {
+                return ingest.reject(py, data, PyValueError::new_err(format!("no valid UTF-8: {error}")));
+            }
+        },
+        _ => None,
+    };
+    let value = converted.as_ref().unwrap_or(message);
+    let mut row = Slots::default();
+    for field in &ingest.fields {
+        let taken = if field.name == "data" {
+            row.take(field, value)
+        } else {
+            row.take_absent(field, false)
+        };
+        match taken {
+            Ok(()) => {}
+            Err(error) if ingest.keeps(field) => {
+                ingest.report_value(py, field, error)?;
+                row.take_error();
+            }
+            Err(error) => return ingest.reject(py, Some(field), error),
+        }
+    }
+    if ingest.append(&row, 1) {
+        ingest.wait(py);
+    }
+    Ok(())
 }

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicPtr, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
 use towpath_engine::source::{Commits, Limits};
@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use buffer::Ingest;
 
 use crate::error::raised;
+use crate::pointer::PyPointer;
 
 /// The native half of `ConnectorSubject`: takes rows.
 #[pyclass(name = "Subject", module = "pathway._native", subclass, frozen)]
@@ -123,9 +124,27 @@ impl Subject {
         Ok(())
     }
 
-    /// The subject has ended, by itself or with an error; what it has sent is committed, or lost with the error.
-    #[pyo3(signature = (error))]
-    fn _close_native(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>) {
+    /// Adds or removes (`diff`) one row, a dict, under a key of the subject's choice, if there is one.
+    fn _push(slf: &Bound<'_, Self>, key: Option<PyPointer>, values: &Bound<'_, PyDict>, diff: i64) -> PyResult<()> {
+        let py = slf.py();
+        let ingest = slf.get().ingest(py)?;
+        next::check_stopping(py, ingest)?;
+        if diff < 0 {
+            next::check_deletions(slf, ingest)?;
+        }
+        if key.is_some() && !ingest.own_keys {
+            return Err(PyValueError::new_err(format!(
+                "{} gives a row a key, which the code of run() does not show; let run() mention _add or _add_inner",
+                slf.get_type().name()?
+            )));
+        }
+        batches::take_mapping(py, ingest, values, diff, key.map(|key| key.0))
+    }
+
+    /// The subject has ended, by itself or with an error; what it has sent is committed, or lost with the error. If it
+    /// ends because the run was told to stop, it is lost as well where only the subject commits.
+    #[pyo3(signature = (error, is_stopped = false))]
+    fn _close_native(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>, is_stopped: bool) {
         let Ok(ingest) = self.ingest(py) else {
             return;
         };
@@ -133,7 +152,11 @@ impl Subject {
             Some(error) => ingest.queue.close(Err(raised(py, PyErr::from_value(error)))),
             None => {
                 ingest.flush();
-                ingest.queue.close(Ok(()));
+                if is_stopped {
+                    ingest.queue.close_uncommitted();
+                } else {
+                    ingest.queue.close(Ok(()));
+                }
             }
         }
     }
@@ -158,6 +181,8 @@ pub(crate) struct PythonSource {
     pub(crate) is_raw: bool,
     pub(crate) upsert: bool,
     pub(crate) deletions: bool,
+    /// Whether rows may have keys that the subject chooses.
+    pub(crate) own_keys: bool,
     pub(crate) autocommit: Option<Duration>,
     pub(crate) limits: Limits,
     /// Tells apart the generated keys of the sources of one plan.
@@ -185,7 +210,7 @@ impl Source for PythonSource {
     }
 
     fn has_unique_keys(&self) -> bool {
-        !self.deletions && !self.fields.iter().any(|field| field.primary_key)
+        !self.deletions && !self.own_keys && !self.fields.iter().any(|field| field.primary_key)
     }
 
     fn commits(&self) -> Commits {
@@ -205,6 +230,7 @@ impl Source for PythonSource {
             self.is_raw,
             self.upsert,
             self.deletions,
+            self.own_keys,
             context.columns,
             context.queue,
             context.reporter,
@@ -257,7 +283,7 @@ impl SourceHandle for RunningSubject {
     fn stop(&self) {
         self.request_stop();
         self.ingest.flush();
-        self.queue.close(Ok(()));
+        self.queue.close_uncommitted();
     }
 
     fn join(self: Box<Self>) {

@@ -20,6 +20,7 @@ use smallvec::SmallVec;
 
 use super::Subject;
 use super::buffer::{Ingest, Slots, warn_of_extra};
+use super::json::next_message;
 
 /// At most so many call sites of one subject are remembered.
 const CACHED: usize = 64;
@@ -212,7 +213,7 @@ fn stopped(py: Python<'_>) -> PyResult<PyErr> {
     ))
 }
 
-fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()> {
+pub(super) fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()> {
     if ingest.deletions {
         return Ok(());
     }
@@ -220,78 +221,6 @@ fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()
         "{} removes a row, but its deletions_enabled is False",
         subject.get_type().name()?
     )))
-}
-
-/// The body of `next_str` and `next_bytes`.
-fn message_row(
-    py: Python<'_>,
-    subject: &Bound<'_, Subject>,
-    message: &Bound<'_, PyAny>,
-    wants_text: bool,
-) -> PyResult<()> {
-    let ingest = subject.get().ingest(py)?;
-    check_stopping(py, ingest)?;
-    let is_text = message.is_instance_of::<PyString>();
-    let bytes: Option<&[u8]> = if is_text {
-        message
-            .cast::<PyString>()
-            .ok()
-            .and_then(|text| text.to_str().ok())
-            .map(str::as_bytes)
-    } else {
-        message
-            .cast::<pyo3::types::PyBytes>()
-            .ok()
-            .map(|bytes| bytes.as_bytes())
-    };
-    if is_text != wants_text || bytes.is_none() {
-        let wanted = if wants_text { "str" } else { "bytes" };
-        let error = PyTypeError::new_err(format!(
-            "{wanted} is expected, not {}",
-            crate::value::type_name(message)
-        ));
-        return ingest.reject(py, None, error);
-    }
-    let text = bytes.unwrap_or_default();
-    if !ingest.is_raw {
-        match ingest.append_json(text) {
-            Ok(is_full) => {
-                if is_full {
-                    ingest.wait(py);
-                }
-                return Ok(());
-            }
-            Err(error) if !ingest.has_only_data() => {
-                return ingest.reject(py, None, PyValueError::new_err(error.message));
-            }
-            Err(_) => {}
-        }
-    }
-    let field = &ingest.fields[0];
-    let converted = match (field.dtype.required(), wants_text) {
-        (towpath_types::DType::Bytes, true) => {
-            Some(pyo3::types::PyBytes::new(py, bytes.unwrap_or_default()).into_any())
-        }
-        (towpath_types::DType::Str, false) => match std::str::from_utf8(bytes.unwrap_or_default()) {
-            Ok(text) => Some(PyString::new(py, text).into_any()),
-            Err(error) => {
-                return ingest.reject(
-                    py,
-                    Some(field),
-                    PyValueError::new_err(format!("no valid UTF-8: {error}")),
-                );
-            }
-        },
-        _ => None,
-    };
-    let mut row = Slots::default();
-    if let Err(error) = row.take(field, converted.as_ref().unwrap_or(message)) {
-        return ingest.reject(py, Some(field), error);
-    }
-    if ingest.append(&row, 1) {
-        ingest.wait(py);
-    }
-    Ok(())
 }
 
 /// Runs the body of a raw method: no panic crosses into CPython, every error becomes its exception.
@@ -349,7 +278,7 @@ unsafe extern "C" fn raw_next_str(receiver: *mut ffi::PyObject, message: *mut ff
     guarded(receiver, |py, subject| {
         // SAFETY: CPython keeps the argument alive for the time of the call.
         let message = unsafe { Bound::from_borrowed_ptr(py, message) };
-        message_row(py, subject, &message, true)
+        next_message(py, subject, &message, true)
     })
 }
 
@@ -358,7 +287,7 @@ unsafe extern "C" fn raw_next_bytes(receiver: *mut ffi::PyObject, message: *mut 
     guarded(receiver, |py, subject| {
         // SAFETY: CPython keeps the argument alive for the time of the call.
         let message = unsafe { Bound::from_borrowed_ptr(py, message) };
-        message_row(py, subject, &message, false)
+        next_message(py, subject, &message, false)
     })
 }
 
