@@ -238,7 +238,7 @@ def test_columns_of_numpy(annotation: Any, array: Any, expected: object) -> None
     table = pw.io.python.read(Columns(), schema=pw.schema_from_types(value=annotation))
     arrived = [update.row["value"] for update in pw.testing.capture(table)]
     assert arrived == expected
-    assert [type(value) for value in arrived] == [type(value) for value in expected]  # type: ignore[attr-defined]
+    assert [type(value) for value in arrived] == [type(value) for value in expected]
 
 
 def arrow_columns() -> list[tuple[Any, Any, object]]:

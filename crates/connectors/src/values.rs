@@ -196,13 +196,12 @@ fn may_have_negative_zero(text: &str) -> bool {
 /// wrongly.
 fn restore_signs(document: &mut Json, signed: &Json) {
     match (document, signed) {
-        (number @ Json::Number(_), Json::Number(other)) => {
+        (number @ Json::Number(_), Json::Number(other))
             if other
                 .as_f64()
-                .is_some_and(|value| value == 0.0 && value.is_sign_negative())
-            {
-                *number = Json::Number(other.clone());
-            }
+                .is_some_and(|value| value == 0.0 && value.is_sign_negative()) =>
+        {
+            *number = Json::Number(other.clone());
         }
         (Json::Array(items), Json::Array(others)) => {
             for (item, other) in items.iter_mut().zip(others) {

@@ -367,7 +367,7 @@ impl CsvFormat {
                 column.read(text, span.start - start, cell)
             };
             if let Err(reason) = result {
-                self.bad_field(place, &self.text(span, record, start).into_owned(), &reason)?;
+                self.bad_field(place, &self.text(span, record, start), &reason)?;
             }
         }
         Ok(())
