@@ -25,6 +25,8 @@ class Graph:
         self.id_columns: dict[_native.Node, _native.Column] = {}
         self.group_universes: dict[object, Universe] = {}
         self.debugged: list[Debugged] = []
+        # Whether a source was given rows for runs with `debug=True`.
+        self.has_debug_data = False
         self._static: dict[frozenset[_native.Pointer], Universe] = {}
 
     def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:

@@ -76,6 +76,8 @@ def run_all(settings: RunSettings) -> None:
 
 
 def _start(settings: RunSettings, *, everything: bool) -> None:
+    if settings.debug and _graph.current().has_debug_data:
+        raise NotImplementedError("a source has debug_data, which pw.run(debug=True) does not support yet")
     with _only_run(_graph.current()):
         _debug_output.print_as_it_happens(_graph.current(), settings.debug)
         _execute(settings, everything=everything, captures=None)

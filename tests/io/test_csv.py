@@ -176,6 +176,9 @@ def test_debug_data_is_a_data_frame(tmp_path: pathlib.Path) -> None:
         pw.io.csv.read(tmp_path, schema=City, debug_data=[{"name": "A", "people": 1}])
     table = pw.io.csv.read(tmp_path, schema=City, mode="static", debug_data=pd.DataFrame({"name": ["A"]}))
     assert rows(table) == []
+    pw.io.null.write(table)
+    with pytest.raises(NotImplementedError, match="debug_data"):
+        pw.run(monitoring_level=SILENT, debug=True)
 
 
 def test_the_error_log_can_be_filtered_and_projected(tmp_path: pathlib.Path) -> None:

@@ -70,6 +70,7 @@ def check_debug_data(data: object) -> None:
 
     if not isinstance(data, pandas.DataFrame):
         raise TypeError(f"parameter debug_data has to be a pandas DataFrame, found {type(data).__name__}")
+    _graph.current().has_debug_data = True
 
 
 def fields(schema: type[Schema]) -> list[_native.Field]:

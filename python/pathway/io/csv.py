@@ -40,7 +40,7 @@ def read(
         autocommit_duration_ms: how often what was read becomes visible.
         name: a unique name for messages and monitoring.
         max_backlog_size: how many rows may wait for the engine before reading waits. It has a default.
-        debug_data: a pandas DataFrame for runs with ``debug=True``, which are not supported yet.
+        debug_data: a pandas DataFrame; a run with ``debug=True`` refuses it, any other does not use it.
 
     Example:
 

@@ -59,7 +59,7 @@ def read(
         autocommit_duration_ms: how often what was read becomes visible.
         max_backlog_size: how many rows may wait for the engine before reading waits. It has a default. A change of a
             file that is read anew stays in one piece.
-        debug_data: a pandas DataFrame for runs with ``debug=True``, which are not supported yet.
+        debug_data: a pandas DataFrame; a run with ``debug=True`` refuses it, any other does not use it.
 
     A record that cannot be read is left out; it is logged, counted, and found in ``pw.global_error_log()``. With
     ``terminate_on_error=False`` a value that cannot be read becomes an error in a row that is kept.

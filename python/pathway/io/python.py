@@ -39,7 +39,7 @@ def read(
         format: deprecated; ``"raw"`` and ``"binary"`` make one column ``data``.
         autocommit_duration_ms: how often what was sent becomes visible on its own. None: only at ``commit()`` and at
             the end.
-        debug_data: a pandas DataFrame for runs with ``debug=True``, which are not supported yet.
+        debug_data: a pandas DataFrame; a run with ``debug=True`` refuses it, any other does not use it.
         name: a unique name for messages and monitoring.
         max_backlog_size: how many rows may wait for the engine before sending waits. It has a default.
         max_backlog_bytes: the same in bytes.
