@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::collected;
 use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
-use towpath_engine::testing::Collected;
+use towpath_engine::testing::{Collected, collect};
 use towpath_engine::{ErrorKind, Run, RunOptions, Source as _, runtime};
 use towpath_types::{DType, Schema, Value};
 
@@ -381,28 +381,27 @@ fn a_file_that_is_read_again_reports_only_what_is_new() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("x.csv");
     let mode = ReadMode::Streaming(Some(Duration::from_millis(10)));
-    let (mut plan, rows) = capture(Arc::new(source(&path, csv(), mode, schema())), &[0, 1]);
+    let (mut plan, rows) = collected(Arc::new(source(&path, csv(), mode, schema())), &[0, 1]);
     let log = plan.source(Arc::new(runtime::ErrorTable), None);
     let message = vec![plan.columns(log)[1]];
-    let errors = Arc::new(Capture::default());
-    let input = towpath_engine::plan::Input {
-        node: log,
-        columns: message,
-    };
-    plan.output(Arc::clone(&errors) as _, input, None)
-        .expect("a capture takes everything");
+    let errors = collect(&mut plan, log, message).expect("the column is visible");
     let run = Run::start(&plan, RunOptions::default()).expect("the run starts");
     let messages = || {
-        let seen = errors.seen.lock().expect("nobody panics with the lock");
-        seen.iter().map(|(_, row, _)| text(row)).collect::<Vec<_>>()
+        let seen = errors.lock();
+        seen.iter().map(|(_, _, row, _)| text(row)).collect::<Vec<_>>()
     };
-    fs::write(&path, "a,b\nbad,x\nbad,x\n1,x\n").expect("a file");
+    let replace = |content: &str| {
+        // At once, so that nobody sees half of it.
+        let copy = directory.path().join("copy");
+        fs::write(&copy, content).expect("a file");
+        fs::rename(&copy, &path).expect("it is replaced");
+    };
+    replace("a,b\nbad,x\nbad,x\n1,x\n");
     wait_for(&rows, &["1|x"]);
     // A line is put in at the top: the bad ones are the same, on other lines.
-    fs::write(&path, "a,b\n2,y\nbad,x\nbad,x\n1,x\n").expect("it is rewritten");
+    replace("a,b\n2,y\nbad,x\nbad,x\n1,x\n");
     wait_for(&rows, &["1|x", "2|y"]);
-    assert_eq!(messages().len(), 2, "{:?}", messages());
-    fs::write(&path, "a,b\n3,z\nbad,x\nbad,x\nbad,x\nworse,x\n1,x\n").expect("it is rewritten");
+    replace("a,b\n3,z\nbad,x\nbad,x\nbad,x\nworse,x\n1,x\n");
     wait_for(&rows, &["1|x", "3|z"]);
     run.stop();
     run.wait(None).expect("the run has ended").expect("the run succeeds");
