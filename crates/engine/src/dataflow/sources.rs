@@ -265,9 +265,9 @@ impl Reader {
         while rows < ROWS_A_TURN
             && let Some(message) = self.reading.queue.pop()
         {
-            let Some(capability) = &self.capability else {
+            if self.capability.is_none() {
                 continue;
-            };
+            }
             match message {
                 Message::Batch(batch) => {
                     self.has_rows = true;
