@@ -148,3 +148,19 @@ def test_two_outputs_to_one_file_are_refused(tmp_path: Any) -> None:
     pw.io.jsonlines.write(table, str(tmp_path / "." / "out.csv"))
     with pytest.raises(ValueError, match=r"out\.csv"):
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+
+
+def test_a_message_of_a_raw_source_that_is_no_json_is_a_bad_row(caplog: pytest.LogCaptureFixture) -> None:
+    endless: list[Any] = []
+    endless.append(endless)
+
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for message in ({"a": 1}, object(), endless, {"b": {1, 2}}, "text"):
+                self.next_json(message)
+
+    with pytest.warns(DeprecationWarning, match="format"):
+        table = pw.io.python.read(Subject(), format="raw")
+    assert [update.row["data"] for update in pw.testing.capture(table)] == ['{"a": 1}', "text"]
+    for row in (2, 3, 4):
+        assert f"did not accept row {row}" in caplog.text

@@ -2,11 +2,12 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyDict, PyList, PyString, PyTuple};
 use towpath_engine::{EngineError, Evaluation, Operand, UserFunction};
-use towpath_types::{Column, ColumnBuilder, Physical};
+use towpath_types::{Column, ColumnBuilder};
 
 use crate::error::{raised, row_error};
+use crate::subject::slots::push_plain;
 use crate::value::{cell_to_python, convert, shown, type_name};
 
 /// A Python function as an expression calls it.
@@ -186,32 +187,6 @@ impl PythonFunction {
         }
         Ok(builder.finish())
     }
-}
-
-/// Appends a result that is just of the column's type, as most are, without a [`Value`](towpath_types::Value)
-/// in between; whether it was.
-#[inline]
-fn push_plain(builder: &mut ColumnBuilder, physical: Physical, result: &Bound<'_, PyAny>) -> bool {
-    match physical {
-        Physical::Str => match result.cast_exact::<PyString>().map(|text| text.to_str()) {
-            Ok(Ok(text)) => builder.push_str(text),
-            _ => return false,
-        },
-        Physical::Int => match result.cast_exact::<PyInt>().map(|value| value.extract()) {
-            Ok(Ok(value)) => builder.push_int(value),
-            _ => return false,
-        },
-        Physical::Float => match result.cast_exact::<PyFloat>() {
-            Ok(value) => builder.push_float(value.value()),
-            Err(_) => return false,
-        },
-        Physical::Bool => match result.cast_exact::<PyBool>() {
-            Ok(value) => builder.push_bool(value.is_true()),
-            Err(_) => return false,
-        },
-        _ => return false,
-    }
-    true
 }
 
 /// Whether an exception ends the run even where failing rows do not: `KeyboardInterrupt`, `SystemExit`.

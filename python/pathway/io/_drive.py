@@ -26,14 +26,18 @@ class Cancellable:
         self._loop = asyncio.get_running_loop()
         self._task = asyncio.current_task()
         self.cancelled = False
+        # Set when `run` is over: what comes then, an asynchronous `on_stop`, is not cancelled.
+        self.ended = False
 
     def cancel(self) -> None:
-        if self._task is None or self._loop.is_closed():
-            return
-        self.cancelled = True
-        # If the loop was closed in between, there is nothing left to cancel.
+        # If the loop is closed, there is nothing left to cancel.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._task.cancel)
+            self._loop.call_soon_threadsafe(self._cancel)
+
+    def _cancel(self) -> None:
+        if self._task is not None and not self.ended:
+            self.cancelled = True
+            self._task.cancel()
 
 
 def call(function: Callable[[], Any]) -> None:
@@ -78,16 +82,19 @@ async def _cancellable(subject: ConnectorSubject, work: Awaitable[Any]) -> None:
     """Runs the work, then `on_stop` in the same loop: it may close what belongs to the loop."""
     running = Cancellable()
     with subject._stop_lock:
+        # From here on a stop finds what it has to cancel; if it came before, the work does not begin.
         subject._coroutine = running
-        stopped = subject._on_stop_called
+        is_stopped = subject._is_stopped
     try:
-        if stopped:
-            running.cancel()
-        await work
+        if not is_stopped:
+            await work
+        elif inspect.iscoroutine(work):
+            work.close()
     except asyncio.CancelledError:
         if not running.cancelled:
             raise
     finally:
+        running.ended = True
         if inspect.iscoroutinefunction(subject.on_stop):
             with subject._stop_lock:
                 called, subject._on_stop_called = subject._on_stop_called, True

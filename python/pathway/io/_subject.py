@@ -267,8 +267,9 @@ class ConnectorSubject(_native.Subject, ABC):
 
     def _stop_requested(self) -> None:
         """The computation is told to stop; the thread of the subject may still be running."""
-        self._is_stopped = True
-        running = self._coroutine
+        with self._stop_lock:
+            self._is_stopped = True
+            running = self._coroutine
         if running is None or not inspect.iscoroutinefunction(self.on_stop):
             try:
                 self._call_on_stop()

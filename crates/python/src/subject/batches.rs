@@ -12,8 +12,9 @@ use smallvec::SmallVec;
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Key, Physical};
 
 use super::Subject;
-use super::buffer::{Ingest, Slot, Slots, absent, no_row, plain_slot, warn_of_extra};
+use super::buffer::{Ingest, no_row, warn_of_extra};
 use super::next::check_stopping;
+use super::slots::{Slots, absent, push_plain};
 use crate::value::{convert, numpy};
 
 /// Takes one row, given what finds the value of a field, and its key if the subject chose one.
@@ -200,21 +201,18 @@ fn column(field: &Field, values: &Bound<'_, PyAny>, errors: &mut Vec<(usize, PyE
         }
     }
     let mut builder = ColumnBuilder::new(&field.dtype);
+    let physical = field.dtype.physical();
     for (row, value) in values.try_iter()?.enumerate() {
         let value = value?;
-        match plain_slot(field, &value) {
-            Some(Slot::Int(value)) => builder.push_int(value),
-            Some(Slot::Str(text)) => builder.push_str(text),
-            Some(Slot::Float(value)) => builder.push_float(value),
-            Some(Slot::Bool(value)) => builder.push_bool(value),
-            Some(Slot::Bytes(bytes)) => builder.push_bytes(bytes),
-            _ => match convert(&value, &field.dtype) {
-                Ok(value) => builder.push(&value),
-                Err(error) => {
-                    errors.push((row, error));
-                    builder.push_none();
-                }
-            },
+        if push_plain(&mut builder, physical, &value) {
+            continue;
+        }
+        match convert(&value, &field.dtype) {
+            Ok(value) => builder.push(&value),
+            Err(error) => {
+                errors.push((row, error));
+                builder.push_none();
+            }
         }
     }
     Ok(builder.finish())

@@ -1,127 +1,33 @@
 //! Rows on their way from Python to the engine.
 //!
 //! A row is taken in two passes. The first looks at every value, with the GIL, and puts what it finds into
-//! slots; a value that does not fit ends the row there. The second takes the lock and appends the slots to
-//! the column builders; nothing in it touches Python or can fail, so the columns always have the same length.
+//! [slots](super::slots); a value that does not fit ends the row there or, where bad values are kept, becomes an error.
+//! The second takes the lock and appends the slots to the column builders; nothing in it touches Python or can fail, so
+//! the columns always have the same length.
 //! Full builders are sealed into a batch, under the same lock, so that rows of one thread keep their order.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
-use smallvec::SmallVec;
 use towpath_connectors::JsonRowParser;
 use towpath_engine::operator::Reporter;
 use towpath_engine::{RowError, SourceQueue};
 use towpath_types::{Batch, Column, ColumnBuilder, Field, Key, Physical, Value, hash_columns};
 
+use super::slots::{Slot, Slots};
 use crate::error::row_error;
-use crate::value::{convert, type_name};
+use crate::value::type_name;
 
 /// Rows are sealed into a batch at the latest when there are so many.
 const SEAL_ROWS: usize = 1 << 13;
 
-/// So many bad rows of a source are logged one by one.
-const LOGGED: u64 = 1000;
-
 /// And at the latest when their text and bytes are so many.
 const SEAL_BYTES: usize = 1 << 20;
 
-/// One value of a row, looked at. Small and plain: every value of every row becomes one.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Slot<'a> {
-    Bool(bool),
-    Int(i64),
-    Float(f64),
-    Str(&'a str),
-    Bytes(&'a [u8]),
-    None,
-    /// Any other value, held by [`Slots`].
-    Value(u32),
-    /// The default of the field.
-    Default,
-    /// A value that was not accepted, in a row that is.
-    Error,
-}
-
-/// The values of a row, looked at.
-#[derive(Debug, Default)]
-pub(crate) struct Slots<'a> {
-    slots: SmallVec<[Slot<'a>; 8]>,
-    /// What has no slot of its own; most rows have nothing here.
-    values: Vec<Value>,
-}
-
-impl<'a> Slots<'a> {
-    /// Looks at the value of a field.
-    ///
-    /// # Errors
-    /// If it does not fit.
-    #[inline]
-    pub(crate) fn take(&mut self, field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<()> {
-        let slot = match plain_slot(field, value) {
-            Some(slot) => slot,
-            None => self.take_other(field, value)?,
-        };
-        self.slots.push(slot);
-        Ok(())
-    }
-
-    #[cold]
-    fn take_other(&mut self, field: &Field, value: &Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
-        if value.is_none() && field.dtype.is_optional() {
-            return Ok(Slot::None);
-        }
-        self.values.push(convert(value, &field.dtype)?);
-        Ok(Slot::Value(self.values.len() as u32 - 1))
-    }
-
-    /// Puts an error in the place of a value.
-    pub(crate) fn take_error(&mut self) {
-        self.slots.push(Slot::Error);
-    }
-
-    /// Fills in for a field that is absent.
-    ///
-    /// # Errors
-    /// If it has no default.
-    pub(crate) fn take_absent(&mut self, field: &Field, is_removal: bool) -> PyResult<()> {
-        self.slots.push(absent(field, is_removal)?);
-        Ok(())
-    }
-}
-
-/// What stands in for a field that is absent.
-///
-/// # Errors
-/// If nothing does.
-pub(crate) fn absent<'a>(field: &Field, is_removal: bool) -> PyResult<Slot<'a>> {
-    if field.default.is_some() {
-        return Ok(Slot::Default);
-    }
-    if is_removal && !field.primary_key {
-        return Ok(Slot::None);
-    }
-    Err(PyValueError::new_err(
-        "no value was given, and the schema has no default",
-    ))
-}
-
-/// A value that is just of the column's type.
-#[inline]
-pub(crate) fn plain_slot<'a>(field: &Field, value: &'a Bound<'_, PyAny>) -> Option<Slot<'a>> {
-    match field.dtype.physical() {
-        Physical::Int => value.cast_exact::<PyInt>().ok()?.extract().ok().map(Slot::Int),
-        Physical::Str => value.cast_exact::<PyString>().ok()?.to_str().ok().map(Slot::Str),
-        Physical::Float => Some(Slot::Float(value.cast_exact::<PyFloat>().ok()?.value())),
-        Physical::Bool => Some(Slot::Bool(value.cast_exact::<PyBool>().ok()?.is_true())),
-        Physical::Bytes => Some(Slot::Bytes(value.cast_exact::<PyBytes>().ok()?.as_bytes())),
-        _ => None,
-    }
-}
+/// So many bad rows of a source are logged one by one.
+const LOGGED: u64 = 1000;
 
 /// The column builders of the rows that are not sealed yet.
 #[derive(Debug)]
@@ -256,7 +162,7 @@ impl Ingest {
         self.given.fetch_add(1, Ordering::Relaxed);
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
-        for ((builder, slot), field) in buffer.builders.iter_mut().zip(&row.slots).zip(&self.fields) {
+        for ((builder, slot), field) in buffer.builders.iter_mut().zip(row.slots()).zip(&self.fields) {
             match slot {
                 Slot::Int(value) => builder.push_int(*value),
                 Slot::Str(text) => {
@@ -272,7 +178,7 @@ impl Ingest {
                 Slot::None => builder.push_none(),
                 Slot::Value(place) => {
                     buffer.bytes += size_of::<Value>();
-                    builder.push(&row.values[*place as usize]);
+                    builder.push(row.value(*place));
                 }
                 Slot::Error => builder.push_error(),
                 Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
@@ -475,7 +381,7 @@ impl Ingest {
         Ok(())
     }
 
-    /// The position of a row that is not accepted, among all that were given.
+    /// The place of the field with this name.
     pub(crate) fn field_named(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }

@@ -8,8 +8,9 @@ use towpath_types::DType;
 
 use super::Subject;
 use super::batches::take_mapping;
-use super::buffer::{Ingest, Slots, no_row, warn_of_extra};
+use super::buffer::{Ingest, no_row, warn_of_extra};
 use super::next::check_stopping;
+use super::slots::Slots;
 use crate::value::type_name;
 
 /// Takes one row as the text of a JSON object.
@@ -46,7 +47,10 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
     let (text, bytes) = (message.cast::<PyString>(), message.cast::<PyBytes>());
     if ingest.is_raw {
         let text = match (&text, &bytes) {
-            (Err(_), Err(_)) => py.import("json")?.call_method1("dumps", (message,))?,
+            (Err(_), Err(_)) => match py.import("json")?.call_method1("dumps", (message,)) {
+                Ok(text) => text,
+                Err(error) => return ingest.reject(py, None, error),
+            },
             _ => message.clone(),
         };
         return take_data(py, ingest, &text);

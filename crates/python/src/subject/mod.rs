@@ -5,6 +5,7 @@ mod batches;
 mod buffer;
 mod json;
 mod next;
+pub(crate) mod slots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};

@@ -1,11 +1,11 @@
 //! `next`, `delete`, `next_str` and `next_bytes`: the path of every row, as short as it can be.
 //!
 //! PyO3's `**kwargs` costs 400 ns a call before any work, so these are raw methods of CPython's fast calling
-//! convention: values in an array, names in a tuple. At most call sites that tuple is a constant of the
-//! code, so the columns its names mean are looked up once and remembered with it, under its address. The
-//! cache holds a reference, so an address is never given to another tuple while it is remembered; and a tuple
-//! that is made anew for every call, as by `next(**row)`, is not remembered at all: its names are compared with
-//! those of the last such call.
+//! convention: values in an array, names in a tuple. The columns that names mean are looked up once and remembered
+//! with them. At most call sites the tuple is a constant of the code, so it is found again by its address, which is
+//! given to no other tuple because a reference is held. A tuple that is made anew for every call, as by `next(**row)`,
+//! and the constant of a second call site are found by their names: strings that are one object are not compared.
+//! Only names that are not remembered yet are, so at most one tuple is held for each order of names.
 
 use std::cell::UnsafeCell;
 use std::ffi::{CStr, c_char};
@@ -19,11 +19,12 @@ use pyo3::types::{PyString, PyTuple, PyType};
 use smallvec::SmallVec;
 
 use super::Subject;
-use super::buffer::{Ingest, Slots, warn_of_extra};
+use super::buffer::{Ingest, warn_of_extra};
 use super::json::next_message;
+use super::slots::Slots;
 
-/// At most so many call sites of one subject are remembered.
-const CACHED: usize = 64;
+/// At most so many orders of names of one subject are remembered.
+const REMEMBERED: usize = 16;
 
 /// A field that a call does not give.
 const ABSENT: usize = usize::MAX;
@@ -34,15 +35,8 @@ type Places = Arc<[usize]>;
 /// The names of calls and what they mean for the fields. Only used with the GIL.
 #[derive(Default)]
 pub(crate) struct Keywords {
-    inner: UnsafeCell<KeywordsInner>,
-}
-
-#[derive(Default)]
-struct KeywordsInner {
-    /// Constant tuples of names, held, with the places of their values.
-    constant: SmallVec<[(Py<PyTuple>, Places); 4]>,
-    /// The last tuple that was no constant.
-    last: Option<(Py<PyTuple>, Places)>,
+    /// No two tuples hold the same names in the same order.
+    remembered: UnsafeCell<SmallVec<[(Py<PyTuple>, Places); 4]>>,
 }
 
 #[expect(
@@ -81,16 +75,12 @@ impl Keywords {
             reason = "the GIL is held, and no Python code runs while the cell is borrowed"
         )]
         // SAFETY: see the reason. `found` gets a copy, since what it does may release the GIL.
-        let inner = unsafe { &mut *self.inner.get() };
-        for (constant, places) in &inner.constant {
-            if constant.as_ptr() == names.as_ptr() {
-                let places = places.clone();
-                return Ok(found(&places));
-            }
-        }
-        if let Some((last, places)) = &inner.last
-            && same_names(last.bind(py), names)
-        {
+        let remembered = unsafe { &mut *self.remembered.get() };
+        let known = remembered
+            .iter()
+            .find(|(known, _)| known.as_ptr() == names.as_ptr())
+            .or_else(|| remembered.iter().find(|(known, _)| same_names(known.bind(py), names)));
+        if let Some((_, places)) = known {
             let places = places.clone();
             return Ok(found(&places));
         }
@@ -104,31 +94,18 @@ impl Keywords {
             }
         }
         let places = Places::from(places);
-        // Nothing above ran user code; now it may.
-        if names.get_refcnt_compat() > 1 && inner.constant.len() < CACHED {
-            inner.constant.push((names.clone().unbind(), places.clone()));
+        // Nothing above ran user code; now it may. The latest names take the place of those before them.
+        let forgotten = if remembered.len() == REMEMBERED {
+            remembered.pop()
         } else {
-            inner.last = Some((names.clone().unbind(), places.clone()));
-        }
+            None
+        };
+        remembered.push((names.clone().unbind(), places.clone()));
+        drop(forgotten);
         if let Some(extra) = extra {
             warn_of_extra(py, ingest, extra.to_str()?)?;
         }
         Ok(found(&places))
-    }
-}
-
-trait ReferenceCount {
-    fn get_refcnt_compat(&self) -> isize;
-}
-
-impl ReferenceCount for Bound<'_, PyTuple> {
-    /// A tuple of names that the call made has one reference; a constant has another in its code.
-    fn get_refcnt_compat(&self) -> isize {
-        #[expect(unsafe_code, reason = "PyO3 has no safe way to count references")]
-        // SAFETY: the object is alive and the GIL is held.
-        unsafe {
-            ffi::Py_REFCNT(self.as_ptr())
-        }
     }
 }
 
