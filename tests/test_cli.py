@@ -606,7 +606,7 @@ def test_a_computation_on_three_threads(tmp_path: pathlib.Path) -> None:
 
 
 def test_log_lines_of_other_processes_name_them(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "main.py").write_text(WORDS)
+    (tmp_path / "main.py").write_text(WORDS + "import logging\nlogging.info('written')\n")
     lines = []
     for number in ("0", "1"):
         command = [sys.executable, tmp_path / "main.py", tmp_path / "out.csv"]
@@ -614,6 +614,6 @@ def test_log_lines_of_other_processes_name_them(tmp_path: pathlib.Path) -> None:
             command, env=environment(PATHWAY_PROCESS_ID=number), capture_output=True, text=True, timeout=60
         )
         assert done.returncode == 0, done.stderr
-        lines.append(next(line for line in done.stderr.splitlines() if "INFO" in line))
+        lines.append(next(line for line in done.stderr.splitlines() if "INFO:written" in line))
     assert lines[0].startswith("[20")
     assert lines[1].startswith("[process 1] [20")

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from pathway import _printing, _static, testing
+from pathway import _environment, _printing, _static, testing
 from pathway._native import Pointer
 from pathway._run_settings import RunSettings
 from pathway._static import DIFF, TIME
@@ -201,5 +201,8 @@ def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 
 def _print(lines: Iterable[str]) -> None:
+    # The others have run, but the rows are in the first.
+    if not _environment.is_first_process():
+        return
     for line in lines:
         print(line)

@@ -5,7 +5,7 @@
 | PATHWAY_TERMINATE_ON_ERROR | whether a run ends at the first error in the data (default true) |
 | PATHWAY_START_TIMESTAMP_MS | the time of the first commit, in milliseconds since 1970 |
 | PATHWAY_THREADS | worker threads of each process (default 1) |
-| PATHWAY_PROCESSES | processes; only 1 for now (default 1, or the number of the addresses) |
+| PATHWAY_PROCESSES | how many processes compute together (default 1, or the number of the addresses) |
 | PATHWAY_PROCESS_ID | the number of this process, from 0 |
 | PATHWAY_FIRST_PORT | process i listens at 127.0.0.1, port PATHWAY_FIRST_PORT + i (default 10000) |
 | PATHWAY_ADDRESSES | where the processes listen instead: ``host:port`` of each, with commas between them |
@@ -43,13 +43,6 @@ def threads() -> int:
     return number
 
 
-def processes() -> int:
-    number = _number("PATHWAY_PROCESSES", 1)
-    if number != 1:
-        raise NotImplementedError("environment variable PATHWAY_PROCESSES: several processes are not supported yet")
-    return number
-
-
 @dataclass(frozen=True)
 class Cluster:
     """The processes of one computation, as the environment of one of them describes them."""
@@ -58,7 +51,7 @@ class Cluster:
     process_id: int
     # Where each process listens, `host:port`, in the order of the processes.
     addresses: list[str]
-    secret: str | None = field(repr=False)
+    secret: str = field(repr=False)
     # Seconds to wait for the other processes.
     timeout: float
     run_id: str | None
@@ -100,10 +93,14 @@ def cluster() -> Cluster | None:
     )
 
 
+def is_first_process() -> bool:
+    """Whether this process reads the sources, writes the outputs and talks to people, as one that is alone does."""
+    return not _number("PATHWAY_PROCESS_ID", 0)
+
+
 def log_prefix() -> str:
     """What the log lines of this process begin with. Those of process 0 look as if it were alone."""
-    process_id = _number("PATHWAY_PROCESS_ID", 0)
-    return f"[process {process_id}] " if process_id else ""
+    return "" if is_first_process() else f"[process {_number('PATHWAY_PROCESS_ID', 0)}] "
 
 
 def listed_addresses(text: str) -> list[str]:

@@ -14,6 +14,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
+from pathway import _environment
+
 if TYPE_CHECKING:
     from pathway._native import Statistics
 
@@ -223,6 +225,8 @@ def _lag(entry: Statistics, read: int, now: float) -> float | None:
 
 def choose(level: MonitoringLevel) -> Monitor:
     """The monitor for a level and for where the output goes."""
+    if not _environment.is_first_process():
+        return Monitor()
     automatic = level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
     if level is MonitoringLevel.NONE or (automatic and _in_notebook()):
         return Monitor()

@@ -10,13 +10,30 @@ Every `origin` is `(file, line, text of the line)` in the user's program, or Non
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import GenericAlias
-from typing import Any, ClassVar, TypeAlias, final
+from typing import Any, ClassVar, Protocol, TypeAlias, final, type_check_only
 
 from typing_extensions import disjoint_base
 
 Node: TypeAlias = int
 Column: TypeAlias = int
 Origin: TypeAlias = tuple[str, int, str] | None
+
+@type_check_only
+class _Cluster(Protocol):
+    """The place of this process among others: `pathway._cluster.Cluster`."""
+
+    @property
+    def process(self) -> int: ...
+    @property
+    def addresses(self) -> list[str]: ...
+    @property
+    def secret(self) -> str: ...
+    @property
+    def timeout(self) -> float: ...
+    @property
+    def run(self) -> int: ...
+    @property
+    def is_interrupted(self) -> Callable[[], bool]: ...
 
 @final
 class DType:
@@ -376,9 +393,12 @@ class Plan:
         terminate_on_error: bool,
         start_time: int | None,
         captures_only: Sequence[Capture] | None,
+        cluster: _Cluster | None,
     ) -> Run:
-        """Starts a run. With `captures_only` just these captures run, and no other output; otherwise all
-        outputs but captures."""
+        """Starts a run, together with the processes of `cluster` if there is one.
+
+        With `captures_only` just these captures run, and no other output; otherwise all outputs but captures.
+        """
 
 @final
 class Capture:

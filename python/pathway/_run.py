@@ -11,7 +11,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
-from pathway import _debug_output, _environment, _event_loop, _graph, _monitoring, _native, _waiting
+from pathway import _cluster, _debug_output, _environment, _event_loop, _graph, _monitoring, _native, _waiting
 from pathway._run_settings import RunSettings, taking
 
 
@@ -93,7 +93,6 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
     terminate_on_error = settings.terminate_on_error
     if terminate_on_error is None:
         terminate_on_error = _environment.terminate_on_error()
-    _environment.processes()
     if settings.default_logging:
         logging.basicConfig(
             level=logging.INFO, format=f"{_environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s"
@@ -107,13 +106,19 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             server = stack.enter_context(MetricsServer(_environment.monitoring_port()))
         monitor = stack.enter_context(_monitoring.choose(settings.monitoring_level))
         signals = stack.enter_context(_waiting.noted_signals())
-        native_run = _graph.current().plan.run(
-            everything=everything,
-            workers=_environment.threads(),
-            terminate_on_error=terminate_on_error,
-            start_time=_environment.start_timestamp(),
-            captures_only=captures,
-        )
+        try:
+            native_run = _graph.current().plan.run(
+                everything=everything,
+                workers=_environment.threads(),
+                terminate_on_error=terminate_on_error,
+                start_time=_environment.start_timestamp(),
+                captures_only=captures,
+                cluster=_cluster.here(signals),
+            )
+        except RuntimeError:
+            # The wait for other processes ends with the first signal.
+            _waiting.leave(signals)
+            raise
         try:
             if server is not None:
                 server.serve(native_run.statistics)
@@ -124,10 +129,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             monitor.finish(native_run.statistics())
             # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
             del native_run
-    if signals.interrupted:
-        raise KeyboardInterrupt
-    if signals.terminated:
-        raise SystemExit(143)
+    _waiting.leave(signals)
 
 
 _running: set[_graph.Graph] = set()

@@ -116,6 +116,14 @@ def wait(native_run: _native.Run, monitor: Monitor, signals: Signals) -> None:
         del native_run, failure
 
 
+def leave(signals: Signals) -> None:
+    """Leaves the program as the signals ask for, if there were any."""
+    if signals.interrupted:
+        raise KeyboardInterrupt
+    if signals.terminated:
+        raise SystemExit(143)
+
+
 def _stop(native_run: _native.Run, signals: Signals) -> None:
     """Asks the sources to end; a further signal gets out of an `on_stop` that does not return."""
     try:

@@ -43,6 +43,8 @@ pub enum ErrorKind {
     Os,
     /// `RuntimeError`
     Runtime,
+    /// Another process has failed, and reports it.
+    Process,
 }
 
 /// What stands behind a failure, such as a Python exception; only the crate that made it can look inside.

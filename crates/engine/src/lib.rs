@@ -6,6 +6,7 @@
 //! Only [`dataflow`] knows timely.
 
 pub mod clock;
+mod cluster;
 mod dataflow;
 pub mod error;
 pub mod expression;
@@ -21,6 +22,7 @@ pub mod source;
 pub mod store;
 pub mod testing;
 
+pub use cluster::Cluster;
 pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};
 pub use operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};

@@ -9,7 +9,8 @@ use parking_lot::{Condvar, Mutex};
 use towpath_types::{Batch, Column, DType, Key, Time, Value};
 
 use crate::clock::{Clock, SystemClock};
-use crate::dataflow::{Shared, WorkerGuards, start_workers};
+use crate::cluster::{Cluster, Connections, Lines, Told};
+use crate::dataflow::{LostWire, Network, Shared, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 use crate::monitor::{Counters, Role, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
@@ -32,6 +33,8 @@ pub struct RunOptions {
     pub everything: bool,
     /// The outputs that run; all of the plan's if there is none.
     pub outputs: Option<Vec<NodeId>>,
+    /// The other processes of the run, if there are any; each has as many workers.
+    pub cluster: Option<Cluster>,
 }
 
 impl Default for RunOptions {
@@ -43,6 +46,7 @@ impl Default for RunOptions {
             start: None,
             everything: false,
             outputs: None,
+            cluster: None,
         }
     }
 }
@@ -54,18 +58,29 @@ struct RunLog {
     /// The tables of errors: where their rows go, and which of the columns.
     tables: Vec<(Arc<SourceQueue>, Vec<usize>)>,
     reported: AtomicU64,
+    /// The first process has the tables of errors.
+    lines: Arc<Lines>,
 }
 
 impl RunLog {
     /// Adds a row to the tables of errors.
     fn record(&self, operator: usize, origin: Option<&Origin>, error: &RowError) {
+        if !self.lines.row_failed(operator, origin, error) {
+            self.record_row(
+                operator,
+                &error.message,
+                &origin.map_or_else(String::new, ToString::to_string),
+            );
+        }
+    }
+
+    fn record_row(&self, operator: usize, message: &str, trace: &str) {
         let number = self.reported.fetch_add(1, Ordering::Relaxed);
-        let trace = origin.map_or_else(String::new, ToString::to_string);
         for (queue, positions) in &self.tables {
             let columns = vec![
                 Column::repeat(&Value::Int(operator as i64), &DType::Int, 1),
-                Column::repeat(&Value::str(&error.message), &DType::Str, 1),
-                Column::repeat(&Value::str(&trace), &DType::Str, 1),
+                Column::repeat(&Value::str(message), &DType::Str, 1),
+                Column::repeat(&Value::str(trace), &DType::Str, 1),
             ];
             let batch = Batch::new(vec![Key::sequence(0x6572_726f_7273, number)], columns, None).project(positions);
             // After the end of the run nobody reads the table any more.
@@ -159,9 +174,59 @@ struct Finish {
 pub struct Run {
     shared: Arc<Shared>,
     finish: Arc<Finish>,
-    handles: Arc<Mutex<Vec<Box<dyn SourceHandle>>>>,
+    sources: Arc<Sources>,
+    lines: Arc<Lines>,
     thread: Option<JoinHandle<()>>,
+}
+
+/// The sources of a run, all of which are read in the first process.
+#[derive(Default)]
+struct Sources {
+    handles: Mutex<Vec<Box<dyn SourceHandle>>>,
     stopped: AtomicBool,
+}
+
+impl Sources {
+    fn add(&self, handle: Box<dyn SourceHandle>) {
+        let mut handles = self.handles.lock();
+        if self.stopped.load(Ordering::Acquire) {
+            handle.stop();
+        }
+        handles.push(handle);
+    }
+
+    fn stop(&self) {
+        let handles = self.handles.lock();
+        if !self.stopped.swap(true, Ordering::AcqRel) {
+            handles.iter().for_each(|handle| handle.stop());
+        }
+    }
+
+    /// Waits for all of them at once: each may take its time to end.
+    fn join(&self) {
+        let handles = std::mem::take(&mut *self.handles.lock());
+        std::thread::scope(|scope| {
+            for handle in handles {
+                scope.spawn(move || handle.join());
+            }
+        });
+    }
+}
+
+/// What other processes may ask of a run.
+struct Asked {
+    sources: Arc<Sources>,
+    log: Arc<RunLog>,
+}
+
+impl Told for Asked {
+    fn stop(&self) {
+        self.sources.stop();
+    }
+
+    fn row_failed(&self, operator: usize, message: &str, trace: &str) {
+        self.log.record_row(operator, message, trace);
+    }
 }
 
 impl std::fmt::Debug for Run {
@@ -211,12 +276,19 @@ impl Run {
                 error_logs.push((Arc::clone(queue), columns.clone()));
             }
         }
+        let workers = options.workers.max(1);
+        let peers = match &options.cluster {
+            Some(cluster) => cluster.connect(plan, workers)?,
+            None => Vec::new(),
+        };
+        let lines = Arc::new(Lines::default());
         let is_failed = Arc::new(AtomicBool::new(false));
         let log = Arc::new(RunLog {
             terminate: options.terminate_on_error,
             is_failed: Arc::clone(&is_failed),
             tables: error_logs,
             reported: AtomicU64::new(0),
+            lines: Arc::clone(&lines),
         });
         let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
         let errors: Arc<dyn ErrorLog> = log.clone();
@@ -227,18 +299,44 @@ impl Run {
             start,
             errors,
             is_failed,
+            Arc::clone(&lines),
         ));
-        let guards = start_workers(&shared, options.workers.max(1))
+        let sources = Arc::new(Sources::default());
+        let mut network = None;
+        let mut connections = None;
+        if let Some(cluster) = &options.cluster {
+            let asked: Arc<dyn Told> = Arc::new(Asked {
+                sources: Arc::clone(&sources),
+                log: Arc::clone(&log),
+            });
+            let (opened, sockets) = Connections::open(peers, &lines, &shared, &asked)?;
+            connections = Some(opened);
+            let weak = Arc::downgrade(&shared);
+            let lost = LostWire(Arc::new(move || {
+                if let Some(shared) = weak.upgrade() {
+                    let message = "a connection to another process has ended too early";
+                    shared.fail(EngineError::new(ErrorKind::Runtime, message));
+                }
+            }));
+            network = Some(Network {
+                process: cluster.process,
+                sockets,
+                lost,
+            });
+        }
+        let guards = start_workers(&shared, workers, network)
             .map_err(|error| EngineError::new(ErrorKind::Runtime, format!("the workers did not start: {error}")))?;
         let run = Run {
             finish: Arc::default(),
-            handles: Arc::default(),
+            sources,
+            lines,
             thread: None,
-            stopped: AtomicBool::new(false),
             shared,
         };
-        run.start_sources(&log);
-        run.supervise(guards)
+        if options.cluster.as_ref().is_none_or(|cluster| cluster.process == 0) {
+            run.start_sources(&log);
+        }
+        run.supervise(guards, connections)
     }
 
     fn start_sources(&self, log: &Arc<RunLog>) {
@@ -254,27 +352,29 @@ impl Run {
                 keeps_bad_rows: !log.terminate,
             };
             match source.start(context) {
-                Ok(handle) => self.handles.lock().push(handle),
+                Ok(handle) => self.sources.add(handle),
                 Err(error) => self.shared.fail(error.at(node.origin.as_ref())),
             }
         }
     }
 
     /// Waits for the workers in a thread of its own.
-    fn supervise(mut self, guards: WorkerGuards) -> Result<Run, EngineError> {
-        let (shared, finish, handles) = (
+    fn supervise(mut self, workers: Workers, connections: Option<Connections>) -> Result<Run, EngineError> {
+        let (shared, finish, sources) = (
             Arc::clone(&self.shared),
             Arc::clone(&self.finish),
-            Arc::clone(&self.handles),
+            Arc::clone(&self.sources),
         );
         let wait = move || {
-            let panicked = guards.join().into_iter().any(|worker| worker.is_err());
+            let (panicked, connected) = workers.join();
             for queue in shared.queues() {
                 queue.stop();
             }
-            let handles = std::mem::take(&mut *handles.lock());
-            for handle in handles {
-                handle.join();
+            sources.join();
+            if let (Some(connected), Some(connections)) = (connected, connections) {
+                let has_failed = panicked || shared.is_failed();
+                connected.close(has_failed);
+                connections.close(has_failed);
             }
             let failure = shared.take_failure().or_else(|| {
                 panicked.then(|| EngineError::new(ErrorKind::Runtime, "a worker ended unexpectedly, please report it"))
@@ -304,11 +404,8 @@ impl Run {
 
     /// Asks all sources to end, so that the run ends when what they have committed is complete.
     pub fn stop(&self) {
-        if !self.stopped.swap(true, Ordering::AcqRel) {
-            for handle in self.handles.lock().iter() {
-                handle.stop();
-            }
-        }
+        self.sources.stop();
+        self.lines.stop();
     }
 
     /// Ends the run at once with an error.

@@ -1,5 +1,5 @@
 //! Random pipelines on random streams agree with a computation from scratch after every commit, whatever the
-//! number of workers and however the rows of a commit are cut into batches.
+//! number of workers and processes and however the rows of a commit are cut into batches.
 
 #![allow(missing_docs)]
 
@@ -16,7 +16,7 @@ use towpath_engine::operators::{
 };
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
-use towpath_engine::testing::{Script, Update, collect, in_order, run_with, tables};
+use towpath_engine::testing::{Script, Update, collect, in_order, run_in_processes, run_with, tables};
 use towpath_engine::{ColumnId, Expression, NodeId, Operator, Plan, PlanError};
 use towpath_types::{DType, Key, Time, Value};
 
@@ -215,11 +215,19 @@ fn settle_second(states: &mut [[Rows; 2]]) -> Vec<Update> {
     last.into_iter().map(|(key, row)| (key, row, 1)).collect()
 }
 
+/// How many workers a run has.
+#[derive(Clone, Copy, Debug)]
+enum Shape {
+    Threads(usize),
+    /// So many processes with so many threads each.
+    Processes(usize, usize),
+}
+
 fn run_pipeline(
     steps: &[(Step, bool)],
     scripts: &[Vec<Vec<Update>>; 2],
     static_second: Option<&Vec<Update>>,
-    workers: usize,
+    shape: Shape,
     batch_rows: usize,
 ) -> Vec<(Time, Key, Vec<Value>, i64)> {
     let mut plan = Plan::default();
@@ -248,7 +256,13 @@ fn run_pipeline(
         table = build(&mut plan, *step, &table, second).expect("the types fit");
     }
     let collected = collect(&mut plan, table.node, table.columns).expect("the columns are visible");
-    run_with(&plan, workers, true).unwrap_or_else(|error| panic!("{error:?} in\n{plan}"));
+    let outcomes = match shape {
+        Shape::Threads(workers) => vec![run_with(&plan, workers, true)],
+        Shape::Processes(processes, workers) => run_in_processes(&plan, processes, workers, true),
+    };
+    for outcome in outcomes {
+        outcome.unwrap_or_else(|error| panic!("{error:?} in {shape:?} of\n{plan}"));
+    }
     in_order(&collected)
 }
 
@@ -258,8 +272,8 @@ fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: boo
         scripts[1].iter_mut().for_each(Vec::clear);
         settle_second(&mut states)
     });
-    let run = |workers, batch_rows| run_pipeline(steps, &scripts, static_second.as_ref(), workers, batch_rows);
-    let updates = run(1, usize::MAX);
+    let run = |shape, batch_rows| run_pipeline(steps, &scripts, static_second.as_ref(), shape, batch_rows);
+    let updates = run(Shape::Threads(1), usize::MAX);
     let mut time: Time = 2;
     for (number, state) in states.iter().enumerate() {
         if scripts.iter().all(|script| script[number].is_empty()) {
@@ -283,9 +297,15 @@ fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: boo
         assert_eq!(rows, expected, "at {time}");
         time += 2;
     }
-    for (workers, batch_rows) in [(1, 1), (3, usize::MAX), (3, 2)] {
-        let others = run(workers, batch_rows);
-        assert_eq!(others, updates, "{workers} workers, batches of {batch_rows}");
+    let shapes = [
+        (Shape::Threads(1), 1),
+        (Shape::Threads(3), usize::MAX),
+        (Shape::Threads(3), 2),
+        (Shape::Processes(2, 2), 2),
+    ];
+    for (shape, batch_rows) in shapes {
+        let others = run(shape, batch_rows);
+        assert_eq!(others, updates, "{shape:?}, batches of {batch_rows}");
     }
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{
-    PyIndexError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PyTypeError, PyValueError,
+    PyIndexError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PySystemExit, PyTypeError, PyValueError,
     PyZeroDivisionError,
 };
 use pyo3::intern;
@@ -22,6 +22,8 @@ fn exception(kind: ErrorKind, message: String) -> PyErr {
         ErrorKind::Index => PyIndexError::new_err(message),
         ErrorKind::Os => PyOSError::new_err(message),
         ErrorKind::Runtime => PyRuntimeError::new_err(message),
+        // That process raises its exception; this one only ends.
+        ErrorKind::Process => PySystemExit::new_err(1),
     }
 }
 

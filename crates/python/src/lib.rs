@@ -23,6 +23,7 @@ use pyo3::prelude::*;
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     // A second import in the same process finds the first one's subscriber.
+    towpath_types::wire::set_object_decoder(value::decode_object);
     let _ = tracing::subscriber::set_global_default(log::Forward);
     module.add_class::<dtype::PyDType>()?;
     module.add_class::<dtype::PyError>()?;

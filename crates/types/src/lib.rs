@@ -15,6 +15,7 @@ mod shared;
 mod text;
 mod value;
 mod views;
+pub mod wire;
 
 pub use batch::{Batch, BuildKeyHasher, DistinctKeys, KeyHasher};
 pub use builder::ColumnBuilder;

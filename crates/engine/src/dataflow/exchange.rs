@@ -7,7 +7,7 @@ use timely::communication::Push;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
-use towpath_types::{Batch, Cells, Key};
+use towpath_types::{Batch, Cells, Key, wire};
 
 use crate::operator::Routing;
 
@@ -21,18 +21,35 @@ impl Accountable for Parcel {
     }
 }
 
-/// Workers of one process hand batches over as they are; only other processes would need bytes.
+/// Workers of one process hand batches over as they are; for those of others, a batch becomes its length, its bytes,
+/// and as many more as make a multiple of eight, which timely expects.
 impl ContainerBytes for Parcel {
-    fn from_bytes(_bytes: timely::bytes::arc::Bytes) -> Self {
-        unreachable!("workers of one process do not serialise batches")
+    fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
+        let batch = bytes.split_first_chunk::<8>().map(|(length, rest)| {
+            let length = u64::from_le_bytes(*length) as usize;
+            wire::read_batch(rest.get(..length).unwrap_or_default())
+        });
+        match batch {
+            Some(Ok(batch)) => Parcel(batch),
+            Some(Err(error)) => panic!("another process has sent what is no batch: {error}"),
+            None => panic!("another process has sent what is no batch"),
+        }
     }
 
     fn length_in_bytes(&self) -> usize {
-        unreachable!("workers of one process do not serialise batches")
+        8 + wire::batch_length(&self.0).next_multiple_of(8)
     }
 
-    fn into_bytes<W: Write>(&self, _writer: &mut W) {
-        unreachable!("workers of one process do not serialise batches")
+    fn into_bytes<W: Write>(&self, writer: &mut W) {
+        let length = wire::batch_length(&self.0);
+        let padding = length.next_multiple_of(8) - length;
+        let written = writer
+            .write_all(&(length as u64).to_le_bytes())
+            .and_then(|()| wire::write_batch(&self.0, writer))
+            .and_then(|()| writer.write_all(&[0; 8][..padding]));
+        if let Err(error) = written {
+            panic!("the buffer for a batch is too short: {error}");
+        }
     }
 }
 

@@ -4,11 +4,10 @@
 //! gets the updates of a time when no earlier ones can come any more.
 
 mod exchange;
+mod network;
 mod operators;
 mod sources;
 mod worker;
 
-pub(crate) use worker::{Shared, start_workers};
-
-/// The threads of the workers.
-pub(crate) type WorkerGuards = timely::communication::WorkerGuards<()>;
+pub(crate) use network::{LostWire, Network};
+pub(crate) use worker::{Shared, Workers, start_workers};

@@ -5,8 +5,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use super::WorkerGuards;
 use parking_lot::Mutex;
+use timely::communication::WorkerGuards;
 use timely::dataflow::Stream;
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::scheduling::SyncActivator;
@@ -14,9 +14,11 @@ use timely::worker::Worker;
 use towpath_types::Time;
 
 use super::exchange::Parcel;
+use super::network::{Connected, Network};
 use super::operators::{Edge, add_operator};
 use super::sources::{Reading, SourceTimes, add_source};
 use crate::clock::Clock;
+use crate::cluster::Lines;
 use crate::error::{EngineError, ErrorKind};
 use crate::monitor::Watched;
 use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
@@ -32,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) start: Time,
     pub(crate) log: Arc<dyn ErrorLog>,
+    /// Where the other processes hear of a failure.
+    lines: Arc<Lines>,
     /// What ended the run; the first counts.
     failure: Mutex<Option<EngineError>>,
     is_failed: Arc<AtomicBool>,
@@ -46,6 +50,7 @@ impl Shared {
         start: Time,
         log: Arc<dyn ErrorLog>,
         is_failed: Arc<AtomicBool>,
+        lines: Arc<Lines>,
     ) -> Self {
         Self {
             plan,
@@ -53,6 +58,7 @@ impl Shared {
             clock,
             start,
             log,
+            lines,
             failure: Mutex::new(None),
             is_failed,
             wakers: Mutex::default(),
@@ -61,7 +67,13 @@ impl Shared {
 
     /// Ends the run at once.
     pub(crate) fn fail(&self, error: EngineError) {
-        self.failure.lock().get_or_insert(error);
+        {
+            let mut failure = self.failure.lock();
+            if failure.is_none() {
+                self.lines.failed(&error);
+                *failure = Some(error);
+            }
+        }
         self.is_failed.store(true, Ordering::Release);
         for queue in self.queues() {
             queue.stop();
@@ -107,15 +119,39 @@ impl Failures {
     }
 }
 
-/// Starts the workers; each runs until the dataflow ends or fails.
-pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize) -> Result<WorkerGuards, String> {
-    let config = if workers == 1 {
-        timely::Config::thread()
-    } else {
-        timely::Config::process(workers)
+/// The workers of this process, and what connects them with those of others.
+pub(crate) struct Workers {
+    guards: WorkerGuards<()>,
+    connected: Option<Connected>,
+}
+
+impl Workers {
+    /// Waits until they have ended; whether one did so unexpectedly.
+    pub(crate) fn join(self) -> (bool, Option<Connected>) {
+        let has_panicked = self.guards.join().into_iter().any(|worker| worker.is_err());
+        (has_panicked, self.connected)
+    }
+}
+
+/// Starts the workers of this process; each runs until the dataflow ends or fails.
+pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize, network: Option<Network>) -> Result<Workers, String> {
+    let run = {
+        let shared = Arc::clone(shared);
+        move |worker: &mut Worker| run_worker(worker, &shared)
     };
-    let shared = Arc::clone(shared);
-    timely::execute(config, move |worker| run_worker(worker, &shared))
+    let (guards, connected) = match network {
+        Some(network) => {
+            let (builders, connected) = network.start(workers).map_err(|error| error.to_string())?;
+            let config = timely::WorkerConfig::default();
+            (
+                timely::execute::execute_from(builders, Box::new(()), config, run)?,
+                Some(connected),
+            )
+        }
+        None if workers == 1 => (timely::execute(timely::Config::thread(), run)?, None),
+        None => (timely::execute(timely::Config::process(workers), run)?, None),
+    };
+    Ok(Workers { guards, connected })
 }
 
 fn run_worker(worker: &mut Worker, shared: &Arc<Shared>) {

@@ -75,6 +75,8 @@ pub(super) struct Matching {
     sides: [Side; 2],
     /// Whether the rows of each side may still be sought, and so are kept.
     kept: [bool; 2],
+    /// Whether the other side of each has ended in the open time.
+    ending: [bool; 2],
     index: HashMap<Key, u32, BuildKeyHasher>,
     slots: Slots,
     groups: Vec<Group>,
@@ -86,6 +88,13 @@ pub(super) struct Matching {
     held: Vec<Batch>,
     /// By the keys of their rows, the join keys that must have a partner and may have none.
     missing: HashMap<Key, Missing, BuildKeyHasher>,
+}
+
+impl JoinId {
+    /// That of a row of this side.
+    fn of(side: usize) -> Self {
+        if side == LEFT { Self::Left } else { Self::Right }
+    }
 }
 
 impl Matching {
@@ -109,6 +118,7 @@ impl Matching {
             pointers,
             sides: [LEFT, RIGHT].map(|side| Side::new(&layouts[side], context.append_only[side])),
             kept: [true; 2],
+            ending: [false; 2],
             reporter: context.reporter,
             layouts,
             index: HashMap::default(),
@@ -125,6 +135,16 @@ impl Matching {
     /// Whether what was before must be known at the end of a time.
     fn looks_back(&self) -> bool {
         self.id != JoinId::Pair || self.unmatched != [Unmatched::Drop; 2]
+    }
+
+    /// Notes that a group changes in the open time.
+    fn touch(&mut self, group: u32) {
+        let state = &mut self.groups[group as usize];
+        if state.commit != self.commit {
+            state.commit = self.commit;
+            state.before = state.counts;
+            self.touched.push(group);
+        }
     }
 
     /// The group of every row.
@@ -148,28 +168,64 @@ impl Matching {
                     self.groups[place] = new;
                 }
             }
-            let state = &mut self.groups[place];
-            if state.commit != self.commit {
-                state.commit = self.commit;
-                state.before = state.counts;
-                if looks_back {
-                    self.touched.push(group);
-                }
+            if looks_back {
+                self.touch(group);
             }
             found.push(group);
         }
         found
     }
 
-    /// The rows of a batch that have a group with rows on the other side, which will not change, and those groups.
-    fn find_partners(&self, batch: &Batch, keys: &[Key]) -> (Batch, Vec<u32>) {
+    /// Pairs rows with the other side, which has ended, without keeping them.
+    fn pass(&mut self, side: usize, batch: &Batch, keys: &[Key], output: &mut Output) -> Result<(), EngineError> {
+        let other = 1 - side;
         let mut groups = Vec::with_capacity(keys.len());
         let found = BooleanBuffer::collect_bool(keys.len(), |row| {
             let group = self.index.get(&keys[row]);
             groups.extend(group);
             group.is_some()
         });
-        (batch.filter(&found), groups)
+        let partnered = batch.filter(&found);
+        self.pair(side, &partnered, &groups, output);
+        if !self.looks_back() {
+            return Ok(());
+        }
+        // What the other side's rows without partners and the ids of its rows depend on is still counted.
+        for (row, group) in groups.iter().enumerate() {
+            self.touch(*group);
+            self.groups[*group as usize].counts[side] += partnered.diff(row);
+            if self.id == JoinId::of(side) && self.groups[*group as usize].counts[other] > 1 {
+                return Err(several_partners(partnered.keys()[row]));
+            }
+        }
+        let how = self.unmatched[side];
+        if how != Unmatched::Drop && groups.len() < keys.len() {
+            if how == Unmatched::Errors {
+                for row in (0..keys.len()).filter(|row| !found.value(*row)) {
+                    miss(&mut self.missing, batch.keys()[row], keys[row], batch.diff(row));
+                }
+            }
+            let alone = self.alone(side, &batch.filter(&!&found), how);
+            self.put_out(alone, output);
+        }
+        Ok(())
+    }
+
+    /// Forgets the rows of a side whose other side has ended, and the groups that only they had.
+    fn forget(&mut self, side: usize) {
+        self.kept[side] = false;
+        self.sides[side] = Side::new(&self.layouts[side], true);
+        let (groups, slots) = (&mut self.groups, &mut self.slots);
+        self.index.retain(|_, place| {
+            let group = &mut groups[*place as usize];
+            group.heads[side] = END;
+            let may_match = group.heads[1 - side] != END;
+            if !may_match {
+                group.counts = [0; 2];
+                slots.give_back(*place);
+            }
+            may_match
+        });
     }
 
     /// Pairs the rows of a batch with what the other side holds.
@@ -370,14 +426,18 @@ impl Matching {
             let group = &self.groups[*group as usize];
             if group.counts[other] > 1 && group.counts[own] > 0 && group.heads[own] != END {
                 let key = self.sides[own].key(group.heads[own]);
-                return Err(EngineError::new(
-                    ErrorKind::Key,
-                    format!("duplicate key {key}: a row has several partners, so their pairs cannot have its id"),
-                ));
+                return Err(several_partners(key));
             }
         }
         Ok(())
     }
+}
+
+fn several_partners(key: Key) -> EngineError {
+    EngineError::new(
+        ErrorKind::Key,
+        format!("duplicate key {key}: a row has several partners, so their pairs cannot have its id"),
+    )
 }
 
 /// A row whose partner is missing though it must not be.
@@ -416,9 +476,7 @@ impl Task for Matching {
             return Ok(());
         }
         if !self.kept[side] {
-            let (batch, groups) = self.find_partners(&batch, &keys);
-            self.pair(side, &batch, &groups, output);
-            return Ok(());
+            return self.pass(side, &batch, &keys, output);
         }
         let groups = self.find_groups(&keys);
         self.pair(side, &batch, &groups, output);
@@ -436,23 +494,12 @@ impl Task for Matching {
     }
 
     fn input_ended(&mut self, input: usize) {
-        let side = 1 - input;
-        // Rows without partners, and ids that are given twice, are found by looking at all rows of a group.
+        // Which rows have had no partner until now is settled at the end of the time.
         if self.looks_back() {
-            return;
+            self.ending[1 - input] = true;
+        } else {
+            self.forget(1 - input);
         }
-        self.kept[side] = false;
-        self.sides[side] = Side::new(&self.layouts[side], true);
-        let (groups, slots) = (&mut self.groups, &mut self.slots);
-        self.index.retain(|_, place| {
-            let group = &mut groups[*place as usize];
-            group.heads[side] = END;
-            let may_match = group.heads[input] != END;
-            if !may_match {
-                slots.give_back(*place);
-            }
-            may_match
-        });
     }
 
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
@@ -478,6 +525,11 @@ impl Task for Matching {
             if state.heads == [END; 2] && self.index.remove(&state.key).is_some() {
                 self.slots.give_back(group);
                 self.groups[group as usize].counts = [0; 2];
+            }
+        }
+        for side in [LEFT, RIGHT] {
+            if std::mem::take(&mut self.ending[side]) {
+                self.forget(side);
             }
         }
         self.commit += 1;

@@ -4,11 +4,14 @@
 //! [`check`] runs a plan with one and with three workers and compares the updates with a text. Time starts
 //! at 2 and every commit takes 2.
 
+use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use towpath_types::DType;
 
 use crate::clock::ManualClock;
+use crate::cluster::Cluster;
 use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
@@ -33,6 +36,53 @@ pub fn run_with(plan: &Plan, workers: usize, terminate_on_error: bool) -> Result
         ..RunOptions::default()
     };
     run(plan, options)
+}
+
+/// Runs a plan in as many processes as that, each a thread here that talks to the others over the network, and
+/// returns how each ended.
+///
+/// # Panics
+/// If the machine has no free ports.
+pub fn run_in_processes(
+    plan: &Plan,
+    processes: usize,
+    workers: usize,
+    terminate_on_error: bool,
+) -> Vec<Result<(), EngineError>> {
+    // Held together, so that all differ.
+    let free: Vec<TcpListener> = (0..processes)
+        .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
+        .collect();
+    let addresses: Vec<String> = free
+        .iter()
+        .map(|listener| listener.local_addr().expect("a port has an address").to_string())
+        .collect();
+    drop(free);
+    std::thread::scope(|scope| {
+        let run_one = |process| {
+            let options = RunOptions {
+                workers,
+                terminate_on_error,
+                clock: Arc::new(ManualClock::default()),
+                start: Some(2),
+                cluster: Some(Cluster {
+                    process,
+                    addresses: addresses.clone(),
+                    secret: "secret".to_owned(),
+                    timeout: Duration::from_secs(30),
+                    run: 0,
+                    is_interrupted: Arc::new(|| false),
+                }),
+                ..RunOptions::default()
+            };
+            scope.spawn(move || run(plan, options))
+        };
+        let threads: Vec<_> = (0..processes).map(run_one).collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("a run does not panic"))
+            .collect()
+    })
 }
 
 /// Runs the plan that `build` makes with one and with three workers, and compares the updates of the columns it

@@ -7,12 +7,13 @@ mod sources;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_engine::plan::Input;
-use towpath_engine::{ColumnId, NodeId, Operator, Origin, Plan, Run, RunOptions};
+use towpath_engine::{Cluster, ColumnId, NodeId, Operator, Origin, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
 
 use crate::dtype::PyDType;
@@ -212,7 +213,8 @@ impl PyPlan {
     }
 
     /// Starts a run.
-    #[pyo3(signature = (*, everything, workers, terminate_on_error, start_time, captures_only))]
+    #[pyo3(signature = (*, everything, workers, terminate_on_error, start_time, captures_only, cluster))]
+    #[expect(clippy::too_many_arguments, reason = "they are keywords")]
     fn run(
         &self,
         py: Python<'_>,
@@ -221,6 +223,7 @@ impl PyPlan {
         terminate_on_error: bool,
         start_time: Option<Time>,
         captures_only: Option<Vec<Bound<'_, PyCapture>>>,
+        cluster: Option<PyCluster>,
     ) -> PyResult<PyRun> {
         let building = self.0.lock();
         if let Some((name, _)) = building.names.iter().find(|(_, count)| **count > 1) {
@@ -255,12 +258,47 @@ impl PyPlan {
             start: start_time,
             everything,
             outputs: Some(outputs),
+            cluster: cluster.map(PyCluster::into_cluster),
             ..RunOptions::default()
         };
         let run = py
             .detach(|| Run::start(&plan, options))
             .map_err(|error| engine_error(py, &error))?;
         Ok(PyRun::new(run))
+    }
+}
+
+/// The place of this process among others, as the package describes it.
+#[derive(FromPyObject)]
+struct PyCluster {
+    process: usize,
+    addresses: Vec<String>,
+    secret: String,
+    timeout: f64,
+    run: u64,
+    is_interrupted: Py<PyAny>,
+}
+
+impl PyCluster {
+    fn into_cluster(self) -> Cluster {
+        let is_interrupted = self.is_interrupted;
+        Cluster {
+            process: self.process,
+            addresses: self.addresses,
+            secret: self.secret,
+            timeout: Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX),
+            run: self.run,
+            is_interrupted: Arc::new(move || {
+                Python::attach(|py| {
+                    // A handler that raises wants the same as one that leaves a note.
+                    py.check_signals().is_err()
+                        || is_interrupted
+                            .call0(py)
+                            .and_then(|noted| noted.is_truthy(py))
+                            .unwrap_or(true)
+                })
+            }),
+        }
     }
 }
 

@@ -27,6 +27,7 @@ mod to_python;
 
 pub(crate) use from_python::{convert, infer};
 pub(crate) use modules::numpy;
+pub(crate) use object::decode as decode_object;
 pub(crate) use refusal::{shown, type_name};
 pub(crate) use to_python::{cell_to_python, to_python};
 

@@ -10,10 +10,7 @@ use towpath_types::{Object, Value};
 
 /// The object as a value.
 pub(super) fn object(value: &Bound<'_, PyAny>) -> Value {
-    Value::Object(Arc::new(PyObjectValue {
-        object: value.clone().unbind(),
-        identity: OnceLock::new(),
-    }))
+    Value::Object(Arc::new(PyObjectValue::new(value)))
 }
 
 /// A Python object that the engine carries.
@@ -21,6 +18,28 @@ pub(super) fn object(value: &Bound<'_, PyAny>) -> Value {
 pub(super) struct PyObjectValue {
     pub(super) object: Py<PyAny>,
     identity: OnceLock<Arc<[u8]>>,
+    transport: OnceLock<Option<Arc<[u8]>>>,
+}
+
+/// An object that came from another process.
+pub(crate) fn decode(bytes: &[u8]) -> Option<Arc<dyn Object>> {
+    Python::attach(|py| {
+        let object = py
+            .import("pickle")
+            .and_then(|pickle| pickle.call_method1("loads", (PyBytes::new(py, bytes),)))
+            .ok()?;
+        Some(Arc::new(PyObjectValue::new(&object)) as Arc<dyn Object>)
+    })
+}
+
+impl PyObjectValue {
+    fn new(object: &Bound<'_, PyAny>) -> Self {
+        Self {
+            object: object.clone().unbind(),
+            identity: OnceLock::new(),
+            transport: OnceLock::new(),
+        }
+    }
 }
 
 impl Object for PyObjectValue {
@@ -33,6 +52,18 @@ impl Object for PyObjectValue {
                 })
             })
         }))
+    }
+
+    fn transport(&self) -> Option<Arc<[u8]>> {
+        self.transport
+            .get_or_init(|| {
+                Python::attach(|py| {
+                    let bytes = py.import("pickle")?.call_method1("dumps", (self.object.bind(py),))?;
+                    PyResult::Ok(bytes.cast::<PyBytes>()?.as_bytes().into())
+                })
+                .ok()
+            })
+            .clone()
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -1,0 +1,477 @@
+//! Brings the processes together: each listens, and calls those with lower numbers.
+
+use std::io;
+use std::net::{TcpListener, TcpStream, ToSocketAddrs};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use socket2::{SockRef, TcpKeepalive};
+
+use crate::handshake::{self, Call, Purpose};
+use crate::line::{Message, receive, send};
+use crate::{ClusterError, Membership, Peer};
+
+/// How long a handshake may take.
+const HANDSHAKE: Duration = Duration::from_secs(5);
+
+/// How long to wait before calling again, and before looking again whether somebody calls.
+const AGAIN: Duration = Duration::from_millis(20);
+
+/// How many who call are listened to at once; more wait.
+const CALLERS: usize = 64;
+
+/// A connection that was made.
+type Made = (usize, Purpose, TcpStream);
+
+struct Effort {
+    membership: Membership,
+    deadline: Instant,
+    is_over: AtomicBool,
+    /// What was seen last of each process, for the message if it does not come.
+    seen: Mutex<Vec<String>>,
+    callers: AtomicUsize,
+}
+
+impl Effort {
+    fn saw(&self, process: usize, what: impl ToString) {
+        self.seen.lock()[process] = what.to_string();
+    }
+
+    fn is_over(&self) -> bool {
+        self.is_over.load(Ordering::Relaxed) || Instant::now() >= self.deadline
+    }
+
+    fn settle(stream: &TcpStream) -> io::Result<()> {
+        stream.set_nonblocking(false)?;
+        stream.set_nodelay(true)?;
+        stream.set_read_timeout(Some(HANDSHAKE))?;
+        stream.set_write_timeout(Some(HANDSHAKE))?;
+        // A machine that is gone without a word is noticed within half a minute.
+        let keepalive = TcpKeepalive::new()
+            .with_time(Duration::from_secs(10))
+            .with_interval(Duration::from_secs(5))
+            .with_retries(3);
+        SockRef::from(stream).set_tcp_keepalive(&keepalive)
+    }
+
+    fn call_once(&self, process: usize, purpose: Purpose) -> io::Result<TcpStream> {
+        let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
+        for address in self.membership.addresses[process].to_socket_addrs()? {
+            match TcpStream::connect_timeout(&address, HANDSHAKE) {
+                Ok(mut stream) => {
+                    Self::settle(&stream)?;
+                    let call = Call {
+                        purpose,
+                        from: self.membership.process as u32,
+                        to: process as u32,
+                        run: self.membership.run,
+                    };
+                    handshake::call(&mut stream, call, &self.membership.secret)?;
+                    return Ok(stream);
+                }
+                Err(error) => last = error,
+            }
+        }
+        Err(last)
+    }
+
+    /// Calls until somebody answers.
+    fn call(&self, process: usize, purpose: Purpose, made: &Sender<Made>) {
+        let mut pause = AGAIN;
+        while !self.is_over() {
+            match self.call_once(process, purpose) {
+                Ok(stream) => {
+                    // Nobody waits for it any more if the effort was given up.
+                    let _ = made.send((process, purpose, stream));
+                    return;
+                }
+                Err(error) => {
+                    self.saw(process, &error);
+                    if error.kind() == io::ErrorKind::PermissionDenied {
+                        // Somebody else is there, and it may stay so.
+                        pause = (pause * 2).min(HANDSHAKE);
+                    }
+                }
+            }
+            thread::sleep(pause.min(self.deadline.saturating_duration_since(Instant::now())));
+        }
+    }
+
+    /// Listens to one who calls.
+    fn answer(&self, mut stream: TcpStream, made: &Sender<Made>) {
+        let from = stream
+            .peer_addr()
+            .map_or_else(|_| "somebody".to_owned(), |address| address.to_string());
+        let answered = Self::settle(&stream).and_then(|()| handshake::answer(&mut stream, &self.membership.secret));
+        let Membership {
+            process,
+            addresses,
+            run,
+            ..
+        } = &self.membership;
+        match answered {
+            Ok(call) if call.run != *run => {
+                tracing::debug!(target: "pathway", "{from} is at run {}, this process at run {run}", call.run);
+            }
+            Ok(call)
+                if call.to as usize == *process
+                    && *process < call.from as usize
+                    && (call.from as usize) < addresses.len() =>
+            {
+                // Nobody waits for it any more if the effort was given up.
+                let _ = made.send((call.from as usize, call.purpose, stream));
+            }
+            Ok(call) => tracing::warn!(
+                target: "pathway",
+                "process {process} was called from {from} by process {} as process {}: the addresses differ between the processes",
+                call.from, call.to
+            ),
+            Err(error) => {
+                let refusal = format!("a connection from {from} was refused: {error}");
+                tracing::warn!(target: "pathway", "process {process}: {refusal}");
+                for other in *process + 1..addresses.len() {
+                    self.saw(other, &refusal);
+                }
+            }
+        }
+    }
+
+    fn listen(self: &Arc<Self>, listener: &TcpListener, made: &Sender<Made>) {
+        while !self.is_over() {
+            if self.callers.load(Ordering::Relaxed) < CALLERS
+                && let Ok((stream, _)) = listener.accept()
+            {
+                self.callers.fetch_add(1, Ordering::Relaxed);
+                let (effort, made) = (Arc::clone(self), made.clone());
+                let spawned = thread::Builder::new().name("pathway-answer".to_owned()).spawn(move || {
+                    effort.answer(stream, &made);
+                    effort.callers.fetch_sub(1, Ordering::Relaxed);
+                });
+                if spawned.is_err() {
+                    self.callers.fetch_sub(1, Ordering::Relaxed);
+                }
+            } else {
+                thread::sleep(AGAIN);
+            }
+        }
+    }
+
+    fn absent(&self, process: usize) -> ClusterError {
+        ClusterError::Absent {
+            process,
+            address: self.membership.addresses[process].clone(),
+            seconds: self.membership.timeout.as_secs_f64(),
+            reason: self.seen.lock()[process].clone(),
+        }
+    }
+
+    /// Waits for all connections.
+    fn collect(&self, made: &Receiver<Made>, is_interrupted: &dyn Fn() -> bool) -> Result<Vec<Peer>, ClusterError> {
+        let Membership { process, addresses, .. } = &self.membership;
+        let mut streams: Vec<[Option<TcpStream>; 2]> = addresses.iter().map(|_| [None, None]).collect();
+        let is_missing = |(other, [data, line]): &(usize, &[Option<TcpStream>; 2])| {
+            other != process && (data.is_none() || line.is_none())
+        };
+        while let Some((missing, _)) = streams.iter().enumerate().find(is_missing) {
+            if is_interrupted() {
+                return Err(ClusterError::Interrupted);
+            }
+            match made.recv_timeout(AGAIN) {
+                Ok((other, purpose, stream)) => streams[other][usize::from(purpose == Purpose::Line)] = Some(stream),
+                Err(RecvTimeoutError::Timeout) if Instant::now() < self.deadline => {}
+                Err(_) => return Err(self.absent(missing)),
+            }
+        }
+        let mut peers = Vec::new();
+        for (other, [data, line]) in streams.into_iter().enumerate() {
+            if let (Some(data), Some(line)) = (data, line) {
+                peers.push(Peer {
+                    process: other,
+                    address: addresses[other].clone(),
+                    data,
+                    line,
+                });
+            }
+        }
+        Ok(peers)
+    }
+
+    /// Makes sure that a process runs the same.
+    fn compare(&self, peer: &Peer) -> Result<(), ClusterError> {
+        let own = &self.membership;
+        let mismatch = |reason: String| ClusterError::Mismatch {
+            process: peer.process,
+            reason,
+        };
+        let lost = |error: io::Error| mismatch(format!("it ended while it was being compared: {error}"));
+        let Message::Hello {
+            version,
+            processes,
+            threads,
+            plan,
+        } = receive(&peer.line).map_err(lost)?
+        else {
+            return Err(mismatch("it did not say what it runs".to_owned()));
+        };
+        let differs = |what: &str, its: &dyn std::fmt::Display, ours: &dyn std::fmt::Display| {
+            mismatch(format!("{what} {its} there, and {ours} in process {}", own.process))
+        };
+        if version != own.version {
+            return Err(differs("the version is", &version, &own.version));
+        }
+        if processes != own.addresses.len() {
+            return Err(differs("the number of processes is", &processes, &own.addresses.len()));
+        }
+        if threads != own.threads {
+            return Err(differs("the number of threads is", &threads, &own.threads));
+        }
+        let nothing = String::from("nothing more");
+        for node in 0..plan.len().max(own.plan.len()) {
+            let (its, ours) = (
+                plan.get(node).unwrap_or(&nothing),
+                own.plan.get(node).unwrap_or(&nothing),
+            );
+            if its != ours {
+                return Err(differs("the programs differ, first at node", its, ours));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Connects this process with all others; they are in the order of their numbers.
+///
+/// Blocks until all are there and agree, the time is over, or `is_interrupted` says so.
+///
+/// # Errors
+/// If this process cannot listen, another one does not come in time, or runs something else.
+pub fn connect(membership: Membership, is_interrupted: &dyn Fn() -> bool) -> Result<Vec<Peer>, ClusterError> {
+    let processes = membership.addresses.len();
+    let address = membership.addresses[membership.process].clone();
+    let cannot_listen = |error: io::Error| ClusterError::Listen {
+        process: membership.process,
+        address: address.clone(),
+        reason: match error.kind() {
+            io::ErrorKind::AddrInUse => "the port is in use".to_owned(),
+            _ => error.to_string(),
+        },
+    };
+    let listener = TcpListener::bind(&address).map_err(cannot_listen)?;
+    listener.set_nonblocking(true).map_err(cannot_listen)?;
+    let os = |error: io::Error| ClusterError::Os(error.to_string());
+
+    let effort = Arc::new(Effort {
+        deadline: Instant::now() + membership.timeout,
+        seen: Mutex::new(vec!["it did not connect".to_owned(); processes]),
+        membership,
+        is_over: AtomicBool::new(false),
+        callers: AtomicUsize::new(0),
+    });
+    let (made, to_collect) = channel();
+    let mut threads = Vec::new();
+    for process in 0..effort.membership.process {
+        for purpose in [Purpose::Data, Purpose::Line] {
+            let (effort, made) = (Arc::clone(&effort), made.clone());
+            let call = move || effort.call(process, purpose, &made);
+            threads.push(
+                thread::Builder::new()
+                    .name("pathway-call".to_owned())
+                    .spawn(call)
+                    .map_err(os)?,
+            );
+        }
+    }
+    let listening = Arc::clone(&effort);
+    let listen = move || listening.listen(&listener, &made);
+    threads.push(
+        thread::Builder::new()
+            .name("pathway-listen".to_owned())
+            .spawn(listen)
+            .map_err(os)?,
+    );
+
+    let peers = effort.collect(&to_collect, is_interrupted);
+    effort.is_over.store(true, Ordering::Relaxed);
+    if peers.is_ok() {
+        // Then nobody waits for anything long any more, and the port is free for the next run.
+        threads.into_iter().for_each(|thread| drop(thread.join()));
+    }
+    let peers = peers?;
+    let own = &effort.membership;
+    let hello = Message::Hello {
+        version: own.version.clone(),
+        processes,
+        threads: own.threads,
+        plan: own.plan.clone(),
+    };
+    for peer in &peers {
+        send(&peer.line, &hello).map_err(os)?;
+        // It says hello when all have come to it, too.
+        let timeout = own.timeout + HANDSHAKE;
+        peer.line.set_read_timeout(Some(timeout)).map_err(os)?;
+    }
+    peers.iter().try_for_each(|peer| effort.compare(peer))?;
+    for peer in &peers {
+        for stream in [&peer.data, &peer.line] {
+            stream.set_read_timeout(None).map_err(os)?;
+            stream.set_write_timeout(None).map_err(os)?;
+        }
+    }
+    Ok(peers)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use super::*;
+
+    fn free_addresses(count: usize) -> Vec<String> {
+        // Held together, so that all differ.
+        let listeners: Vec<TcpListener> = (0..count)
+            .map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"))
+            .collect();
+        listeners
+            .iter()
+            .map(|listener| listener.local_addr().expect("it has an address").to_string())
+            .collect()
+    }
+
+    fn members(count: usize) -> Vec<Membership> {
+        let addresses = free_addresses(count);
+        (0..count)
+            .map(|process| Membership {
+                process,
+                addresses: addresses.clone(),
+                secret: "secret".to_owned(),
+                timeout: Duration::from_secs(20),
+                run: 0,
+                version: "1".to_owned(),
+                threads: 2,
+                plan: vec!["0: source".to_owned(), "1: filter".to_owned()],
+            })
+            .collect()
+    }
+
+    fn connect_all(members: Vec<Membership>) -> Vec<Result<Vec<Peer>, ClusterError>> {
+        let threads: Vec<_> = members
+            .into_iter()
+            .map(|member| thread::spawn(move || connect(member, &|| false)))
+            .collect();
+        threads
+            .into_iter()
+            .map(|thread| thread.join().expect("no panic"))
+            .collect()
+    }
+
+    #[test]
+    fn all_find_each_other() {
+        for count in [2, 4] {
+            for (process, peers) in connect_all(members(count)).into_iter().enumerate() {
+                let others: Vec<usize> = peers.expect("they agree").iter().map(|peer| peer.process).collect();
+                assert_eq!(others, (0..count).filter(|other| *other != process).collect::<Vec<_>>());
+            }
+        }
+    }
+
+    #[test]
+    fn strangers_do_not_disturb() {
+        let members = members(2);
+        let address = members[0].addresses[0].clone();
+        let first = members[0].clone();
+        let listening = thread::spawn(move || connect(first, &|| false));
+        // The port answers as soon as the process listens.
+        let mut strangers: Vec<TcpStream> = Vec::new();
+        while strangers.len() < 3 {
+            strangers.extend(TcpStream::connect(&address));
+        }
+        strangers[0].write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+        strangers[1].write_all(&[0xff; 4096]).expect("sent");
+        connect(members[1].clone(), &|| false).expect("the right one comes in");
+        listening.join().expect("no panic").expect("the right one was found");
+    }
+
+    #[test]
+    fn who_does_not_come_is_named() {
+        let mut member = members(2).remove(1);
+        member.timeout = Duration::from_millis(100);
+        let address = member.addresses[0].clone();
+        let error = connect(member, &|| false).expect_err("nobody is there").to_string();
+        assert!(
+            error.contains(&format!("process 0 was not found at {address} within 0.1 s")),
+            "{error}"
+        );
+        assert!(error.contains("refused"), "{error}");
+    }
+
+    #[test]
+    fn the_wait_can_be_interrupted() {
+        let member = members(2).remove(0);
+        assert_eq!(
+            connect(member, &|| true).expect_err("interrupted"),
+            ClusterError::Interrupted
+        );
+    }
+
+    #[test]
+    fn a_port_in_use_is_named() {
+        let member = members(2).remove(0);
+        let _taken = TcpListener::bind(&member.addresses[0]).expect("it was free");
+        let error = connect(member.clone(), &|| false)
+            .expect_err("the port is taken")
+            .to_string();
+        assert_eq!(
+            error,
+            format!("process 0 cannot listen at {}: the port is in use", member.addresses[0])
+        );
+    }
+
+    #[test]
+    fn what_differs_is_named() {
+        type Change = fn(&mut Membership);
+        let changes: [(Change, &str); 4] = [
+            (
+                |member| member.version = "2".to_owned(),
+                "the version is 2 there, and 1 in process 0",
+            ),
+            (
+                |member| member.threads = 3,
+                "the number of threads is 3 there, and 2 in process 0",
+            ),
+            (
+                |member| member.plan[1] = "1: join".to_owned(),
+                "first at node 1: join there, and 1: filter in process 0",
+            ),
+            (
+                |member| member.plan.truncate(1),
+                "first at node nothing more there, and 1: filter in process 0",
+            ),
+        ];
+        for (change, expected) in changes {
+            let mut members = members(2);
+            change(&mut members[1]);
+            let results = connect_all(members);
+            let [Err(first), Err(_)] = &results[..] else {
+                panic!("both should fail: {results:?}");
+            };
+            assert!(first.to_string().contains(expected), "{first}");
+        }
+    }
+
+    #[test]
+    fn wrong_secrets_are_named() {
+        let mut members = members(2);
+        members[1].secret = "guessed".to_owned();
+        for member in &mut members {
+            member.timeout = Duration::from_millis(500);
+        }
+        for result in connect_all(members) {
+            let error = result.expect_err("the secrets differ").to_string();
+            assert!(error.contains("PATHWAY_CLUSTER_SECRET"), "{error}");
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! The line to another process: words that are not data.
+//!
+//! Each message is its length as `u32` and JSON. A line that ends without [`Message::Done`] means that the process
+//! at the other end is gone.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::thread;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+/// No message is longer.
+const MAX_BYTES: u32 = 1 << 26;
+
+/// What one process tells another.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Message {
+    /// Who I am and what I run; the first message.
+    Hello {
+        /// The version of the program.
+        version: String,
+        /// How many processes there are.
+        processes: usize,
+        /// The number of worker threads.
+        threads: usize,
+        /// The plan, a line a node.
+        plan: Vec<String>,
+    },
+    /// My part of the run has failed.
+    Failed {
+        /// Why.
+        message: String,
+    },
+    /// A row has failed, and the run goes on.
+    RowFailed {
+        /// The operator, numbered as in the plan.
+        operator: usize,
+        /// What happened.
+        message: String,
+        /// The place in the user's program.
+        trace: String,
+    },
+    /// I was asked to end the run.
+    Stop,
+    /// My part of the run is complete.
+    Done,
+}
+
+/// Sends a message.
+pub(crate) fn send(mut stream: &TcpStream, message: &Message) -> io::Result<()> {
+    let mut bytes = vec![0; 4];
+    serde_json::to_writer(&mut bytes, message)?;
+    let len = u32::try_from(bytes.len() - 4).ok().filter(|len| *len <= MAX_BYTES);
+    let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the message is too long"))?;
+    bytes[..4].copy_from_slice(&len.to_le_bytes());
+    stream.write_all(&bytes)
+}
+
+/// Waits for a message.
+pub(crate) fn receive(mut stream: &TcpStream) -> io::Result<Message> {
+    let mut len = [0; 4];
+    stream.read_exact(&mut len)?;
+    let len = u32::from_le_bytes(len);
+    if len > MAX_BYTES {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
+    }
+    let mut bytes = vec![0; len as usize];
+    stream.read_exact(&mut bytes)?;
+    Ok(serde_json::from_slice(&bytes)?)
+}
+
+/// What is done with what comes over a line.
+pub trait Listener: Send + 'static {
+    /// A message has come.
+    fn heard(&mut self, message: Message);
+    /// The process is gone, and was not done.
+    fn lost(&mut self, reason: &io::Error);
+}
+
+/// The line to one other process.
+#[derive(Debug)]
+pub struct Line {
+    stream: Arc<Mutex<TcpStream>>,
+    ear: Mutex<Option<thread::JoinHandle<()>>>,
+}
+
+impl Line {
+    /// Begins to listen, on a thread of its own.
+    ///
+    /// # Errors
+    /// If the operating system gives no thread.
+    pub fn open(process: usize, stream: TcpStream, mut listener: impl Listener) -> io::Result<Self> {
+        let heard = stream.try_clone()?;
+        let ear = thread::Builder::new()
+            .name(format!("pathway-line-{process}"))
+            .spawn(move || {
+                loop {
+                    match receive(&heard) {
+                        Ok(Message::Done) => return,
+                        Ok(message) => listener.heard(message),
+                        Err(error) => return listener.lost(&error),
+                    }
+                }
+            })?;
+        Ok(Self {
+            stream: Arc::new(Mutex::new(stream)),
+            ear: Mutex::new(Some(ear)),
+        })
+    }
+
+    /// Sends a message; a process that is gone hears nothing.
+    pub fn tell(&self, message: &Message) {
+        if let Err(error) = send(&self.stream.lock(), message) {
+            tracing::debug!(target: "pathway", "a message to another process was not sent: {error}");
+        }
+    }
+
+    /// Waits until the other process is done, too, or gone.
+    pub fn wait(&self) {
+        let ear = self.ear.lock().take();
+        if let Some(ear) = ear {
+            drop(ear.join());
+        }
+    }
+
+    /// Hangs up, whatever the other process does.
+    pub fn hang_up(&self) {
+        // It may be closed already.
+        let _ = self.stream.lock().shutdown(Shutdown::Both);
+    }
+}

@@ -1,0 +1,296 @@
+//! Connections to other processes, as timely's network threads use them.
+//!
+//! These threads panic when a connection ends before it should, and the workers with them. So a [`Wire`] never
+//! tells them: when the other process is gone, what is written is thrown away, and who reads waits until the
+//! workers of this process have ended — the line to the other process has told the run — and then gets the end
+//! of the stream in good order.
+
+use std::io::{self, Read, Write};
+use std::net::{Shutdown, TcpStream};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use timely::communication::Hooks;
+use timely::communication::allocator::zero_copy::initialize::{CommsGuard, initialize_networking_from_sockets};
+use timely::communication::allocator::zero_copy::stream::Stream;
+use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+
+/// The connections for data to all other processes.
+pub(crate) struct Network {
+    /// The number of this process.
+    pub(crate) process: usize,
+    /// The others, in the order of their numbers.
+    pub(crate) sockets: Vec<(usize, TcpStream)>,
+    /// Told when a connection has ended too early.
+    pub(crate) lost: LostWire,
+}
+
+/// The connections at work.
+pub(crate) struct Connected {
+    sockets: Vec<TcpStream>,
+    gate: Arc<Gate>,
+    threads: CommsGuard,
+}
+
+impl Network {
+    /// Starts the threads that send and receive.
+    pub(crate) fn start(self, workers: usize) -> io::Result<(Vec<AllocatorBuilder>, Connected)> {
+        let gate = Arc::new(Gate::default());
+        let mut wires: Vec<Option<Wire>> = (0..=self.sockets.len()).map(|_| None).collect();
+        let mut sockets = Vec::new();
+        for (process, socket) in self.sockets {
+            sockets.push(socket.try_clone()?);
+            wires[process] = Some(Wire::new(socket, Arc::clone(&gate), self.lost.clone()));
+        }
+        let hooks = Hooks::default();
+        let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
+        let (builders, threads) = initialize_networking_from_sockets(local, wires, self.process, workers, hooks)?;
+        let connected = Connected { sockets, gate, threads };
+        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), connected))
+    }
+}
+
+impl Connected {
+    /// Ends them when the workers of this process have ended; unless the run has failed, also those of the others.
+    pub(crate) fn close(self, has_failed: bool) {
+        self.gate.open();
+        if has_failed {
+            for socket in &self.sockets {
+                // It may be closed already.
+                let _ = socket.shutdown(Shutdown::Both);
+            }
+        }
+        drop(self.threads);
+    }
+}
+
+/// Opens when the workers of this process have ended.
+#[derive(Debug, Default)]
+pub(crate) struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(crate) fn open(&self) {
+        *self.is_open.lock() = true;
+        self.opened.notify_all();
+    }
+
+    fn wait(&self, timeout: Option<Duration>) -> bool {
+        let mut is_open = self.is_open.lock();
+        match timeout {
+            Some(timeout) => drop(self.opened.wait_while_for(&mut is_open, |is_open| !*is_open, timeout)),
+            None => self.opened.wait_while(&mut is_open, |is_open| !*is_open),
+        }
+        *is_open
+    }
+}
+
+/// How far a reader has come in timely's sequence of messages, each a header of six words and as many bytes as its
+/// fifth word says; one without bytes is the last.
+#[derive(Debug)]
+struct Framing {
+    header: [u8; Self::HEADER],
+    /// How many bytes of the header have been read.
+    filled: usize,
+    /// How many bytes of the message are still to be read.
+    remaining: usize,
+    has_ended: bool,
+}
+
+impl Framing {
+    const HEADER: usize = 48;
+
+    fn new() -> Self {
+        Self {
+            header: [0; Self::HEADER],
+            filled: 0,
+            remaining: 0,
+            has_ended: false,
+        }
+    }
+
+    fn advance(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() && !self.has_ended {
+            if self.remaining > 0 {
+                let skipped = self.remaining.min(bytes.len());
+                self.remaining -= skipped;
+                bytes = &bytes[skipped..];
+                continue;
+            }
+            let copied = (Self::HEADER - self.filled).min(bytes.len());
+            self.header[self.filled..self.filled + copied].copy_from_slice(&bytes[..copied]);
+            self.filled += copied;
+            bytes = &bytes[copied..];
+            if self.filled == Self::HEADER {
+                self.filled = 0;
+                let mut length = [0; 8];
+                length.copy_from_slice(&self.header[32..40]);
+                self.remaining = u64::from_be_bytes(length) as usize;
+                self.has_ended = self.remaining == 0;
+            }
+        }
+    }
+
+    /// How many bytes are missing to the end of what is being read.
+    fn missing(&self) -> usize {
+        if self.remaining > 0 {
+            self.remaining
+        } else {
+            Self::HEADER - self.filled
+        }
+    }
+}
+
+/// One end of a connection to another process.
+#[derive(Debug)]
+pub(crate) struct Wire {
+    socket: TcpStream,
+    framing: Framing,
+    gate: Arc<Gate>,
+    /// Called when the connection has ended too early, and nobody else has noticed.
+    lost: LostWire,
+    is_lost: bool,
+}
+
+/// Tells the run that a connection has ended.
+#[derive(Clone)]
+pub(crate) struct LostWire(pub(crate) Arc<dyn Fn() + Send + Sync>);
+
+impl std::fmt::Debug for LostWire {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("LostWire")
+    }
+}
+
+impl Wire {
+    pub(crate) fn new(socket: TcpStream, gate: Arc<Gate>, lost: LostWire) -> Self {
+        Self {
+            socket,
+            framing: Framing::new(),
+            gate,
+            lost,
+            is_lost: false,
+        }
+    }
+
+    /// What a reader gets of a connection that has ended too early.
+    fn read_on(&mut self, buffer: &mut [u8]) -> usize {
+        // Usually the line has told why; where only this connection is broken, nobody has.
+        if !self.gate.wait(Some(Duration::from_secs(2))) {
+            (self.lost.0)();
+            self.gate.wait(None);
+        }
+        let len = self.framing.missing().min(buffer.len());
+        buffer[..len].fill(0);
+        self.framing.advance(&buffer[..len]);
+        len
+    }
+}
+
+impl Read for Wire {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        if self.is_lost && !self.framing.has_ended {
+            return Ok(self.read_on(buffer));
+        }
+        match self.socket.read(buffer) {
+            Ok(len) if len > 0 => {
+                self.framing.advance(&buffer[..len]);
+                Ok(len)
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
+            _ if self.framing.has_ended => Ok(0),
+            _ => {
+                self.is_lost = true;
+                Ok(self.read_on(buffer))
+            }
+        }
+    }
+}
+
+impl Write for Wire {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        if !self.is_lost {
+            match self.socket.write(buffer) {
+                Ok(len) if len > 0 => return Ok(len),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
+                _ => self.is_lost = true,
+            }
+        }
+        Ok(buffer.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Stream for Wire {
+    fn try_clone(&self) -> io::Result<Self> {
+        Ok(Self::new(
+            self.socket.try_clone()?,
+            Arc::clone(&self.gate),
+            self.lost.clone(),
+        ))
+    }
+
+    fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
+        self.socket.set_nonblocking(nonblocking)
+    }
+
+    fn shutdown(&self, how: Shutdown) -> io::Result<()> {
+        // The other end may be gone.
+        let _ = self.socket.shutdown(how);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+
+    use super::*;
+
+    fn header(length: u64) -> Vec<u8> {
+        let mut bytes = vec![9; 48];
+        bytes[32..40].copy_from_slice(&length.to_be_bytes());
+        bytes
+    }
+
+    /// What a reader gets of a connection on which `sent` was sent before it ended.
+    fn received(sent: &[u8]) -> Vec<u8> {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let mut there = TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+        let (here, _) = listener.accept().expect("connected");
+        there.write_all(sent).expect("sent");
+        drop(there);
+        let gate = Arc::new(Gate::default());
+        gate.open();
+        let mut bytes = Vec::new();
+        let mut wire = Wire::new(here, gate, LostWire(Arc::new(|| ())));
+        wire.read_to_end(&mut bytes).expect("a wire does not fail");
+        bytes
+    }
+
+    #[test]
+    fn a_stream_that_ends_in_order_is_left_alone() {
+        let sent = [header(3), vec![1, 2, 3], header(0)].concat();
+        assert_eq!(received(&sent), sent);
+    }
+
+    #[test]
+    fn a_stream_that_breaks_off_ends_in_order() {
+        let whole = [header(100), vec![7; 100], header(5), vec![8; 5]].concat();
+        for cut in 0..=whole.len() {
+            let bytes = received(&whole[..cut]);
+            assert_eq!(bytes[..cut], whole[..cut]);
+            let mut framing = Framing::new();
+            framing.advance(&bytes[..bytes.len() - 1]);
+            assert!(!framing.has_ended, "cut at {cut}, it ends with its last byte");
+            framing.advance(&bytes[bytes.len() - 1..]);
+            assert!(framing.has_ended, "cut at {cut}, it has an end");
+        }
+    }
+}
