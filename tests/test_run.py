@@ -5,11 +5,13 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from typing import Any
 
 import pathway as pw
 import pytest
 from pathway import _monitoring
+from pathway._signals import ECHO_SECONDS
 
 
 def test_without_outputs_nothing_happens() -> None:
@@ -224,6 +226,8 @@ def test_a_second_signal_while_rows_are_queued_does_not_crash(number: int, statu
     process = start_slow(0.05)
     process.send_signal(number)
     errors = errors_until(process, "on the way to the sinks")
+    # Sooner, a second SIGTERM is the echo of the first.
+    time.sleep(ECHO_SECONDS)
     process.send_signal(number)
     output, rest = process.communicate(timeout=60)
     errors += rest

@@ -20,6 +20,7 @@ from typing import Any
 
 from pathway import _native
 from pathway._monitoring import Monitor
+from pathway._signals import ECHO_SECONDS
 
 logger = logging.getLogger("pathway")
 
@@ -28,9 +29,6 @@ _STEP_SECONDS = 0.1
 
 # How long a run that was told to end at once may take before signals kill the process.
 _PATIENCE_SECONDS = 5.0
-
-# timeout(1) and some supervisors send SIGTERM to the process and again to its group: that is one request.
-_ECHO_SECONDS = 0.05
 
 
 class Signals:
@@ -57,7 +55,7 @@ class Signals:
     def terminate(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
         last, self._last_terminate = self._last_terminate, now
-        if last is not None and now - last < _ECHO_SECONDS:
+        if last is not None and now - last < ECHO_SECONDS:
             return
         self.at_once = self.noted
         self.terminated = True

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+import queue
 import signal
 import subprocess
 import sys
@@ -16,8 +17,10 @@ import pytest
 SILENT = pw.MonitoringLevel.NONE
 
 PROGRAM = """
-import sys, threading, time
+import sys, threading
 import pathway as pw
+
+sent = threading.Event()
 
 class Ledger(pw.io.python.ConnectorSubject):
     def run(self):
@@ -27,7 +30,7 @@ class Ledger(pw.io.python.ConnectorSubject):
         self.commit()
         for number in range(3, 5):
             self.next(number=number)
-        print("sent", flush=True)
+        sent.set()
         {wait}
     stopped = threading.Event()
     def on_stop(self):
@@ -37,9 +40,10 @@ class Ledger(pw.io.python.ConnectorSubject):
 class Other(pw.io.python.ConnectorSubject):
     stopped = threading.Event()
     def run(self):
-        self.stopped.wait(0.1)
+        sent.wait(30)
         self.next(number=100)
         self.commit()
+        print("sent", flush=True)
         self.stopped.wait(30)
     def on_stop(self):
         self.stopped.set()
@@ -63,7 +67,6 @@ def numbers_after(
     )
     assert process.stdout is not None
     assert process.stdout.readline() == "sent\n"
-    time.sleep(0.4)
     process.send_signal(number)
     _output, errors = process.communicate(timeout=60)
     assert process.returncode == (143 if number == signal.SIGTERM else -signal.SIGINT), errors
@@ -114,17 +117,35 @@ def test_a_normal_end_commits_the_rest() -> None:
 
 def test_rows_that_only_the_source_commits_are_seen_at_its_commits() -> None:
     seen: list[int] = []
-    committed = threading.Event()
+    sent, worked, committed = threading.Event(), threading.Event(), threading.Event()
+    turns = queue.SimpleQueue[int]()
 
     class Subject(pw.io.python.ConnectorSubject):
         def run(self) -> None:
             self.next_columns({"number": list(range(50_000))})
-            time.sleep(0.2)
+            sent.set()
+            assert worked.wait(30)
             assert seen == []
             self.commit()
             assert committed.wait(30)
 
-    table = pw.io.python.read(Subject(), schema=pw.schema_from_types(number=int), autocommit_duration_ms=None)
+    class Other(pw.io.python.ConnectorSubject):
+        """Its rows show that the engine is at work, while those of the first source wait."""
+
+        def run(self) -> None:
+            assert sent.wait(30)
+            for number in range(5):
+                self.next(number=number)
+                self.commit()
+                assert turns.get(timeout=30) == number
+            worked.set()
+
+    schema = pw.schema_from_types(number=int)
+    other = pw.io.python.read(Other(), schema=schema)
+    pw.io.null.write(
+        other.select(number=pw.apply_with_type(lambda number: turns.put(number) or number, int, other.number))
+    )
+    table = pw.io.python.read(Subject(), schema=schema, autocommit_duration_ms=None)
     # A function of the user is called when the rows are committed, and not before.
     table = table.select(number=pw.apply_with_type(lambda number: seen.append(number) or number, int, table.number))
     pw.io.subscribe(table, lambda key, row, time, is_addition: None, on_time_end=lambda time: committed.set())
@@ -135,11 +156,12 @@ def test_rows_that_only_the_source_commits_are_seen_at_its_commits() -> None:
 def test_a_failure_while_a_function_runs_waits_for_it() -> None:
     """A run that is cancelled during a long function ends when the function returns, and not before."""
     entered, failed = threading.Event(), threading.Event()
-    calls: list[int] = []
+    entries: list[int] = []
+    returns: list[int] = []
 
     class Slow(pw.io.python.ConnectorSubject):
         def run(self) -> None:
-            for number in range(1000):
+            for number in range(100):
                 self.next(number=number)
             self.commit()
 
@@ -150,10 +172,12 @@ def test_a_failure_while_a_function_runs_waits_for_it() -> None:
             raise ValueError("the lock keeper has gone home")
 
     def slow(number: int) -> int:
+        entries.append(number)
         entered.set()
         assert failed.wait(30)
-        calls.append(number)
+        # So long that a worker that is left running is found here.
         time.sleep(0.005)
+        returns.append(number)
         return number
 
     schema = pw.schema_from_types(number=int)
@@ -163,9 +187,7 @@ def test_a_failure_while_a_function_runs_waits_for_it() -> None:
     pw.io.null.write(pw.io.python.read(Failing(), schema=schema))
     with pytest.raises(ValueError, match="lock keeper"):
         pw.run(monitoring_level=SILENT)
-    done = len(calls)
-    time.sleep(0.1)
-    assert len(calls) == done, "no function is called once the run has ended"
+    assert returns == entries, "no function is running once the run has ended"
 
 
 ABORTED = """

@@ -29,14 +29,13 @@ from typing import Self
 
 import click
 
+from pathway._signals import ECHO_SECONDS
+
 # What asks a program to end. The first is passed on, another one kills.
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)
 
 # What is passed on whenever it comes.
 _PASSED_ON = (signal.SIGCONT, signal.SIGWINCH, signal.SIGUSR1, signal.SIGUSR2)
-
-# timeout(1) and some supervisors send a signal to the process and again to its group: that is one request.
-_ECHO_SECONDS = 0.2
 
 # After one process has failed: how long the others may run until they are told to end, and from then until they are
 # killed. Together less than the 5 seconds after which everything has ended.
@@ -136,7 +135,7 @@ class _Supervisor:
             if self._asked is None:
                 self._asked = now
                 self._send(number)
-            elif now - self._asked > _ECHO_SECONDS:
+            elif now - self._asked > ECHO_SECONDS:
                 self._send(signal.SIGKILL)
         elif number == signal.SIGTSTP:
             # Ctrl-Z. SIGTSTP itself has no effect on a session that nothing controls.
