@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import datetime
+import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pathway as pw
 import pytest
 
@@ -190,8 +193,6 @@ def test_generated_class_is_the_schema() -> None:
 def test_generated_classes_of_all_types_can_be_executed() -> None:
     import collections.abc
 
-    import numpy as np
-
     class Everything(pw.Schema):
         json: pw.Json
         utc: pw.DateTimeUtc
@@ -221,6 +222,46 @@ def test_columns_as_plain_dicts() -> None:
     assert plain == Person.to_json_serializable_dict()["columns"]
     assert plain["age"]["default_value"] is None
     assert pw.schema_from_dict(plain) == Person
+
+
+@pytest.mark.parametrize(
+    ("annotation", "value"),
+    [
+        (bytes, b"\xff\x00"),
+        (pw.Json, pw.Json({"a": [1, None]})),
+        (pw.DateTimeNaive, datetime.datetime(2020, 1, 2, 3, 4, 5, 6)),
+        (pw.DateTimeNaive, pw.DateTimeNaive("2020-01-02T03:04:05.123456789")),
+        (pw.DateTimeUtc, pw.DateTimeUtc("2020-01-02T03:04:05.123456789+02:00")),
+        (pw.Duration, pw.Duration(123456789, "ns")),
+        (pw.Duration, datetime.timedelta(days=-1)),
+        (tuple[int, bytes], (1, b"x")),
+        (tuple[tuple[int, str], ...], [(1, "a"), (2, "b")]),
+        (int | None, None),
+        (float, 0.1),
+        (str, "text"),
+    ],
+)
+def test_defaults_and_examples_go_through_json(annotation: Any, value: Any) -> None:
+    schema = pw.schema_builder({"a": pw.column_definition(dtype=annotation, default_value=value, example=value)})
+    text = json.dumps(schema.columns_to_json_serializable_dict())
+    again = pw.schema_from_dict(json.loads(text))
+    assert again.default_values() == {"a": value}
+    assert again["a"].example == value
+    assert again == schema
+
+
+def test_default_arrays_go_through_json() -> None:
+    value = np.array([[1.0, 2.5], [3.0, 4.0]])
+    schema = pw.schema_builder({"a": pw.column_definition(dtype=np.ndarray, default_value=value)})
+    again = pw.schema_from_dict(json.loads(json.dumps(schema.columns_to_json_serializable_dict())))
+    default = again["a"].default_value
+    assert default.dtype == value.dtype
+    assert default.tolist() == value.tolist()
+
+
+def test_a_default_that_nobody_has_serialized_is_refused() -> None:
+    with pytest.raises(ValueError, match="to_json_serializable_dict"):
+        pw.schema_from_dict({"a": {"dtype": "int", "_serialized_default_value": {"whole": 1}}})
 
 
 def test_the_types_of_a_key_are_kept() -> None:

@@ -9,7 +9,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _dtypes
+from pathway import _dtypes, _schema_json
 from pathway._native import DType
 from pathway._origin import noting, user_frame, user_place
 from pathway._schema import Schema, SchemaMetaclass
@@ -103,6 +103,10 @@ def schema_from_dict(
     for column, entry in columns.items():
         options = dict(entry) if isinstance(entry, Mapping) and not _is_json_type(entry) else {"dtype": entry}
         options["dtype"] = _resolve(options.get("dtype", Any))
+        for name_of_value in ("default_value", "example"):
+            serialized = f"_serialized_{name_of_value}"
+            if serialized in options:
+                options[name_of_value] = _schema_json.from_plain(options.pop(serialized))
         definitions[column] = ColumnDefinition(**options)
     if isinstance(properties, Mapping):
         properties = SchemaProperties(**properties)

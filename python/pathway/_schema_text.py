@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
-from pathway import _dtypes
+from pathway import _dtypes, _schema_json
 from pathway._schema_columns import ColumnSchema, pointer_text
 
 if TYPE_CHECKING:
@@ -48,11 +48,21 @@ def plain_columns(schema: SchemaMetaclass) -> dict[str, dict[str, Any]]:
             "source_component": column.source_component,
         }
         if column.has_default:
-            entry["default_value"] = column.default_value
+            _add_value(entry, "default_value", column.default_value)
         if column.example is not None:
-            entry["example"] = column.example
+            _add_value(entry, "example", column.example)
         columns[name] = entry
     return columns
+
+
+def _add_value(entry: dict[str, Any], name: str, value: object) -> None:
+    try:
+        plain = _schema_json.to_plain(value)
+    except TypeError:
+        # An object of the user's, which only this process knows.
+        entry[name] = value
+    else:
+        entry[name if _schema_json.is_plain(value) else f"_serialized_{name}"] = plain
 
 
 def class_source(schema: SchemaMetaclass, class_name: str | None, generate_imports: bool) -> str:
