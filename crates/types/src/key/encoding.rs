@@ -165,6 +165,15 @@ pub fn hash_columns(columns: &[&Column], len: usize) -> Vec<Key> {
         .collect()
 }
 
+/// The same for one row; `bytes` is room to work in.
+pub(crate) fn hash_row(columns: &[Column], row: usize, bytes: &mut Vec<u8>) -> Key {
+    bytes.clear();
+    for column in columns {
+        encode_cell(column, row, bytes);
+    }
+    Key(xxh3_128(bytes))
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;

@@ -17,9 +17,9 @@ use crate::value::Value;
 
 mod encoding;
 
-pub(crate) use encoding::encode_value;
 pub use encoding::hash_columns;
 use encoding::tag;
+pub(crate) use encoding::{encode_value, hash_row};
 
 /// Names one row of a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
