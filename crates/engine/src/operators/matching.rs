@@ -116,7 +116,8 @@ impl Matching {
             id,
             unmatched,
             pointers,
-            sides: [LEFT, RIGHT].map(|side| Side::new(&layouts[side], context.append_only[side])),
+            sides: [LEFT, RIGHT]
+                .map(|side| Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])),
             kept: [true; 2],
             ending: [false; 2],
             reporter: context.reporter,
@@ -214,7 +215,7 @@ impl Matching {
     /// Forgets the rows of a side whose other side has ended, and the groups that only they had.
     fn forget(&mut self, side: usize) {
         self.kept[side] = false;
-        self.sides[side] = Side::new(&self.layouts[side], true);
+        self.sides[side] = Side::new(&self.layouts[side], true, false);
         let (groups, slots) = (&mut self.groups, &mut self.slots);
         self.index.retain(|_, place| {
             let group = &mut groups[*place as usize];
@@ -306,7 +307,8 @@ impl Matching {
         Batch::new(keys, columns, rows.diffs().cloned())
     }
 
-    /// Puts out what cannot be taken back at this time, and holds the rest.
+    /// Puts out what only adds rows, and holds what also removes some: much of that often cancels at the end of the
+    /// time. It may remove what has been put out at this time, which is as good as any other order within a time.
     fn put_out(&mut self, batch: Batch, output: &mut Output) {
         if batch.is_insert_only() {
             output.push(batch);

@@ -3,7 +3,7 @@
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
-use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical};
+use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical, hash_columns};
 
 use crate::store::{CellStore, Slots};
 
@@ -15,6 +15,8 @@ struct Link {
     key: Key,
     /// Negative while a removal has come before what it removes, at one time.
     count: i64,
+    /// What finds the row in the index.
+    hash: u64,
     group: u32,
     next: u32,
     previous: u32,
@@ -26,8 +28,10 @@ pub(super) struct Side {
     cells: Vec<CellStore>,
     links: Vec<Link>,
     slots: Slots,
-    /// Slots by the keys of their rows, to find what is removed; not kept if nothing ever is.
+    /// Slots by hashes of their rows, to find what is removed; not kept if nothing ever is.
     index: Option<HashTable<u32>>,
+    /// Whether a key has one row, so that its hash finds the row; otherwise any number of rows may share a key.
+    unique_keys: bool,
     negatives: usize,
     /// Groups that have lost their last row here.
     emptied: Vec<u32>,
@@ -38,12 +42,13 @@ fn hash(key: Key) -> u64 {
 }
 
 impl Side {
-    pub(super) fn new(layouts: &[Physical], append_only: bool) -> Self {
+    pub(super) fn new(layouts: &[Physical], append_only: bool, unique_keys: bool) -> Self {
         Self {
             cells: layouts.iter().copied().map(CellStore::new).collect(),
             links: Vec::new(),
             slots: Slots::default(),
             index: (!append_only).then(HashTable::new),
+            unique_keys,
             negatives: 0,
             emptied: Vec::new(),
         }
@@ -79,12 +84,13 @@ impl Side {
     /// that was.
     pub(super) fn add(&mut self, batch: &Batch, groups: &[u32], mut head: impl FnMut(u32, u32) -> u32) {
         let (mut slots, mut rows) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
+        let hashes = self.hashes(batch, groups);
         for (row, group) in groups.iter().enumerate() {
             let diff = batch.diff(row);
             if (diff < 0 || self.negatives > 0) && self.index.is_some() {
                 // What is sought may be among the rows that are still to be written.
                 self.write(batch, &mut slots, &mut rows);
-                if let Some(slot) = self.find(batch, row, *group) {
+                if let Some(slot) = self.find(batch, row, *group, hashes[row]) {
                     self.change(slot, diff, &mut head);
                     continue;
                 }
@@ -95,6 +101,7 @@ impl Side {
             let link = Link {
                 key: batch.keys()[row],
                 count: diff,
+                hash: hashes.get(row).copied().unwrap_or_default(),
                 group: *group,
                 next: first,
                 previous: END,
@@ -108,7 +115,7 @@ impl Side {
             }
             if let Some(index) = &mut self.index {
                 let links = &self.links;
-                index.insert_unique(hash(link.key), slot, |slot| hash(links[*slot as usize].key));
+                index.insert_unique(link.hash, slot, |slot| links[*slot as usize].hash);
             }
             slots.push(slot);
             rows.push(row as u32);
@@ -124,8 +131,26 @@ impl Side {
         rows.clear();
     }
 
+    /// What finds each row of a batch in the index; nothing if there is none.
+    fn hashes(&self, batch: &Batch, groups: &[u32]) -> Vec<u64> {
+        let keys = batch.keys().iter().map(|key| hash(*key));
+        if self.index.is_none() {
+            return Vec::new();
+        }
+        if self.unique_keys {
+            return keys.collect();
+        }
+        let columns: Vec<&Column> = batch.columns().iter().collect();
+        let cells = hash_columns(&columns, batch.len());
+        keys.zip(groups.iter().zip(cells))
+            .map(|(key, (group, cells))| {
+                key.rotate_left(32) ^ hash(cells) ^ u64::from(*group).wrapping_mul(0x9e37_79b9_7f4a_7c15)
+            })
+            .collect()
+    }
+
     /// A slot with the same row.
-    fn find(&self, batch: &Batch, row: usize, group: u32) -> Option<u32> {
+    fn find(&self, batch: &Batch, row: usize, group: u32, hash: u64) -> Option<u32> {
         let key = batch.keys()[row];
         let is_same = |slot: &u32| {
             let link = &self.links[*slot as usize];
@@ -137,7 +162,7 @@ impl Side {
                     .zip(batch.columns())
                     .all(|(cells, column)| cells.cell_eq(*slot, column, row))
         };
-        self.index.as_ref()?.find(hash(key), is_same).copied()
+        self.index.as_ref()?.find(hash, is_same).copied()
     }
 
     fn change(&mut self, slot: u32, diff: i64, head: &mut impl FnMut(u32, u32) -> u32) {
@@ -162,7 +187,7 @@ impl Side {
             }
         }
         if let Some(index) = &mut self.index
-            && let Ok(entry) = index.find_entry(hash(link.key), |other| *other == slot)
+            && let Ok(entry) = index.find_entry(link.hash, |other| *other == slot)
         {
             entry.remove();
         }
@@ -170,5 +195,45 @@ impl Side {
             cells.clear(slot);
         }
         self.slots.give_back(slot);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use towpath_types::{DType, Value};
+
+    #[test]
+    fn many_rows_of_one_key_are_found() {
+        // It would take minutes if a row were sought among all of its key.
+        let count = 100_000;
+        let batch = |values: Vec<i64>, diff: i64| {
+            let cells: Vec<Value> = values.iter().copied().map(Value::Int).collect();
+            let columns = vec![Column::from_values(&DType::Int, &cells)];
+            Batch::new(
+                vec![Key(7); values.len()],
+                columns,
+                Some(vec![diff; values.len()].into()),
+            )
+        };
+        let mut side = Side::new(&[Physical::Int], false, false);
+        let mut first = END;
+        let mut change = |values: Vec<i64>, diff: i64| {
+            let groups = vec![0; values.len()];
+            side.add(&batch(values, diff), &groups, |_, head| {
+                std::mem::replace(&mut first, head)
+            });
+        };
+        change((0..count).collect(), 1);
+        change((0..count).filter(|value| value % 20_000 != 0).collect(), -1);
+        let mut left = Vec::new();
+        let mut slot = first;
+        while slot != END {
+            assert_eq!(side.count(slot), 1);
+            left.push(slot);
+            slot = side.next(slot);
+        }
+        let expected = [80_000, 60_000, 40_000, 20_000, 0].map(Value::Int);
+        assert_eq!(side.gather(&left)[0], Column::from_values(&DType::Int, &expected));
     }
 }
