@@ -268,12 +268,20 @@ impl SourceQueue {
     /// Ends the source; the rows since the last commit become visible, or are lost if something went wrong.
     /// Only the first call counts.
     pub fn close(&self, result: Result<(), EngineError>) {
+        self.close_after(None, result);
+    }
+
+    /// Closes after another message, with nothing between them.
+    fn close_after(&self, message: Option<Message>, result: Result<(), EngineError>) {
         {
             let mut state = self.state.lock();
             if state.closed {
                 return;
             }
             state.closed = true;
+            if !state.stopped {
+                state.messages.extend(message);
+            }
             state.messages.push_back(Message::Close(result));
         }
         self.space.notify_all();
@@ -283,14 +291,13 @@ impl SourceQueue {
     /// Ends the source because the run was told to stop: rows that only the source itself could have committed, and
     /// has not, are lost; what a timer would have committed soon becomes visible.
     pub fn close_uncommitted(&self) {
-        // If the run is over, there is nothing to forget.
-        let _ = self.send(Message::Discard);
-        self.close(Ok(()));
+        self.close_after(Some(Message::Discard), Ok(()));
     }
 
     /// Allows or forbids commits other than the source's own.
     ///
-    /// While they are forbidden nothing bounds what is in flight.
+    /// While they are forbidden nothing bounds what is in flight: a commit that is the source's own is seen whole, so
+    /// it takes the memory that its rows take.
     pub fn hold_commits(&self, hold: bool) {
         let mut state = self.state.lock();
         state.holds_commits = hold;
@@ -441,5 +448,34 @@ impl fmt::Debug for SourceQueue {
             f,
             "SourceQueue({accepted} accepted, {rejected} rejected, {rows} rows and {bytes} bytes in flight)"
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Barrier;
+    use towpath_types::Key;
+
+    #[test]
+    fn nothing_comes_between_what_is_discarded_and_the_end() {
+        for _ in 0..200 {
+            let queue = SourceQueue::new(Limits::default());
+            let start = Barrier::new(2);
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    start.wait();
+                    while queue.push(Batch::new(vec![Key(1)], Vec::new(), None)).is_ok() {}
+                });
+                start.wait();
+                queue.close_uncommitted();
+            });
+            let messages: Vec<Message> = std::iter::from_fn(|| queue.pop()).collect();
+            assert!(
+                matches!(&messages[..], [.., Message::Discard, Message::Close(Ok(()))]),
+                "the end is {:?}",
+                &messages[messages.len().saturating_sub(3)..]
+            );
+        }
     }
 }

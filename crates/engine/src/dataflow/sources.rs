@@ -6,7 +6,11 @@
 //! that nobody waits for it.
 //!
 //! Where only the source itself commits, its rows wait here until it does: a source that ends without a commit
-//! takes them with it. There are never more of them than may be in flight.
+//! takes them with it. They count as in flight, and if a producer waits for space, what there is is committed. Only where
+//! the source has forbidden that (`SourceQueue::hold_commits`) is there no bound: half of its commit must not be seen.
+//!
+//! The timer that commits counts time that passes, as sleeping does, not the time of day of the [`Clock`], which may be
+//! set back; with a clock that stands still, as in tests, it goes on.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
