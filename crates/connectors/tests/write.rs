@@ -5,11 +5,13 @@ mod common;
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use common::{Script, write};
 use towpath_connectors::sink::{CsvWriter, JsonLinesWriter, NullSink};
 use towpath_engine::plan::Input;
-use towpath_engine::{ErrorKind, Plan, RunOptions, runtime};
+use towpath_engine::source::Commits as When;
+use towpath_engine::{EngineError, ErrorKind, Plan, RunOptions, Source, SourceContext, SourceHandle, runtime};
 use towpath_types::{Batch, Column, DType, Key, Value};
 
 /// Updates `key, word, diff` of one batch.
@@ -266,5 +268,87 @@ fn rows_rendered_before_the_end_of_their_time_are_those_that_belong_there() {
     ];
     for commits in cases {
         assert_eq!(written(&commits, true), written(&commits, false));
+    }
+}
+
+/// Sends a small commit, if it is to, then many rows that it does not commit, and fails.
+#[derive(Debug)]
+struct Failing {
+    committed: bool,
+    rows_a_batch: u128,
+    promises: bool,
+}
+
+struct Failed;
+
+impl SourceHandle for Failed {
+    fn stop(&self) {}
+
+    fn join(self: Box<Self>) {}
+}
+
+impl Source for Failing {
+    fn name(&self) -> String {
+        "failing".to_owned()
+    }
+
+    fn columns(&self) -> Vec<DType> {
+        vec![DType::Str]
+    }
+
+    fn is_append_only(&self) -> bool {
+        self.promises
+    }
+
+    fn has_unique_keys(&self) -> bool {
+        self.promises
+    }
+
+    fn commits(&self) -> When {
+        // Rows move on as they come, though the timer never commits.
+        When::Streaming(Some(Duration::from_secs(3600)))
+    }
+
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+        if self.committed {
+            let _ = context.queue.push(updates(&[(1, "kept", 1)]));
+            let _ = context.queue.commit();
+        }
+        let word = "long ".repeat(20);
+        for batch in 0..200_000 / self.rows_a_batch {
+            let keys = 10 + batch * self.rows_a_batch..10 + (batch + 1) * self.rows_a_batch;
+            let rows: Vec<_> = keys.map(|key| (key, word.as_str(), 1)).collect();
+            let _ = context.queue.push(updates(&rows));
+        }
+        context
+            .queue
+            .close(Err(EngineError::new(ErrorKind::Runtime, "the source failed")));
+        Ok(Box::new(Failed))
+    }
+}
+
+#[test]
+fn rows_that_were_not_committed_are_not_in_the_file_of_a_run_that_fails() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("out.csv");
+    for committed in [false, true] {
+        for promises in [false, true] {
+            // Written by the worker, and by a thread of the sink.
+            for rows_a_batch in [500, 5000] {
+                let source = Failing {
+                    committed,
+                    rows_a_batch,
+                    promises,
+                };
+                let error = write(Arc::new(source), &path, csv(), vec![], RunOptions::default()).expect_err("it fails");
+                assert_eq!(error.message, "the source failed");
+                let text = std::fs::read_to_string(&path).expect("the file is there");
+                let expected = match committed {
+                    false => "",
+                    true => "\"word\",\"time\",\"diff\"\n\"kept\",\"100\",\"1\"\n",
+                };
+                assert!(text == expected, "{} bytes: {:?}", text.len(), text.get(..200));
+            }
+        }
     }
 }

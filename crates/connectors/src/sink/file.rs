@@ -3,7 +3,8 @@
 //! The file is created, or emptied, when the run starts. Rows of a time are consolidated first, unless
 //! the input cannot hold anything to consolidate; then they are written as they arrive. Where only a key that
 //! came twice would have to be consolidated, rows are rendered as they arrive, and written at the end of the time.
-//! What was written is handed to the operating system at every commit, and earlier when much has gathered.
+//! What was written is handed to the operating system at every commit, and earlier when much has gathered. If the run
+//! fails before the commit is complete, that is taken back.
 
 use std::fs::File;
 use std::io::ErrorKind as IoErrorKind;
@@ -218,7 +219,7 @@ impl Task for FileTask {
             self.write(batch)?;
         }
         match &mut self.writer {
-            Some(writer) => writer.flush(),
+            Some(writer) => writer.complete(),
             None => Ok(()),
         }
     }

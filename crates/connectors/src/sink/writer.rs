@@ -3,6 +3,9 @@
 //! A sink sees its rows while a time is still open, often long before its end: the worker goes on with what comes
 //! next while they are rendered. At the end of the time it waits, so a time that is complete is in the file.
 //! What may still have to be consolidated is rendered as a *draft*, which is kept or thrown away at the end.
+//!
+//! A run that fails may leave a time unfinished of which rows are in the file already. They were never committed: the
+//! file is cut back to where it was when the last time was complete.
 
 use std::fs::File;
 use std::io::Write as _;
@@ -35,8 +38,8 @@ enum Job {
     Write(Batch, Time),
     /// Render rows into the draft.
     Draft(Batch, Time),
-    /// Hand what was rendered to the operating system.
-    Flush,
+    /// Hand what was rendered to the operating system: the time is complete.
+    Complete,
     /// Answer once all before is done.
     Answer(SyncSender<()>),
 }
@@ -64,6 +67,9 @@ impl Writer {
             file,
             format,
             has_header: false,
+            written: 0,
+            complete: 0,
+            is_complete: true,
             buffer: Vec::new(),
             draft: Vec::new(),
         };
@@ -92,9 +98,9 @@ impl Writer {
         self.page.lock().end_draft(keep)
     }
 
-    /// Returns when everything is with the operating system.
-    pub(super) fn flush(&mut self) -> Result<(), EngineError> {
-        self.run(Job::Flush, false)?;
+    /// Ends a time: returns when everything is with the operating system.
+    pub(super) fn complete(&mut self) -> Result<(), EngineError> {
+        self.run(Job::Complete, false)?;
         self.wait()
     }
 
@@ -164,6 +170,7 @@ impl Drop for Writer {
             // Only a run that failed leaves work behind, and has an error of its own.
             let _ = thread.handle.join();
         }
+        self.page.lock().cut_back();
     }
 }
 
@@ -174,6 +181,12 @@ struct Page {
     file: File,
     format: Arc<dyn RowFormat>,
     has_header: bool,
+    /// How many bytes are in the file.
+    written: u64,
+    /// How many were when the last time was complete.
+    complete: u64,
+    /// Whether nothing was written since.
+    is_complete: bool,
     buffer: Vec<u8>,
     draft: Vec<u8>,
 }
@@ -195,7 +208,11 @@ impl Page {
                     self.format.write_rows(&turn, time, &mut self.draft);
                 }
             }
-            Job::Flush => self.flush()?,
+            Job::Complete => {
+                self.flush()?;
+                self.complete = self.written;
+                self.is_complete = true;
+            }
             Job::Answer(answer) => {
                 // Who asked waits for the answer, unless it has ended.
                 let _ = answer.send(());
@@ -230,12 +247,38 @@ impl Page {
     }
 
     fn write_all(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
+        if bytes.is_empty() {
+            return Ok(());
+        }
+        // A part of them may be written even if it fails.
+        self.is_complete = false;
         self.file.write_all(bytes).map_err(|error| {
             EngineError::os(
                 format!("{}: cannot write to {}", self.name, self.path.display()),
                 &error,
             )
-        })
+        })?;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Takes back what was written of a time that was not completed; of a pipe or a device nothing can be.
+    fn cut_back(&mut self) {
+        if self.is_complete {
+            return;
+        }
+        let cut = self.file.metadata().and_then(|metadata| match metadata.is_file() {
+            true => self.file.set_len(self.complete),
+            false => Ok(()),
+        });
+        if let Err(error) = cut {
+            tracing::error!(
+                target: "pathway",
+                "{}: rows that were not committed cannot be taken out of {}: {error}",
+                self.name,
+                self.path.display()
+            );
+        }
     }
 }
 
