@@ -272,6 +272,55 @@ fn new_changed_and_deleted_files_are_followed() {
     assert_eq!(time("1|a", -1), time("1|A", 1));
 }
 
+#[cfg(unix)]
+#[test]
+fn what_cannot_be_looked_at_keeps_its_rows() {
+    use std::os::unix::fs::symlink;
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let root = directory.path().join("root");
+    fs::create_dir_all(root.join("deep")).expect("a folder");
+    fs::write(root.join("x.csv"), "a,b\n1,x\n").expect("a file");
+    fs::write(root.join("deep/y.csv"), "a,b\n2,y\n").expect("a file");
+    let (run, updates) = follow(&root, csv());
+    wait_for(&updates, &["1|x", "2|y"]);
+    // A link to itself is there, and nobody can follow it.
+    let circle = directory.path().join("circle");
+    symlink(root.join("x.csv"), &circle).expect("a link");
+    fs::rename(&circle, root.join("x.csv")).expect("it is replaced");
+    fs::rename(root.join("deep"), directory.path().join("away")).expect("it is moved");
+    symlink(root.join("deep"), root.join("deep")).expect("a link");
+    fs::write(root.join("z.csv"), "a,b\n3,z\n").expect("a file");
+    wait_for(&updates, &["1|x", "2|y", "3|z"]);
+    fs::remove_file(root.join("x.csv")).expect("it is deleted");
+    wait_for(&updates, &["2|y", "3|z"]);
+    fs::remove_file(root.join("deep")).expect("it is deleted");
+    wait_for(&updates, &["3|z"]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_any_more_keeps_its_rows() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let path = directory.path().join("x.csv");
+    fs::write(&path, "a,b\n1,x").expect("a file");
+    let (run, updates) = follow(&path, csv());
+    wait_for(&updates, &["1|x"]);
+    let other = directory.path().join("other");
+    let socket = std::os::unix::net::UnixListener::bind(&other).expect("a socket");
+    fs::rename(&other, &path).expect("it is replaced");
+    // Longer than it takes to look at it again.
+    std::thread::sleep(Duration::from_millis(700));
+    fs::write(&other, "a,b\n1,x\n2,y\n").expect("a file");
+    fs::rename(&other, &path).expect("it is replaced");
+    drop(socket);
+    wait_for(&updates, &["1|x", "2|y"]);
+    run.stop();
+    run.wait(None).expect("the run has ended").expect("the run succeeds");
+    assert_eq!(updates.lock().len(), 2, "nothing was taken back");
+}
+
 #[test]
 fn half_a_line_waits_for_its_end() {
     let directory = tempfile::tempdir().expect("a temporary directory");

@@ -1,15 +1,16 @@
 //! Streaming mode: follows the files of a source.
 //!
 //! The follower looks at all files from time to time, and at once when the operating system tells of a change,
-//! and compares what it finds with what it knows, by size and time of change. The rows of every file are kept:
-//! when the file is gone they are removed, and when it has changed it is read again, and the difference goes out
-//! in one batch, so that nobody sees half of a change. A file that has only grown, as logs do, is not parsed
-//! again: a hash tells that it still begins with what has been read, and only what follows is read.
+//! and compares what it finds with what it knows, by size, times of change and which file it is on the device. The
+//! rows of every file are kept: when the file is gone they are removed, and when it has changed it is read again,
+//! and the difference goes out in one batch, so that nobody sees half of a change. A file that has only grown, as
+//! logs do, is not parsed again: a hash tells that it still begins with what has been read, and only what follows
+//! is read. A file that is there and cannot be looked at or read, keeps its rows.
 //!
 //! A last line without an end may be half of a line that is still being written. It waits until the file has
 //! not changed for a second, or the source is stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
@@ -49,6 +50,7 @@ impl Known {
             ReadEnd::Whole(progress) => (false, progress),
             ReadEnd::BeforeLast(progress) => (true, progress),
             ReadEnd::Changed => (true, None),
+            ReadEnd::Unreadable => (false, None),
         };
         Self {
             stamp,
@@ -79,6 +81,8 @@ pub(crate) struct Follower<'a> {
     /// Whether nobody else commits.
     commits: bool,
     known: BTreeMap<PathBuf, Known>,
+    /// What could not be looked at the last time.
+    unseen: BTreeSet<PathBuf>,
 }
 
 impl<'a> Follower<'a> {
@@ -87,6 +91,7 @@ impl<'a> Follower<'a> {
             reader,
             commits,
             known: BTreeMap::new(),
+            unseen: BTreeSet::new(),
         }
     }
 
@@ -133,11 +138,17 @@ impl<'a> Follower<'a> {
 
     /// Looks at all files once; the last time everything there is is taken.
     fn look(&mut self, is_last: bool) -> Result<(), Stopped> {
-        let found = self.reader.source.location.list();
+        let listing = self.reader.source.location.list();
+        // Once, until it works again.
+        for (path, error) in &listing.unseen {
+            if !self.unseen.contains(path) {
+                tracing::warn!(target: "pathway", "{}: cannot look at {}, what was read of it stays: {error}", self.reader.source.name, path.display());
+            }
+        }
         let gone: Vec<PathBuf> = self
             .known
             .keys()
-            .filter(|path| found.binary_search_by(|file| file.path.cmp(path)).is_err())
+            .filter(|path| listing.is_gone(path))
             .cloned()
             .collect();
         let mut has_changed = !gone.is_empty();
@@ -146,7 +157,8 @@ impl<'a> Follower<'a> {
                 self.send(Batch::concat(&known.rows).negated())?;
             }
         }
-        for file in found {
+        self.unseen = listing.unseen.into_keys().collect();
+        for file in listing.found {
             has_changed |= self.update(&file, is_last)?;
         }
         if has_changed && self.commits {
@@ -189,6 +201,11 @@ impl<'a> Follower<'a> {
         }
         reported.begin();
         let (end, rows) = self.read(file, None, stands_still, &mut reported, false)?;
+        if matches!(end, ReadEnd::Unreadable) {
+            let known = Known::new(stamp, since, end, old, reported);
+            self.known.insert(file.path.clone(), known);
+            return Ok(false);
+        }
         let change: Vec<Batch> = old.iter().map(Batch::negated).chain(rows.iter().cloned()).collect();
         let known = Known::new(stamp, since, end, rows, reported);
         self.known.insert(file.path.clone(), known);
@@ -220,11 +237,12 @@ impl<'a> Follower<'a> {
             Ok(end) => Ok((end, rows)),
             Err(Halt::Stopped) => Err(Stopped),
             Err(Halt::Unreadable(error)) => {
-                if error.kind() != std::io::ErrorKind::NotFound {
-                    tracing::error!(target: "pathway", "{}: cannot read {}: {error}", self.reader.source.name, file.shown);
+                if error.kind() == std::io::ErrorKind::NotFound {
+                    return Ok((ReadEnd::Whole(None), rows));
                 }
-                // What can be read of it is its rows until it changes, or is gone.
-                Ok((ReadEnd::Whole(None), rows))
+                tracing::error!(target: "pathway", "{}: cannot read {}: {error}", self.reader.source.name, file.shown);
+                // What has been read of it is its rows until it changes, or is gone.
+                Ok((ReadEnd::Unreadable, rows))
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Which files there are: a path, a pattern, or a folder with everything below it.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs::Metadata;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -51,6 +53,32 @@ fn node(metadata: &Metadata) -> Node {
 #[cfg(not(unix))]
 fn node(_metadata: &Metadata) -> Node {
     Node::default()
+}
+
+/// What there is.
+#[derive(Debug, Default)]
+pub(crate) struct Listing {
+    /// The files, in the order of their paths.
+    pub(crate) found: Vec<Found>,
+    /// The files and folders that cannot be looked at, and why: nothing is known of them and what is below them.
+    pub(crate) unseen: BTreeMap<PathBuf, io::Error>,
+}
+
+impl Listing {
+    /// Whether a file is there no more.
+    pub(crate) fn is_gone(&self, path: &Path) -> bool {
+        self.found
+            .binary_search_by(|file| file.path.as_path().cmp(path))
+            .is_err()
+            && !path.ancestors().any(|above| self.unseen.contains_key(above))
+    }
+
+    fn fail(&mut self, path: &Path, error: io::Error) {
+        // A folder that has become a file has no files any more.
+        if !matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) {
+            self.unseen.insert(path.to_owned(), error);
+        }
+    }
 }
 
 /// Where files are looked for.
@@ -112,32 +140,38 @@ impl Location {
         }
     }
 
-    /// The files that are there now, in the order of their paths.
-    pub(crate) fn list(&self) -> Vec<Found> {
-        let mut found = Vec::new();
+    /// The files that are there now.
+    pub(crate) fn list(&self) -> Listing {
+        let mut listing = Listing::default();
         if self.is_pattern() {
             match glob::glob(&self.path) {
                 Ok(paths) => {
-                    for path in paths.flatten() {
-                        self.add(&path, &path, &mut found);
+                    for path in paths {
+                        match path {
+                            Ok(path) => self.add(&path, &path, &mut listing),
+                            Err(error) => {
+                                let path = error.path().to_owned();
+                                listing.fail(&path, error.into());
+                            }
+                        }
                     }
                 }
                 Err(error) => tracing::warn!(target: "pathway", "{self} is no pattern: {error}"),
             }
         } else {
             let path = Path::new(&self.path);
-            self.add(path, path, &mut found);
+            self.add(path, path, &mut listing);
         }
-        found.sort_by(|a, b| a.path.cmp(&b.path));
-        found.dedup_by(|a, b| a.path == b.path);
-        found
+        listing.found.sort_by(|a, b| a.path.cmp(&b.path));
+        listing.found.dedup_by(|a, b| a.path == b.path);
+        listing
     }
 
     /// Adds a file, or the files below a folder.
-    fn add(&self, path: &Path, root: &Path, found: &mut Vec<Found>) {
-        // What is gone by now, or cannot be looked at, is not there.
-        let Ok(metadata) = std::fs::metadata(path) else {
-            return;
+    fn add(&self, path: &Path, root: &Path, listing: &mut Listing) {
+        let metadata = match std::fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error) => return listing.fail(path, error),
         };
         if metadata.is_dir() {
             let depth = path.components().count() - root.components().count();
@@ -146,15 +180,18 @@ impl Location {
             }
             match std::fs::read_dir(path) {
                 Ok(entries) => {
-                    for entry in entries.flatten() {
-                        self.add(&entry.path(), root, found);
+                    for entry in entries {
+                        match entry {
+                            Ok(entry) => self.add(&entry.path(), root, listing),
+                            Err(error) => listing.fail(path, error),
+                        }
                     }
                 }
-                Err(error) => tracing::warn!(target: "pathway", "cannot list {}: {error}", path.display()),
+                Err(error) => listing.fail(path, error),
             }
         } else if path == root || metadata.is_file() && self.is_wanted(path, root) {
             // What is no plain file, such as a named pipe, might never end; it is read only if it is asked for.
-            found.push(Found {
+            listing.found.push(Found {
                 shown: path.to_string_lossy().into_owned(),
                 path: path.to_owned(),
                 metadata,

@@ -15,7 +15,7 @@ use super::block::{Block, Blocks, Prefix};
 use super::csv::CsvFormat;
 use super::follow::Follower;
 use super::lines::Lines;
-use super::listing::Found;
+use super::listing::{Found, Listing};
 use super::metadata::file_metadata;
 use super::rows::{Failures, Layout, Rejections, Reported, Rows};
 use super::whole::push_file;
@@ -121,6 +121,8 @@ pub(crate) enum ReadEnd {
     BeforeLast(Option<Progress>),
     /// What has been read before is not there any more; nothing was read.
     Changed,
+    /// The file is there and cannot be read.
+    Unreadable,
 }
 
 /// A source at work, seen from its own thread.
@@ -176,7 +178,10 @@ impl Reader {
     }
 
     fn read_all(&mut self) -> Result<(), EngineError> {
-        let files = self.source.location.list();
+        let Listing { found: files, unseen } = self.source.location.list();
+        for (path, error) in &unseen {
+            tracing::warn!(target: "pathway", "{}: cannot look at {}: {error}", self.source.name, path.display());
+        }
         if files.is_empty() {
             tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
         }
@@ -377,7 +382,7 @@ pub(crate) mod tests {
         };
         let mut reader = Reader::new(source.clone(), context, Arc::default());
         let mut rows = Vec::new();
-        for file in source.location.list() {
+        for file in source.location.list().found {
             reader
                 .read_file(&file, None, true, None, |batch| {
                     rows.extend((0..batch.len()).map(|row| batch.row(row)));
