@@ -44,8 +44,12 @@ test-rust: ## the engine's tests, which need no Python
 
 test-python: $(VENV)/.built $(VENV)/.tested ## the package's tests and the docs' examples
 	@mkdir -p build
+	@rm -f build/python-tests*.xml
 	@echo "==> Python tests"
 	@$(PYTHON) -m pytest tests --junitxml=build/python-tests.xml
+	@echo "==> Python tests, four worker threads"
+	@PATHWAY_THREADS=4 $(PYTHON) -m pytest tests --ignore tests/test_cli.py --ignore tests/test_cluster.py \
+		--junitxml=build/python-tests-4-threads.xml
 
 lint: $(VENV)/.built $(VENV)/.tested ## formatting, clippy, ruff, mypy, stubtest
 	@echo "==> lints"

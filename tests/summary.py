@@ -16,12 +16,13 @@ def main() -> int:
             passed += int(found[1])
             failed += int(found[2])
             skipped += int(found[3])
-    for suite in ElementTree.parse(BUILD / "python-tests.xml").getroot().iter("testsuite"):
-        bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
-        left_out = int(suite.get("skipped", 0))
-        passed += int(suite.get("tests", 0)) - bad - left_out
-        failed += bad
-        skipped += left_out
+    for report in sorted(BUILD.glob("python-tests*.xml")):
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+            bad = int(suite.get("failures", 0)) + int(suite.get("errors", 0))
+            left_out = int(suite.get("skipped", 0))
+            passed += int(suite.get("tests", 0)) - bad - left_out
+            failed += bad
+            skipped += left_out
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     return 1 if failed or not passed else 0
 
