@@ -32,11 +32,14 @@ const ABSENT: usize = usize::MAX;
 /// Which value of a call each field takes. Shared, since a call may run Python code that fills the cache.
 type Places = Arc<[usize]>;
 
+/// Names and what they mean.
+type Known = (Py<PyTuple>, Places);
+
 /// The names of calls and what they mean for the fields. Only used with the GIL.
 #[derive(Default)]
 pub(crate) struct Keywords {
     /// No two tuples hold the same names in the same order.
-    remembered: UnsafeCell<SmallVec<[(Py<PyTuple>, Places); 4]>>,
+    remembered: UnsafeCell<SmallVec<[Known; 4]>>,
 }
 
 #[expect(
