@@ -164,6 +164,13 @@ pub struct SourceQueue {
     woken: AtomicBool,
 }
 
+/// What a batch counts for the limit on bytes. Besides its cells it takes about this much on its way to the outputs,
+/// which is nearly all of it where commits are of one row.
+fn weight(batch: &Batch) -> usize {
+    const BATCH: usize = 1 << 10;
+    batch.bytes() + BATCH
+}
+
 impl SourceQueue {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
@@ -221,7 +228,7 @@ impl SourceQueue {
         if batch.is_empty() {
             return Ok(());
         }
-        let (rows, bytes) = (batch.len(), batch.bytes());
+        let (rows, bytes) = (batch.len(), weight(&batch));
         {
             let mut state = self.state.lock();
             if state.stopped || state.closed {
@@ -398,24 +405,24 @@ impl SourceQueue {
         if matches!(commits, Commits::AtEnd | Commits::Scripted) {
             // Such a commit may be as long as the source; what counts is what waits here.
             state.rows -= batch.len();
-            state.bytes -= batch.bytes();
+            state.bytes -= weight(batch);
             self.release(&mut state);
             return;
         }
         match state.sent.back_mut() {
             Some((last, rows, bytes)) if *last == time => {
                 *rows += batch.len();
-                *bytes += batch.bytes();
+                *bytes += weight(batch);
             }
-            _ => state.sent.push_back((time, batch.len(), batch.bytes())),
+            _ => state.sent.push_back((time, batch.len(), weight(batch))),
         }
     }
 
     /// The worker has forgotten rows.
-    pub(crate) fn discarded(&self, rows: usize, bytes: usize) {
+    pub(crate) fn discarded(&self, batches: &[Batch]) {
         let mut state = self.state.lock();
-        state.rows -= rows;
-        state.bytes -= bytes;
+        state.rows -= batches.iter().map(Batch::len).sum::<usize>();
+        state.bytes -= batches.iter().map(weight).sum::<usize>();
         self.release(&mut state);
     }
 

@@ -208,7 +208,7 @@ impl Reader {
 
     fn discard(&mut self) {
         let held = std::mem::take(&mut self.held);
-        let rows = held.iter().map(Batch::len).sum();
+        let rows: usize = held.iter().map(Batch::len).sum();
         if rows > 0 {
             tracing::warn!(
                 target: "pathway",
@@ -217,7 +217,7 @@ impl Reader {
                 if rows == 1 { "row was" } else { "rows were" },
                 if rows == 1 { "is" } else { "are" },
             );
-            self.reading.queue.discarded(rows, held.iter().map(Batch::bytes).sum());
+            self.reading.queue.discarded(&held);
         }
     }
 
