@@ -6,9 +6,10 @@ from collections.abc import Iterator
 import pathway as pw
 import pytest
 
-# A shell that starts programs in the background makes them ignore SIGINT, and what they start as well. The tests
-# of Ctrl-C are about programs that a person has started.
+# A shell that starts programs in the background makes them ignore SIGINT, `nohup` makes them ignore SIGHUP, and what
+# they start as well. The tests of signals are about programs that a person has started.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 @pytest.fixture(autouse=True)

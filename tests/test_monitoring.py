@@ -332,3 +332,27 @@ def test_a_notebook_is_left_alone_unless_it_asks() -> None:
 
     assert written("") == ""
     assert "3 rows from ticks" in written("monitoring_level=pw.MonitoringLevel.IN_OUT")
+
+
+def test_rows_of_a_sink_are_those_it_has_delivered(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+
+    class Rows(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for number in range(3000):
+                self.next(number=number)
+
+    calls = 0
+
+    def fail_at_the_last(**_update: Any) -> None:
+        nonlocal calls
+        calls += 1
+        if calls == 3000:
+            raise ValueError("the last row")
+
+    table = pw.io.python.read(Rows(), schema=pw.schema_from_types(number=int), autocommit_duration_ms=None, name="in")
+    pw.io.subscribe(table, on_change=fail_at_the_last, name="out")
+    with pytest.raises(ValueError, match="the last row"):
+        pw.run(monitoring_level=pw.MonitoringLevel.IN_OUT)
+    # Rows are counted by the thousand while a time is under way.
+    assert caplog.records[-1].getMessage() == "3,000 rows from in; 2,048 rows to out (3,000 rows not delivered)"

@@ -146,7 +146,9 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        raise AttributeError(f"module 'pathway' has no attribute {name!r}")
+        from pathway import _not_there_yet
+
+        raise AttributeError(_not_there_yet.of_module(name) or f"module 'pathway' has no attribute {name!r}")
     module_name, attribute = _LAZY[name]
     module = import_module(module_name)
     value = module if attribute is None else getattr(module, attribute)

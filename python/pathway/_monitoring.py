@@ -111,7 +111,11 @@ class LogMonitor(Monitor):
     def _log(self, statistics: Sequence[Statistics], what_waits: str = "waiting") -> None:
         lines = [line for line in self._rates.lines(statistics) if line.role != "operator"]
         text = "; ".join(f"{_count(line.rows, 'row')} {_direction(line)} {line.name}" for line in lines)
-        waiting = sum(line.waiting for line in lines)
+        # What waits at a sink is on its way from a source, and is waiting there as well unless all of it has been read.
+        waiting = max(
+            sum(line.waiting for line in lines if line.role == "source"),
+            max((line.waiting for line in lines if line.role == "sink"), default=0),
+        )
         if waiting:
             text += f" ({_count(waiting, 'row')} {what_waits})"
         if text and text != self._last:

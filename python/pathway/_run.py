@@ -33,8 +33,8 @@ def run(settings: RunSettings) -> None:
         persistence_config: has to be None: there is no persistence yet. (What ``StreamGenerator.persistence_config``
             gives is accepted.)
         runtime_typechecking: accepted; the types of values are always checked.
-        terminate_on_error: whether the first error in the data ends the run. Otherwise the error becomes the value of
-            the cell and is found in ``pw.global_error_log()``. Default: the environment variable
+        terminate_on_error: whether the first error in a computation ends the run. Otherwise the error becomes the value
+            of the cell and is found in ``pw.global_error_log()``. Default: the environment variable
             PATHWAY_TERMINATE_ON_ERROR, else True.
         max_expression_batch_size: accepted; the engine chooses the size of its batches.
         event_loop: the asyncio loop in which asynchronous subjects and callbacks run. It may be running in another

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import wraps
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
 
-from pathway import _graph, _native
+from pathway import _graph, _native, _not_there_yet
 from pathway._binding import Binder, define
 from pathway._expressions import ColumnExpression, ColumnReference, PointerExpression, wrap
 from pathway._graph import Graph
@@ -144,7 +144,7 @@ class TableColumns(Joinable):
             raise AttributeError(name)
         if name not in self._names():
             with noting(user_place()):
-                raise AttributeError(missing_column(name, self._names()))
+                raise AttributeError(_not_there_yet.of_table(name) or missing_column(name, self._names()))
         return ColumnReference(self, name)
 
     @overload

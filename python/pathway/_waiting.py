@@ -137,7 +137,7 @@ def _stop(native_run: _native.Run, signals: Signals) -> None:
 
 
 def _tell_what_is_left(native_run: _native.Run) -> None:
-    rows = sum(entry.backlog for entry in native_run.statistics())
+    rows = sum(entry.backlog for entry in native_run.statistics() if entry.role == "source")
     logger.warning(
         "stopping: %s; press Ctrl-C again (or send the signal again) to stop at once",
         f"{rows:,} {'row is' if rows == 1 else 'rows are'} still on the way to the sinks"

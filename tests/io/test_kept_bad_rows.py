@@ -92,20 +92,6 @@ def test_arrow_columns_of_which_a_value_does_not_fit() -> None:
     assert [error.split(":")[0].rpartition("row ")[2] for error in errors] == ['2, field "level"', '3, field "k"']
 
 
-def test_the_column_data_takes_what_is_no_json() -> None:
-    class Data(pw.Schema):
-        data: int
-
-    class Subject(pw.io.python.ConnectorSubject):
-        def run(self) -> None:
-            self.next_str('{"data": 1}')
-            self.next_str("two")
-
-    table = pw.io.python.read(Subject(), schema=Data)
-    filled = table.select(data=pw.fill_error(table.data, -1))
-    assert [update.row["data"] for update in pw.testing.capture(filled, terminate_on_error=False)] == [1, -1]
-
-
 def test_a_csv_file(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "gauges.csv"
     with path.open("w", newline="") as file:

@@ -622,3 +622,13 @@ def test_more_orders_of_names_than_are_remembered_stay_right() -> None:
     updates = pw.testing.capture(pw.io.python.read(Subject(), schema=pw.schema_from_types(**dict.fromkeys(names, int))))
     expected = [{name: ord(name) + turn for name in names} for turn in range(3) for _ in range(48)]
     assert [dict(update.row) for update in updates] == expected
+
+
+def test_a_text_that_is_no_object_is_a_bad_row_also_where_data_is_the_only_column() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for text in ['{"data": "x"}', "{broken", '{"other": 1}', "plain"]:
+                self.next_str(text)
+
+    table = pw.io.python.read(Subject(), schema=pw.schema_from_types(data=str))
+    assert [update.row for update in pw.testing.capture(table)] == [{"data": "x"}]

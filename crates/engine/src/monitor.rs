@@ -14,6 +14,10 @@ pub const END: Time = i64::MAX as Time;
 pub struct Counters {
     rows_in: AtomicU64,
     rows_out: AtomicU64,
+    /// Rows taken in of the times that are complete.
+    settled: AtomicU64,
+    /// Rows of the open time that a sink has delivered already.
+    delivered: AtomicU64,
     /// All times up to this one are complete.
     time: AtomicU64,
 }
@@ -25,6 +29,27 @@ impl Counters {
 
     pub(crate) fn count_out(&self, batch: &Batch) {
         self.rows_out.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    }
+
+    /// A sink has delivered rows of the open time.
+    pub fn deliver(&self, rows: usize) {
+        self.delivered.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    /// A time is complete of which so many rows came in; what cancelled among them needed no delivery.
+    pub(crate) fn settle(&self, rows: usize) {
+        self.delivered.store(0, Ordering::Relaxed);
+        self.settled.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    /// Rows that came to a sink, and how many of them it has delivered.
+    fn of_sink(&self) -> (u64, u64) {
+        let arrived = self.rows_in.load(Ordering::Relaxed);
+        let (settled, delivered) = (
+            self.settled.load(Ordering::Relaxed),
+            self.delivered.load(Ordering::Relaxed),
+        );
+        (arrived, (settled + delivered).min(arrived))
     }
 
     pub(crate) fn completed(&self, time: Time) {
@@ -65,13 +90,13 @@ pub struct Statistics {
     pub name: String,
     /// What it is.
     pub role: Role,
-    /// Rows taken in; for a source, rows accepted.
+    /// Rows taken in; for a source, rows accepted; for a sink, rows delivered.
     pub rows_in: u64,
     /// Rows put out.
     pub rows_out: u64,
     /// Rows a source did not accept.
     pub rejected: u64,
-    /// Rows of a source that are in flight.
+    /// Rows of a source that are in flight, or that a sink has still to deliver.
     pub backlog: u64,
     /// All times up to this one are complete, in unix milliseconds; 0 if none, or only static data; [`END`] when
     /// nothing more can come.
@@ -82,9 +107,13 @@ impl Watched {
     /// What it has done so far.
     pub fn statistics(&self) -> Statistics {
         let (accepted, rejected, backlog, _) = self.queue.as_ref().map_or((0, 0, 0, 0), |queue| queue.counts());
-        let rows_in = match self.role {
-            Role::Source => accepted,
-            Role::Operator | Role::Sink => self.counters.rows_in.load(Ordering::Relaxed),
+        let (rows_in, backlog) = match self.role {
+            Role::Source => (accepted, backlog as u64),
+            Role::Operator => (self.counters.rows_in.load(Ordering::Relaxed), 0),
+            Role::Sink => {
+                let (arrived, delivered) = self.counters.of_sink();
+                (delivered, arrived - delivered)
+            }
         };
         Statistics {
             name: self.name.clone(),
@@ -92,7 +121,7 @@ impl Watched {
             rows_in,
             rows_out: self.counters.rows_out.load(Ordering::Relaxed),
             rejected,
-            backlog: backlog as u64,
+            backlog,
             time: self.counters.time.load(Ordering::Relaxed),
         }
     }

@@ -15,6 +15,7 @@ use towpath_types::{Batch, DType};
 
 use crate::clock::Clock;
 use crate::error::{EngineError, Origin, PlanError, RowError};
+use crate::monitor::Counters;
 
 /// How rows are spread over the workers before an operator sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,6 +155,8 @@ pub struct TaskContext {
     pub append_only: Vec<bool>,
     /// Whether each input has one row for a key.
     pub unique_keys: Vec<bool>,
+    /// Where a sink says what it has delivered before the end of a time.
+    pub counters: Arc<Counters>,
 }
 
 /// Where failures of rows go: to the error log, or, if the run is to stop at the first, out of the run.

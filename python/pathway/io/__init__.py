@@ -1,5 +1,7 @@
 """Everything that reads tables from the outside world and writes them to it."""
 
+from typing import Any
+
 from pathway.io import csv, fs, jsonlines, null, plaintext, python
 from pathway.io._csv_settings import CsvParserSettings
 from pathway.io._subscribe import (
@@ -24,3 +26,9 @@ __all__ = [
     "python",
     "subscribe",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    from pathway import _not_there_yet
+
+    raise AttributeError(_not_there_yet.of_io(name) or f"module 'pathway.io' has no attribute {name!r}")

@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow_buffer::BooleanBuffer;
+use towpath_engine::monitor::Counters;
 use towpath_engine::{
     EngineError, ErrorKind, Operator, Output, PlanError, Reporter, Routing, RowError, Task, TaskContext,
 };
@@ -88,6 +89,7 @@ impl Operator for FileSink {
         Ok(Box::new(FileTask {
             sort_by: self.sort_by.clone(),
             writer,
+            counters: context.counters,
             reporter: context.reporter,
             writes_at_once: nothing_to_consolidate && !is_sorted,
             time: 0,
@@ -131,6 +133,7 @@ struct FileTask {
     /// None on the workers that get no rows.
     writer: Option<Writer>,
     reporter: Reporter,
+    counters: Arc<Counters>,
     /// Whether rows can be written as they come.
     writes_at_once: bool,
     /// The open time.
@@ -154,7 +157,10 @@ impl FileTask {
     fn write(&mut self, batch: &Batch) -> Result<(), EngineError> {
         let batch = writable(batch, &self.reporter)?;
         match &mut self.writer {
-            Some(writer) if !batch.is_empty() => writer.write(batch, self.time),
+            Some(writer) if !batch.is_empty() => {
+                self.counters.deliver(batch.len());
+                writer.write(batch, self.time)
+            }
             _ => Ok(()),
         }
     }

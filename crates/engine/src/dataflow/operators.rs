@@ -26,6 +26,8 @@ use crate::program::RunningProgram;
 struct Pending {
     capability: Capability<Time>,
     batches: Vec<(usize, Batch)>,
+    /// How many rows have come, those included that were absorbed.
+    rows: usize,
 }
 
 type Input = InputHandleCore<Time, Parcel, Box<dyn Pull<Message<Time, Parcel>>>>;
@@ -133,15 +135,13 @@ pub(crate) fn add_operator<'scope>(
                     let Some(capability) = capability.retain_least(0) else {
                         return;
                     };
-                    driver
-                        .pending
-                        .entry(*capability.time())
-                        .or_insert_with(|| Pending {
-                            capability,
-                            batches: Vec::new(),
-                        })
-                        .batches
-                        .push((place, batch));
+                    let pending = driver.pending.entry(*capability.time()).or_insert_with(|| Pending {
+                        capability,
+                        batches: Vec::new(),
+                        rows: 0,
+                    });
+                    pending.rows += batch.len();
+                    pending.batches.push((place, batch));
                 });
             }
             let frontier = frontiers
@@ -171,6 +171,7 @@ impl Driver {
             while let Some((time, pending)) = self.pending.pop_first() {
                 self.task.open(time);
                 self.absorb(pending.batches, &pending.capability, send)?;
+                self.counters.settle(pending.rows);
             }
         }
         while let Some(mut entry) = self.pending.first_entry() {
@@ -188,7 +189,9 @@ impl Driver {
             self.task.complete(time, &mut self.output)?;
             self.send(&capability, send)?;
             self.counters.completed(time);
-            self.pending.pop_first();
+            if let Some((_, pending)) = self.pending.pop_first() {
+                self.counters.settle(pending.rows);
+            }
         }
         if let Some(frontier) = frontier {
             self.counters.completed(frontier.saturating_sub(1));

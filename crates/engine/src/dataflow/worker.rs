@@ -289,6 +289,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, tim
                         dtypes: inputs.iter().map(|input| input.dtypes.clone()).collect(),
                         append_only: inputs.iter().map(|input| input.append_only).collect(),
                         unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
+                        counters: Arc::clone(&counters),
                     };
                     let task = operator.start(context).unwrap_or_else(|error| {
                         failures.fail(error.at(node.origin.as_ref()));

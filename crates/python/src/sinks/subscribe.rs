@@ -1,8 +1,11 @@
 //! Calls Python functions with the changes of a table, under one acquisition of the GIL a batch.
 
+use std::sync::Arc;
+
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
+use towpath_engine::monitor::Counters;
 use towpath_engine::{EngineError, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext};
 use towpath_types::{Batch, DType, Time};
 
@@ -62,6 +65,7 @@ impl Operator for Subscribe {
                 skip_errors: self.skip_errors,
                 sort_by: self.sort_by.clone(),
                 reporter: context.reporter,
+                counters: context.counters,
                 is_first: context.worker == 0,
                 collected: Collected::default(),
             })
@@ -77,6 +81,7 @@ struct Subscriber {
     skip_errors: bool,
     sort_by: Vec<usize>,
     reporter: Reporter,
+    counters: Arc<Counters>,
     is_first: bool,
     collected: Collected,
 }
@@ -140,6 +145,7 @@ impl Task for Subscriber {
                     self.call(py, &batch, start..end, time)
                         .map_err(|error| raised(py, error))
                 })?;
+                self.counters.deliver(end - start);
                 start = end;
             }
         }

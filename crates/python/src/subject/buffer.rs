@@ -187,11 +187,6 @@ impl Ingest {
         self.appended(buffer, diff, key)
     }
 
-    /// Whether the schema is the one column `data`, which a message may be the value of.
-    pub(crate) fn has_only_data(&self) -> bool {
-        self.is_raw || matches!(&self.fields[..], [field] if field.name == "data")
-    }
-
     /// Appends the row of a JSON object. Where bad values are kept, `keeps` says whether this row may have some.
     ///
     /// # Errors

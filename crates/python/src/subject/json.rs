@@ -99,16 +99,8 @@ pub(super) fn next_message(
         let error = PyTypeError::new_err(format!("{wanted} is expected, not {}", type_name(message)));
         return ingest.reject(py, None, error);
     };
-    if !ingest.has_only_data() {
+    if !ingest.is_raw {
         return take_text(py, ingest, text);
-    }
-    if !ingest.is_raw
-        && let Ok(appended) = ingest.append_json(text, false)
-    {
-        if appended.is_full {
-            ingest.wait(py);
-        }
-        return Ok(());
     }
     take_data(py, ingest, message)
 }
