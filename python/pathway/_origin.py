@@ -37,10 +37,15 @@ class Place(NamedTuple):
         return f"Occurred here:\n    Line: {self.text()}\n    File: {self.file}:{self.line}"
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package, or of the machinery of imports."""
+    return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen "))
+
+
 def user_frame() -> FrameType | None:
     """The innermost frame that runs code outside this package."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith((_PACKAGE, "<frozen ")):
+    while frame is not None and is_ours(frame):
         frame = frame.f_back
     return frame
 

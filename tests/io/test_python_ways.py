@@ -3,6 +3,7 @@
 import dataclasses
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -335,3 +336,34 @@ def test_call_sites_with_other_orders_do_not_mix_columns() -> None:
     updates = pw.testing.capture(pw.io.python.read(Subject(push), schema=Two))
     assert len(updates) == 300
     assert all(update.row["a"] == -update.row["b"] for update in updates)
+
+
+def test_a_rejected_row_that_was_yielded_names_the_line_of_its_yield(caplog: pytest.LogCaptureFixture) -> None:
+    class Number(pw.Schema):
+        number: int
+
+    class Yielding(pw.io.python.ConnectorSubject):
+        def run(self) -> Any:
+            yield {"number": 1}
+            yield {"number": "one"}  # a row
+            yield [{"number": 2}, {"number": "two"}]  # a batch
+
+    class YieldingLater(pw.io.python.ConnectorSubject):
+        async def run(self) -> Any:
+            yield {"number": "three"}  # a row, later
+
+    class Calling(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(number="four")  # a call
+
+    for subject in (Yielding(), YieldingLater(), Calling()):
+        pw.testing.capture(pw.io.python.read(subject, schema=Number))
+    lines = Path(__file__).read_text().splitlines()
+    expected = [
+        next(number for number, line in enumerate(lines, 1) if line.endswith(comment))
+        for comment in ('"one"}  # a row', "# a batch", "# a row, later", "# a call")
+    ]
+    places = [record.getMessage() for record in caplog.records if "did not accept" in record.getMessage()]
+    assert len(places) == len(expected), places
+    for place, line in zip(places, expected, strict=True):
+        assert place.endswith(f"{__file__}:{line}"), (place, line)

@@ -10,12 +10,15 @@ import asyncio
 import contextlib
 import dataclasses
 import inspect
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _event_loop
+from pathway import _event_loop, _origin
 
 if TYPE_CHECKING:
+    from types import FrameType
+
     from pathway.io._subject import ConnectorSubject
 
 
@@ -53,17 +56,17 @@ async def _awaited(result: Awaitable[Any]) -> Any:
 
 def drive(subject: ConnectorSubject) -> None:
     """Calls `run` of the subject and sends what it yields."""
-    result = subject.run()
-    if inspect.isawaitable(result):
-        _event_loop.run(_cancellable(subject, result))
-    elif isinstance(result, AsyncIterator):
-        _event_loop.run(_cancellable(subject, _drain(subject, result)))
-    elif isinstance(result, Iterator):
+    items = subject.run()
+    if inspect.isawaitable(items):
+        _event_loop.run(_cancellable(subject, items))
+    elif isinstance(items, AsyncIterator):
+        _event_loop.run(_cancellable(subject, _drain(subject, items)))
+    elif isinstance(items, Iterator):
         try:
-            for item in result:
+            for item in items:
                 send(subject, item)
         finally:
-            close = getattr(result, "close", None)
+            close = getattr(items, "close", None)
             if close is not None:
                 close()
 
@@ -100,6 +103,20 @@ async def _cancellable(subject: ConnectorSubject, work: Awaitable[Any]) -> None:
                 called, subject._on_stop_called = subject._on_stop_called, True
             if not called:
                 await subject.on_stop()
+
+
+def sending_place() -> str | None:
+    """The file and line of the user's program that sends a row: of its call, or of its `yield`."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None and _origin.is_ours(frame):
+        if frame.f_code in (drive.__code__, _drain.__code__):
+            # What has yielded is not on the stack while its row is taken.
+            items = frame.f_locals["items"]
+            yielding = getattr(items, "gi_frame", None) or getattr(items, "ag_frame", None)
+            if yielding is not None:
+                return f"{yielding.f_code.co_filename}:{yielding.f_lineno}"
+        frame = frame.f_back
+    return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 def send(subject: ConnectorSubject, item: object) -> None:

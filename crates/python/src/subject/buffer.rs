@@ -382,12 +382,12 @@ impl Ingest {
     }
 }
 
-/// The file and line of the Python code that is calling.
+/// The file and line of the user's program that sends a row.
 fn caller(py: Python<'_>) -> Option<String> {
-    let frame = py.import("sys").ok()?.call_method1("_getframe", (0,)).ok()?;
-    let file = frame.getattr("f_code").ok()?.getattr("co_filename").ok()?;
-    let line = frame.getattr("f_lineno").ok()?;
-    Some(format!("{file}:{line}"))
+    py.import("pathway.io._drive")
+        .and_then(|module| module.call_method0("sending_place"))
+        .and_then(|place| place.extract())
+        .unwrap_or_default()
 }
 
 /// A warning for values that no column takes, once a source.
