@@ -189,3 +189,12 @@ def test_the_error_log_can_be_filtered_and_projected(tmp_path: pathlib.Path) -> 
     _table, errors = pw.testing.capture(pw.io.csv.read(path, schema=City, mode="static"), few)
     assert [list(update.row) for update in errors] == [["message"]]
     assert "line 3" in errors[0].row["message"]
+
+
+def test_a_name_may_hold_any_character(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("number\n" + "".join(f"{number}\n" for number in range(5000)))
+    table = pw.io.csv.read(path, schema=pw.schema_from_types(number=int), mode="static", name="in\0")
+    pw.io.csv.write(table, tmp_path / "out.csv", name="out\0")
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert len((tmp_path / "out.csv").read_text().splitlines()) == 5001

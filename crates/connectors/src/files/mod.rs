@@ -206,7 +206,7 @@ impl Source for FileSource {
         let signal = Arc::new(Signal::default());
         let reader = Reader::new(self.clone(), context, Arc::clone(&signal));
         let thread = std::thread::Builder::new()
-            .name(format!("pathway-read-{}", self.name))
+            .name("pathway-read".to_owned())
             .spawn(move || reader.run())
             .map_err(|error| EngineError::os(format!("{}: its thread did not start", self.name), &error))?;
         Ok(Box::new(reader::Handle { signal, thread }))

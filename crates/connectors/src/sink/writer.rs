@@ -140,7 +140,7 @@ impl Writer {
         let (jobs, queue): (SyncSender<Job>, Receiver<Job>) = sync_channel(QUEUED_JOBS);
         let page = Arc::clone(&self.page);
         let handle = std::thread::Builder::new()
-            .name(format!("pathway-write-{}", self.name))
+            .name("pathway-write".to_owned())
             .spawn(move || queue.into_iter().try_for_each(|job| page.lock().run(job)))
             .map_err(|error| EngineError::os(format!("{}: cannot start a thread", self.name), &error))?;
         Ok(Thread {

@@ -75,6 +75,8 @@ pub(super) struct Matching {
     sides: [Side; 2],
     /// Whether the rows of each side may still be sought, and so are kept.
     kept: [bool; 2],
+    /// Whether something of the open time was absorbed.
+    is_open: bool,
     /// Whether the other side of each has ended in the open time.
     ending: [bool; 2],
     index: HashMap<Key, u32, BuildKeyHasher>,
@@ -119,6 +121,7 @@ impl Matching {
             sides: [LEFT, RIGHT]
                 .map(|side| Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])),
             kept: [true; 2],
+            is_open: false,
             ending: [false; 2],
             reporter: context.reporter,
             layouts,
@@ -459,6 +462,7 @@ fn miss(missing: &mut HashMap<Key, Missing, BuildKeyHasher>, row: Key, pointer: 
 
 impl Task for Matching {
     fn absorb(&mut self, side: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        self.is_open = true;
         let (batch, keys) = match self.pointers[side] {
             None => (batch.clone(), batch.keys().clone()),
             Some(position) => {
@@ -496,8 +500,8 @@ impl Task for Matching {
     }
 
     fn input_ended(&mut self, input: usize) {
-        // Which rows have had no partner until now is settled at the end of the time.
-        if self.looks_back() {
+        // Which rows have had no partner until now is settled at the end of the time, if one is open.
+        if self.looks_back() && self.is_open {
             self.ending[1 - input] = true;
         } else {
             self.forget(1 - input);
@@ -535,6 +539,7 @@ impl Task for Matching {
             }
         }
         self.commit += 1;
+        self.is_open = false;
         Ok(())
     }
 }

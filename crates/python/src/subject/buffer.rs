@@ -121,7 +121,8 @@ impl Ingest {
             batch.project(&columns).with_keys(keys)
         });
         let builders = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
-        let json = JsonRowParser::with_paths(&fields, &[]);
+        let mut json = JsonRowParser::with_paths(&fields, &[]);
+        json.keep_bad_rows(keeps_bad_rows);
         Self {
             seal_rows: SEAL_ROWS.min(queue.limits().rows).max(1),
             name,
@@ -187,14 +188,13 @@ impl Ingest {
         self.appended(buffer, diff, key)
     }
 
-    /// Appends the row of a JSON object. Where bad values are kept, `keeps` says whether this row may have some.
+    /// Appends the row of a JSON object.
     ///
     /// # Errors
     /// What is wrong with the row.
-    pub(crate) fn append_json(&self, text: &[u8], keeps: bool) -> Result<Appended, RowError> {
+    pub(crate) fn append_json(&self, text: &[u8]) -> Result<Appended, RowError> {
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
-        buffer.json.keep_bad_rows(keeps && self.keeps_bad_rows);
         let parsed = buffer.json.parse_line(text, &mut buffer.builders);
         if let Some(name) = buffer.json.unknown_member() {
             self.unknown_member.get_or_init(|| name.to_owned());

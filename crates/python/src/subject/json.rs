@@ -15,7 +15,7 @@ use crate::value::type_name;
 
 /// Takes one row as the text of a JSON object.
 fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
-    let appended = match ingest.append_json(text, true) {
+    let appended = match ingest.append_json(text) {
         Ok(appended) => appended,
         Err(error) => {
             warn_of_unknown_member(py, ingest)?;
