@@ -234,6 +234,30 @@ pw.debug.compute_and_print(numbers.filter(numbers.number > 997), include_id=Fals
     assert done.stdout == "reading in process 0\nnumber\n998\n999\n"
 
 
+def test_every_process_has_the_rows(program: Callable[[str], pathlib.Path], tmp_path: pathlib.Path) -> None:
+    script = program(f"""
+digits = numbers.select(digit=numbers.number % 10)
+counted = digits.groupby(digits.digit).reduce(digits.digit, count=pw.reducers.count())
+frame = pw.debug.table_to_pandas(counted, include_id=False)
+assert len(frame) == 10 and frame["count"].sum() == 1000, frame
+
+# The next tables come of these rows: were they others, the programs would differ.
+largest = pw.debug.table_from_rows(Number, [(int(digit),) for digit in frame["digit"]])
+(update,) = pw.testing.capture(largest.reduce(total=pw.reducers.sum(pw.this.number)))
+assert update.row == {{"total": 45}}
+
+frame.to_csv({str(tmp_path)!r} + "/" + PROCESS, index=False)
+pw.debug.table_to_parquet(largest, {str(tmp_path)!r} + "/parquet" + PROCESS)
+pw.debug.compute_and_print(largest.filter(pw.this.number > 8).debug("large"), include_id=False)
+""")
+    done = spawn("-n", 2, "-t", 2, script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("reading in process 0\n[large] @0 +1 id=")
+    assert done.stdout.count("\n") == 4
+    assert (tmp_path / "0").read_text() == (tmp_path / "1").read_text()
+    assert [path.name for path in tmp_path.glob("parquet*")] == ["parquet0"]
+
+
 def test_a_program_may_run_several_times(program: Callable[[str], pathlib.Path]) -> None:
     script = program("""
 pw.io.subscribe(numbers, on_change=lambda key, row, time, is_addition: None, on_end=lambda: print("end", PROCESS))

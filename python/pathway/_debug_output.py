@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pathway import _graph, _native
+from pathway import _environment, _graph, _native
 from pathway._native import Pointer
 
 if TYPE_CHECKING:
@@ -69,6 +69,9 @@ def printed_afterwards(graph: _graph.Graph, wanted: bool) -> Iterator[list[_nati
     outputs = [debugged.output for debugged in tables]
     captures = [graph.plan.capture(out.node, [column for _, column in out.columns], out.origin) for out in outputs]
     yield captures
+    # Every process has the updates.
+    if not _environment.is_first_process():
+        return
     for debugged, capture in zip(tables, captures, strict=True):
         names = [name for name, _ in debugged.output.columns]
         for key, values, time, diff in capture.updates():

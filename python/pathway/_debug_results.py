@@ -154,6 +154,8 @@ def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -
 def table_to_parquet(table: Table[Any], filename: str | os.PathLike[str]) -> None:
     """Runs what the table needs and writes its final rows to a parquet file, without the keys.
 
+    With several processes the first one writes the file.
+
     Args:
         table: the table.
         filename: the file; what it held is lost.
@@ -168,7 +170,9 @@ def table_to_parquet(table: Table[Any], filename: str | os.PathLike[str]) -> Non
     ... 7
     ... '''), path)
     """
-    table_to_pandas(table, include_id=False).to_parquet(filename)
+    frame = table_to_pandas(table, include_id=False)
+    if _environment.is_first_process():
+        frame.to_parquet(filename)
 
 
 def _settings(arguments: dict[str, Any]) -> RunSettings:
@@ -201,7 +205,7 @@ def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
 
 
 def _print(lines: Iterable[str]) -> None:
-    # The others have run, but the rows are in the first.
+    # Every process has the rows.
     if not _environment.is_first_process():
         return
     for line in lines:

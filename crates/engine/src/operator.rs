@@ -28,6 +28,8 @@ pub enum Routing {
     ByPointer(usize),
     /// All rows go to the first worker.
     ToFirst,
+    /// All rows go to one worker of each process, to each in the same order.
+    ToEveryProcess,
 }
 
 /// An operator that puts out fewer columns, and for every input the positions of the columns it still reads.

@@ -2,11 +2,12 @@
 
 #![allow(missing_docs)]
 
-use std::sync::Arc;
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use towpath_engine::plan::Input;
 use towpath_engine::testing::{Script, collect, in_order, run_in_processes, run_with};
-use towpath_engine::{EngineError, ErrorKind, Operator, Output, Plan, PlanError, Routing, Task, TaskContext};
+use towpath_engine::{EngineError, ErrorKind, NodeId, Operator, Output, Plan, PlanError, Routing, Task, TaskContext};
 use towpath_types::{Batch, DType, Key, Time, Value};
 
 /// Passes rows on, spread by key, and fails or panics on one worker when a time is complete.
@@ -61,8 +62,8 @@ impl Task for Passing {
     }
 }
 
-/// A plan of which every worker has some rows, with cells of several kinds.
-fn plan(spread: Spread) -> (Plan, towpath_engine::testing::Collected) {
+/// A plan of which every worker has some rows, with cells of several kinds, and what has them.
+fn spread_rows(spread: Spread) -> (Plan, NodeId) {
     let dtypes = vec![DType::Int, DType::Str.optional(), DType::Any];
     let commits = (0..5_i64)
         .map(|commit| {
@@ -87,6 +88,11 @@ fn plan(spread: Spread) -> (Plan, towpath_engine::testing::Collected) {
     let node = plan
         .operator(Arc::new(spread), vec![input], None)
         .expect("the types fit");
+    (plan, node)
+}
+
+fn plan(spread: Spread) -> (Plan, towpath_engine::testing::Collected) {
+    let (mut plan, node) = spread_rows(spread);
     let columns = plan.columns(node).to_vec();
     let collected = collect(&mut plan, node, columns).expect("the columns are visible");
     (plan, collected)
@@ -138,6 +144,84 @@ fn a_failure_ends_all_processes_and_is_reported_by_one() {
                     );
                 }
             }
+        }
+    }
+}
+
+/// Which rows each worker has got, in the order of arrival.
+type Logged = Arc<Mutex<BTreeMap<usize, Vec<(Time, Key)>>>>;
+
+/// Keeps the rows of all in every process.
+#[derive(Clone, Debug, Default)]
+struct Everywhere(Logged);
+
+impl Operator for Everywhere {
+    fn name(&self) -> &'static str {
+        "everywhere"
+    }
+
+    fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        Ok(Vec::new())
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        Routing::ToEveryProcess
+    }
+
+    fn append_only(&self, _inputs: &[bool]) -> bool {
+        true
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        Ok(Box::new(Logging {
+            worker: context.worker,
+            time: 0,
+            logged: Arc::clone(&self.0),
+        }))
+    }
+}
+
+struct Logging {
+    worker: usize,
+    time: Time,
+    logged: Logged,
+}
+
+impl Task for Logging {
+    fn open(&mut self, time: Time) {
+        self.time = time;
+    }
+
+    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        let mut logged = self.logged.lock().expect("nobody panics here");
+        let rows = batch.keys().iter().map(|key| (self.time, *key));
+        logged.entry(self.worker).or_default().extend(rows);
+        Ok(())
+    }
+}
+
+#[test]
+fn every_process_gets_all_rows_in_the_same_order() {
+    for (processes, threads) in [(1, 1), (1, 3), (2, 2), (3, 1)] {
+        let (mut plan, spread) = spread_rows(SOUND);
+        let everywhere = Everywhere::default();
+        let logged = Arc::clone(&everywhere.0);
+        let columns = plan.columns(spread).to_vec();
+        plan.output(Arc::new(everywhere), Input { node: spread, columns }, None)
+            .expect("the columns are visible");
+        for outcome in run_in_processes(&plan, processes, threads, true) {
+            outcome.expect("the run succeeds");
+        }
+        let logged = logged.lock().expect("nobody panics here");
+        let firsts: Vec<usize> = (0..processes).map(|process| process * threads).collect();
+        assert_eq!(
+            logged.keys().copied().collect::<Vec<_>>(),
+            firsts,
+            "{processes} processes of {threads}"
+        );
+        for rows in logged.values() {
+            assert_eq!(rows.len(), 500);
+            assert_eq!(rows, &logged[&0]);
         }
     }
 }

@@ -9,8 +9,6 @@ use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
 use towpath_types::{Batch, Cells, Key, wire};
 
-use crate::operator::Routing;
-
 /// A batch as timely carries it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parcel(pub(crate) Batch);
@@ -60,24 +58,38 @@ pub(crate) fn projected(batch: Batch, columns: &[usize]) -> Batch {
     if is_identity { batch } else { batch.project(columns) }
 }
 
+/// Which worker gets a row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Owner {
+    /// The owner of its key.
+    OfKey,
+    /// The owner of the key in the pointer column at this position.
+    OfPointer(usize),
+    /// This one gets all rows.
+    Worker(usize),
+}
+
 /// Chooses the columns that are read and splits batches by the worker that owns each row.
+///
+/// The rows that go in are those that come out: timely counts them to know how far each time is. So a stream that
+/// several workers get as a whole has an exchange for each of them.
 #[derive(Debug)]
 pub(crate) struct Spread {
-    routing: Routing,
+    owner: Owner,
     columns: Vec<usize>,
 }
 
 impl Spread {
-    pub(crate) fn new(routing: Routing, columns: Vec<usize>) -> Self {
-        Self { routing, columns }
+    pub(crate) fn new(owner: Owner, columns: Vec<usize>) -> Self {
+        Self { owner, columns }
     }
 
     fn owners(&self, batch: &Batch, workers: usize) -> Vec<usize> {
         let of_keys = |keys: &[Key]| keys.iter().map(|key| key.worker(workers)).collect();
-        match self.routing {
-            Routing::Local | Routing::ToFirst => vec![0; batch.len()],
-            Routing::ByKey => of_keys(batch.keys()),
-            Routing::ByPointer(position) => match batch.column(position).cells() {
+        match self.owner {
+            Owner::Worker(worker) => vec![worker; batch.len()],
+            Owner::OfKey => of_keys(batch.keys()),
+            Owner::OfPointer(position) => match batch.column(position).cells() {
                 Cells::Pointer(pointers) => of_keys(pointers.values()),
                 other => panic!("rows are spread by a column of pointers, not by {other:?}"),
             },

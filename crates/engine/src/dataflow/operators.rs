@@ -12,15 +12,22 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::InputHandleCore;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::{Scope, Stream};
 use towpath_types::{Batch, Time};
 
-use super::exchange::{Parcel, Spread, projected};
+use super::exchange::{Owner, Parcel, Spread, projected};
 use super::worker::Failures;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::operator::{Output, Routing, Task};
 use crate::program::RunningProgram;
+
+type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
+
+fn spread(owner: Owner, columns: Vec<usize>) -> Boxed<Pact> {
+    Boxed(DistributorPact(Box::new(move |_| Spread::new(owner, columns))))
+}
 
 /// What arrived for one time and was not yet absorbed.
 struct Pending {
@@ -59,6 +66,76 @@ pub(crate) struct Edge<'scope> {
     pub(crate) stream: Stream<'scope, Time, Parcel>,
     pub(crate) columns: Vec<usize>,
     pub(crate) routing: Routing,
+    /// How many workers each process has.
+    pub(crate) threads: usize,
+}
+
+/// A stream as an operator of timely takes it in.
+struct Intake {
+    /// Which input of the task gets it.
+    place: usize,
+    input: Input,
+    /// The columns that are still to be chosen.
+    columns: Option<Vec<usize>>,
+}
+
+impl<'scope> Edge<'scope> {
+    /// Connects a task's input at `place`.
+    fn connect(self, place: usize, workers: usize, builder: &mut OperatorBuilder<'scope, Time>) -> Vec<Intake> {
+        let Self {
+            stream,
+            columns,
+            routing,
+            threads,
+        } = self;
+        let owner = match routing {
+            _ if workers == 1 => None,
+            Routing::Local => None,
+            Routing::ByKey => Some(Owner::OfKey),
+            Routing::ByPointer(position) => Some(Owner::OfPointer(position)),
+            Routing::ToFirst | Routing::ToEveryProcess => Some(Owner::Worker(0)),
+        };
+        let Some(owner) = owner else {
+            let input = builder.new_input(stream, Boxed(Pipeline));
+            return vec![Intake {
+                place,
+                input,
+                columns: Some(columns),
+            }];
+        };
+        if routing == Routing::ToEveryProcess && workers > threads {
+            // They go through the first worker, so that all see them in its order.
+            let gathered = gathered(stream, columns.clone());
+            let all: Vec<usize> = (0..columns.len()).collect();
+            return (0..workers)
+                .step_by(threads)
+                .map(|worker| {
+                    let input = builder.new_input(gathered.clone(), spread(Owner::Worker(worker), all.clone()));
+                    Intake {
+                        place,
+                        input,
+                        columns: None,
+                    }
+                })
+                .collect();
+        }
+        // Only the columns that are read are sent to other workers.
+        let input = builder.new_input(stream, spread(owner, columns));
+        vec![Intake {
+            place,
+            input,
+            columns: None,
+        }]
+    }
+}
+
+/// The rows of all workers at the first.
+fn gathered(stream: Stream<'_, Time, Parcel>, columns: Vec<usize>) -> Stream<'_, Time, Parcel> {
+    stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(spread(Owner::Worker(0), columns), "gather", |_, _| {
+        |input, output| {
+            input.for_each(|capability, parcel| output.session(&capability).give_container(parcel));
+        }
+    })
 }
 
 /// The state of a task in the dataflow.
@@ -85,17 +162,10 @@ pub(crate) fn add_operator<'scope>(
 ) -> Stream<'scope, Time, Parcel> {
     let workers = scope.peers();
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
-    // With an input, the columns that are still to be chosen.
-    let mut inputs: Vec<(Input, Option<Vec<usize>>)> = Vec::new();
-    for edge in edges {
-        let (routing, columns) = (edge.routing, edge.columns);
-        if workers == 1 || routing == Routing::Local {
-            inputs.push((builder.new_input(edge.stream, Boxed(Pipeline)), Some(columns)));
-        } else {
-            // Only the columns that are read are sent to other workers.
-            let pact = DistributorPact(move |_| Spread::new(routing, columns));
-            inputs.push((builder.new_input(edge.stream, Boxed(pact)), None));
-        }
+    let places = edges.len();
+    let mut inputs = Vec::new();
+    for (place, edge) in edges.into_iter().enumerate() {
+        inputs.extend(edge.connect(place, workers, &mut builder));
     }
     let (output, stream) = builder.new_output::<Parcel>();
     let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
@@ -105,7 +175,7 @@ pub(crate) fn add_operator<'scope>(
         counters,
         output: Output::default(),
         pending: BTreeMap::new(),
-        ended: vec![false; inputs.len()],
+        ended: vec![false; places],
         finished: false,
     };
     builder.build(move |capabilities| {
@@ -113,8 +183,8 @@ pub(crate) fn add_operator<'scope>(
         move |frontiers| {
             if failures.is_failed() {
                 driver.pending.clear();
-                for (input, _) in &mut inputs {
-                    input.for_each(|_, parcel| drop(std::mem::take(parcel)));
+                for intake in &mut inputs {
+                    intake.input.for_each(|_, parcel| drop(std::mem::take(parcel)));
                 }
                 return;
             }
@@ -124,7 +194,7 @@ pub(crate) fn add_operator<'scope>(
                     output.session(capability).give_container(&mut Parcel(batch));
                 }
             };
-            for (place, (input, columns)) in inputs.iter_mut().enumerate() {
+            for Intake { place, input, columns } in &mut inputs {
                 input.for_each(|capability, parcel| {
                     let batch = std::mem::take(&mut parcel.0);
                     let batch = match columns {
@@ -141,7 +211,7 @@ pub(crate) fn add_operator<'scope>(
                         rows: 0,
                     });
                     pending.rows += batch.len();
-                    pending.batches.push((place, batch));
+                    pending.batches.push((*place, batch));
                 });
             }
             let frontier = frontiers
@@ -149,7 +219,10 @@ pub(crate) fn add_operator<'scope>(
                 .filter_map(|frontier| frontier.frontier().first().copied())
                 .min();
             match driver.advance(frontier, &mut send) {
-                Ok(()) => driver.announce_ends(|input| frontiers[input].frontier().is_empty()),
+                Ok(()) => driver.announce_ends(|input| {
+                    let mut fed = inputs.iter().zip(frontiers).filter(|(intake, _)| intake.place == input);
+                    fed.all(|(_, frontier)| frontier.frontier().is_empty())
+                }),
                 Err(error) => {
                     failures.fail(error.at(driver.program.origin()));
                     driver.pending.clear();

@@ -137,7 +137,7 @@ impl Workers {
 pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize, network: Option<Network>) -> Result<Workers, String> {
     let run = {
         let shared = Arc::clone(shared);
-        move |worker: &mut Worker| run_worker(worker, &shared)
+        move |worker: &mut Worker| run_worker(worker, workers, &shared)
     };
     let (guards, connected) = match network {
         Some(network) => {
@@ -154,13 +154,15 @@ pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize, network: Optio
     Ok(Workers { guards, connected })
 }
 
-fn run_worker(worker: &mut Worker, shared: &Arc<Shared>) {
+fn run_worker(worker: &mut Worker, threads: usize, shared: &Arc<Shared>) {
     SourceQueue::never_wait_here();
     let failures = Rc::new(Failures {
         shared: Arc::clone(shared),
         after_commits: RefCell::new(None),
     });
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| turn(worker, shared, &failures)));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        turn(worker, threads, shared, &failures)
+    }));
     if let Err(panic) = outcome {
         let text = panic
             .downcast_ref::<String>()
@@ -187,9 +189,9 @@ struct Probes {
     before_error_log: Handle<Time>,
 }
 
-fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
+fn turn(worker: &mut Worker, threads: usize, shared: &Arc<Shared>, failures: &Rc<Failures>) {
     let times = Rc::new(SourceTimes::default());
-    let probes = build(worker, shared, failures, &times);
+    let probes = build(worker, threads, shared, failures, &times);
     let is_first = worker.index() == 0;
     let error_logs: Vec<&Arc<SourceQueue>> = shared
         .plan
@@ -235,7 +237,13 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
     }
 }
 
-fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, times: &Rc<SourceTimes>) -> Probes {
+fn build(
+    worker: &mut Worker,
+    threads: usize,
+    shared: &Arc<Shared>,
+    failures: &Rc<Failures>,
+    times: &Rc<SourceTimes>,
+) -> Probes {
     let probes = Probes {
         outputs: Handle::new(),
         before_error_log: Handle::new(),
@@ -269,7 +277,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, tim
                     add_source(scope, reading, program, counters, Rc::clone(times), Rc::clone(failures))
                 }
                 Work::Pass(input) => {
-                    let edges = vec![edge(input, Routing::Local, &streams)];
+                    let edges = vec![edge(input, Routing::Local, threads, &streams)];
                     add_operator(
                         scope,
                         "filter",
@@ -298,7 +306,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, tim
                     let edges = inputs
                         .iter()
                         .enumerate()
-                        .map(|(place, input)| edge(input, operator.routing(place), &streams))
+                        .map(|(place, input)| edge(input, operator.routing(place), threads, &streams))
                         .collect();
                     add_operator(
                         scope,
@@ -329,11 +337,17 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>, tim
     probes
 }
 
-fn edge<'scope>(input: &PhysicalInput, routing: Routing, streams: &[Stream<'scope, Time, Parcel>]) -> Edge<'scope> {
+fn edge<'scope>(
+    input: &PhysicalInput,
+    routing: Routing,
+    threads: usize,
+    streams: &[Stream<'scope, Time, Parcel>],
+) -> Edge<'scope> {
     Edge {
         stream: streams[input.node].clone(),
         columns: input.columns.clone(),
         routing,
+        threads,
     }
 }
 

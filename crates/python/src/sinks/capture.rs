@@ -1,4 +1,6 @@
 //! Keeps every update of a table, for tests and for printing.
+//!
+//! Every process keeps all of them: a program that goes on with the rows has to be the same program everywhere.
 
 use std::sync::Arc;
 
@@ -30,17 +32,16 @@ impl Operator for CaptureSink {
     }
 
     fn routing(&self, _input: usize) -> Routing {
-        Routing::ToFirst
+        Routing::ToEveryProcess
     }
 
     fn append_only(&self, _inputs: &[bool]) -> bool {
         true
     }
 
-    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        if context.worker == 0 {
-            self.captured.lock().clear();
-        }
+    fn start(&self, _context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        // What a run before has left. No time of this one is complete before all workers have started.
+        self.captured.lock().clear();
         Ok(Box::new(Capturing {
             captured: Arc::clone(&self.captured),
             collected: Collected::default(),
