@@ -30,6 +30,20 @@ pub enum Routing {
     ToFirst,
     /// All rows go to one worker of each process, to each in the same order.
     ToEveryProcess,
+    /// All updates of a key come to one worker: where no key can have a second one they stay where they are, else they
+    /// go to the worker that owns the key.
+    KeysTogether,
+}
+
+impl Routing {
+    /// What it comes to for an input, of which may be known that no key has more than one update.
+    pub(crate) fn settled(self, has_one_update_a_key: bool) -> Self {
+        match self {
+            Routing::KeysTogether if has_one_update_a_key => Routing::Local,
+            Routing::KeysTogether => Routing::ByKey,
+            other => other,
+        }
+    }
 }
 
 /// An operator that puts out fewer columns, and for every input the positions of the columns it still reads.

@@ -51,6 +51,12 @@ def check_name(name: object) -> str | None:
     return name
 
 
+def check_flag(parameter: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"parameter {parameter} has to be True or False, found {value!r}")
+    return value
+
+
 def check_positive(parameter: str, value: object) -> int | None:
     """An optional number above zero."""
     if value is None:

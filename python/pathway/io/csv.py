@@ -75,6 +75,7 @@ def write(
     table: Table[Any],
     filename: str | os.PathLike[str],
     *,
+    partitioned: bool = False,
     name: str | None = None,
     sort_by: Iterable[ColumnReference] | None = None,
 ) -> None:
@@ -83,11 +84,19 @@ def write(
     Every change is a line: the columns, then ``time``, then ``diff``, 1 for an addition and -1 for a removal. All
     fields are quoted. The header comes with the first change.
 
+    A file is written by one worker. Where a run has several and the order of rows does not matter,
+    ``partitioned=True`` lets all of them write: each worker, in every process, has a file ``part-00000.csv``,
+    ``part-00001.csv`` and so on in the folder ``filename``, which is made if it is missing. All changes of a row are in
+    one file, in the order of their times; every file begins with the header. What earlier runs have left in parts is
+    removed or overwritten, other files stay. ``pw.io.csv.read`` of the folder reads all parts.
+
     Args:
         table: the table to write.
-        filename: the file; it is created when the run starts, and what it held is lost.
+        filename: the file, or the folder for the parts; a file is created when the run starts, and what it held is
+            lost.
+        partitioned: whether every worker writes a file of its own.
         name: a name for monitoring.
-        sort_by: columns of the table that order the changes of one time.
+        sort_by: columns of the table that order the changes of one time, within each file.
 
     Example:
 
@@ -103,5 +112,14 @@ def write(
     >>> print(path.read_text(), end="")
     "lake","depth","time","diff"
     "Baikal","1642","0","1"
+
+    With a file for every worker, of which there is one here:
+
+    >>> folder = path.with_name("lakes")
+    >>> pw.io.csv.write(table, folder, partitioned=True)
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    >>> print((folder / "part-00000.csv").read_text(), end="")
+    "lake","depth","time","diff"
+    "Baikal","1642","0","1"
     """
-    fs.write(table, filename, "csv", name=name, sort_by=sort_by)
+    fs.write(table, filename, "csv", partitioned=partitioned, name=name, sort_by=sort_by)

@@ -152,6 +152,7 @@ def write(
     filename: str | os.PathLike[str],
     format: Literal["json", "csv"],
     *,
+    partitioned: bool = False,
     name: str | None = None,
     sort_by: Iterable[ColumnReference] | None = None,
 ) -> None:
@@ -161,6 +162,8 @@ def write(
         table: the table to write.
         filename: the file; it is created when the run starts, and what it held is lost.
         format: ``"csv"`` or ``"json"``.
+        partitioned: whether ``filename`` is a folder in which every worker writes a file of its own, see
+            ``pw.io.csv.write``.
         name: a name for monitoring.
         sort_by: columns of the table that order the changes of one time.
 
@@ -187,6 +190,7 @@ def write(
         output.node,
         output.columns,
         _tables.path_text(filename),
+        _tables.check_flag("partitioned", partitioned),
         output.sort_by,
         _tables.check_name(name),
         output.origin,

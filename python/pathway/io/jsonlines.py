@@ -76,6 +76,7 @@ def write(
     table: Table[Any],
     filename: str | os.PathLike[str],
     *,
+    partitioned: bool = False,
     name: str | None = None,
     sort_by: Iterable[ColumnReference] | None = None,
 ) -> None:
@@ -85,9 +86,12 @@ def write(
 
     Args:
         table: the table to write.
-        filename: the file; it is created when the run starts, and what it held is lost.
+        filename: the file, or the folder for the parts; a file is created when the run starts, and what it held is
+            lost.
+        partitioned: whether ``filename`` is a folder in which every worker writes a file of its own,
+            ``part-00000.jsonl`` and so on, see ``pw.io.csv.write``.
         name: a name for monitoring.
-        sort_by: columns of the table that order the changes of one time.
+        sort_by: columns of the table that order the changes of one time, within each file.
 
     Example:
 
@@ -102,5 +106,13 @@ def write(
     >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     >>> print(path.read_text(), end="")
     {"wind":"bora","knots":52.5,"diff":1,"time":0}
+
+    With a file for every worker, of which there is one here:
+
+    >>> folder = path.with_name("winds")
+    >>> pw.io.jsonlines.write(table, folder, partitioned=True)
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    >>> print((folder / "part-00000.jsonl").read_text(), end="")
+    {"wind":"bora","knots":52.5,"diff":1,"time":0}
     """
-    fs.write(table, filename, "json", name=name, sort_by=sort_by)
+    fs.write(table, filename, "json", partitioned=partitioned, name=name, sort_by=sort_by)

@@ -37,6 +37,10 @@ impl RowFormat for CsvWriter {
         "csv"
     }
 
+    fn extension(&self) -> &'static str {
+        "csv"
+    }
+
     fn write_header(&self, out: &mut Vec<u8>) {
         for name in &self.columns {
             write_quoted(name, out);

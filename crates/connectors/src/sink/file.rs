@@ -1,14 +1,15 @@
 //! The file transport: bytes of a format at the end of a file.
 //!
-//! The file is created, or emptied, when the run starts. Rows of a time are consolidated first, unless
-//! the input cannot hold anything to consolidate; then they are written as they arrive. Where only a key that
-//! came twice would have to be consolidated, rows are rendered as they arrive, and written at the end of the time.
-//! What was written is handed to the operating system at every commit, and earlier when much has gathered. If the run
-//! fails before the commit is complete, that is taken back.
+//! One file is written by the first worker, which gets all rows. A partitioned output is a folder with a file of every
+//! worker (see `place`), and each sees all updates of its rows.
+//!
+//! A file is created, or emptied, when the run starts. Rows of a time are consolidated first, unless the input cannot
+//! hold anything to consolidate; then they are written as they arrive. Where only a key that came twice would have to be
+//! consolidated, rows are rendered as they arrive, and written at the end of the time. What was written is handed to the
+//! operating system at every commit, and earlier when much has gathered. If the run fails before the commit is
+//! complete, that is taken back.
 
-use std::fs::File;
-use std::io::ErrorKind as IoErrorKind;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use arrow_buffer::BooleanBuffer;
@@ -19,29 +20,40 @@ use towpath_engine::{
 use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
 
 use super::RowFormat;
+use super::place::Place;
 use super::writer::Writer;
 
 /// Writes a table's updates to a file.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     name: String,
-    path: PathBuf,
+    place: Place,
     format: Arc<dyn RowFormat>,
     sort_by: Vec<usize>,
 }
 
 impl FileSink {
-    /// A sink called `name` that writes to `path`.
+    /// A sink called `name` that writes to the file `path`.
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, format: Arc<dyn RowFormat>) -> Self {
         Self {
             name: name.into(),
-            path: path.into(),
+            place: Place::File(path.into()),
             format,
             sort_by: Vec::new(),
         }
     }
 
-    /// The same sink with the rows of each commit in the order of the columns at these positions.
+    /// The same sink with a file of every worker in a folder at the path.
+    #[must_use]
+    pub fn partitioned(self) -> Self {
+        let (Place::File(path) | Place::Folder(path)) = self.place;
+        Self {
+            place: Place::Folder(path),
+            ..self
+        }
+    }
+
+    /// The same sink with the rows of each commit in the order of the columns at these positions, in each file.
     #[must_use]
     pub fn sorted_by(self, sort_by: Vec<usize>) -> Self {
         Self { sort_by, ..self }
@@ -69,7 +81,10 @@ impl Operator for FileSink {
     }
 
     fn routing(&self, _input: usize) -> Routing {
-        Routing::ToFirst
+        match self.place {
+            Place::File(_) => Routing::ToFirst,
+            Place::Folder(_) => Routing::KeysTogether,
+        }
     }
 
     fn append_only(&self, _inputs: &[bool]) -> bool {
@@ -77,15 +92,18 @@ impl Operator for FileSink {
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        let file = match context.worker {
-            0 => Some(File::create(&self.path).map_err(|error| cannot_create(&self.name, &self.path, &error))?),
-            // No row ever comes here.
-            _ => None,
-        };
         let nothing_to_consolidate = context.append_only == [true] && context.unique_keys == [true];
         let is_sorted = !self.sort_by.is_empty();
         let may_draft = context.append_only == [true] && !nothing_to_consolidate && !is_sorted;
-        let writer = file.map(|file| Writer::new(self.name.clone(), self.path.clone(), file, Arc::clone(&self.format)));
+        let opened = self
+            .place
+            .open(&self.name, self.format.extension(), context.worker, context.workers)?;
+        let mut writer =
+            opened.map(|(path, file)| Writer::new(self.name.clone(), path, file, Arc::clone(&self.format)));
+        if let (Place::Folder(_), Some(writer)) = (&self.place, &mut writer) {
+            // Each part is to be read by itself, also one without rows.
+            writer.begin()?;
+        }
         Ok(Box::new(FileTask {
             sort_by: self.sort_by.clone(),
             writer,
@@ -97,32 +115,6 @@ impl Operator for FileSink {
             draft: may_draft.then(Draft::default),
         }))
     }
-}
-
-/// Says why a file cannot be created, and what to do.
-fn cannot_create(name: &str, path: &Path, error: &std::io::Error) -> EngineError {
-    let directory = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let advice = match (error.kind(), directory) {
-        (IoErrorKind::NotFound, Some(directory)) if !directory.exists() => format!(
-            ". The directory {} does not exist: create it first, or write to another place",
-            directory.display()
-        ),
-        (IoErrorKind::IsADirectory, _) => ". It is a directory: give the path of a file".to_owned(),
-        (IoErrorKind::NotADirectory, Some(directory)) => {
-            format!(". {} is no directory: write to another place", directory.display())
-        }
-        (IoErrorKind::PermissionDenied, _) => {
-            ". Change the permissions of the file or its directory, or write to another place".to_owned()
-        }
-        _ => String::new(),
-    };
-    EngineError::new(
-        ErrorKind::Os,
-        format!(
-            "{name}: cannot create the output file {}: {error}{advice}",
-            path.display()
-        ),
-    )
 }
 
 /// How many bytes of rendered text wait for the end of a time; more rows wait as they are.

@@ -36,6 +36,10 @@ impl RowFormat for JsonLinesWriter {
         "jsonlines"
     }
 
+    fn extension(&self) -> &'static str {
+        "jsonl"
+    }
+
     fn write_header(&self, _out: &mut Vec<u8>) {}
 
     fn write_rows(&self, batch: &Batch, time: Time, out: &mut Vec<u8>) {

@@ -2,13 +2,15 @@
 //! transport. [`FileSink`] is the file transport for every [`RowFormat`]; [`NullSink`] takes rows and
 //! forgets them.
 //!
-//! All rows of a sink go to the first worker, which sees a time once and whole. To add a text format: a
-//! file with a [`RowFormat`].
+//! All rows of a sink go to the first worker, which sees a time once and whole; those of a partitioned one stay with
+//! all workers, each of which sees its part of a time once and whole. To add a text format: a file with a
+//! [`RowFormat`].
 
 mod csv;
 mod file;
 mod jsonlines;
 mod null;
+mod place;
 mod writer;
 
 use towpath_types::{Batch, Time};
@@ -23,7 +25,10 @@ pub trait RowFormat: std::fmt::Debug + Send + Sync {
     /// What the format is called.
     fn name(&self) -> &'static str;
 
-    /// Appends what stands before the first row; nothing is written for a table without rows.
+    /// How the names of its files end, without the point.
+    fn extension(&self) -> &'static str;
+
+    /// Appends what stands before the first row; nothing is written to a single file for a table without rows.
     fn write_header(&self, out: &mut Vec<u8>);
 
     /// Appends updates of one time, in their order. No cell is an error.

@@ -80,6 +80,13 @@ impl Writer {
         }
     }
 
+    /// Writes what stands before the first row, though none may come.
+    pub(super) fn begin(&mut self) -> Result<(), EngineError> {
+        let mut page = self.page.lock();
+        page.begin();
+        page.run(Job::Complete)
+    }
+
     /// Renders rows and writes them, now or soon.
     pub(super) fn write(&mut self, batch: Batch, time: Time) -> Result<(), EngineError> {
         let is_much = batch.len() >= ROWS_FOR_THREAD;

@@ -91,7 +91,7 @@ impl<'scope> Edge<'scope> {
         let owner = match routing {
             _ if workers == 1 => None,
             Routing::Local => None,
-            Routing::ByKey => Some(Owner::OfKey),
+            Routing::ByKey | Routing::KeysTogether => Some(Owner::OfKey),
             Routing::ByPointer(position) => Some(Owner::OfPointer(position)),
             Routing::ToFirst | Routing::ToEveryProcess => Some(Owner::Worker(0)),
         };

@@ -346,7 +346,7 @@ fn edge<'scope>(
     Edge {
         stream: streams[input.node].clone(),
         columns: input.columns.clone(),
-        routing,
+        routing: routing.settled(input.append_only && input.unique_keys),
         threads,
     }
 }

@@ -3,52 +3,67 @@
 use std::sync::Arc;
 
 use pyo3::prelude::*;
-use towpath_connectors::sink::{CsvWriter, FileSink, JsonLinesWriter, NullSink};
+use towpath_connectors::sink::{CsvWriter, FileSink, JsonLinesWriter, NullSink, RowFormat};
 
 use super::{NamedColumns, PyPlan, split};
 use crate::error::OriginArgument;
 use crate::sinks::capture::{CaptureSink, PyCapture};
 use crate::sinks::subscribe::Subscribe;
 
+impl PyPlan {
+    /// An output to a file, or to a file of every worker in a folder.
+    fn file_sink(&self, format: Arc<dyn RowFormat>, path: String, partitioned: bool, name: Option<String>) -> FileSink {
+        self.named(name.as_ref());
+        let extension = format.extension();
+        match partitioned {
+            true => self.writes_to(&format!("{path}/part-*.{extension}")),
+            false => self.writes_to(&path),
+        }
+        let sink = FileSink::new(
+            name.unwrap_or_else(|| format!("{}.write {path}", format.name())),
+            path,
+            format,
+        );
+        if partitioned { sink.partitioned() } else { sink }
+    }
+}
+
 #[pymethods]
 impl PyPlan {
-    #[pyo3(signature = (node, columns, path, sort_by, name, origin))]
+    #[pyo3(signature = (node, columns, path, partitioned, sort_by, name, origin))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn csv_write(
         &self,
         node: usize,
         columns: NamedColumns,
         path: String,
+        partitioned: bool,
         sort_by: Vec<usize>,
         name: Option<String>,
         origin: OriginArgument,
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
-        self.named(name.as_ref());
-        self.writes_to(&path);
-        let sink = FileSink::new(
-            name.unwrap_or_else(|| format!("csv.write {path}")),
-            path,
-            Arc::new(CsvWriter::new(names)),
-        );
-        self.output(sink.sorted_by(sort_by), node, &columns, origin.0).map(drop)
+        let format = Arc::new(CsvWriter::new(names));
+        let sink = self.file_sink(format, path, partitioned, name).sorted_by(sort_by);
+        self.output(sink, node, &columns, origin.0).map(drop)
     }
 
-    #[pyo3(signature = (node, columns, path, sort_by, name, origin))]
+    #[pyo3(signature = (node, columns, path, partitioned, sort_by, name, origin))]
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn jsonlines_write(
         &self,
         node: usize,
         columns: NamedColumns,
         path: String,
+        partitioned: bool,
         sort_by: Vec<usize>,
         name: Option<String>,
         origin: OriginArgument,
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
-        self.named(name.as_ref());
-        self.writes_to(&path);
         let format = Arc::new(JsonLinesWriter::new(&names));
-        let sink = FileSink::new(name.unwrap_or_else(|| format!("jsonlines.write {path}")), path, format);
-        self.output(sink.sorted_by(sort_by), node, &columns, origin.0).map(drop)
+        let sink = self.file_sink(format, path, partitioned, name).sorted_by(sort_by);
+        self.output(sink, node, &columns, origin.0).map(drop)
     }
 
     #[pyo3(signature = (node, columns, name, origin))]
