@@ -231,6 +231,7 @@ class Plan:
         upsert: bool,
         deletions: bool,
         own_keys: bool,
+        is_partitioned: bool,
         autocommit_milliseconds: int | None,
         backlog_rows: int | None,
         backlog_bytes: int | None,
@@ -419,6 +420,8 @@ class Statistics:
     rejected: int
     backlog: int
     time: int
+    workers: list[tuple[int, int, int, int]]
+    """for each worker of this process its number, rows in, rows out and backlog"""
 
 @final
 class Run:

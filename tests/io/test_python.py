@@ -264,7 +264,7 @@ def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str) -> None:
             stopping.set()
             if when == "during":
                 # The loop looks whether there was a stop before `on_stop` is called.
-                assert until(lambda: self._coroutine is not None)
+                assert until(lambda: bool(self._coroutines))
             super()._call_on_stop()
 
         def on_stop(self) -> None:

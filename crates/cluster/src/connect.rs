@@ -200,8 +200,8 @@ impl Effort {
         Ok(peers)
     }
 
-    /// Makes sure that a process runs the same.
-    fn compare(&self, peer: &Peer) -> Result<(), ClusterError> {
+    /// Makes sure that a process runs the same; what it decides for all, if it is the first.
+    fn compare(&self, peer: &Peer) -> Result<Option<String>, ClusterError> {
         let own = &self.membership;
         let mismatch = |reason: String| ClusterError::Mismatch {
             process: peer.process,
@@ -213,6 +213,7 @@ impl Effort {
             processes,
             threads,
             plan,
+            orders,
         } = receive(&peer.line).map_err(lost)?
         else {
             return Err(mismatch("it did not say what it runs".to_owned()));
@@ -239,17 +240,21 @@ impl Effort {
                 return Err(differs("the programs differ, first at node", its, ours));
             }
         }
-        Ok(())
+        Ok((peer.process == 0).then_some(orders))
     }
 }
 
-/// Connects this process with all others; they are in the order of their numbers.
+/// Connects this process with all others; they are in the order of their numbers. With them comes what the first
+/// process decides for all, unless this is the first.
 ///
 /// Blocks until all are there and agree, the time is over, or `is_interrupted` says so.
 ///
 /// # Errors
 /// If this process cannot listen, another one does not come in time, or runs something else.
-pub fn connect(membership: Membership, is_interrupted: &dyn Fn() -> bool) -> Result<Vec<Peer>, ClusterError> {
+pub fn connect(
+    membership: Membership,
+    is_interrupted: &dyn Fn() -> bool,
+) -> Result<(Vec<Peer>, Option<String>), ClusterError> {
     let processes = membership.addresses.len();
     let address = membership.addresses[membership.process].clone();
     let cannot_listen = |error: io::Error| ClusterError::Listen {
@@ -307,6 +312,7 @@ pub fn connect(membership: Membership, is_interrupted: &dyn Fn() -> bool) -> Res
         processes,
         threads: own.threads,
         plan: own.plan.clone(),
+        orders: own.orders.clone(),
     };
     for peer in &peers {
         send(&peer.line, &hello).map_err(os)?;
@@ -314,14 +320,17 @@ pub fn connect(membership: Membership, is_interrupted: &dyn Fn() -> bool) -> Res
         let timeout = own.timeout + HANDSHAKE;
         peer.line.set_read_timeout(Some(timeout)).map_err(os)?;
     }
-    peers.iter().try_for_each(|peer| effort.compare(peer))?;
+    let mut orders = None;
+    for peer in &peers {
+        orders = effort.compare(peer)?.or(orders);
+    }
     for peer in &peers {
         for stream in [&peer.data, &peer.line] {
             stream.set_read_timeout(None).map_err(os)?;
             stream.set_write_timeout(None).map_err(os)?;
         }
     }
-    Ok(peers)
+    Ok((peers, orders))
 }
 
 #[cfg(test)]
@@ -353,11 +362,14 @@ mod tests {
                 version: "1".to_owned(),
                 threads: 2,
                 plan: vec!["0: source".to_owned(), "1: filter".to_owned()],
+                orders: format!("orders of {process}"),
             })
             .collect()
     }
 
-    fn connect_all(members: Vec<Membership>) -> Vec<Result<Vec<Peer>, ClusterError>> {
+    type Connected = Result<(Vec<Peer>, Option<String>), ClusterError>;
+
+    fn connect_all(members: Vec<Membership>) -> Vec<Connected> {
         let threads: Vec<_> = members
             .into_iter()
             .map(|member| thread::spawn(move || connect(member, &|| false)))
@@ -372,7 +384,9 @@ mod tests {
     fn all_find_each_other() {
         for count in [2, 4] {
             for (process, peers) in connect_all(members(count)).into_iter().enumerate() {
-                let others: Vec<usize> = peers.expect("they agree").iter().map(|peer| peer.process).collect();
+                let (peers, orders) = peers.expect("they agree");
+                let others: Vec<usize> = peers.iter().map(|peer| peer.process).collect();
+                assert_eq!(orders.as_deref(), (process > 0).then_some("orders of 0"));
                 assert_eq!(others, (0..count).filter(|other| *other != process).collect::<Vec<_>>());
             }
         }

@@ -36,6 +36,8 @@ pub struct Membership {
     pub threads: usize,
     /// The plan, a line a node; all must have the same.
     pub plan: Vec<String>,
+    /// What the first process decides for all; of no meaning in the others.
+    pub orders: String,
 }
 
 /// The connections to one other process.

@@ -27,20 +27,18 @@ pub enum Message {
         threads: usize,
         /// The plan, a line a node.
         plan: Vec<String>,
+        /// What the first process decides for all; of no meaning in the others.
+        orders: String,
     },
     /// My part of the run has failed.
     Failed {
         /// Why.
         message: String,
     },
-    /// A row has failed, and the run goes on.
-    RowFailed {
-        /// The operator, numbered as in the plan.
-        operator: usize,
-        /// What happened.
-        message: String,
-        /// The place in the user's program.
-        trace: String,
+    /// A commit was opened at this time: who has sent nothing since may follow.
+    Opened {
+        /// The time.
+        time: u64,
     },
     /// I was asked to end the run.
     Stop,

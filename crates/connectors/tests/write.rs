@@ -311,14 +311,14 @@ impl Source for Failing {
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         if self.committed {
-            let _ = context.queue.push(updates(&[(1, "kept", 1)]));
-            let _ = context.queue.commit();
+            let _ = context.queue().push(updates(&[(1, "kept", 1)]));
+            let _ = context.queue().commit();
         }
         let word = "long ".repeat(20);
         for batch in 0..200_000 / self.rows_a_batch {
             let keys = 10 + batch * self.rows_a_batch..10 + (batch + 1) * self.rows_a_batch;
             let rows: Vec<_> = keys.map(|key| (key, word.as_str(), 1)).collect();
-            let _ = context.queue.push(updates(&rows));
+            let _ = context.queue().push(updates(&rows));
         }
         context
             .queue

@@ -84,9 +84,9 @@ impl Source for Words {
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         let path = self.path.clone();
         let work = move || {
-            let result = read(&path, &context.queue);
+            let result = read(&path, context.queue());
             context
-                .queue
+                .queue()
                 .close(result.map_err(|error| EngineError::os(path.display(), &error)));
         };
         let thread = std::thread::Builder::new().name("words".to_owned()).spawn(work);

@@ -1,19 +1,23 @@
 //! A run in several processes: what they tell each other besides data.
 //!
-//! Every process builds the same plan and has its share of the workers; sources are read in the first, which also
-//! writes the outputs. What fails anywhere ends the run everywhere: the process where it happened reports it, the
+//! Every process builds the same plan and has its share of the workers. The first says how sources are divided, reads
+//! those that are not, and writes the outputs. What fails anywhere ends the run everywhere: the process where it happened reports it, the
 //! others end with [`ErrorKind::Process`].
 
+use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use towpath_cluster::{Line, Listener, Membership, Message, Peer};
+use towpath_types::Time;
 
 use crate::dataflow::Shared;
-use crate::error::{EngineError, ErrorKind, Origin, RowError};
+use crate::error::{EngineError, ErrorKind};
 use crate::plan::Plan;
+use crate::source::Division;
 
 /// The place of this process among those of a run.
 #[derive(Clone)]
@@ -39,8 +43,14 @@ impl std::fmt::Debug for Cluster {
 }
 
 impl Cluster {
-    /// Finds the other processes and makes sure that they run the same.
-    pub(crate) fn connect(&self, plan: &Plan, threads: usize) -> Result<Vec<Peer>, EngineError> {
+    /// Finds the other processes and makes sure that they run the same. `orders` are those of the first process; what
+    /// comes back are the orders that hold.
+    pub(crate) fn connect(
+        &self,
+        plan: &Plan,
+        threads: usize,
+        orders: Orders,
+    ) -> Result<(Vec<Peer>, Orders), EngineError> {
         let membership = Membership {
             process: self.process,
             addresses: self.addresses.clone(),
@@ -50,26 +60,38 @@ impl Cluster {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             threads,
             plan: plan.fingerprint(),
+            orders: serde_json::to_string(&orders).unwrap_or_default(),
         };
-        towpath_cluster::connect(membership, &*self.is_interrupted)
-            .map_err(|error| EngineError::new(ErrorKind::Runtime, error.to_string()))
+        let fail = |message: String| EngineError::new(ErrorKind::Runtime, message);
+        let (peers, heard) =
+            towpath_cluster::connect(membership, &*self.is_interrupted).map_err(|error| fail(error.to_string()))?;
+        let orders = match heard {
+            Some(heard) => serde_json::from_str(&heard)
+                .map_err(|error| fail(format!("process 0 has given no orders that can be read: {error}")))?,
+            None => orders,
+        };
+        Ok((peers, orders))
     }
+}
+
+/// What the first process decides for all.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Orders {
+    /// The time of the first commits.
+    pub(crate) start: Time,
+    /// For every node of the physical plan that is a source, how it is divided.
+    pub(crate) divisions: BTreeMap<usize, Division>,
 }
 
 /// The lines to the other processes, once there are any.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(OnceLock<Vec<(usize, Line)>>);
+pub(crate) struct Lines(OnceLock<Vec<Line>>);
 
 impl Lines {
-    fn tell(&self, message: &Message, is_for: impl Fn(usize) -> bool) -> bool {
-        let mut told = false;
-        for (process, line) in self.0.get().into_iter().flatten() {
-            if is_for(*process) {
-                line.tell(message);
-                told = true;
-            }
+    fn tell(&self, message: &Message) {
+        for line in self.0.get().into_iter().flatten() {
+            line.tell(message);
         }
-        told
     }
 
     /// Tells all others that the run has failed, unless they know.
@@ -80,34 +102,29 @@ impl Lines {
                 .as_ref()
                 .map_or_else(String::new, |origin| format!(" ({origin})"));
             let message = format!("{}{place}", error.message);
-            self.tell(&Message::Failed { message }, |_| true);
+            self.tell(&Message::Failed { message });
         }
     }
 
-    /// Tells the first process of a row that has failed; whether this is another process.
-    pub(crate) fn row_failed(&self, operator: usize, origin: Option<&Origin>, error: &RowError) -> bool {
-        let message = Message::RowFailed {
-            operator,
-            message: error.message.clone(),
-            trace: origin.map_or_else(String::new, ToString::to_string),
-        };
-        self.tell(&message, |process| process == 0)
-    }
-
-    /// Asks the first process to end the run, if this is another.
+    /// Asks all others to end the run.
     pub(crate) fn stop(&self) {
-        self.tell(&Message::Stop, |process| process == 0);
+        self.tell(&Message::Stop);
     }
 
-    fn open(&self, lines: Vec<(usize, Line)>) {
+    /// Tells all others that a stream has opened a commit.
+    pub(crate) fn opened(&self, time: Time) {
+        self.tell(&Message::Opened { time });
+    }
+
+    fn open(&self, lines: Vec<Line>) {
         // There is one run, which opens them once.
         let _ = self.0.set(lines);
     }
 
     /// Says that this process is done, and waits for the others, unless the run has failed.
     fn close(self: Arc<Self>, has_failed: bool) {
-        self.tell(&Message::Done, |_| true);
-        for (_, line) in self.0.get().into_iter().flatten() {
+        self.tell(&Message::Done);
+        for line in self.0.get().into_iter().flatten() {
             if has_failed {
                 line.hang_up();
             }
@@ -128,8 +145,8 @@ struct Ear {
 pub(crate) trait Told: Send + Sync {
     /// To end the run in good order.
     fn stop(&self);
-    /// A row has failed in another process.
-    fn row_failed(&self, operator: usize, message: &str, trace: &str);
+    /// A stream of another process has opened a commit.
+    fn opened(&self, time: Time);
 }
 
 impl Ear {
@@ -150,11 +167,7 @@ impl Listener for Ear {
                 }
                 self.fail(ErrorKind::Process, message);
             }
-            Message::RowFailed {
-                operator,
-                message,
-                trace,
-            } => self.run.row_failed(operator, &message, &trace),
+            Message::Opened { time } => self.run.opened(time),
             Message::Stop => self.run.stop(),
             Message::Hello { .. } | Message::Done => {}
         }
@@ -194,7 +207,7 @@ impl Connections {
             let line = Line::open(peer.process, peer.line, ear)
                 .map_err(|error| EngineError::os("the line to another process cannot be opened", &error))?;
             data.push((peer.process, peer.data));
-            opened.push((peer.process, line));
+            opened.push(line);
         }
         lines.open(opened);
         let lines = Arc::clone(lines);

@@ -1,5 +1,6 @@
 //! Counts what passes, for people who watch a run.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use towpath_types::{Batch, Time};
@@ -79,17 +80,37 @@ pub struct Watched {
     pub name: String,
     /// What it is.
     pub role: Role,
+    /// For a source, the streams that are read in this process; otherwise the workers of this process.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What one worker does of a node.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// The number of the worker in this process.
+    pub(crate) thread: usize,
     pub(crate) counters: Arc<Counters>,
+    /// The number of the stream of a source, and its queue.
+    pub(crate) stream: usize,
     pub(crate) queue: Option<Arc<SourceQueue>>,
 }
 
-/// What one node has done so far.
+/// What one node has done so far in this process.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
     /// The name of the connector or operator.
     pub name: String,
     /// What it is.
     pub role: Role,
+    /// What all workers have done together.
+    pub all: Counts,
+    /// What each worker has done, by its number in this process.
+    pub workers: Vec<(usize, Counts)>,
+}
+
+/// What was done of one node.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Counts {
     /// Rows taken in; for a source, rows accepted; for a sink, rows delivered.
     pub rows_in: u64,
     /// Rows put out.
@@ -103,11 +124,31 @@ pub struct Statistics {
     pub time: Time,
 }
 
-impl Watched {
-    /// What it has done so far.
-    pub fn statistics(&self) -> Statistics {
+impl Counts {
+    /// What nobody has begun and nobody will.
+    const NOTHING: Self = Self {
+        rows_in: 0,
+        rows_out: 0,
+        rejected: 0,
+        backlog: 0,
+        time: END,
+    };
+
+    fn and(self, other: Self) -> Self {
+        Self {
+            rows_in: self.rows_in + other.rows_in,
+            rows_out: self.rows_out + other.rows_out,
+            rejected: self.rejected + other.rejected,
+            backlog: self.backlog + other.backlog,
+            time: self.time.min(other.time),
+        }
+    }
+}
+
+impl Part {
+    fn counts(&self, role: Role) -> Counts {
         let (accepted, rejected, backlog, _) = self.queue.as_ref().map_or((0, 0, 0, 0), |queue| queue.counts());
-        let (rows_in, backlog) = match self.role {
+        let (rows_in, backlog) = match role {
             Role::Source => (accepted, backlog as u64),
             Role::Operator => (self.counters.rows_in.load(Ordering::Relaxed), 0),
             Role::Sink => {
@@ -115,14 +156,29 @@ impl Watched {
                 (delivered, arrived - delivered)
             }
         };
-        Statistics {
-            name: self.name.clone(),
-            role: self.role,
+        Counts {
             rows_in,
             rows_out: self.counters.rows_out.load(Ordering::Relaxed),
             rejected,
             backlog,
             time: self.counters.time.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Watched {
+    /// What it has done so far.
+    pub fn statistics(&self) -> Statistics {
+        let mut workers: BTreeMap<usize, Counts> = BTreeMap::new();
+        for part in &self.parts {
+            let counts = workers.entry(part.thread).or_insert(Counts::NOTHING);
+            *counts = counts.and(part.counts(self.role));
+        }
+        Statistics {
+            name: self.name.clone(),
+            role: self.role,
+            all: workers.values().copied().fold(Counts::NOTHING, Counts::and),
+            workers: workers.into_iter().collect(),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Runs a plan.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
@@ -9,14 +10,14 @@ use parking_lot::{Condvar, Mutex};
 use towpath_types::{Batch, Column, DType, Key, Time, Value};
 
 use crate::clock::{Clock, SystemClock};
-use crate::cluster::{Cluster, Connections, Lines, Told};
-use crate::dataflow::{LostWire, Network, Shared, Workers, start_workers};
+use crate::cluster::{Cluster, Connections, Lines, Orders, Told};
+use crate::dataflow::{LostWire, Network, Shared, SourceTimes, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind, Origin, PlanError, RowError};
-use crate::monitor::{Counters, Role, Statistics, Watched};
+use crate::monitor::{Part, Role, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
-use crate::physical::{PhysicalPlan, Work};
+use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
-use crate::source::{Commits, Limits, Source, SourceContext, SourceHandle, SourceQueue};
+use crate::source::{Commits, Division, Limits, Source, SourceContext, SourceHandle, SourceQueue, SourceStream, Team};
 
 /// How to run a plan.
 #[derive(Clone, Debug)]
@@ -27,7 +28,8 @@ pub struct RunOptions {
     pub terminate_on_error: bool,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
-    /// The time of the first commits; the time of day at the start if there is none.
+    /// The time of the first commits; the time of day at the start if there is none. That of the first process holds
+    /// in all.
     pub start: Option<Time>,
     /// Whether every node runs, or only those that an output needs.
     pub everything: bool,
@@ -55,34 +57,27 @@ impl Default for RunOptions {
 struct RunLog {
     terminate: bool,
     is_failed: Arc<AtomicBool>,
-    /// The tables of errors: where their rows go, and which of the columns.
+    /// The tables of errors: where the rows of this process go, and which of the columns.
     tables: Vec<(Arc<SourceQueue>, Vec<usize>)>,
     reported: AtomicU64,
-    /// The first process has the tables of errors.
-    lines: Arc<Lines>,
+    /// The number of this process.
+    process: usize,
 }
 
 impl RunLog {
     /// Adds a row to the tables of errors.
     fn record(&self, operator: usize, origin: Option<&Origin>, error: &RowError) {
-        if !self.lines.row_failed(operator, origin, error) {
-            self.record_row(
-                operator,
-                &error.message,
-                &origin.map_or_else(String::new, ToString::to_string),
-            );
-        }
-    }
-
-    fn record_row(&self, operator: usize, message: &str, trace: &str) {
         let number = self.reported.fetch_add(1, Ordering::Relaxed);
+        let trace = origin.map_or_else(String::new, ToString::to_string);
+        // The keys of no two processes meet.
+        let seed = 0x6572_726f_7273 ^ ((self.process as u64) << 48);
         for (queue, positions) in &self.tables {
             let columns = vec![
                 Column::repeat(&Value::Int(operator as i64), &DType::Int, 1),
-                Column::repeat(&Value::str(message), &DType::Str, 1),
-                Column::repeat(&Value::str(trace), &DType::Str, 1),
+                Column::repeat(&Value::str(&error.message), &DType::Str, 1),
+                Column::repeat(&Value::str(&trace), &DType::Str, 1),
             ];
-            let batch = Batch::new(vec![Key::sequence(0x6572_726f_7273, number)], columns, None).project(positions);
+            let batch = Batch::new(vec![Key::sequence(seed, number)], columns, None).project(positions);
             // After the end of the run nobody reads the table any more.
             let _ = queue.push(batch);
             let _ = queue.commit();
@@ -159,9 +154,64 @@ impl Source for ErrorTable {
         true
     }
 
+    fn divide(&self, team: Team) -> Result<Division, EngineError> {
+        // Each process has its own errors.
+        Ok(Division {
+            streams: team.processes,
+            manifest: Vec::new(),
+        })
+    }
+
     fn start(&self, _context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         Ok(Box::new(NothingToStop))
     }
+}
+
+/// How the sources are divided: asked in the first process.
+fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, Division>, EngineError> {
+    let mut divisions = BTreeMap::new();
+    for (place, node) in plan.nodes.iter().enumerate() {
+        if let Work::Source { source, .. } = &node.work {
+            let division = source.divide(team).map_err(|error| error.at(node.origin.as_ref()))?;
+            divisions.insert(place, division);
+        }
+    }
+    Ok(divisions)
+}
+
+/// What is watched of a node in this process; a source is divided into so many streams.
+fn watch(node: &PhysicalNode, is_output: bool, streams: usize, team: Team, process: usize) -> Watched {
+    let (name, role) = match &node.work {
+        Work::Source { source, .. } => (source.name(), Role::Source),
+        Work::Pass(_) => ("filter".to_owned(), Role::Operator),
+        Work::Operator { operator, .. } if is_output => (operator.label(), Role::Sink),
+        Work::Operator { operator, .. } => (operator.label(), Role::Operator),
+    };
+    let parts = match &node.work {
+        Work::Source { source, .. } => {
+            let own: Vec<usize> = (0..streams)
+                .filter(|stream| team.reader(*stream).0 == process)
+                .collect();
+            let limits = source.limits().shared_by(own.len());
+            own.into_iter()
+                .map(|stream| Part {
+                    thread: team.reader(stream).1,
+                    counters: Arc::default(),
+                    stream,
+                    queue: Some(Arc::new(SourceQueue::new(limits))),
+                })
+                .collect()
+        }
+        Work::Pass(_) | Work::Operator { .. } => (0..team.threads)
+            .map(|thread| Part {
+                thread,
+                counters: Arc::default(),
+                stream: 0,
+                queue: None,
+            })
+            .collect(),
+    };
+    Watched { name, role, parts }
 }
 
 #[derive(Default)]
@@ -179,7 +229,7 @@ pub struct Run {
     thread: Option<JoinHandle<()>>,
 }
 
-/// The sources of a run, all of which are read in the first process.
+/// The sources that this process reads.
 #[derive(Default)]
 struct Sources {
     handles: Mutex<Vec<Box<dyn SourceHandle>>>,
@@ -216,7 +266,7 @@ impl Sources {
 /// What other processes may ask of a run.
 struct Asked {
     sources: Arc<Sources>,
-    log: Arc<RunLog>,
+    times: Arc<SourceTimes>,
 }
 
 impl Told for Asked {
@@ -224,8 +274,8 @@ impl Told for Asked {
         self.sources.stop();
     }
 
-    fn row_failed(&self, operator: usize, message: &str, trace: &str) {
-        self.log.record_row(operator, message, trace);
+    fn opened(&self, time: Time) {
+        self.times.opened_elsewhere(time);
     }
 }
 
@@ -247,40 +297,39 @@ impl Run {
             options.outputs.clone().unwrap_or_else(|| plan.outputs.clone())
         };
         let physical = PhysicalPlan::lower(plan, &roots);
-        let mut watched = Vec::new();
-        for node in &physical.nodes {
-            let (name, role, queue) = match &node.work {
-                Work::Source { source, .. } => (
-                    source.name(),
-                    Role::Source,
-                    Some(Arc::new(SourceQueue::new(source.limits()))),
-                ),
-                Work::Pass(_) => ("filter".to_owned(), Role::Operator, None),
-                Work::Operator { operator, .. } if roots.contains(&node.id) && !options.everything => {
-                    (operator.label(), Role::Sink, None)
-                }
-                Work::Operator { operator, .. } => (operator.label(), Role::Operator, None),
-            };
-            watched.push(Watched {
-                name,
-                role,
-                counters: Arc::new(Counters::default()),
-                queue,
-            });
+        let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
+        let team = Team {
+            processes: options.cluster.as_ref().map_or(1, |cluster| cluster.addresses.len()),
+            threads: options.workers.max(1),
+        };
+        let mut orders = Orders::default();
+        if process == 0 {
+            orders.start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
+            orders.divisions = divide(&physical, team)?;
         }
+        let mut peers = Vec::new();
+        if let Some(cluster) = &options.cluster {
+            (peers, orders) = cluster.connect(plan, team.threads, orders)?;
+        }
+        let is_output = |node: &PhysicalNode| roots.contains(&node.id) && !options.everything;
+        let watched: Vec<Watched> = physical
+            .nodes
+            .iter()
+            .enumerate()
+            .map(|(place, node)| {
+                let streams = orders.divisions.get(&place).map_or(0, |division| division.streams);
+                watch(node, is_output(node), streams, team, process)
+            })
+            .collect();
         let mut error_logs = Vec::new();
         for (node, watched) in physical.nodes.iter().zip(&watched) {
-            if let (Work::Source { source, columns }, Some(queue)) = (&node.work, &watched.queue)
+            if let Work::Source { source, columns } = &node.work
                 && source.is_error_log()
             {
-                error_logs.push((Arc::clone(queue), columns.clone()));
+                let queues = watched.parts.iter().filter_map(|part| part.queue.as_ref());
+                error_logs.extend(queues.map(|queue| (Arc::clone(queue), columns.clone())));
             }
         }
-        let workers = options.workers.max(1);
-        let peers = match &options.cluster {
-            Some(cluster) => cluster.connect(plan, workers)?,
-            None => Vec::new(),
-        };
         let lines = Arc::new(Lines::default());
         let is_failed = Arc::new(AtomicBool::new(false));
         let log = Arc::new(RunLog {
@@ -288,15 +337,25 @@ impl Run {
             is_failed: Arc::clone(&is_failed),
             tables: error_logs,
             reported: AtomicU64::new(0),
-            lines: Arc::clone(&lines),
+            process,
         });
-        let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
+        let is_read_elsewhere = team.processes > 1
+            && physical.nodes.iter().enumerate().any(|(place, node)| {
+                matches!(&node.work, Work::Source { source, .. } if matches!(source.commits(), Commits::Streaming(_)))
+                    && orders
+                        .divisions
+                        .get(&place)
+                        .is_some_and(|division| division.streams > 1)
+            });
+        let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(&lines))));
         let errors: Arc<dyn ErrorLog> = log.clone();
         let shared = Arc::new(Shared::new(
             physical,
             watched,
+            (team, process),
+            Arc::clone(&times),
             Arc::clone(&options.clock),
-            start,
+            orders.start,
             errors,
             is_failed,
             Arc::clone(&lines),
@@ -307,7 +366,7 @@ impl Run {
         if let Some(cluster) = &options.cluster {
             let asked: Arc<dyn Told> = Arc::new(Asked {
                 sources: Arc::clone(&sources),
-                log: Arc::clone(&log),
+                times,
             });
             let (opened, sockets) = Connections::open(peers, &lines, &shared, &asked)?;
             connections = Some(opened);
@@ -324,7 +383,7 @@ impl Run {
                 lost,
             });
         }
-        let guards = start_workers(&shared, workers, network)
+        let guards = start_workers(&shared, team.threads, network)
             .map_err(|error| EngineError::new(ErrorKind::Runtime, format!("the workers did not start: {error}")))?;
         let run = Run {
             finish: Arc::default(),
@@ -333,20 +392,31 @@ impl Run {
             thread: None,
             shared,
         };
-        if options.cluster.as_ref().is_none_or(|cluster| cluster.process == 0) {
-            run.start_sources(&log);
-        }
+        run.start_sources(&log, &orders);
         run.supervise(guards, connections)
     }
 
-    fn start_sources(&self, log: &Arc<RunLog>) {
-        for (node, watched) in self.shared.plan.nodes.iter().zip(&self.shared.watched) {
-            let (Work::Source { source, columns }, Some(queue)) = (&node.work, &watched.queue) else {
+    fn start_sources(&self, log: &Arc<RunLog>, orders: &Orders) {
+        for (place, (node, watched)) in self.shared.plan.nodes.iter().zip(&self.shared.watched).enumerate() {
+            let (Work::Source { source, columns }, Some(division)) = (&node.work, orders.divisions.get(&place)) else {
                 continue;
             };
+            let stream = |part: &Part| {
+                Some(SourceStream {
+                    number: part.stream,
+                    queue: Arc::clone(part.queue.as_ref()?),
+                })
+            };
+            let streams: Vec<SourceStream> = watched.parts.iter().filter_map(stream).collect();
+            if streams.is_empty() {
+                continue;
+            }
             let context = SourceContext {
                 columns: columns.clone(),
-                queue: Arc::clone(queue),
+                streams,
+                manifest: division.manifest.clone(),
+                process: self.shared.process,
+                team: self.shared.team,
                 reporter: Reporter::new(node.id.0, node.origin.clone(), Arc::new(SourceLog(Arc::clone(log)))),
                 clock: Arc::clone(&self.shared.clock),
                 keeps_bad_rows: !log.terminate,
@@ -413,7 +483,7 @@ impl Run {
         self.shared.fail(error);
     }
 
-    /// What every node has done so far, in the order of the plan.
+    /// What every node has done so far in this process, in the order of the plan.
     pub fn statistics(&self) -> Vec<Statistics> {
         self.shared.watched.iter().map(Watched::statistics).collect()
     }

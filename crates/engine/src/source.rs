@@ -8,6 +8,9 @@
 //! The queue is bounded by what is *in flight*: rows that were accepted and whose time is not complete at
 //! every output. A producer that finds no space waits; so that the wait ends, the engine then closes the
 //! commit at what it has.
+//!
+//! A source may be read by several workers at the same time, in *streams*: each has a queue, commits and a thread of its
+//! own. Most sources are one stream, read in the first process.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -17,6 +20,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use serde::{Deserialize, Serialize};
 use towpath_types::{Batch, DType, Time};
 
 use crate::clock::Clock;
@@ -50,7 +54,17 @@ pub trait Source: fmt::Debug + Send + Sync {
         false
     }
 
-    /// Starts to fill the queue, in threads of its own.
+    /// Into how many streams it is divided. Asked once a run, in the first process; all processes hear the answer.
+    ///
+    /// # Errors
+    /// If that cannot be found out.
+    fn divide(&self, team: Team) -> Result<Division, EngineError> {
+        let _ = team;
+        Ok(Division::whole())
+    }
+
+    /// Starts to fill the queues of the streams that are read in this process, in threads of its own. Called in every
+    /// process that reads any.
     ///
     /// # Errors
     /// If the outside world is not as it should be, such as a file that is not there.
@@ -86,13 +100,86 @@ impl Default for Limits {
     }
 }
 
+impl Limits {
+    /// What each of `streams` may have in flight, so that together they keep to these limits.
+    #[must_use]
+    pub fn shared_by(self, streams: usize) -> Self {
+        let share = |whole: usize| (whole / streams.max(1)).max(1);
+        Self {
+            rows: share(self.rows),
+            bytes: share(self.bytes),
+        }
+    }
+}
+
+/// Who computes together.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Team {
+    /// How many processes.
+    pub processes: usize,
+    /// How many workers each of them has.
+    pub threads: usize,
+}
+
+impl Team {
+    /// One worker alone.
+    pub const ALONE: Self = Self {
+        processes: 1,
+        threads: 1,
+    };
+
+    /// How many workers there are.
+    pub fn workers(self) -> usize {
+        self.processes * self.threads
+    }
+
+    /// Where the stream of this number is read: the process, and which of its workers.
+    pub fn reader(self, stream: usize) -> (usize, usize) {
+        (stream % self.processes, stream / self.processes % self.threads)
+    }
+}
+
+/// How a source is divided into streams, each with commits of its own and read by one worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Division {
+    /// How many.
+    pub streams: usize,
+    /// What all processes have to agree on, such as the names of the parts.
+    pub manifest: Vec<String>,
+}
+
+impl Division {
+    /// One stream, read by the first worker of the first process.
+    pub fn whole() -> Self {
+        Self {
+            streams: 1,
+            manifest: Vec::new(),
+        }
+    }
+}
+
+/// One stream of a source, read in this process.
+#[derive(Clone, Debug)]
+pub struct SourceStream {
+    /// Its number among all streams of the source.
+    pub number: usize,
+    /// Where its batches go.
+    pub queue: Arc<SourceQueue>,
+}
+
 /// What a source is given when it starts.
 #[derive(Debug)]
 pub struct SourceContext {
     /// The positions of the columns that are read; batches carry just these, in this order.
     pub columns: Vec<usize>,
-    /// Where the batches go.
-    pub queue: Arc<SourceQueue>,
+    /// The streams that are read in this process, at least one.
+    pub streams: Vec<SourceStream>,
+    /// What the first process said when it divided the source.
+    pub manifest: Vec<String>,
+    /// The number of this process.
+    pub process: usize,
+    /// Who computes together.
+    pub team: Team,
     /// Where failures of rows go.
     pub reporter: Reporter,
     /// The time of day.
@@ -100,6 +187,16 @@ pub struct SourceContext {
     /// Whether a row with a bad value outside its key is accepted, with an error in its place; otherwise it is
     /// rejected.
     pub keeps_bad_rows: bool,
+}
+
+impl SourceContext {
+    /// Where the batches of a source go that is not divided.
+    ///
+    /// # Panics
+    /// If no stream is read in this process; then the source is not started.
+    pub fn queue(&self) -> &Arc<SourceQueue> {
+        &self.streams[0].queue
+    }
 }
 
 /// A source at work.

@@ -20,7 +20,11 @@ pub(crate) struct PyStatistics {
     rejected: u64,
     backlog: u64,
     time: u64,
+    workers: Vec<WorkerCounts>,
 }
+
+/// The number of a worker in this process, and what it has done of a node: rows in, rows out, backlog.
+type WorkerCounts = (usize, u64, u64, u64);
 
 /// A run under way.
 #[pyclass(name = "Run", module = "pathway._native", frozen)]
@@ -79,11 +83,16 @@ impl PyRun {
                     Role::Operator => "operator",
                     Role::Sink => "sink",
                 },
-                rows_in: node.rows_in,
-                rows_out: node.rows_out,
-                rejected: node.rejected,
-                backlog: node.backlog,
-                time: node.time,
+                rows_in: node.all.rows_in,
+                rows_out: node.all.rows_out,
+                rejected: node.all.rejected,
+                backlog: node.all.backlog,
+                time: node.all.time,
+                workers: node
+                    .workers
+                    .iter()
+                    .map(|(worker, counts)| (*worker, counts.rows_in, counts.rows_out, counts.backlog))
+                    .collect(),
             })
             .collect())
     }

@@ -47,10 +47,10 @@ impl Source for StaticSource {
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         for (time, batch) in &self.batches {
             // If the run is over already, nobody needs the rows.
-            let _ = context.queue.advance_to(*time);
-            let _ = context.queue.push(batch.project(&context.columns));
+            let _ = context.queue().advance_to(*time);
+            let _ = context.queue().push(batch.project(&context.columns));
         }
-        context.queue.close(Ok(()));
+        context.queue().close(Ok(()));
         Ok(Box::new(NothingToStop))
     }
 }

@@ -54,9 +54,9 @@ async def _awaited(result: Awaitable[Any]) -> Any:
     return await result
 
 
-def drive(subject: ConnectorSubject) -> None:
-    """Calls `run` of the subject and sends what it yields."""
-    items = subject.run()
+def drive(subject: ConnectorSubject, *arguments: str) -> None:
+    """Calls `run` of the subject and sends what it yields; the argument is the partition, if there is one."""
+    items = subject.run(*arguments)
     if inspect.isawaitable(items):
         _event_loop.run(_cancellable(subject, items))
     elif isinstance(items, AsyncIterator):
@@ -86,7 +86,7 @@ async def _cancellable(subject: ConnectorSubject, work: Awaitable[Any]) -> None:
     running = Cancellable()
     with subject._stop_lock:
         # From here on a stop finds what it has to cancel; if it came before, the work does not begin.
-        subject._coroutine = running
+        subject._coroutines.append(running)
         is_stopped = subject._is_stopped
     try:
         if not is_stopped:
@@ -98,7 +98,7 @@ async def _cancellable(subject: ConnectorSubject, work: Awaitable[Any]) -> None:
             raise
     finally:
         running.ended = True
-        if inspect.iscoroutinefunction(subject.on_stop):
+        if subject._awaits_on_stop():
             with subject._stop_lock:
                 called, subject._on_stop_called = subject._on_stop_called, True
             if not called:

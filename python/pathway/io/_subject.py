@@ -6,6 +6,8 @@ A `ConnectorSubject` has two halves. The native one (`_native.Subject`) takes ro
     pw.run() ── _start_run() ── thread: start() → run() → on_stop() → end() → _close_native(error | None)
        └─ stop (Ctrl-C, SIGTERM, a failure elsewhere) ── _stop_requested(): on_stop()
 
+A subject with partitions has a thread for each of those that this process reads, see `_partitions`.
+
 `on_stop` is called exactly once a run, by whichever comes first. Whatever ends the thread reaches
 `_close_native`, so a run never waits for a subject that is gone. After a stop, the native half raises
 `StopSubject` from `next`, which unwinds `run`.
@@ -19,10 +21,10 @@ import json
 import logging
 import threading
 from abc import ABC, abstractmethod
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from pathway import _native
-from pathway.io import _deletions, _drive, _tables
+from pathway.io import _deletions, _drive, _partitions, _tables
 
 logger = logging.getLogger("pathway")
 
@@ -62,6 +64,10 @@ class ConnectorSubject(_native.Subject, ABC):
     Instead of calling them, ``run`` may be a generator that yields rows (dicts, dataclasses, NamedTuples, pydantic
     models) or batches (lists of these, arrow data), an ``async def``, or an asynchronous generator. Any number of
     threads may send rows. When the engine is busy, sending waits.
+
+    A source that can be read in parts says so: define ``partitions(self) -> list[str]`` and ``run(self, partition)``.
+    The partitions are shared among the workers and processes of a run; each is read in a thread of its own and has
+    commits of its own.
 
     Args:
         datasource_name: a name for messages and monitoring.
@@ -107,11 +113,22 @@ class ConnectorSubject(_native.Subject, ABC):
         self._offset: bytes | None = None
         self._stop_lock = threading.Lock()
         self._on_stop_called = False
-        self._coroutine: _drive.Cancellable | None = None
+        self._coroutines: list[_drive.Cancellable] = []
+        self._parts: _partitions.Parts | None = None
 
-    @abstractmethod
-    def run(self) -> Any:
-        """Sends the rows; when it returns the source ends. Called in a thread of its own."""
+    if TYPE_CHECKING:
+        # Subclasses define it with or without a partition.
+        @abstractmethod
+        def run(self, *args: Any, **kwargs: Any) -> Any: ...
+    else:
+
+        @abstractmethod
+        def run(self) -> Any:
+            """Sends the rows; when it returns the source ends. Called in a thread of its own.
+
+            A subject that defines ``partitions(self) -> list[str]`` defines ``run(self, partition)`` instead: it is
+            called once for each partition, at the same time.
+            """
 
     def on_stop(self) -> Any:
         """Called once when the source ends: ``run`` has returned or raised, or the computation is told to stop.
@@ -231,14 +248,23 @@ class ConnectorSubject(_native.Subject, ABC):
 
     # Called by the native half.
 
-    def _start_run(self) -> None:
-        """Starts the thread of the subject. Called when a run starts."""
+    def _partition_names(self) -> list[str]:
+        """What the subject says can be read at the same time. Called in the first process when a run starts."""
+        return _partitions.names(self)
+
+    def _part(self) -> Self:
+        """What `run` gets as `self` for one partition: it takes rows of its own and shares everything else."""
+        return _partitions.part(self)
+
+    def _start_run(self, parts: list[tuple[str, ConnectorSubject]] | None) -> None:
+        """Starts the thread of the subject. Called when a run starts, with the partitions read in this process."""
         with self._stop_lock:
             self._on_stop_called = False
             self._is_stopped = False
             self._started = True
             self._offset = None
-            self._coroutine = None
+            self._coroutines = []
+            self._parts = None if parts is None else _partitions.Parts(self, parts)
         threading.Thread(target=self._run_thread, name=f"pathway:{self.datasource_name}", daemon=True).start()
 
     def _run_thread(self) -> None:
@@ -246,7 +272,10 @@ class ConnectorSubject(_native.Subject, ABC):
         error: BaseException | None = None
         try:
             self.start()
-            _drive.drive(self)
+            if self._parts is None:
+                _drive.drive(self)
+            else:
+                self._parts.run()
         except StopSubject:
             pass
         except BaseException as raised:
@@ -260,24 +289,34 @@ class ConnectorSubject(_native.Subject, ABC):
                 error = error or raised
         if error is not None:
             logger.error("%s: the connector failed: %s: %s", self.datasource_name, type(error).__name__, error)
+        self._started = False
+        for part in [self] if self._parts is None else self._parts.subjects:
+            part._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        """The thread that sends rows with this subject, or this part of one, has ended."""
         if error is not None or self._is_finite():
             self._close_native(error, self._is_stopped)
-        self._started = False
         self._thread_ended()
 
     def _stop_requested(self) -> None:
         """The computation is told to stop; the thread of the subject may still be running."""
         with self._stop_lock:
             self._is_stopped = True
-            running = self._coroutine
-        if running is None or not inspect.iscoroutinefunction(self.on_stop):
+            running = self._coroutines
+        if not (running and self._awaits_on_stop()):
             try:
                 self._call_on_stop()
             except BaseException as error:
-                self._close_native(error)
-        if running is not None:
+                for part in [self] if self._parts is None else self._parts.subjects:
+                    part._close_native(error)
+        for coroutine in running:
             # An asynchronous on_stop is awaited where run is unwound, in its own event loop.
-            running.cancel()
+            coroutine.cancel()
+
+    def _awaits_on_stop(self) -> bool:
+        """Whether `on_stop` belongs into the event loop of `run`; partitions have several."""
+        return self._parts is None and inspect.iscoroutinefunction(self.on_stop)
 
     def _call_on_stop(self) -> None:
         with self._stop_lock:

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._native import Pointer
-from pathway.io import _deletions, _tables
+from pathway.io import _deletions, _partitions, _tables
 from pathway.io._subject import ConnectorSubject, SessionType
 from pathway.io._subscribe import subscribe
 
@@ -94,6 +94,7 @@ def read(
         upsert=upsert,
         deletions=subject._deletions_enabled,
         own_keys=_deletions.chooses_keys(type(subject)),
+        is_partitioned=_partitions.are_declared(type(subject)),
         autocommit_milliseconds=autocommit,
         backlog_rows=backlog_rows,
         backlog_bytes=backlog_bytes,

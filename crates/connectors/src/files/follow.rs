@@ -162,7 +162,7 @@ impl<'a> Follower<'a> {
             has_changed |= self.update(&file, is_last)?;
         }
         if has_changed && self.commits {
-            self.reader.context.queue.commit()?;
+            self.reader.context.queue().commit()?;
         }
         Ok(())
     }
@@ -223,7 +223,7 @@ impl<'a> Follower<'a> {
         sends: bool,
     ) -> Result<(ReadEnd, Vec<Batch>), Stopped> {
         let mut rows = Vec::new();
-        let queue = Arc::clone(&self.reader.context.queue);
+        let queue = Arc::clone(self.reader.context.queue());
         let result = self
             .reader
             .read_file(file, progress, to_the_end, Some(reported), |batch| {
@@ -248,8 +248,8 @@ impl<'a> Follower<'a> {
     }
 
     fn send(&self, batch: Batch) -> Result<(), Stopped> {
-        self.reader.context.queue.push(batch)?;
-        self.reader.context.queue.wait_for_space()
+        self.reader.context.queue().push(batch)?;
+        self.reader.context.queue().wait_for_space()
     }
 }
 

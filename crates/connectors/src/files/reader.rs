@@ -149,7 +149,7 @@ impl Reader {
     /// Reads until the source ends.
     pub(crate) fn run(mut self) {
         // A panic here must not leave the engine waiting for more rows.
-        let closing = CloseOnDrop(Arc::clone(&self.context.queue));
+        let closing = CloseOnDrop(Arc::clone(self.context.queue()));
         let result = match self.source.mode {
             ReadMode::Static => self.read_all(),
             ReadMode::Streaming(period) => {
@@ -173,7 +173,7 @@ impl Reader {
                 self.failures.values
             );
         }
-        self.context.queue.close(result);
+        self.context.queue().close(result);
         drop(closing);
     }
 
@@ -186,7 +186,7 @@ impl Reader {
             tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
         }
         for file in files {
-            let queue = Arc::clone(&self.context.queue);
+            let queue = Arc::clone(self.context.queue());
             let send = |batch: Batch| push(&queue, &batch);
             match self.read_file(&file, None, true, None, send) {
                 Ok(_) => {}
@@ -222,7 +222,7 @@ impl Reader {
             .then(|| file_metadata(&file.shown, &file.metadata, self.context.clock.unix_milliseconds()));
         let rejections = Rejections {
             source: &self.source.name,
-            queue: &self.context.queue,
+            queue: self.context.queue(),
             reporter: &self.context.reporter,
             failures: &mut self.failures,
             reported,
@@ -341,7 +341,7 @@ pub(crate) mod tests {
     use std::sync::Arc;
     use towpath_engine::clock::ManualClock;
     use towpath_engine::operator::ErrorLog;
-    use towpath_engine::source::Limits;
+    use towpath_engine::source::{Limits, SourceStream, Team};
     use towpath_engine::{Origin, Reporter, RowError, Source as _};
     use towpath_types::{Schema, Value};
 
@@ -375,7 +375,13 @@ pub(crate) mod tests {
         let log = Arc::new(Messages::default());
         let context = SourceContext {
             columns: (0..source.columns().len()).collect(),
-            queue: Arc::new(SourceQueue::new(Limits::default())),
+            streams: vec![SourceStream {
+                number: 0,
+                queue: Arc::new(SourceQueue::new(Limits::default())),
+            }],
+            manifest: Vec::new(),
+            process: 0,
+            team: Team::ALONE,
             reporter: Reporter::new(0, None, log.clone()),
             clock: Arc::new(ManualClock::default()),
             keeps_bad_rows,

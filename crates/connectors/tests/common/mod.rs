@@ -53,11 +53,11 @@ impl Source for Script {
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         for commit in &self.commits {
             for batch in commit {
-                let _ = context.queue.push(batch.project(&context.columns));
+                let _ = context.queue().push(batch.project(&context.columns));
             }
-            let _ = context.queue.commit();
+            let _ = context.queue().commit();
         }
-        context.queue.close(Ok(()));
+        context.queue().close(Ok(()));
         Ok(Box::new(Played))
     }
 }

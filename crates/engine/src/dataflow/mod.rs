@@ -10,4 +10,5 @@ mod sources;
 mod worker;
 
 pub(crate) use network::{LostWire, Network};
+pub(crate) use sources::SourceTimes;
 pub(crate) use worker::{Shared, Workers, start_workers};

@@ -2,8 +2,8 @@
 //!
 //! The first commit of every streaming source has the time at which the run started; static sources have
 //! time 0. When a commit is closed, the next is opened at the present, or two milliseconds later if the
-//! present is not later. A source that has sent nothing since its last commit follows the others, so
-//! that nobody waits for it.
+//! present is not later. A source that has sent nothing since its last commit follows the others, in whatever
+//! worker or process they are read, so that nobody waits for it. The same holds for the streams of one source.
 //!
 //! Where only the source itself commits, its rows wait here until it does: a source that ends without a commit
 //! takes them with it. They count as in flight, and if a producer waits for space, what there is is committed. Only where
@@ -12,22 +12,24 @@
 //! The timer that commits counts time that passes, as sleeping does, not the time of day of the [`Clock`], which may be
 //! set back; with a clock that stands still, as in tests, it goes on.
 
-use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
+use parking_lot::Mutex;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::{Scope, Stream};
-use timely::scheduling::Activator;
+use timely::scheduling::SyncActivator;
 use towpath_types::{Batch, Time};
 
 use super::exchange::Parcel;
 use super::worker::Failures;
 use crate::clock::Clock;
+use crate::cluster::Lines;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::program::RunningProgram;
@@ -36,35 +38,88 @@ use crate::source::{Commits, Message, SourceQueue};
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
 
-/// What the sources of one worker know of each other.
-#[derive(Default)]
+/// What the streams of all sources in one process know of each other, and of those in other processes.
 pub(crate) struct SourceTimes {
     /// The latest time at which a commit was opened.
-    latest: Cell<Time>,
-    activators: RefCell<Vec<Activator>>,
-    open: RefCell<Vec<Rc<Cell<Option<Time>>>>>,
+    latest: AtomicU64,
+    streams: Mutex<Vec<OpenStream>>,
+    /// The other processes, if they read streams that have to follow.
+    lines: Option<Arc<Lines>>,
 }
 
+/// A stream as the others see it.
+struct OpenStream {
+    /// The time of its open commit; [`CLOSED`] when it has ended.
+    open: Arc<AtomicU64>,
+    /// Wakes its reader, if it may follow.
+    waker: Option<SyncActivator>,
+}
+
+/// The time of the open commit of a stream that has ended.
+const CLOSED: Time = Time::MAX;
+
 impl SourceTimes {
-    fn opened(&self, time: Time) {
-        if time > self.latest.get() {
-            self.latest.set(time);
-            for activator in self.activators.borrow().iter() {
-                activator.activate();
+    /// The times of a process; `lines` lead to others that read streams, too.
+    pub(crate) fn new(lines: Option<Arc<Lines>>) -> Self {
+        Self {
+            latest: AtomicU64::new(0),
+            streams: Mutex::default(),
+            lines,
+        }
+    }
+
+    fn latest(&self) -> Time {
+        self.latest.load(Ordering::Acquire)
+    }
+
+    /// A stream of this process has opened a commit.
+    fn opened(&self, time: Time, stream: &Arc<AtomicU64>) {
+        if self.latest.fetch_max(time, Ordering::AcqRel) < time {
+            self.wake(|other| !Arc::ptr_eq(other, stream));
+            if let Some(lines) = &self.lines {
+                lines.opened(time);
             }
         }
     }
 
-    /// The earliest open commit.
+    /// A stream of another process has.
+    pub(crate) fn opened_elsewhere(&self, time: Time) {
+        if self.latest.fetch_max(time, Ordering::AcqRel) < time {
+            self.wake(|_| true);
+        }
+    }
+
+    fn wake(&self, is_wanted: impl Fn(&Arc<AtomicU64>) -> bool) {
+        for OpenStream { open, waker } in self.streams.lock().iter() {
+            if let Some(waker) = waker
+                && open.load(Ordering::Relaxed) != CLOSED
+                && is_wanted(open)
+            {
+                // A worker that is gone follows nobody.
+                let _ = waker.activate();
+            }
+        }
+    }
+
+    /// The earliest open commit in this process.
     pub(crate) fn earliest(&self) -> Option<Time> {
-        self.open.borrow().iter().filter_map(|open| open.get()).min()
+        let streams = self.streams.lock();
+        let open = streams.iter().map(|stream| stream.open.load(Ordering::Acquire));
+        open.filter(|time| *time != CLOSED).min()
     }
 }
 
-/// How one source is read.
+impl std::fmt::Debug for SourceTimes {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SourceTimes({})", self.latest())
+    }
+}
+
+/// How one stream is read.
 pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) queue: Arc<SourceQueue>,
+    pub(crate) counters: Arc<Counters>,
     pub(crate) commits: Commits,
     pub(crate) start: Time,
     pub(crate) clock: Arc<dyn Clock>,
@@ -73,86 +128,77 @@ pub(crate) struct Reading {
 struct Reader {
     reading: Reading,
     capability: Option<Capability<Time>>,
-    open: Rc<Cell<Option<Time>>>,
+    open: Arc<AtomicU64>,
     /// Whether the open commit has rows.
     has_rows: bool,
+    /// Whether rows were sent on at the time of the open commit.
+    has_sent: bool,
     /// Rows of the open commit that only the source may commit.
     held: Vec<Batch>,
     next_tick: Option<Instant>,
     /// The clock asks for a commit once what was flushed has been read.
     is_due: bool,
-    times: Rc<SourceTimes>,
-    program: RunningProgram,
-    counters: Arc<Counters>,
+    times: Arc<SourceTimes>,
 }
 
-/// Adds a source to the dataflow. Workers without the queue only stand by.
+/// Adds a source to the dataflow, with the streams that this worker reads.
 pub(crate) fn add_source<'scope>(
     scope: Scope<'scope, Time>,
-    reading: Option<Reading>,
-    program: RunningProgram,
-    counters: Arc<Counters>,
-    times: Rc<SourceTimes>,
+    name: &str,
+    readings: Vec<Reading>,
+    mut program: RunningProgram,
+    times: &Arc<SourceTimes>,
     failures: Rc<Failures>,
 ) -> Stream<'scope, Time, Parcel> {
-    let name = reading
-        .as_ref()
-        .map_or_else(|| "source".to_owned(), |reading| reading.name.clone());
-    let mut builder = OperatorBuilder::new(name, scope);
+    let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let (output, stream) = builder.new_output::<Parcel>();
     let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
     let address = builder.operator_info().address;
     let activator = scope.activator_for(Rc::clone(&address));
-    if let Some(reading) = &reading {
-        let sync = scope.worker().sync_activator_for(address.to_vec());
+    for reading in &readings {
+        let waker = scope.worker().sync_activator_for(address.to_vec());
         // It fails only when the worker is gone, and then nobody needs to be woken.
         reading.queue.on_wake(move || {
-            let _ = sync.activate();
+            let _ = waker.activate();
         });
-        times.activators.borrow_mut().push(scope.activator_for(address));
     }
+    let waker = || scope.worker().sync_activator_for(address.to_vec());
+    let wakers: Vec<SyncActivator> = readings.iter().map(|_| waker()).collect();
+    let times = Arc::clone(times);
     builder.build(move |mut capabilities| {
         let capability = capabilities.pop();
-        let mut reader = reading.and_then(|reading| {
-            let mut capability = capability?;
-            let open = Rc::new(Cell::new(Some(reading.start)));
-            times.open.borrow_mut().push(Rc::clone(&open));
-            capability.downgrade(&reading.start);
-            times.opened(reading.start);
-            let next_tick = match reading.commits {
-                Commits::Streaming(Some(period)) => Some(Instant::now() + period),
-                Commits::Streaming(None) | Commits::AtEnd | Commits::Scripted => None,
-            };
-            Some(Reader {
-                reading,
-                capability: Some(capability),
-                open,
-                has_rows: false,
-                held: Vec::new(),
-                next_tick,
-                is_due: false,
-                times,
-                program,
-                counters,
-            })
-        });
+        let mut readers: Vec<Reader> = readings
+            .into_iter()
+            .zip(wakers)
+            .filter_map(|(reading, waker)| Some(Reader::new(reading, capability.clone()?, waker, &times)))
+            .collect();
+        drop(capability);
         move |_| {
-            let Some(reader) = &mut reader else {
-                return;
-            };
             if failures.is_failed() {
-                reader.end();
+                readers.clear();
                 return;
             }
             let mut output = output.activate();
-            let mut send = |capability: &Capability<Time>, parcel: &mut Parcel| {
-                output.session(capability).give_container(parcel);
+            let mut send = |capability: &Capability<Time>, batch: Batch, counters: &Counters| {
+                let batch = program.apply(batch)?;
+                if !batch.is_empty() {
+                    counters.count_out(&batch);
+                    output.session(capability).give_container(&mut Parcel(batch));
+                }
+                Ok(())
             };
-            match reader.read(&mut send) {
-                Ok(Turn::Again) => activator.activate(),
-                Ok(Turn::Wait(Some(delay))) => activator.activate_after(delay),
-                Ok(Turn::Wait(None)) => {}
-                Err(error) => failures.fail_after_commits(error),
+            let mut next = Turn::Wait(None);
+            readers.retain_mut(|reader| {
+                match reader.read(&mut send) {
+                    Ok(turn) => next = next.sooner(turn),
+                    Err(error) => failures.fail_after_commits(error),
+                }
+                reader.capability.is_some()
+            });
+            match next {
+                Turn::Again => activator.activate(),
+                Turn::Wait(Some(delay)) => activator.activate_after(delay),
+                Turn::Wait(None) => {}
             }
         }
     });
@@ -160,8 +206,9 @@ pub(crate) fn add_source<'scope>(
 }
 
 /// Puts rows into the dataflow.
-type Forward<'a> = dyn FnMut(&Capability<Time>, &mut Parcel) + 'a;
+type Forward<'a> = dyn FnMut(&Capability<Time>, Batch, &Counters) -> Result<(), EngineError> + 'a;
 
+#[derive(Clone, Copy)]
 enum Turn {
     /// There is more to read.
     Again,
@@ -169,10 +216,52 @@ enum Turn {
     Wait(Option<Duration>),
 }
 
+impl Turn {
+    fn sooner(self, other: Self) -> Self {
+        match (self, other) {
+            (Turn::Again, _) | (_, Turn::Again) => Turn::Again,
+            (Turn::Wait(Some(a)), Turn::Wait(Some(b))) => Turn::Wait(Some(a.min(b))),
+            (Turn::Wait(a), Turn::Wait(b)) => Turn::Wait(a.or(b)),
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
 impl Reader {
+    fn new(reading: Reading, mut capability: Capability<Time>, waker: SyncActivator, times: &Arc<SourceTimes>) -> Self {
+        let is_streaming = matches!(reading.commits, Commits::Streaming(_));
+        let open = Arc::new(AtomicU64::new(reading.start));
+        capability.downgrade(&reading.start);
+        times.streams.lock().push(OpenStream {
+            open: Arc::clone(&open),
+            waker: is_streaming.then_some(waker),
+        });
+        times.opened(reading.start, &open);
+        let next_tick = match reading.commits {
+            Commits::Streaming(Some(period)) => Some(Instant::now() + period),
+            Commits::Streaming(None) | Commits::AtEnd | Commits::Scripted => None,
+        };
+        Self {
+            reading,
+            capability: Some(capability),
+            open,
+            has_rows: false,
+            has_sent: false,
+            held: Vec::new(),
+            next_tick,
+            is_due: false,
+            times: Arc::clone(times),
+        }
+    }
+
     fn end(&mut self) {
         self.capability = None;
-        self.open.set(None);
+        self.open.store(CLOSED, Ordering::Release);
     }
 
     /// Whether nobody but the source commits.
@@ -191,12 +280,8 @@ impl Reader {
         self.reading
             .queue
             .sent(*capability.time(), &batch, self.reading.commits);
-        let batch = self.program.apply(self.reading.queue.prepared(batch))?;
-        if !batch.is_empty() {
-            self.counters.count_out(&batch);
-            send(capability, &mut Parcel(batch));
-        }
-        Ok(())
+        self.has_sent = true;
+        send(capability, self.reading.queue.prepared(batch), &self.reading.counters)
     }
 
     fn release(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
@@ -228,21 +313,28 @@ impl Reader {
     }
 
     fn open_next(&mut self) {
-        let Some(capability) = &mut self.capability else {
+        let Some(capability) = &self.capability else {
             return;
         };
         if !matches!(self.reading.commits, Commits::Streaming(_)) {
             return;
         }
         let open = *capability.time();
-        let earliest = if self.has_rows { open + 2 } else { open };
-        let next = self.reading.clock.time().max(earliest).max(self.times.latest.get());
+        let earliest = if self.has_sent { open + 2 } else { open };
         self.has_rows = false;
-        if next > open {
-            self.counters.completed(next - 1);
-            capability.downgrade(&next);
-            self.open.set(Some(next));
-            self.times.opened(next);
+        self.has_sent = false;
+        self.advance_to(self.reading.clock.time().max(earliest).max(self.times.latest()));
+    }
+
+    /// Moves the open commit, of which nothing was sent yet, to a time.
+    fn advance_to(&mut self, time: Time) {
+        if let Some(capability) = &mut self.capability
+            && time > *capability.time()
+        {
+            self.reading.counters.completed(time - 1);
+            capability.downgrade(&time);
+            self.open.store(time, Ordering::Release);
+            self.times.opened(time, &self.open);
         }
     }
 
@@ -297,12 +389,12 @@ impl Reader {
                         && time > *capability.time()
                     {
                         capability.downgrade(&time);
-                        self.open.set(Some(time));
+                        self.open.store(time, Ordering::Release);
                     }
                 }
                 Message::Close(Ok(())) => {
                     self.release(send)?;
-                    self.counters.ended();
+                    self.reading.counters.ended();
                     self.end();
                 }
                 Message::Close(Err(error)) => return Err(error),
@@ -325,17 +417,10 @@ impl Reader {
         ))
     }
 
-    /// Moves an open commit without rows to where the others are.
+    /// Moves an open commit to where the others are, unless rows were sent of it.
     fn follow(&mut self) {
-        let latest = self.times.latest.get();
-        if let Some(capability) = &mut self.capability
-            && !self.has_rows
-            && matches!(self.reading.commits, Commits::Streaming(_))
-            && latest > *capability.time()
-        {
-            self.counters.completed(latest - 1);
-            capability.downgrade(&latest);
-            self.open.set(Some(latest));
+        if !self.has_sent && matches!(self.reading.commits, Commits::Streaming(_)) {
+            self.advance_to(self.times.latest());
         }
     }
 }

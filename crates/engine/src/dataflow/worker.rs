@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use timely::communication::WorkerGuards;
@@ -20,17 +21,22 @@ use super::sources::{Reading, SourceTimes, add_source};
 use crate::clock::Clock;
 use crate::cluster::Lines;
 use crate::error::{EngineError, ErrorKind};
-use crate::monitor::Watched;
+use crate::monitor::{Part, Watched};
 use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
 use crate::physical::{PhysicalInput, PhysicalPlan, Work};
 use crate::program::RunningProgram;
-use crate::source::{Commits, SourceQueue};
+use crate::source::{Commits, SourceQueue, Team};
 
 /// What the workers of a run share.
 pub(crate) struct Shared {
     pub(crate) plan: PhysicalPlan,
-    /// For every node: what is watched, and the queue of a source.
+    /// For every node: what is watched, and the streams of a source that are read here.
     pub(crate) watched: Vec<Watched>,
+    pub(crate) team: Team,
+    /// The number of this process.
+    pub(crate) process: usize,
+    /// What the streams of all sources know of each other.
+    pub(crate) times: Arc<SourceTimes>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) start: Time,
     pub(crate) log: Arc<dyn ErrorLog>,
@@ -43,9 +49,12 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
+    #[expect(clippy::too_many_arguments, reason = "called once, with all that workers share")]
     pub(crate) fn new(
         plan: PhysicalPlan,
         watched: Vec<Watched>,
+        (team, process): (Team, usize),
+        times: Arc<SourceTimes>,
         clock: Arc<dyn Clock>,
         start: Time,
         log: Arc<dyn ErrorLog>,
@@ -55,6 +64,9 @@ impl Shared {
         Self {
             plan,
             watched,
+            team,
+            process,
+            times,
             clock,
             start,
             log,
@@ -93,16 +105,20 @@ impl Shared {
     }
 
     pub(crate) fn queues(&self) -> impl Iterator<Item = &Arc<SourceQueue>> {
-        self.watched.iter().filter_map(|watched| watched.queue.as_ref())
+        let parts = self.watched.iter().flat_map(|watched| &watched.parts);
+        parts.filter_map(|part| part.queue.as_ref())
     }
 }
 
 /// How the operators of one worker end the run.
 pub(crate) struct Failures {
     shared: Arc<Shared>,
-    /// A source has failed; what was committed before is still completed.
-    after_commits: RefCell<Option<EngineError>>,
+    /// A stream has failed, and when; what was committed before is still completed.
+    after_commits: RefCell<Option<(EngineError, Instant)>>,
 }
+
+/// How long a run that will fail waits until what was committed before is complete: other workers may have much to do.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Failures {
     pub(crate) fn is_failed(&self) -> bool {
@@ -115,7 +131,13 @@ impl Failures {
 
     /// Ends the run when what was committed before has been completed.
     pub(crate) fn fail_after_commits(&self, error: EngineError) {
-        self.after_commits.borrow_mut().get_or_insert(error);
+        let now = Instant::now();
+        self.after_commits.borrow_mut().get_or_insert((error, now + PATIENCE));
+    }
+
+    /// When the run is to fail at the latest, if it is to.
+    fn deadline(&self) -> Option<Instant> {
+        self.after_commits.borrow().as_ref().map(|(_, deadline)| *deadline)
     }
 }
 
@@ -137,7 +159,7 @@ impl Workers {
 pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize, network: Option<Network>) -> Result<Workers, String> {
     let run = {
         let shared = Arc::clone(shared);
-        move |worker: &mut Worker| run_worker(worker, workers, &shared)
+        move |worker: &mut Worker| run_worker(worker, &shared)
     };
     let (guards, connected) = match network {
         Some(network) => {
@@ -154,15 +176,13 @@ pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize, network: Optio
     Ok(Workers { guards, connected })
 }
 
-fn run_worker(worker: &mut Worker, threads: usize, shared: &Arc<Shared>) {
+fn run_worker(worker: &mut Worker, shared: &Arc<Shared>) {
     SourceQueue::never_wait_here();
     let failures = Rc::new(Failures {
         shared: Arc::clone(shared),
         after_commits: RefCell::new(None),
     });
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        turn(worker, threads, shared, &failures)
-    }));
+    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| turn(worker, shared, &failures)));
     if let Err(panic) = outcome {
         let text = panic
             .downcast_ref::<String>()
@@ -189,22 +209,22 @@ struct Probes {
     before_error_log: Handle<Time>,
 }
 
-fn turn(worker: &mut Worker, threads: usize, shared: &Arc<Shared>, failures: &Rc<Failures>) {
-    let times = Rc::new(SourceTimes::default());
-    let probes = build(worker, threads, shared, failures, &times);
-    let is_first = worker.index() == 0;
+fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
+    let probes = build(worker, shared, failures);
+    // One worker of each process tells its sources what is complete.
+    let is_first = worker.index() == shared.process * shared.team.threads;
     let error_logs: Vec<&Arc<SourceQueue>> = shared
         .plan
         .nodes
         .iter()
         .zip(&shared.watched)
         .filter(|(node, _)| matches!(&node.work, Work::Source { source, .. } if source.is_error_log()))
-        .filter_map(|(_, watched)| watched.queue.as_ref())
+        .flat_map(|(_, watched)| watched.parts.iter().filter_map(|part| part.queue.as_ref()))
         .collect();
     let completed = Cell::new(Some(0));
     while worker.has_dataflows() && !shared.is_failed() {
+        let frontier = probes.outputs.with_frontier(|frontier| frontier.first().copied());
         if is_first {
-            let frontier = probes.outputs.with_frontier(|frontier| frontier.first().copied());
             if completed.replace(frontier) != frontier {
                 for queue in shared.queues() {
                     queue.completed(frontier);
@@ -215,20 +235,21 @@ fn turn(worker: &mut Worker, threads: usize, shared: &Arc<Shared>, failures: &Rc
                     queue.close(Ok(()));
                 }
             }
-            let is_settled = || {
-                times
-                    .earliest()
-                    .is_none_or(|open| frontier.is_none_or(|frontier| frontier >= open))
-            };
-            if failures.after_commits.borrow().is_some()
-                && is_settled()
-                && let Some(error) = failures.after_commits.borrow_mut().take()
-            {
-                shared.fail(error);
+        }
+        let mut patience = None;
+        if let Some(deadline) = failures.deadline() {
+            let earliest = shared.times.earliest();
+            let is_settled = earliest.is_none_or(|open| frontier.is_none_or(|frontier| frontier >= open));
+            let left = deadline.saturating_duration_since(Instant::now());
+            if is_settled || left.is_zero() {
+                if let Some((error, _)) = failures.after_commits.borrow_mut().take() {
+                    shared.fail(error);
+                }
                 break;
             }
+            patience = Some(left);
         }
-        worker.step_or_park(None);
+        worker.step_or_park(patience);
     }
     if is_first && !shared.is_failed() {
         for queue in shared.queues() {
@@ -237,18 +258,14 @@ fn turn(worker: &mut Worker, threads: usize, shared: &Arc<Shared>, failures: &Rc
     }
 }
 
-fn build(
-    worker: &mut Worker,
-    threads: usize,
-    shared: &Arc<Shared>,
-    failures: &Rc<Failures>,
-    times: &Rc<SourceTimes>,
-) -> Probes {
+fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> Probes {
     let probes = Probes {
         outputs: Handle::new(),
         before_error_log: Handle::new(),
     };
     let (index, peers) = (worker.index(), worker.peers());
+    let threads = shared.team.threads;
+    let thread = index % threads;
     let plan = &shared.plan;
     let mut readers = vec![0; plan.nodes.len()];
     for input in plan.nodes.iter().flat_map(|node| node.work.inputs()) {
@@ -261,20 +278,26 @@ fn build(
             let watched = &shared.watched[place];
             let reporter = Reporter::new(node.id.0, node.origin.clone(), Arc::clone(&shared.log));
             let program = RunningProgram::new(node.program.clone(), reporter.clone());
-            let counters = Arc::clone(&watched.counters);
+            let own: Vec<&Part> = watched.parts.iter().filter(|part| part.thread == thread).collect();
+            let counters = || own.first().map_or_else(Arc::default, |part| Arc::clone(&part.counters));
             let stream = match &node.work {
                 Work::Source { source, .. } => {
-                    let reading = watched.queue.as_ref().filter(|_| index == 0).map(|queue| Reading {
-                        name: watched.name.clone(),
-                        queue: Arc::clone(queue),
-                        commits: source.commits(),
-                        start: match source.commits() {
-                            Commits::AtEnd | Commits::Scripted => 0,
-                            Commits::Streaming(_) => shared.start,
-                        },
-                        clock: Arc::clone(&shared.clock),
-                    });
-                    add_source(scope, reading, program, counters, Rc::clone(times), Rc::clone(failures))
+                    let reading = |part: &&Part| {
+                        part.queue.as_ref().map(|queue| Reading {
+                            name: watched.name.clone(),
+                            queue: Arc::clone(queue),
+                            counters: Arc::clone(&part.counters),
+                            commits: source.commits(),
+                            start: match source.commits() {
+                                Commits::AtEnd | Commits::Scripted => 0,
+                                Commits::Streaming(_) => shared.start,
+                            },
+                            clock: Arc::clone(&shared.clock),
+                        })
+                    };
+                    let readings = own.iter().filter_map(reading).collect();
+                    let (times, failures) = (&shared.times, Rc::clone(failures));
+                    add_source(scope, &watched.name, readings, program, times, failures)
                 }
                 Work::Pass(input) => {
                     let edges = vec![edge(input, Routing::Local, threads, &streams)];
@@ -284,11 +307,12 @@ fn build(
                         edges,
                         Box::new(Pass),
                         program,
-                        counters,
+                        counters(),
                         Rc::clone(failures),
                     )
                 }
                 Work::Operator { operator, inputs } => {
+                    let counters = counters();
                     let context = TaskContext {
                         worker: index,
                         workers: peers,

@@ -118,11 +118,11 @@ impl Source for Script {
             for updates in commit.chunks(self.batch_rows) {
                 let batch = batch(&self.dtypes, &context.columns, updates);
                 // If the run is over already, the rest of the script goes nowhere either.
-                let _ = context.queue.push(batch);
+                let _ = context.queue().push(batch);
             }
-            let _ = context.queue.commit();
+            let _ = context.queue().commit();
         }
-        context.queue.close(Ok(()));
+        context.queue().close(Ok(()));
         Ok(Box::new(Played))
     }
 }

@@ -22,7 +22,7 @@ use crate::value::convert;
 
 #[pymethods]
 impl PyPlan {
-    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
+    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, is_partitioned, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn python_source(
         &self,
@@ -34,6 +34,7 @@ impl PyPlan {
         upsert: bool,
         deletions: bool,
         own_keys: bool,
+        is_partitioned: bool,
         autocommit_milliseconds: Option<u64>,
         backlog_rows: Option<usize>,
         backlog_bytes: Option<usize>,
@@ -60,6 +61,7 @@ impl PyPlan {
             upsert,
             deletions,
             own_keys,
+            is_partitioned,
             autocommit: autocommit_milliseconds.map(Duration::from_millis),
             limits: Limits {
                 rows: backlog_rows.unwrap_or(default.rows),

@@ -56,7 +56,8 @@ pub(crate) struct Appended {
 
 /// What takes the rows of one subject during one run.
 pub(crate) struct Ingest {
-    pub(crate) name: String,
+    /// Which connector this is, and which partition of it, for messages.
+    pub(crate) place: String,
     pub(crate) fields: Vec<Field>,
     /// Whether messages of `next_str` and `next_bytes` are rows with the one column `data`.
     pub(crate) is_raw: bool,
@@ -84,7 +85,7 @@ pub(crate) struct Ingest {
 impl Ingest {
     #[expect(clippy::too_many_arguments, reason = "called once, with the settings of one source")]
     pub(crate) fn new(
-        name: String,
+        place: String,
         fields: Vec<Field>,
         is_raw: bool,
         upsert: bool,
@@ -125,7 +126,7 @@ impl Ingest {
         json.keep_bad_rows(keeps_bad_rows);
         Self {
             seal_rows: SEAL_ROWS.min(queue.limits().rows).max(1),
-            name,
+            place,
             fields,
             is_raw,
             upsert,
@@ -356,15 +357,15 @@ impl Ingest {
         }
         let place = caller(py).map_or_else(String::new, |place| format!(", at {place}"));
         let field = field.map_or_else(String::new, |field| format!(", field {:?}", field.name));
-        let message = format!("connector {:?} {what}{field}: {}{place}", self.name, error.value(py));
+        let message = format!("{} {what}{field}: {}{place}", self.place, error.value(py));
         match self.reported.fetch_add(1, Ordering::Relaxed) {
             count if count < LOGGED => crate::log::error(py, &message)?,
             LOGGED => crate::log::error(
                 py,
                 &format!(
-                    "connector {:?}: more than {LOGGED} rows were not accepted; from now on they are only counted, \
+                    "{}: more than {LOGGED} rows were not accepted; from now on they are only counted, \
                      and put into pw.global_error_log()",
-                    self.name
+                    self.place
                 ),
             )?,
             _ => {}
@@ -399,8 +400,8 @@ pub(crate) fn warn_of_extra(py: Python<'_>, ingest: &Ingest, name: &str) -> PyRe
     crate::log::warning(
         py,
         &format!(
-            "connector {:?}: the field {name:?} is in no column of the schema and is ignored; the columns are {}",
-            ingest.name,
+            "{}: the field {name:?} is in no column of the schema and is ignored; the columns are {}",
+            ingest.place,
             columns.join(", ")
         ),
     )

@@ -9,13 +9,13 @@ pub(crate) mod slots;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicPtr, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use towpath_engine::source::{Commits, Limits};
+use towpath_engine::source::{Commits, Division, Limits, SourceStream, Team};
 use towpath_engine::{EngineError, Source, SourceContext, SourceHandle, SourceQueue};
 use towpath_types::{DType, Field};
 use xxhash_rust::xxh3::xxh3_64;
@@ -57,7 +57,8 @@ impl Subject {
         // SAFETY: it is null or points into an `Arc` of `ingests`, from which nothing is ever removed.
         unsafe { current.as_ref() }.ok_or_else(|| {
             PyRuntimeError::new_err(
-                "rows can be sent while the computation runs: after pw.run() has started it, from run()",
+                "rows can be sent while the computation runs: after pw.run() has started it, from run(), and where a \
+                 subject is read in partitions with the self that run() gets",
             )
         })
     }
@@ -184,6 +185,8 @@ pub(crate) struct PythonSource {
     pub(crate) deletions: bool,
     /// Whether rows may have keys that the subject chooses.
     pub(crate) own_keys: bool,
+    /// Whether it is read in partitions.
+    pub(crate) is_partitioned: bool,
     pub(crate) autocommit: Option<Duration>,
     pub(crate) limits: Limits,
     /// Tells apart the generated keys of the sources of one plan.
@@ -222,47 +225,115 @@ impl Source for PythonSource {
         self.limits
     }
 
+    fn divide(&self, _team: Team) -> Result<Division, EngineError> {
+        if !self.is_partitioned {
+            return Ok(Division::whole());
+        }
+        let names: Vec<String> = Python::attach(|py| {
+            let names = self.subject.bind(py).call_method0("_partition_names");
+            names
+                .and_then(|names| names.extract())
+                .map_err(|error| raised(py, error))
+        })?;
+        Ok(Division {
+            streams: names.len(),
+            manifest: names,
+        })
+    }
+
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
-        let queue = Arc::clone(&context.queue);
-        let seed = xxh3_64(format!("python source {}", self.key_seed).as_bytes());
-        let ingest = Arc::new(Ingest::new(
-            self.name.clone(),
-            self.fields.clone(),
-            self.is_raw,
-            self.upsert,
-            self.deletions,
-            self.own_keys,
-            context.columns,
-            context.queue,
-            context.reporter,
-            seed,
-            context.keeps_bad_rows,
-        ));
-        let flushed = Arc::downgrade(&ingest);
-        queue.on_flush(move || {
-            if let Some(ingest) = flushed.upgrade() {
-                ingest.flush();
-            }
-        });
         Python::attach(|py| {
-            let subject = self.subject.bind(py);
-            subject.get().install(Arc::clone(&ingest));
-            subject.call_method0("_start_run").map_err(|error| raised(py, error))?;
+            let mut streams = Vec::new();
+            let mut partitions = Vec::new();
+            for SourceStream { number, queue } in &context.streams {
+                let name = self.is_partitioned.then(|| &context.manifest[*number]);
+                let subject = match name {
+                    Some(name) => {
+                        let part = self.subject.call_method0(py, "_part").and_then(|part| {
+                            partitions.push((name, part.clone_ref(py)));
+                            Ok(part.cast_bound::<Subject>(py)?.clone().unbind())
+                        });
+                        part.map_err(|error| raised(py, error))?
+                    }
+                    None => self.subject.clone_ref(py),
+                };
+                let ingest = Arc::new(self.ingest(&context, queue, name));
+                let flushed = Arc::downgrade(&ingest);
+                queue.on_flush(move || {
+                    if let Some(ingest) = flushed.upgrade() {
+                        ingest.flush();
+                    }
+                });
+                subject.get().install(Arc::clone(&ingest));
+                streams.push(RunningStream {
+                    ingest,
+                    queue: Arc::clone(queue),
+                    done: Arc::clone(&subject.get().done),
+                });
+            }
+            let partitions = self.is_partitioned.then_some(partitions);
+            self.subject
+                .call_method1(py, "_start_run", (partitions,))
+                .map_err(|error| raised(py, error))?;
             Ok(Box::new(RunningSubject {
                 subject: self.subject.clone_ref(py),
-                ingest,
-                queue,
-                done: Arc::clone(&subject.get().done),
+                streams,
             }) as Box<dyn SourceHandle>)
         })
     }
 }
 
+impl PythonSource {
+    /// What takes the rows of one stream; `partition` is its name, if it has one.
+    fn ingest(&self, context: &SourceContext, queue: &Arc<SourceQueue>, partition: Option<&String>) -> Ingest {
+        let (place, seed) = match partition {
+            Some(partition) => (
+                format!("connector {:?}, partition {partition:?}", self.name),
+                format!("python source {}\0{partition}", self.key_seed),
+            ),
+            None => (
+                format!("connector {:?}", self.name),
+                format!("python source {}", self.key_seed),
+            ),
+        };
+        Ingest::new(
+            place,
+            self.fields.clone(),
+            self.is_raw,
+            self.upsert,
+            self.deletions,
+            self.own_keys,
+            context.columns.clone(),
+            Arc::clone(queue),
+            context.reporter.clone(),
+            xxh3_64(seed.as_bytes()),
+            context.keeps_bad_rows,
+        )
+    }
+}
+
+/// A subject at work in this process.
 struct RunningSubject {
     subject: Py<Subject>,
+    streams: Vec<RunningStream>,
+}
+
+/// One stream of a subject: all of it, or a partition.
+struct RunningStream {
     ingest: Arc<Ingest>,
     queue: Arc<SourceQueue>,
     done: Arc<Done>,
+}
+
+impl RunningStream {
+    /// Waits until its thread has ended; whether it has.
+    fn wait(&self, until: Instant) -> bool {
+        let mut is_done = self.done.is_done.lock();
+        if !*is_done {
+            self.done.changed.wait_until(&mut is_done, until);
+        }
+        *is_done
+    }
 }
 
 impl RunningSubject {
@@ -273,7 +344,7 @@ impl RunningSubject {
                 error.write_unraisable(py, None);
             }
         });
-        self.ingest.stop();
+        self.streams.iter().for_each(|stream| stream.ingest.stop());
     }
 }
 
@@ -283,22 +354,18 @@ const PATIENCE: Duration = Duration::from_secs(2);
 impl SourceHandle for RunningSubject {
     fn stop(&self) {
         self.request_stop();
-        self.ingest.flush();
-        self.queue.close_uncommitted();
+        for stream in &self.streams {
+            stream.ingest.flush();
+            stream.queue.close_uncommitted();
+        }
     }
 
     fn join(self: Box<Self>) {
-        let wait = |patience: Duration| {
-            let mut is_done = self.done.is_done.lock();
-            if !*is_done {
-                self.done.changed.wait_for(&mut is_done, patience);
-            }
-            *is_done
-        };
+        let has_ended = |until: Instant| self.streams.iter().all(|stream| stream.wait(until));
         // The run has ended. A subject that closed itself may still be in `run`; one that did not is told to stop.
-        if !wait(Duration::ZERO) {
+        if !has_ended(Instant::now()) {
             self.request_stop();
-            wait(PATIENCE);
+            has_ended(Instant::now() + PATIENCE);
         }
     }
 }
