@@ -321,7 +321,7 @@ impl Source for Failing {
             let _ = context.queue().push(updates(&rows));
         }
         context
-            .queue
+            .queue()
             .close(Err(EngineError::new(ErrorKind::Runtime, "the source failed")));
         Ok(Box::new(Failed))
     }
