@@ -225,6 +225,119 @@ run(terminate_on_error=False)
         assert any(f"number {number} is round" in message for message in messages), messages
 
 
+PARTITIONS = """
+class Locks(pw.io.python.ConnectorSubject):
+    def partitions(self):
+        # The others hear it from the first process.
+        assert PROCESS == "0"
+        return ["a", "b", "c", "d", "e"]
+
+    def run(self, partition):
+        sys.stdout.write(f"{partition} in {PROCESS}\\n")
+        for number in range(1000):
+            self.next(number=number)
+            if number % 100 == 99:
+                self.commit()
+
+locks = pw.io.python.read(Locks("locks"), schema=Number, autocommit_duration_ms=None)
+"""
+
+
+def test_partitions_are_shared_among_the_processes(
+    program: Callable[[str], pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    output = tmp_path / "output.csv"
+    script = program(f"""{PARTITIONS}
+counted = locks.groupby(locks.number).reduce(locks.number, count=pw.reducers.count())
+pw.io.csv.write(counted, {str(output)!r})
+run()
+""")
+    for shape in SHAPES:
+        done = spawn(*shape, script)
+        assert done.returncode == 0, done.stderr
+        processes = shape[1] if shape[0] == "-n" else 1
+        read = sorted(done.stdout.split("\n"))
+        assert read == sorted(["", *(f"{name} in {place % processes}" for place, name in enumerate("abcde"))])
+        assert final_rows(output) == Counter({(str(number), "5"): 1 for number in range(1000)})
+
+
+def test_a_partition_that_waits_holds_no_process_up(
+    program: Callable[[str], pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    """Process 1 reads `b`, which ends when the rows of `a`, in process 0, have come out."""
+    script = program(f"""
+import pathlib, time
+seen = pathlib.Path({str(tmp_path)!r}) / "seen"
+
+class Uneven(pw.io.python.ConnectorSubject):
+    def partitions(self):
+        return ["a", "b"]
+
+    def run(self, partition):
+        if partition == "b":
+            while not seen.exists():
+                time.sleep(0.01)
+        for number in range(10):
+            self.next(number=number)
+            self.commit()
+
+def saw(key, row, time, is_addition):
+    if row["count"] == 10:
+        seen.touch()
+    if row["count"] == 20:
+        print("all")
+
+uneven = pw.io.python.read(Uneven(), schema=Number, autocommit_duration_ms=None)
+pw.io.subscribe(uneven.reduce(count=pw.reducers.count()), saw)
+run()
+""")
+    done = spawn("-n", 2, script)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "all\n"
+
+
+@pytest.mark.parametrize("culprit", ["a", "b"])
+def test_an_exception_in_a_partition_ends_all(program: Callable[[str], pathlib.Path], culprit: str) -> None:
+    script = program(f"""{PARTITIONS}
+class Failing(Locks):
+    def run(self, partition):
+        if partition == {culprit!r}:
+            raise RuntimeError("the lock is closed")
+        while True:
+            self.next(number=1)
+
+failing = pw.io.python.read(Failing("failing"), schema=Number)
+pw.io.null.write(failing)
+run()
+""")
+    done = spawn("-n", 2, script)
+    assert done.returncode == 1
+    assert done.stderr.count("RuntimeError: the lock is closed\nin partition") == 1, done.stderr
+    assert f"in partition {culprit!r} of failing" in done.stderr
+
+
+def test_rows_that_are_rejected_elsewhere_are_in_the_error_log(
+    program: Callable[[str], pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    output = tmp_path / "errors.csv"
+    script = program(f"""{PARTITIONS}
+class Wrong(Locks):
+    def run(self, partition):
+        self.next(number=partition)
+
+wrong = pw.io.python.read(Wrong("wrong"), schema=Number)
+pw.io.null.write(wrong)
+pw.io.csv.write(pw.global_error_log().select(pw.this.message), {str(output)!r})
+run()
+""")
+    done = spawn("-n", 2, script)
+    assert done.returncode == 0, done.stderr
+    messages = sorted(cells[0] for cells in final_rows(output))
+    assert [message.partition(" did")[0] for message in messages] == [
+        f'connector "wrong", partition "{name}"' for name in "abcde"
+    ]
+
+
 def test_only_the_first_process_prints_tables(program: Callable[[str], pathlib.Path]) -> None:
     script = program("""
 pw.debug.compute_and_print(numbers.filter(numbers.number > 997), include_id=False)

@@ -7,7 +7,7 @@ import socket
 import threading
 import urllib.error
 import urllib.request
-from typing import Any
+from typing import Any, ClassVar
 
 import pathway as pw
 import pytest
@@ -138,6 +138,28 @@ def test_the_counters_over_http(port: int) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
+def test_the_counters_of_each_worker(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATHWAY_THREADS", "2")
+    sent = threading.Event()
+    subject = Asking(port, sent)
+    table = pw.io.python.read(subject, schema=pw.schema_from_types(a=int), name="numbers")
+    counts = table.groupby(table.a).reduce(table.a, count=pw.reducers.count())
+    pw.io.subscribe(counts, lambda **_: None, on_time_end=lambda time: sent.set(), name="taker")
+    pw.run(with_http_server=True, monitoring_level=QUIET)
+    text = subject.answers["/metrics"][2]
+
+    def of_workers(metric: str, name: str) -> dict[str, int]:
+        found = re.findall(rf'^{metric}_total{{.*name="{name}",worker="(\d+)"}} (\d+)$', text, re.MULTILINE)
+        return {worker: int(count) for worker, count in found}
+
+    # One worker reads and one takes; between them the rows go to the worker that owns their group.
+    assert of_workers("pathway_worker_rows_out", "numbers") == {"0": 3}
+    assert of_workers("pathway_worker_rows_in", "taker") == {"0": 3, "1": 0}
+    grouped = of_workers("pathway_worker_rows_in", "reduce")
+    assert sorted(grouped) == ["0", "1"]
+    assert sum(grouped.values()) == 3
+
+
 def test_a_port_in_use_ends_the_program_before_anything_is_read(port: int) -> None:
     class Untouched(pw.io.python.ConnectorSubject):
         def run(self) -> None:
@@ -169,6 +191,7 @@ def test_every_process_has_a_port_of_its_own(port: int, monkeypatch: pytest.Monk
 def test_finished_times_are_told_as_minus_one() -> None:
     class Entry:
         name, role, rows_in, rows_out, rejected, backlog, time = "s", "source", 1, 2, 3, 4, 2**63 - 1
+        workers: ClassVar = [(0, 1, 2, 4)]
 
     text = _metrics_server.text([Entry()])  # type: ignore[list-item]
     assert "\ninput_latency_ms -1\n" in text

@@ -98,6 +98,11 @@ def is_first_process() -> bool:
     return not _number("PATHWAY_PROCESS_ID", 0)
 
 
+def first_worker() -> int:
+    """The number of the first worker of this process among those of all."""
+    return (_number("PATHWAY_PROCESS_ID", 0) or 0) * threads()
+
+
 def log_prefix() -> str:
     """What the log lines of this process begin with. Those of process 0 look as if it were alone."""
     return "" if is_first_process() else f"[process {_number('PATHWAY_PROCESS_ID', 0)}] "

@@ -13,7 +13,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from pathway import _monitoring
+from pathway import _environment, _monitoring
 
 if TYPE_CHECKING:
     from pathway._native import Statistics
@@ -26,6 +26,13 @@ _METRICS: tuple[tuple[str, str, str, Callable[[Statistics], int]], ...] = (
     ("pathway_rows_out", "counter", "Row updates that went out.", lambda entry: entry.rows_out),
     ("pathway_rows_rejected", "counter", "Rows that were rejected.", lambda entry: entry.rejected),
     ("pathway_rows_waiting", "gauge", "Rows that wait.", lambda entry: entry.backlog),
+)
+
+# name, type, meaning, and which of a worker's counts it is.
+_WORKER_METRICS = (
+    ("pathway_worker_rows_in", "counter", "Row updates that came in, by worker.", 0),
+    ("pathway_worker_rows_out", "counter", "Row updates that went out, by worker.", 1),
+    ("pathway_worker_rows_waiting", "gauge", "Rows that wait, by worker.", 2),
 )
 
 
@@ -120,7 +127,22 @@ def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
         for number, (entry, value) in enumerate(zip(statistics, values, strict=True)):
             labels = f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}"'
             yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {value}"
+    yield from _of_workers(statistics)
     yield "# EOF"
+
+
+def _of_workers(statistics: Sequence[Statistics]) -> Iterator[str]:
+    """What each worker of this process has done; workers are numbered among those of all processes."""
+    first = _environment.first_worker()
+    for name, kind, meaning, of in _WORKER_METRICS:
+        yield f"# HELP {name} {meaning}"
+        yield f"# TYPE {name} {kind}"
+        for number, entry in enumerate(statistics):
+            for worker, *counts in entry.workers:
+                labels = (
+                    f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}",worker="{first + worker}"'
+                )
+                yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {counts[of]}"
 
 
 def _escaped(label: str) -> str:
