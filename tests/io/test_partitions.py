@@ -8,9 +8,8 @@ import threading
 from collections import Counter
 from typing import Any
 
-import pytest
-
 import pathway as pw
+import pytest
 
 
 class Reading(pw.Schema):

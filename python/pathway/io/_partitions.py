@@ -75,7 +75,7 @@ def names(subject: ConnectorSubject) -> list[str]:
 def part(subject: Subject) -> Subject:
     """What takes the rows of one partition."""
     kind = type(subject)
-    made = _native.Subject.__new__(kind)
+    made: Subject = _native.Subject.__new__(kind)
     # One dict for all: what one partition sets, the others see.
     made.__dict__ = subject.__dict__
     for base in kind.__mro__:
@@ -135,5 +135,5 @@ class Parts:
             if self._error is None:
                 self._error = error
         # The last one stays open until `on_stop` and `end` have been called: they may fail.
-        if error is not None or not is_last and part._is_finite():
+        if error is not None or (not is_last and part._is_finite()):
             part._close_native(error, part._is_stopped)
