@@ -16,6 +16,12 @@ fn zero_bytes(word: u64) -> u64 {
     !(((word & LOW_BITS) + LOW_BITS) | word) & HIGH_BIT
 }
 
+/// The high bits of the eight bytes, in the lowest byte.
+#[inline]
+fn gathered(word: u64) -> u64 {
+    (word >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+}
+
 #[inline]
 fn word_at(bytes: &[u8], place: usize) -> Option<u64> {
     let word = bytes.get(place..place + 8)?;
@@ -68,8 +74,7 @@ impl<'a> Places<'a> {
     fn search_word(&self, word: u64) -> u64 {
         let [a, b, c, d] = self.wanted;
         let found = zero_bytes(word ^ a) | zero_bytes(word ^ b) | zero_bytes(word ^ c) | zero_bytes(word ^ d);
-        // Gathers the high bits of the eight bytes in the highest byte.
-        (found >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
+        gathered(found)
     }
 
     #[inline]
@@ -118,6 +123,58 @@ impl<'a> Places<'a> {
     }
 }
 
+/// Walks over the places of one byte in a text. Long stretches without it are passed as fast as memory is read, and
+/// where it is frequent, 64 bytes are searched at once.
+#[derive(Debug)]
+pub(crate) struct Occurrences<'a> {
+    bytes: &'a [u8],
+    wanted: u8,
+    /// Where the present window begins, and what comes after it.
+    window: usize,
+    next: usize,
+    /// The places in the window that were not yet visited, a bit each.
+    found: u64,
+}
+
+impl<'a> Occurrences<'a> {
+    /// Begins at `place`.
+    pub(crate) fn new(bytes: &'a [u8], wanted: u8, place: usize) -> Self {
+        Self {
+            bytes,
+            wanted,
+            window: place,
+            next: place,
+            found: 0,
+        }
+    }
+
+    /// The next place.
+    #[inline]
+    pub(crate) fn next_place(&mut self) -> Option<usize> {
+        if self.found == 0 {
+            let rest = self.bytes.get(self.next..)?;
+            let skipped = memchr::memchr(self.wanted, rest)?;
+            self.window = self.next + skipped;
+            let rest = &rest[skipped..];
+            self.next = self.window + rest.len().min(64);
+            if let Some(bytes) = rest.get(..64) {
+                for (place, word) in bytes.chunks_exact(8).enumerate() {
+                    let word =
+                        u64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]]);
+                    self.found |= gathered(zero_bytes(word ^ repeated(self.wanted))) << (place * 8);
+                }
+            } else {
+                for (place, byte) in rest.iter().enumerate() {
+                    self.found |= u64::from(*byte == self.wanted) << place;
+                }
+            }
+        }
+        let place = self.window + self.found.trailing_zeros() as usize;
+        self.found &= self.found - 1;
+        Some(place)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -144,6 +201,10 @@ mod tests {
                 found.push(place);
             }
             prop_assert_eq!(found, expected(skip));
+            let mut quotes = Occurrences::new(bytes, b'"', skip);
+            let found: Vec<usize> = std::iter::from_fn(|| quotes.next_place()).collect();
+            let expected: Vec<usize> = expected(skip).into_iter().filter(|place| bytes[*place] == b'"').collect();
+            prop_assert_eq!(found, expected);
         }
 
         #[test]

@@ -64,6 +64,9 @@ def read(
     A record that cannot be read is left out; it is logged, counted, and found in ``pw.global_error_log()``. With
     ``terminate_on_error=False`` a value that cannot be read becomes an error in a row that is kept.
 
+    In static mode with several workers (``pathway spawn``) all of them read: they share the files, and a big csv, json
+    or plaintext file is split among them. The rows and their ids are the same whatever the number of workers.
+
     In streaming mode the columns that are read of every file stay in memory, so that its rows can be taken back when it
     changes: about the size of the files themselves. A file that only grows is not read again. For a history without
     end, let the writer begin a new file now and then, or use a source that does not change what it has sent.

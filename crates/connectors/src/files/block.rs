@@ -8,19 +8,29 @@ use std::io::{self, Read};
 use arrow_buffer::Buffer;
 use xxhash_rust::xxh3::Xxh3;
 
-/// The usual size of a block.
-const BLOCK_BYTES: usize = 1 << 20;
+/// The usual size of a block: big enough to pay for its overhead, small enough for the processor's cache.
+pub(crate) const BLOCK_BYTES: usize = 1 << 19;
 
 /// The byte order mark.
-const MARK: &[u8] = b"\xef\xbb\xbf";
+pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
 
 /// A record must fit in memory, and places in a block in 32 bits.
-const LONGEST_RECORD: usize = 1 << 30;
+pub(crate) const LONGEST_RECORD: usize = 1 << 30;
+
+/// Why a file is not read that has a record longer than that.
+pub(crate) fn too_long() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "a record is longer than 1 GiB; perhaps a quote is not closed",
+    )
+}
 
 /// A piece of a file that begins with a record.
 #[derive(Debug)]
 pub(crate) struct Block {
     pub(crate) buffer: Buffer,
+    /// Where it begins in the file.
+    pub(crate) offset: u64,
     /// Whether the file ends here.
     pub(crate) is_last: bool,
 }
@@ -78,7 +88,8 @@ impl Prefix {
 pub(crate) struct Blocks<R> {
     input: R,
     rest: Vec<u8>,
-    is_first: bool,
+    /// Where that begins in the file.
+    offset: u64,
     is_at_end: bool,
     /// What has been consumed, if that is to be known.
     prefix: Option<Prefix>,
@@ -90,7 +101,7 @@ impl<R: Read> Blocks<R> {
         Self {
             input,
             rest: Vec::new(),
-            is_first: true,
+            offset: 0,
             is_at_end: false,
             prefix: keeps_prefix.then(|| Prefix {
                 bytes: 0,
@@ -105,7 +116,7 @@ impl<R: Read> Blocks<R> {
         Ok(is_same.then_some(Self {
             input,
             rest: Vec::new(),
-            is_first: prefix.bytes == 0,
+            offset: prefix.bytes,
             is_at_end: false,
             prefix: Some(prefix),
         }))
@@ -130,10 +141,7 @@ impl<R: Read> Blocks<R> {
         // A record that is longer than a block makes the blocks grow, so that it is looked at only a few times.
         let size = BLOCK_BYTES.max(rest.len() * 2);
         if rest.len() > LONGEST_RECORD {
-            return Err(io::Error::new(
-                io::ErrorKind::InvalidData,
-                "a record is longer than 1 GiB; perhaps a quote is not closed",
-            ));
+            return Err(too_long());
         }
         let mut bytes = Vec::with_capacity(size);
         bytes.extend_from_slice(&rest);
@@ -145,20 +153,26 @@ impl<R: Read> Blocks<R> {
             bytes.shrink_to_fit();
         }
         let buffer = Buffer::from_vec(bytes);
-        let is_marked = self.is_first && buffer.starts_with(MARK);
+        let is_marked = self.offset == 0 && buffer.starts_with(MARK);
         let buffer = if is_marked { buffer.slice(MARK.len()) } else { buffer };
-        if let Some(prefix) = self.prefix.as_mut().filter(|_| is_marked) {
-            prefix.add(MARK);
+        if is_marked {
+            self.offset = MARK.len() as u64;
+            if let Some(prefix) = &mut self.prefix {
+                prefix.add(MARK);
+            }
         }
-        self.is_first = false;
-        let is_last = self.is_at_end;
-        Ok(Some(Block { buffer, is_last }))
+        Ok(Some(Block {
+            buffer,
+            offset: self.offset,
+            is_last: self.is_at_end,
+        }))
     }
 
     /// Begins the next block with what follows the first `consumed` bytes of this one.
     pub(crate) fn consume(&mut self, block: &Block, consumed: usize) {
         let (consumed, rest) = block.bytes().split_at(consumed);
         self.rest = rest.to_vec();
+        self.offset += consumed.len() as u64;
         if let Some(prefix) = &mut self.prefix {
             prefix.add(consumed);
         }

@@ -101,7 +101,7 @@ enum Kind {
     Other,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct CsvColumn {
     name: String,
     dtype: DType,
@@ -147,7 +147,7 @@ struct Span {
 }
 
 /// Cuts records into cells.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CsvFormat {
     settings: CsvSettings,
     columns: Vec<CsvColumn>,
@@ -399,7 +399,6 @@ impl CsvFormat {
                     rows.reject_file(&reason);
                 }
             }
-            Ok(_) if self.is_hopeless => {}
             Ok(record) => match self.read_cells(record, start) {
                 Ok(()) => {
                     rows.push(&self.cells, record, start);
@@ -416,8 +415,20 @@ impl CsvFormat {
     }
 }
 
-impl RecordFormat for CsvFormat {
-    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+impl CsvFormat {
+    /// Takes records until there was a header; answers how many bytes these were, and whether there was one.
+    pub(crate) fn parse_header(&mut self, block: &Block, rows: &mut Rows<'_>) -> (usize, bool) {
+        let consumed = self.parse_records::<true>(block, rows);
+        (consumed, self.has_header)
+    }
+
+    /// Whether no record of the file can be read.
+    pub(crate) fn is_hopeless(&self) -> bool {
+        self.is_hopeless
+    }
+
+    #[inline]
+    fn parse_records<const ONLY_HEADER: bool>(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
         let bytes = block.bytes();
         let text = block.text();
         let quote = if self.settings.quoting {
@@ -428,6 +439,12 @@ impl RecordFormat for CsvFormat {
         let mut places = Places::new(bytes, [self.settings.delimiter, quote, b'\n', b'\r']);
         let mut start = 0;
         while let Some(first) = bytes.get(start) {
+            if self.is_hopeless {
+                return bytes.len();
+            }
+            if ONLY_HEADER && self.has_header {
+                break;
+            }
             if self.settings.comment_character == Some(*first) {
                 match memchr::memchr2(b'\n', b'\r', &bytes[start..]) {
                     Some(length) => start += length + 1,
@@ -458,6 +475,12 @@ impl RecordFormat for CsvFormat {
             start = next;
         }
         start
+    }
+}
+
+impl RecordFormat for CsvFormat {
+    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+        self.parse_records::<false>(block, rows)
     }
 }
 

@@ -77,7 +77,7 @@ fn merge_small(rows: &mut Vec<Batch>) {
 
 /// See the module.
 pub(crate) struct Follower<'a> {
-    reader: &'a mut Reader,
+    reader: &'a Reader,
     /// Whether nobody else commits.
     commits: bool,
     known: BTreeMap<PathBuf, Known>,
@@ -86,7 +86,7 @@ pub(crate) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(reader: &'a mut Reader, commits: bool) -> Self {
+    pub(crate) fn new(reader: &'a Reader, commits: bool) -> Self {
         Self {
             reader,
             commits,
@@ -162,7 +162,7 @@ impl<'a> Follower<'a> {
             has_changed |= self.update(&file, is_last)?;
         }
         if has_changed && self.commits {
-            self.reader.context.queue().commit()?;
+            self.reader.queue.commit()?;
         }
         Ok(())
     }
@@ -223,16 +223,20 @@ impl<'a> Follower<'a> {
         sends: bool,
     ) -> Result<(ReadEnd, Vec<Batch>), Stopped> {
         let mut rows = Vec::new();
-        let queue = Arc::clone(self.reader.context.queue());
-        let result = self
-            .reader
-            .read_file(file, progress, to_the_end, Some(reported), |batch| {
+        let queue = Arc::clone(&self.reader.queue);
+        let result = self.reader.read_file(
+            &self.reader.named(file),
+            progress,
+            to_the_end,
+            Some(reported),
+            |batch| {
                 rows.push(batch.clone());
                 if sends {
                     push(&queue, &batch)?;
                 }
                 Ok(())
-            });
+            },
+        );
         match result {
             Ok(end) => Ok((end, rows)),
             Err(Halt::Stopped) => Err(Stopped),
@@ -248,8 +252,8 @@ impl<'a> Follower<'a> {
     }
 
     fn send(&self, batch: Batch) -> Result<(), Stopped> {
-        self.reader.context.queue().push(batch)?;
-        self.reader.context.queue().wait_for_space()
+        self.reader.queue.push(batch)?;
+        self.reader.queue.wait_for_space()
     }
 }
 
@@ -259,7 +263,7 @@ impl Reader {
         let Some(Ok(modified)) = modified.map(|time| time.duration_since(SystemTime::UNIX_EPOCH)) else {
             return false;
         };
-        let now = Duration::from_millis(self.context.clock.unix_milliseconds());
+        let now = Duration::from_millis(self.clock.unix_milliseconds());
         now.checked_sub(modified).is_some_and(|age| age >= STANDSTILL)
     }
 }

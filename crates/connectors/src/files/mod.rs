@@ -1,12 +1,17 @@
 //! Reading files: one file, all that match a pattern, or a folder with everything below it.
 //!
-//! A thread of each source reads the files block by block (`block`), a format cuts a block into records and
-//! these into cells (`csv`, `lines`, `whole`), and the cells become batches (`rows`). In static mode every file
-//! is read once and the source ends. In streaming mode (`follow`) the source goes on: it reads new files,
-//! takes back the rows of files that are gone, and replaces the rows of files that have changed.
+//! A thread reads the files block by block (`block`), a format cuts a block into records and these into cells (`csv`,
+//! `lines`, `whole`), and the cells become batches (`rows`). In static mode every file is read once and the source
+//! ends. In streaming mode (`follow`) the source goes on: it reads new files, takes back the rows of files that are
+//! gone, and replaces the rows of files that have changed.
 //!
-//! Rows without a primary key have keys made from the source's seed, the file's path and the number of the
-//! record in it, so that a file that is read again has the same keys, and no two sources share any.
+//! In static mode all workers have a thread that reads and parses, if there are several workers (`work`): they share
+//! the files, and big files are cut into pieces (`split`). What is read does not depend on how many they are.
+//!
+//! Rows without a primary key have keys made from the source's seed, the file's path and what tells the record from the
+//! others of the file. In static mode this is the byte where it begins, which whoever reads a piece of the file knows.
+//! In streaming mode it is the record's number, so that a line that is edited keeps its key, and so do those after it.
+//! A file that is read again has the same keys, and no two sources share any.
 //!
 //! A record that cannot be read is left out, but never in silence: it is reported with its file, line, field
 //! and value, counted, and the count is logged when the source ends.
@@ -14,24 +19,39 @@
 mod block;
 mod column;
 mod csv;
+#[cfg(test)]
+mod divided_tests;
 mod follow;
 mod lines;
 mod listing;
 mod metadata;
+mod numbers;
 mod reader;
 mod rows;
+mod split;
 mod whole;
+mod work;
 
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use towpath_engine::source::{Commits, Limits};
+use towpath_engine::clock::{Clock as _, SystemClock};
+use towpath_engine::source::{Commits, Division, Limits, Team};
 use towpath_engine::{EngineError, ErrorKind, PlanError, Source, SourceContext, SourceHandle};
 use towpath_types::{DType, Schema};
 
+use block::BLOCK_BYTES;
 pub use csv::CsvSettings;
-use listing::Location;
-use reader::{Reader, Signal};
+use listing::{Found, Listing, Location};
+use metadata::file_metadata;
+use reader::{Named, Reader, Signal};
+use rows::Failures;
+use split::Ends;
+use work::{Cut, Entry, Work};
 
 /// How the content of files becomes rows.
 #[derive(Clone, Debug)]
@@ -72,6 +92,8 @@ pub struct FileSource {
     schema: Schema,
     with_metadata: bool,
     limits: Limits,
+    /// The size of pieces of files that several threads read.
+    piece_bytes: u64,
 }
 
 impl FileSource {
@@ -114,6 +136,7 @@ impl FileSource {
             schema,
             with_metadata: false,
             limits: Limits::default(),
+            piece_bytes: BLOCK_BYTES as u64,
         })
     }
 
@@ -144,6 +167,61 @@ impl FileSource {
         Self {
             with_metadata: true,
             ..self
+        }
+    }
+
+    /// A file and what its rows say of it at this time.
+    fn named(&self, file: &Found, unix_milliseconds: u64) -> Named {
+        let metadata = self
+            .with_metadata
+            .then(|| file_metadata(&file.shown, &file.metadata, unix_milliseconds));
+        Named {
+            path: file.path.clone(),
+            shown: file.shown.clone(),
+            metadata,
+        }
+    }
+
+    /// The files for all processes.
+    fn entries(&self, found: &[Found], unix_milliseconds: u64) -> Vec<Entry> {
+        let named = |file| Entry::new(file, self.named(file, unix_milliseconds));
+        found.iter().map(named).collect()
+    }
+
+    /// What this process reads of the files that process 0 has found.
+    fn work(&self, context: &SourceContext) -> Result<Work, EngineError> {
+        let entries: Option<Vec<Entry>> = context.manifest.iter().map(|text| Entry::from_text(text)).collect();
+        let Some(entries) = entries else {
+            let message = format!("{}: process 0 has sent a list of files that cannot be read", self.name);
+            return Err(EngineError::new(ErrorKind::Runtime, message));
+        };
+        let place = (context.process, context.team.processes);
+        Ok(Work::new(entries, self.cut(), place, context.streams.len()))
+    }
+
+    fn check_that_it_is_there(&self) -> Result<(), EngineError> {
+        if self.location.is_there() {
+            return Ok(());
+        }
+        Err(EngineError::new(
+            ErrorKind::Os,
+            format!(
+                "{}: there is no file or folder {}: check the path, or read in streaming mode to wait for it",
+                self.name, self.location
+            ),
+        ))
+    }
+
+    fn cut(&self) -> Cut {
+        Cut {
+            ends: Ends::of(&self.format),
+            piece_bytes: self.piece_bytes,
+        }
+    }
+
+    fn warn_of_unseen(&self, unseen: &BTreeMap<PathBuf, io::Error>) {
+        for (path, error) in unseen {
+            tracing::warn!(target: "pathway", "{}: cannot look at {}: {error}", self.name, path.display());
         }
     }
 
@@ -193,22 +271,67 @@ impl Source for FileSource {
         self.limits
     }
 
-    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
-        if self.mode == ReadMode::Static && !self.location.is_there() {
-            return Err(EngineError::new(
-                ErrorKind::Os,
-                format!(
-                    "{}: there is no file or folder {}: check the path, or read in streaming mode to wait for it",
-                    self.name, self.location
-                ),
-            ));
+    fn divide(&self, team: Team) -> Result<Division, EngineError> {
+        if self.mode != ReadMode::Static || team.workers() == 1 {
+            return Ok(Division::whole());
         }
+        self.check_that_it_is_there()?;
+        let Listing { found, unseen } = self.location.list();
+        let mut entries = self.entries(&found, SystemClock.unix_milliseconds());
+        // So that no big file is left when all others have been read.
+        entries.sort_by_key(|entry| Reverse(entry.size));
+        let cut = self.cut();
+        if entries.iter().map(|entry| cut.pieces(entry)).sum::<u64>() < 2 {
+            return Ok(Division::whole());
+        }
+        self.warn_of_unseen(&unseen);
+        Ok(Division {
+            streams: team.workers(),
+            manifest: entries.iter().map(Entry::to_text).collect(),
+        })
+    }
+
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         let signal = Arc::new(Signal::default());
-        let reader = Reader::new(self.clone(), context, Arc::clone(&signal));
-        let thread = std::thread::Builder::new()
-            .name("pathway-read".to_owned())
-            .spawn(move || reader.run())
-            .map_err(|error| EngineError::os(format!("{}: its thread did not start", self.name), &error))?;
-        Ok(Box::new(reader::Handle { signal, thread }))
+        let failures = Arc::new(Failures::default());
+        let work = if context.manifest.is_empty() {
+            if self.mode == ReadMode::Static {
+                self.check_that_it_is_there()?;
+            }
+            None
+        } else {
+            Some(Arc::new(self.work(&context)?))
+        };
+        let mut handle = reader::Handle {
+            signal: Arc::clone(&signal),
+            threads: Vec::new(),
+        };
+        for stream in &context.streams {
+            let (queue, work) = (Arc::clone(&stream.queue), work.clone());
+            let reader = Reader::new(
+                self.clone(),
+                &context,
+                queue,
+                Arc::clone(&signal),
+                Arc::clone(&failures),
+            );
+            let thread = std::thread::Builder::new()
+                .name("pathway-read".to_owned())
+                .spawn(move || match work {
+                    Some(work) => reader.run_shared(&work),
+                    None => reader.run(),
+                });
+            match thread {
+                Ok(thread) => handle.threads.push(thread),
+                Err(error) => {
+                    signal.stop();
+                    return Err(EngineError::os(
+                        format!("{}: its thread did not start", self.name),
+                        &error,
+                    ));
+                }
+            }
+        }
+        Ok(Box::new(handle))
     }
 }

@@ -2,23 +2,26 @@
 
 use std::fs::File;
 use std::io::{self, Read as _};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
+use towpath_engine::clock::Clock;
 use towpath_engine::source::Stopped;
-use towpath_engine::{EngineError, SourceContext, SourceHandle, SourceQueue};
-use towpath_types::{Batch, Field};
+use towpath_engine::{EngineError, Reporter, SourceContext, SourceHandle, SourceQueue};
+use towpath_types::{Batch, Field, Value};
 
 use super::block::{Block, Blocks, Prefix};
 use super::csv::CsvFormat;
 use super::follow::Follower;
 use super::lines::Lines;
 use super::listing::{Found, Listing};
-use super::metadata::file_metadata;
 use super::rows::{Failures, Layout, Rejections, Reported, Rows};
+use super::split::Splitter;
 use super::whole::push_file;
+use super::work::{LargeFile, Task, Work};
 use super::{FileFormat, FileSource, ReadMode};
 use crate::json::JsonRowParser;
 
@@ -69,7 +72,7 @@ impl Signal {
 /// A source at work.
 pub(crate) struct Handle {
     pub(crate) signal: Arc<Signal>,
-    pub(crate) thread: JoinHandle<()>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
 }
 
 impl SourceHandle for Handle {
@@ -79,8 +82,10 @@ impl SourceHandle for Handle {
 
     fn join(self: Box<Self>) {
         self.signal.stop();
-        if self.thread.join().is_err() {
-            tracing::error!(target: "pathway", "the thread of a file source ended unexpectedly, please report it");
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!(target: "pathway", "the thread of a file source ended unexpectedly, please report it");
+            }
         }
     }
 }
@@ -125,109 +130,169 @@ pub(crate) enum ReadEnd {
     Unreadable,
 }
 
-/// A source at work, seen from its own thread.
+/// A source at work, seen from a thread of its own.
 pub(crate) struct Reader {
     pub(crate) source: FileSource,
-    pub(crate) context: SourceContext,
+    pub(crate) queue: Arc<SourceQueue>,
     pub(crate) signal: Arc<Signal>,
+    pub(crate) clock: Arc<dyn Clock>,
+    reporter: Reporter,
+    keeps_bad_rows: bool,
     layout: Layout,
-    failures: Failures,
+    /// The fields of the schema that are read.
+    fields: Vec<Field>,
+    failures: Arc<Failures>,
 }
 
+/// A file to be read.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Named {
+    pub(crate) path: PathBuf,
+    /// The path as text, for messages and keys.
+    pub(crate) shown: String,
+    /// What its rows say of it, if anybody asked.
+    pub(crate) metadata: Option<Value>,
+}
+
+/// What has parsed a piece of a file, for its other pieces.
+pub(crate) type PieceParser = (Arc<LargeFile>, Box<dyn RecordFormat>);
+
 impl Reader {
-    pub(crate) fn new(source: FileSource, context: SourceContext, signal: Arc<Signal>) -> Self {
+    pub(crate) fn new(
+        source: FileSource,
+        context: &SourceContext,
+        queue: Arc<SourceQueue>,
+        signal: Arc<Signal>,
+        failures: Arc<Failures>,
+    ) -> Self {
         let layout = Layout::new(&source, &context.columns);
+        let fields = layout.fields.iter().map(|field| source.schema.fields[*field].clone());
         Self {
+            fields: fields.collect(),
             source,
-            context,
+            queue,
             signal,
+            clock: Arc::clone(&context.clock),
+            reporter: context.reporter.clone(),
+            keeps_bad_rows: context.keeps_bad_rows,
             layout,
-            failures: Failures::default(),
+            failures,
         }
     }
 
     /// Reads until the source ends.
-    pub(crate) fn run(mut self) {
-        // A panic here must not leave the engine waiting for more rows.
-        let closing = CloseOnDrop(Arc::clone(self.context.queue()));
+    pub(crate) fn run(self) {
+        let closing = Closing::new(Arc::clone(&self.queue));
         let result = match self.source.mode {
             ReadMode::Static => self.read_all(),
             ReadMode::Streaming(period) => {
-                Follower::new(&mut self, period.is_none()).run();
+                Follower::new(&self, period.is_none()).run();
                 Ok(())
             }
         };
-        if self.failures.rejected > 0 {
-            tracing::warn!(
-                target: "pathway",
-                "{}: {} records could not be read and were left out; the error log has them all",
-                self.source.name,
-                self.failures.rejected
-            );
-        }
-        if self.failures.values > 0 {
-            tracing::warn!(
-                target: "pathway",
-                "{}: {} values could not be read and are errors; the error log has them all",
-                self.source.name,
-                self.failures.values
-            );
-        }
-        self.context.queue().close(result);
-        drop(closing);
+        self.failures.log(&self.source.name);
+        closing.close(result);
     }
 
-    fn read_all(&mut self) -> Result<(), EngineError> {
-        let Listing { found: files, unseen } = self.source.location.list();
-        for (path, error) in &unseen {
-            tracing::warn!(target: "pathway", "{}: cannot look at {}: {error}", self.source.name, path.display());
+    /// Reads what is there for this thread and others.
+    pub(crate) fn run_shared(self, work: &Work) {
+        let closing = Closing::new(Arc::clone(&self.queue));
+        let result = self.read_shared(work);
+        if work.leave() {
+            self.failures.log(&self.source.name);
         }
+        closing.close(result);
+    }
+
+    fn read_all(&self) -> Result<(), EngineError> {
+        let Listing { found: files, unseen } = self.source.location.list();
+        self.source.warn_of_unseen(&unseen);
         if files.is_empty() {
             tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
         }
         for file in files {
-            let queue = Arc::clone(self.context.queue());
-            let send = |batch: Batch| push(&queue, &batch);
-            match self.read_file(&file, None, true, None, send) {
+            let file = self.named(&file);
+            match self.read_file(&file, None, true, None, |batch| push(&self.queue, &batch)) {
                 Ok(_) => {}
                 Err(Halt::Stopped) => break,
-                Err(Halt::Unreadable(error)) => {
-                    let what = format!("{}: cannot read {}", self.source.name, file.shown);
-                    return Err(EngineError::os(what, &error));
-                }
+                Err(Halt::Unreadable(error)) => return Err(self.unreadable(&file, &error)),
             }
         }
         Ok(())
     }
 
+    fn read_shared(&self, work: &Work) -> Result<(), EngineError> {
+        let mut parser = None;
+        while !self.signal.is_stopped() && self.read_next(work, &mut parser, |batch| push(&self.queue, &batch))? {}
+        Ok(())
+    }
+
+    /// Reads the next thing there is to read, and says whether there was one. A parser is kept for other pieces of
+    /// the same file.
+    pub(crate) fn read_next(
+        &self,
+        work: &Work,
+        parser: &mut Option<PieceParser>,
+        send: impl FnMut(Batch) -> Result<(), Stopped>,
+    ) -> Result<bool, EngineError> {
+        let task = match work.next(self) {
+            Ok(Some(task)) => task,
+            Ok(None) => return Ok(false),
+            Err((file, error)) => return Err(self.unreadable(&file, &error)),
+        };
+        let result = match &task {
+            Task::File(file) => self.read_file(file, None, true, None, send).map(drop),
+            Task::Piece(file, block) => self.read_piece(file, block, parser, send).map_err(Halt::from),
+        };
+        match result {
+            Ok(()) => return Ok(true),
+            // The others need not go on.
+            Err(_) => work.end(),
+        }
+        match (result, task) {
+            (Err(Halt::Unreadable(error)), Task::File(file)) => Err(self.unreadable(&file, &error)),
+            _ => Ok(false),
+        }
+    }
+
+    fn unreadable(&self, file: &Named, error: &io::Error) -> EngineError {
+        EngineError::os(format!("{}: cannot read {}", self.source.name, file.shown), error)
+    }
+
+    /// A file and what its rows say of it now.
+    pub(crate) fn named(&self, file: &Found) -> Named {
+        self.source.named(file, self.clock.unix_milliseconds())
+    }
+
+    fn rows<'a>(&'a self, file: &'a Named, reported: Option<&'a mut Reported>, is_silent: bool) -> Rows<'a> {
+        let rejections = Rejections {
+            source: &self.source.name,
+            queue: &self.queue,
+            reporter: &self.reporter,
+            failures: &self.failures,
+            is_silent,
+            reported,
+        };
+        Rows::new(
+            &self.source,
+            &self.layout,
+            &file.shown,
+            file.metadata.clone(),
+            rejections,
+        )
+    }
+
     /// Reads one file, or what follows in it after some progress, and sends the batches. A last record without an
     /// end is read only `to_the_end`.
     pub(crate) fn read_file(
-        &mut self,
-        file: &Found,
+        &self,
+        file: &Named,
         progress: Option<Progress>,
         to_the_end: bool,
         reported: Option<&mut Reported>,
         mut send: impl FnMut(Batch) -> Result<(), Stopped>,
     ) -> Result<ReadEnd, Halt> {
-        let fields: Vec<Field> = self
-            .layout
-            .fields
-            .iter()
-            .map(|field| self.source.schema.fields[*field].clone())
-            .collect();
-        let metadata = self
-            .source
-            .with_metadata
-            .then(|| file_metadata(&file.shown, &file.metadata, self.context.clock.unix_milliseconds()));
-        let rejections = Rejections {
-            source: &self.source.name,
-            queue: self.context.queue(),
-            reporter: &self.context.reporter,
-            failures: &mut self.failures,
-            reported,
-        };
-        let mut rows = Rows::new(&self.source, &self.layout, &file.shown, metadata, rejections);
+        let mut rows = self.rows(file, reported, false);
         let is_static = self.source.mode == ReadMode::Static;
         let (mut format, mut blocks) = if let Some(progress) = progress {
             let Some(blocks) = Blocks::resume(File::open(&file.path)?, progress.prefix)? else {
@@ -235,7 +300,7 @@ impl Reader {
             };
             rows.resume(progress.position);
             (progress.format, blocks)
-        } else if let Some(format) = record_format(&self.source.format, &fields, self.context.keeps_bad_rows) {
+        } else if let Some(format) = self.record_format() {
             // The metadata of all rows changes when the file grows.
             let can_go_on = !is_static && !self.source.with_metadata;
             (format, Blocks::new(File::open(&file.path)?, can_go_on))
@@ -244,36 +309,43 @@ impl Reader {
             if !matches!(self.source.format, FileFormat::OnlyMetadata) {
                 File::open(&file.path)?.read_to_end(&mut content)?;
             }
-            push_file(&self.source.format, content, &fields, &mut rows);
+            push_file(&self.source.format, content, &self.fields, &mut rows);
             for batch in rows.take_batches() {
                 send(batch)?;
             }
             return Ok(ReadEnd::Whole(None));
         };
         let mut last = None;
-        while let Some(Block { buffer, is_last }) = blocks.next_block()? {
+        while let Some(Block {
+            buffer,
+            offset,
+            is_last,
+        }) = blocks.next_block()?
+        {
             if is_static && self.signal.is_stopped() {
                 return Err(Halt::Stopped);
             }
-            let block = Block { buffer, is_last: false };
-            rows.begin_block(&block.buffer);
-            let consumed = format.parse(&block, &mut rows);
-            rows.end_block(consumed);
-            for batch in rows.take_batches() {
-                send(batch)?;
-            }
+            let block = Block {
+                buffer,
+                offset,
+                is_last: false,
+            };
+            let consumed = parse_block(&mut *format, &block, &mut rows, &mut send)?;
             blocks.consume(&block, consumed);
             if is_last && consumed < block.bytes().len() {
-                last = Some(block.buffer.slice(consumed));
+                last = Some(Block {
+                    buffer: block.buffer.slice(consumed),
+                    offset: offset + consumed as u64,
+                    is_last,
+                });
             }
         }
-        let Some(buffer) = last.filter(|_| to_the_end) else {
+        let Some(block) = last.filter(|_| to_the_end) else {
             let has_rest = blocks.has_rest();
-            let position = rows.position();
             let progress = blocks.into_prefix().map(|prefix| Progress {
                 format,
                 prefix,
-                position,
+                position: rows.position(),
             });
             return Ok(if has_rest {
                 ReadEnd::BeforeLast(progress)
@@ -281,16 +353,98 @@ impl Reader {
                 ReadEnd::Whole(progress)
             });
         };
-        rows.begin_block(&buffer);
-        let block = Block { buffer, is_last: true };
-        let consumed = format.parse(&block, &mut rows);
-        rows.end_block(consumed);
-        for batch in rows.take_batches() {
-            send(batch)?;
-        }
+        parse_block(&mut *format, &block, &mut rows, &mut send)?;
         // What is written next may belong to the last record.
         Ok(ReadEnd::Whole(None))
     }
+
+    /// Reads the header of a file that is read in pieces, if its format has one, and reports what is wrong with it
+    /// unless it is to be silent.
+    pub(crate) fn read_header(
+        &self,
+        file: &Named,
+        is_silent: bool,
+        splitter: &mut Splitter,
+    ) -> io::Result<Option<CsvFormat>> {
+        let FileFormat::Csv(settings) = &self.source.format else {
+            return Ok(None);
+        };
+        let mut rows = self.rows(file, None, is_silent);
+        let mut format = CsvFormat::new(settings.clone(), &self.fields, self.keeps_bad_rows);
+        splitter.read_head(|block| {
+            rows.begin_block(block);
+            let (consumed, is_read) = format.parse_header(block, &mut rows);
+            rows.end_block(consumed);
+            (consumed, is_read)
+        })?;
+        if format.is_hopeless() {
+            splitter.skip_rest();
+        }
+        Ok(Some(format))
+    }
+
+    fn read_piece(
+        &self,
+        file: &Arc<LargeFile>,
+        block: &Block,
+        parser: &mut Option<PieceParser>,
+        mut send: impl FnMut(Batch) -> Result<(), Stopped>,
+    ) -> Result<(), Stopped> {
+        if parser.as_ref().is_none_or(|(other, _)| !Arc::ptr_eq(other, file)) {
+            let format: Option<Box<dyn RecordFormat>> = match &file.header {
+                Some(header) => Some(Box::new(header.clone())),
+                None => self.record_format(),
+            };
+            *parser = format.map(|format| (Arc::clone(file), format));
+        }
+        let Some((_, format)) = parser else {
+            panic!("a file of {:?} was split", self.source.format);
+        };
+        let mut rows = self.rows(&file.file, None, false).of_piece(&file.lines);
+        let consumed = parse_block(&mut **format, block, &mut rows, &mut send)?;
+        assert!(
+            consumed == block.bytes().len(),
+            "a piece of {} ends within a record, at byte {}, please report it",
+            file.file.shown,
+            block.offset + consumed as u64
+        );
+        Ok(())
+    }
+
+    /// What cuts a file into records; `None` if the file is one record.
+    fn record_format(&self) -> Option<Box<dyn RecordFormat>> {
+        match &self.source.format {
+            FileFormat::Csv(settings) => {
+                let format = CsvFormat::new(settings.clone(), &self.fields, self.keeps_bad_rows);
+                Some(Box::new(format))
+            }
+            FileFormat::JsonLines(paths) => {
+                let mut parser = JsonRowParser::with_paths(&self.fields, paths);
+                parser.keep_bad_rows(self.keeps_bad_rows);
+                Some(Box::new(parser))
+            }
+            FileFormat::Plaintext => Some(Box::new(Lines {
+                is_read: !self.fields.is_empty(),
+            })),
+            FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => None,
+        }
+    }
+}
+
+/// Sends the rows of the complete records of a block, and returns how many bytes they took.
+fn parse_block(
+    format: &mut dyn RecordFormat,
+    block: &Block,
+    rows: &mut Rows<'_>,
+    send: &mut impl FnMut(Batch) -> Result<(), Stopped>,
+) -> Result<usize, Stopped> {
+    rows.begin_block(block);
+    let consumed = format.parse(block, rows);
+    rows.end_block(consumed);
+    for batch in rows.take_batches() {
+        send(batch)?;
+    }
+    Ok(consumed)
 }
 
 /// Sends rows, no more at once than may be in flight.
@@ -306,32 +460,26 @@ pub(crate) fn push(queue: &SourceQueue, batch: &Batch) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// What cuts a file into records; `None` if the file is one record.
-fn record_format(format: &FileFormat, fields: &[Field], keeps_bad_rows: bool) -> Option<Box<dyn RecordFormat>> {
-    match format {
-        FileFormat::Csv(settings) => Some(Box::new(CsvFormat::new(settings.clone(), fields, keeps_bad_rows))),
-        FileFormat::JsonLines(paths) => {
-            let mut parser = JsonRowParser::with_paths(fields, paths);
-            parser.keep_bad_rows(keeps_bad_rows);
-            Some(Box::new(parser))
-        }
-        FileFormat::Plaintext => Some(Box::new(Lines {
-            is_read: !fields.is_empty(),
-        })),
-        FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => None,
+/// Closes a queue, also if its thread ends in any other way than it should: a panic must not leave the engine waiting
+/// for more rows.
+struct Closing(Arc<SourceQueue>);
+
+impl Closing {
+    fn new(queue: Arc<SourceQueue>) -> Self {
+        Self(queue)
+    }
+
+    fn close(self, result: Result<(), EngineError>) {
+        self.0.close(result);
     }
 }
 
-/// Ends a source whose thread ends in any other way than it should.
-struct CloseOnDrop(Arc<SourceQueue>);
-
-impl Drop for CloseOnDrop {
+impl Drop for Closing {
     fn drop(&mut self) {
-        if !self.0.is_closed() {
-            let message = "the thread of a file source ended unexpectedly, please report it";
-            self.0
-                .close(Err(EngineError::new(towpath_engine::ErrorKind::Runtime, message)));
-        }
+        let message = "the thread of a file source ended unexpectedly, please report it";
+        // Only the first call counts.
+        self.0
+            .close(Err(EngineError::new(towpath_engine::ErrorKind::Runtime, message)));
     }
 }
 
@@ -341,18 +489,34 @@ pub(crate) mod tests {
     use std::sync::Arc;
     use towpath_engine::clock::ManualClock;
     use towpath_engine::operator::ErrorLog;
-    use towpath_engine::source::{Limits, SourceStream, Team};
+    use towpath_engine::source::{Limits, Team};
     use towpath_engine::{Origin, Reporter, RowError, Source as _};
     use towpath_types::{Schema, Value};
 
     #[derive(Default)]
-    struct Messages(Mutex<Vec<String>>);
+    pub(crate) struct Messages(pub(crate) Mutex<Vec<String>>);
 
     impl ErrorLog for Messages {
         fn report(&self, _operator: usize, _origin: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
             self.0.lock().push(error.message);
             Ok(())
         }
+    }
+
+    /// A reader of all columns of a source.
+    pub(crate) fn reader(source: &FileSource, keeps_bad_rows: bool, log: &Arc<Messages>) -> Reader {
+        let queue = Arc::new(SourceQueue::new(Limits::default()));
+        let context = SourceContext {
+            columns: (0..source.columns().len()).collect(),
+            streams: Vec::new(),
+            manifest: Vec::new(),
+            process: 0,
+            team: Team::ALONE,
+            reporter: Reporter::new(0, None, Arc::clone(log) as Arc<dyn ErrorLog>),
+            clock: Arc::new(ManualClock::default()),
+            keeps_bad_rows,
+        };
+        Reader::new(source.clone(), &context, queue, Arc::default(), Arc::default())
     }
 
     /// The rows of a file with this content, and why others were rejected.
@@ -372,25 +536,12 @@ pub(crate) mod tests {
         std::fs::write(&path, content).expect("the file is written");
         let source = FileSource::new("s", path.to_string_lossy(), format, ReadMode::Static, schema)
             .expect("the source is right");
-        let log = Arc::new(Messages::default());
-        let context = SourceContext {
-            columns: (0..source.columns().len()).collect(),
-            streams: vec![SourceStream {
-                number: 0,
-                queue: Arc::new(SourceQueue::new(Limits::default())),
-            }],
-            manifest: Vec::new(),
-            process: 0,
-            team: Team::ALONE,
-            reporter: Reporter::new(0, None, log.clone()),
-            clock: Arc::new(ManualClock::default()),
-            keeps_bad_rows,
-        };
-        let mut reader = Reader::new(source.clone(), context, Arc::default());
+        let log: Arc<Messages> = Arc::default();
+        let reader = reader(&source, keeps_bad_rows, &log);
         let mut rows = Vec::new();
         for file in source.location.list().found {
             reader
-                .read_file(&file, None, true, None, |batch| {
+                .read_file(&reader.named(&file), None, true, None, |batch| {
                     rows.extend((0..batch.len()).map(|row| batch.row(row)));
                     Ok(())
                 })

@@ -1,14 +1,17 @@
 //! From the cells of records to batches.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow_buffer::Buffer;
 use towpath_engine::{ErrorKind, Reporter, RowError, SourceQueue};
 use towpath_types::{Batch, Cells, Column, Key, Value, hash_columns};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::FileSource;
+use super::block::Block;
 use super::column::BlockColumn;
+use super::numbers::LineNumbers;
+use super::{FileSource, ReadMode};
 use crate::values::Cell;
 
 /// A batch is made when this many rows have been read, or a block has ended.
@@ -69,13 +72,34 @@ impl Reported {
     }
 }
 
-/// How often a source has found something wrong.
+/// How often a source has found something wrong, in all threads of a process.
 #[derive(Debug, Default)]
 pub(crate) struct Failures {
     /// Records that were left out.
-    pub(crate) rejected: u64,
+    rejected: AtomicU64,
     /// Values that are errors in rows that were kept.
-    pub(crate) values: u64,
+    values: AtomicU64,
+    all: AtomicU64,
+}
+
+impl Failures {
+    /// Logs how many there were, if there were any.
+    pub(crate) fn log(&self, source: &str) {
+        let rejected = self.rejected.load(Ordering::Relaxed);
+        if rejected > 0 {
+            tracing::warn!(
+                target: "pathway",
+                "{source}: {rejected} records could not be read and were left out; the error log has them all"
+            );
+        }
+        let values = self.values.load(Ordering::Relaxed);
+        if values > 0 {
+            tracing::warn!(
+                target: "pathway",
+                "{source}: {values} values could not be read and are errors; the error log has them all"
+            );
+        }
+    }
 }
 
 /// Where rejected records go.
@@ -84,20 +108,22 @@ pub(crate) struct Rejections<'a> {
     pub(crate) source: &'a str,
     pub(crate) queue: &'a SourceQueue,
     pub(crate) reporter: &'a Reporter,
-    pub(crate) failures: &'a mut Failures,
+    pub(crate) failures: &'a Failures,
+    /// Whether another process reads the same and reports it.
+    pub(crate) is_silent: bool,
     /// What was reported of this file before; `None` if it is read only once.
     pub(crate) reported: Option<&'a mut Reported>,
 }
 
 impl Rejections<'_> {
     fn is_new(&mut self, reason: &str) -> bool {
-        self.reported.as_mut().is_none_or(|reported| reported.is_new(reason))
+        !self.is_silent && self.reported.as_mut().is_none_or(|reported| reported.is_new(reason))
     }
 
     /// Reports a record that is left out; `place` is its file and perhaps line.
     pub(crate) fn reject(&mut self, place: &str, reason: &str) {
         if self.is_new(reason) {
-            self.failures.rejected += 1;
+            self.failures.rejected.fetch_add(1, Ordering::Relaxed);
             self.queue.count_rejected(1);
             self.report(&format!("{}: {place}: {reason}", self.source));
         }
@@ -106,13 +132,13 @@ impl Rejections<'_> {
     /// Reports a value that is an error in a row that is kept.
     pub(crate) fn value(&mut self, place: &str, reason: &str) {
         if self.is_new(reason) {
-            self.failures.values += 1;
+            self.failures.values.fetch_add(1, Ordering::Relaxed);
             self.report(&format!("{}: {place}: {reason}; the value is an error", self.source));
         }
     }
 
     fn report(&mut self, message: &str) {
-        let count = self.failures.rejected + self.failures.values;
+        let count = self.failures.all.fetch_add(1, Ordering::Relaxed) + 1;
         if count <= LOGGED {
             tracing::error!(target: "pathway", "{message}");
         } else if count == LOGGED + 1 {
@@ -128,23 +154,34 @@ impl Rejections<'_> {
     }
 }
 
-/// Takes the records of one file and makes batches of them.
+/// Takes the records of one file, or of a piece of it, and makes batches of them.
 pub(crate) struct Rows<'a> {
     layout: &'a Layout,
     columns: Vec<BlockColumn>,
     len: usize,
-    /// The numbers in the file of the records at hand.
-    ordinals: Vec<u64>,
-    next_ordinal: u64,
+    /// What tells the records at hand from the others of the file.
+    names: Vec<u64>,
+    naming: Naming,
     seed: u64,
     metadata: Option<Value>,
     path: &'a str,
     rejections: Rejections<'a>,
-    /// The present block.
+    /// The present block, and where it begins in the file.
     block: Buffer,
-    /// A place in the block and the number of its line, from 1.
-    line: (usize, u64),
+    offset: u64,
+    /// A place in the block and the number of its line, from 1, if it is known.
+    line: (usize, Option<u64>),
+    lines: Option<&'a LineNumbers>,
     batches: Vec<Batch>,
+}
+
+/// What tells the records of a file apart.
+#[derive(Debug)]
+enum Naming {
+    /// How many there are before it.
+    Ordinal(u64),
+    /// Where it begins.
+    Offset,
 }
 
 impl<'a> Rows<'a> {
@@ -161,39 +198,59 @@ impl<'a> Rows<'a> {
             columns: layout.fields.iter().map(dtype).collect(),
             layout,
             len: 0,
-            ordinals: Vec::new(),
-            next_ordinal: 0,
+            names: Vec::new(),
+            naming: match source.mode {
+                ReadMode::Static => Naming::Offset,
+                ReadMode::Streaming(_) => Naming::Ordinal(0),
+            },
             seed: (seed.0 >> 64) as u64,
             metadata,
             path,
             rejections,
             block: Buffer::default(),
-            line: (0, 1),
+            offset: 0,
+            line: (0, Some(1)),
+            lines: None,
             batches: Vec::new(),
         }
     }
 
-    /// How many records there were, and the number of the line where the next begins.
+    /// Begins anywhere in the file.
+    pub(crate) fn of_piece(mut self, lines: &'a LineNumbers) -> Self {
+        self.line = (0, None);
+        self.lines = Some(lines);
+        self
+    }
+
+    /// How many records there were, and the number of the line where the next begins; of a file that is followed.
     pub(crate) fn position(&self) -> (u64, u64) {
-        (self.next_ordinal, self.line.1)
+        match (&self.naming, self.line.1) {
+            (Naming::Ordinal(ordinal), Some(line)) => (*ordinal, line),
+            (naming, line) => panic!("nobody goes on after {naming:?} in line {line:?}"),
+        }
     }
 
     /// Goes on where another reading of the file has ended.
     pub(crate) fn resume(&mut self, (ordinal, line): (u64, u64)) {
-        self.next_ordinal = ordinal;
-        self.line = (0, line);
+        self.naming = Naming::Ordinal(ordinal);
+        self.line = (0, Some(line));
     }
 
     /// What comes now stands in `block`.
-    pub(crate) fn begin_block(&mut self, block: &Buffer) {
-        self.block = block.clone();
+    pub(crate) fn begin_block(&mut self, block: &Block) {
+        self.block = block.buffer.clone();
+        self.offset = block.offset;
     }
 
     /// The next block begins after the first `consumed` bytes of this one.
     pub(crate) fn end_block(&mut self, consumed: usize) {
         self.finish_batch();
-        let line = self.line_at(consumed);
-        self.line = (0, line);
+        if let (_, Some(_)) = self.line {
+            self.line = (0, self.line_at(consumed));
+            if let (Some(lines), Some(line)) = (self.lines, self.line.1) {
+                lines.remember(self.offset + consumed as u64, line);
+            }
+        }
         self.block = Buffer::default();
     }
 
@@ -203,27 +260,37 @@ impl<'a> Rows<'a> {
         for (column, cell) in self.columns.iter_mut().zip(cells) {
             column.push(cell, record, offset);
         }
-        self.ordinals.push(self.next_ordinal);
-        self.next_ordinal += 1;
+        let name = self.next_name(offset);
+        self.names.push(name);
         self.len += 1;
         if self.len >= ROWS_A_BATCH {
             self.finish_batch();
         }
     }
 
+    #[inline]
+    fn next_name(&mut self, offset: usize) -> u64 {
+        match &mut self.naming {
+            Naming::Offset => self.offset + offset as u64,
+            Naming::Ordinal(next) => {
+                *next += 1;
+                *next - 1
+            }
+        }
+    }
+
     /// Leaves out the record that begins at `offset` of the block.
     #[cold]
     pub(crate) fn reject(&mut self, offset: usize, reason: &str) {
-        self.next_ordinal += 1;
-        let line = self.line_at(offset);
-        self.rejections.reject(&format!("{}, line {line}", self.path), reason);
+        self.next_name(offset);
+        let place = self.place(offset);
+        self.rejections.reject(&place, reason);
     }
 
     /// Reports values that are errors in the row of the record that begins at `offset` of the block.
     #[cold]
     pub(crate) fn report_values(&mut self, offset: usize, reasons: &[String]) {
-        let line = self.line_at(offset);
-        let place = format!("{}, line {line}", self.path);
+        let place = self.place(offset);
         for reason in reasons {
             self.rejections.value(&place, reason);
         }
@@ -234,11 +301,20 @@ impl<'a> Rows<'a> {
         self.rejections.reject(self.path, reason);
     }
 
+    /// Where a record begins, for messages; not before the last one asked for.
+    fn place(&mut self, offset: usize) -> String {
+        match self.line_at(offset) {
+            Some(line) => format!("{}, line {line}", self.path),
+            None => format!("{}, byte {}", self.path, self.offset + offset as u64),
+        }
+    }
+
     /// The number of the line at a place that is not before the last one asked for.
-    fn line_at(&mut self, place: usize) -> u64 {
+    fn line_at(&mut self, place: usize) -> Option<u64> {
         let (last, line) = self.line;
+        let line = line.or_else(|| self.lines?.at(self.offset + last as u64))?;
         let lines = memchr::memchr_iter(b'\n', &self.block[last..place]).count();
-        self.line = (place, line + lines as u64);
+        self.line = (place, Some(line + lines as u64));
         self.line.1
     }
 
@@ -252,12 +328,9 @@ impl<'a> Rows<'a> {
             .iter_mut()
             .map(|column| column.finish(&self.block))
             .collect();
-        let ordinals = std::mem::take(&mut self.ordinals);
+        let names = std::mem::take(&mut self.names);
         let keys: Vec<Key> = if self.layout.key.is_empty() {
-            ordinals
-                .iter()
-                .map(|ordinal| Key::sequence(self.seed, *ordinal))
-                .collect()
+            names.iter().map(|name| Key::sequence(self.seed, *name)).collect()
         } else {
             let key: Vec<&Column> = self.layout.key.iter().map(|place| &columns[*place]).collect();
             hash_columns(&key, len)

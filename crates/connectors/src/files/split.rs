@@ -1,0 +1,330 @@
+//! One large file in pieces, for threads and processes that read it at the same time.
+//!
+//! Piece n has the records that begin in the bytes from n times the size of a piece to (n + 1) times it, so that
+//! pieces depend on the file alone. A record that is longer than a piece leaves the pieces after it empty. Process p
+//! of P has every P-th piece.
+//!
+//! Where a record ends at every end of a line, a process goes straight to its pieces: a piece begins after the first
+//! end of a line that is not before the last byte before it. A quoted field of csv may hold ends of lines, and whether
+//! a quote opens or closes depends on all quotes before it; so every process looks at all quotes of the file, which
+//! takes a fraction of the time that parsing takes, and parses only its own pieces. A quote opens a field where a
+//! field begins, which is after a delimiter or an end of a line; all other quotes outside quotes are text. This must
+//! agree with the parser (`csv`) to the byte.
+
+use std::fs::File;
+use std::io::{self, Read as _, Seek as _, SeekFrom};
+
+use arrow_buffer::Buffer;
+
+use super::FileFormat;
+use super::block::{Block, LONGEST_RECORD, MARK, too_long};
+use crate::scan::Occurrences;
+
+/// Where records end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ends {
+    /// At every line feed.
+    Lines,
+    /// At every line feed or carriage return.
+    AnyLines,
+    /// At every line feed or carriage return that is not inside quotes.
+    OutsideQuotes {
+        delimiter: u8,
+        quote: u8,
+        double_quote_escapes: bool,
+    },
+}
+
+impl Ends {
+    /// Where the records of a format end; `None` if its files are not split.
+    pub(crate) fn of(format: &FileFormat) -> Option<Self> {
+        match format {
+            FileFormat::Csv(settings) if !settings.quoting => Some(Ends::AnyLines),
+            FileFormat::Csv(settings) if settings.escape.is_some() || settings.comment_character.is_some() => None,
+            FileFormat::Csv(settings) => Some(Ends::OutsideQuotes {
+                delimiter: settings.delimiter,
+                quote: settings.quote,
+                double_quote_escapes: settings.double_quote_escapes,
+            }),
+            FileFormat::JsonLines(_) | FileFormat::Plaintext => Some(Ends::Lines),
+            FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => None,
+        }
+    }
+}
+
+/// Which pieces of a file a process reads.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Share {
+    pub(crate) process: u64,
+    pub(crate) processes: u64,
+    /// Whose piece 0 is.
+    pub(crate) first: u64,
+}
+
+impl Share {
+    pub(crate) fn has(self, piece: u64) -> bool {
+        (self.first + piece) % self.processes == self.process
+    }
+
+    /// The first piece of this process from `piece` on.
+    pub(crate) fn next(self, piece: u64) -> u64 {
+        let owner = (self.first + piece) % self.processes;
+        piece + (self.process + self.processes - owner) % self.processes
+    }
+}
+
+/// Cuts one file into pieces.
+#[derive(Debug)]
+pub(crate) struct Splitter {
+    file: File,
+    /// The file is read up to here, even if it has grown.
+    size: u64,
+    piece_bytes: u64,
+    ends: Ends,
+    share: Share,
+    /// Where the next record begins.
+    start: u64,
+    /// What has been read from there on.
+    bytes: Vec<u8>,
+}
+
+impl Splitter {
+    /// Begins with the first record of a file, after its byte order mark.
+    pub(crate) fn new(file: File, size: u64, piece_bytes: u64, ends: Ends, share: Share) -> io::Result<Self> {
+        let mut splitter = Self {
+            file,
+            size,
+            piece_bytes,
+            ends,
+            share,
+            start: 0,
+            bytes: Vec::new(),
+        };
+        splitter.fill(MARK.len())?;
+        if splitter.bytes == MARK {
+            splitter.advance(MARK.len());
+        }
+        Ok(splitter)
+    }
+
+    /// Hands what the file begins with to `read` until it says that this was enough. It answers how many bytes it
+    /// took, which are whole records, and whether that was enough.
+    pub(crate) fn read_head(&mut self, mut read: impl FnMut(&Block) -> (usize, bool)) -> io::Result<()> {
+        let mut wanted = self.beyond();
+        while self.start < self.size {
+            self.fill(wanted)?;
+            let block = Block {
+                buffer: Buffer::from(self.bytes.as_slice()),
+                offset: self.start,
+                is_last: self.is_all_read(),
+            };
+            let (consumed, is_enough) = read(&block);
+            self.advance(consumed);
+            if is_enough || block.is_last {
+                return Ok(());
+            }
+            if self.bytes.len() > LONGEST_RECORD {
+                return Err(too_long());
+            }
+            wanted = block.bytes().len() * 2;
+        }
+        Ok(())
+    }
+
+    /// Nothing of the rest is read.
+    pub(crate) fn skip_rest(&mut self) {
+        self.start = self.size;
+    }
+
+    /// The next piece of this process.
+    pub(crate) fn next_piece(&mut self) -> io::Result<Option<Block>> {
+        while self.start < self.size {
+            let number = self.start / self.piece_bytes;
+            if self.share.has(number) {
+                let end = self.find_end(number)?;
+                return Ok(Some(self.take(end)));
+            }
+            if let Ends::OutsideQuotes { .. } = self.ends {
+                let end = self.find_end(number)?;
+                self.advance(end);
+            } else {
+                self.seek(self.share.next(number))?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// How much is read beyond the size of a piece at first, to find the end of its last record.
+    fn beyond(&self) -> usize {
+        (self.piece_bytes / 64).max(1) as usize
+    }
+
+    fn is_all_read(&self) -> bool {
+        self.start + self.bytes.len() as u64 >= self.size
+    }
+
+    /// Reads until there are `wanted` bytes, or as many as there are.
+    fn fill(&mut self, wanted: usize) -> io::Result<()> {
+        let there = self.size - self.start;
+        let wanted = wanted.min(usize::try_from(there).unwrap_or(usize::MAX));
+        let missing = wanted.saturating_sub(self.bytes.len());
+        self.bytes.reserve_exact(missing);
+        let read = (&mut self.file).take(missing as u64).read_to_end(&mut self.bytes)?;
+        if read < missing {
+            return Err(io::Error::new(
+                io::ErrorKind::UnexpectedEof,
+                "it is shorter than it was at the start of the run; it must not change while it is read, and be the \
+                 same for all processes",
+            ));
+        }
+        Ok(())
+    }
+
+    /// Where piece `number` ends, which begins with the bytes at hand.
+    fn find_end(&mut self, number: u64) -> io::Result<usize> {
+        // The last byte of the last record is not before this one.
+        let from = ((number + 1) * self.piece_bytes - self.start - 1) as usize;
+        let mut wanted = from + 1 + self.beyond();
+        let mut search = Search::new(self.ends);
+        loop {
+            self.fill(wanted)?;
+            if let Some(end) = search.find(&self.bytes, from, self.is_all_read()) {
+                return Ok(end);
+            }
+            if self.is_all_read() {
+                return Ok(self.bytes.len());
+            }
+            if self.bytes.len() - from > LONGEST_RECORD {
+                return Err(too_long());
+            }
+            // It grows fast, so that a long record is not copied often.
+            wanted = self.bytes.len() * 2;
+        }
+    }
+
+    /// Takes the first `end` bytes.
+    fn take(&mut self, end: usize) -> Block {
+        let rest = &self.bytes[end..];
+        let mut next = Vec::with_capacity(self.piece_bytes as usize + self.beyond());
+        next.extend_from_slice(rest);
+        let mut bytes = std::mem::replace(&mut self.bytes, next);
+        bytes.truncate(end);
+        if bytes.len() < bytes.capacity() / 2 {
+            // Columns keep it alive.
+            bytes.shrink_to_fit();
+        }
+        let offset = self.start;
+        self.start += end as u64;
+        Block {
+            buffer: Buffer::from_vec(bytes),
+            offset,
+            is_last: self.start >= self.size,
+        }
+    }
+
+    /// Leaves out the first `end` bytes.
+    fn advance(&mut self, end: usize) {
+        self.bytes.drain(..end);
+        self.start += end as u64;
+    }
+
+    /// Goes to the first record of a later piece, or after it if it is empty.
+    fn seek(&mut self, piece: u64) -> io::Result<()> {
+        let target = piece * self.piece_bytes;
+        self.bytes.clear();
+        if target >= self.size {
+            self.start = self.size;
+            return Ok(());
+        }
+        self.start = target - 1;
+        self.file.seek(SeekFrom::Start(self.start))?;
+        while self.start < self.size {
+            self.fill(self.beyond())?;
+            if let Some(end) = Search::new(self.ends).find(&self.bytes, 0, self.is_all_read()) {
+                self.advance(end);
+                break;
+            }
+            self.advance(self.bytes.len());
+        }
+        Ok(())
+    }
+}
+
+/// A search for the end of a record in bytes that begin with a record.
+struct Search {
+    ends: Ends,
+    /// What is before it has been looked at.
+    place: usize,
+    /// Whether it is inside quotes.
+    is_open: bool,
+}
+
+impl Search {
+    fn new(ends: Ends) -> Self {
+        Self {
+            ends,
+            place: 0,
+            is_open: false,
+        }
+    }
+
+    /// Where the first record ends whose last byte is at `from` or later. When more has been read, the search can go
+    /// on.
+    fn find(&mut self, bytes: &[u8], from: usize, is_all: bool) -> Option<usize> {
+        let (delimiter, quote, double_quote_escapes) = match self.ends {
+            Ends::Lines | Ends::AnyLines => {
+                let start = self.place.max(from);
+                self.place = bytes.len();
+                let rest = bytes.get(start..)?;
+                let found = if self.ends == Ends::Lines {
+                    memchr::memchr(b'\n', rest)
+                } else {
+                    memchr::memchr2(b'\n', b'\r', rest)
+                };
+                return Some(start + found? + 1);
+            }
+            Ends::OutsideQuotes {
+                delimiter,
+                quote,
+                double_quote_escapes,
+            } => (delimiter, quote, double_quote_escapes),
+        };
+        let mut quotes = Occurrences::new(bytes, quote, self.place);
+        loop {
+            let next = quotes.next_place();
+            if next.is_some_and(|next| next < self.place) {
+                // The second of two that are one quote of the field.
+                continue;
+            }
+            if !self.is_open {
+                let text = self.place.max(from)..next.unwrap_or(bytes.len());
+                if !text.is_empty()
+                    && let Some(found) = memchr::memchr2(b'\n', b'\r', &bytes[text.clone()])
+                {
+                    return Some(text.start + found + 1);
+                }
+            }
+            let Some(next) = next else {
+                self.place = bytes.len();
+                return None;
+            };
+            self.place = next + 1;
+            if !self.is_open {
+                let before = next.checked_sub(1).map(|place| bytes[place]);
+                self.is_open = before.is_none_or(|byte| byte == delimiter || matches!(byte, b'\n' | b'\r'));
+            } else if !double_quote_escapes {
+                self.is_open = false;
+            } else {
+                match bytes.get(next + 1) {
+                    Some(byte) if *byte == quote => self.place = next + 2,
+                    None if !is_all => {
+                        // The next byte tells what it is.
+                        self.place = next;
+                        return None;
+                    }
+                    _ => self.is_open = false,
+                }
+            }
+        }
+    }
+}
