@@ -19,9 +19,9 @@ use notify::{RecursiveMode, Watcher as _};
 use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 
+use super::failures::Reported;
 use super::listing::{Found, Stamp};
 use super::reader::{Halt, Progress, ReadEnd, Reader, push};
-use super::rows::Reported;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);

@@ -21,6 +21,7 @@ mod column;
 mod csv;
 #[cfg(test)]
 mod divided_tests;
+mod failures;
 mod follow;
 mod lines;
 mod listing;
@@ -28,6 +29,8 @@ mod metadata;
 mod numbers;
 mod reader;
 mod rows;
+mod shared;
+mod signal;
 mod split;
 mod whole;
 mod work;
@@ -46,10 +49,11 @@ use towpath_types::{DType, Schema};
 
 use block::BLOCK_BYTES;
 pub use csv::CsvSettings;
+use failures::Failures;
 use listing::{Found, Listing, Location};
 use metadata::file_metadata;
-use reader::{Named, Reader, Signal};
-use rows::Failures;
+use reader::{Named, Reader};
+use signal::{Handle, Signal};
 use split::Ends;
 use work::{Cut, Entry, Work};
 
@@ -302,7 +306,7 @@ impl Source for FileSource {
         } else {
             Some(Arc::new(self.work(&context)?))
         };
-        let mut handle = reader::Handle {
+        let mut handle = Handle {
             signal: Arc::clone(&signal),
             threads: Vec::new(),
         };

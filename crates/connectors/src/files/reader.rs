@@ -1,27 +1,24 @@
-//! The thread of a source: reads files, or follows them, until it has read all or is told to stop.
+//! A thread of a source: reads files, or follows them, until it has read all or is told to stop.
 
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
-use std::time::Duration;
 
-use parking_lot::{Condvar, Mutex};
 use towpath_engine::clock::Clock;
 use towpath_engine::source::Stopped;
-use towpath_engine::{EngineError, Reporter, SourceContext, SourceHandle, SourceQueue};
+use towpath_engine::{EngineError, Reporter, SourceContext, SourceQueue};
 use towpath_types::{Batch, Field, Value};
 
 use super::block::{Block, Blocks, Prefix};
 use super::csv::CsvFormat;
+use super::failures::{Failures, Rejections, Reported};
 use super::follow::Follower;
 use super::lines::Lines;
 use super::listing::{Found, Listing};
-use super::rows::{Failures, Layout, Rejections, Reported, Rows};
-use super::split::Splitter;
+use super::rows::{Layout, Rows};
+use super::signal::{Closing, Signal};
 use super::whole::push_file;
-use super::work::{LargeFile, Task, Work};
 use super::{FileFormat, FileSource, ReadMode};
 use crate::json::JsonRowParser;
 
@@ -29,65 +26,6 @@ use crate::json::JsonRowParser;
 pub(crate) trait RecordFormat {
     /// Hands the complete records of a block to `rows`, and returns how many bytes they took.
     fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize;
-}
-
-/// Tells a reader that something has happened.
-#[derive(Debug, Default)]
-pub(crate) struct Signal {
-    state: Mutex<SignalState>,
-    changed: Condvar,
-}
-
-#[derive(Debug, Default)]
-struct SignalState {
-    stop: bool,
-    files_changed: bool,
-}
-
-impl Signal {
-    pub(crate) fn stop(&self) {
-        self.state.lock().stop = true;
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn files_changed(&self) {
-        self.state.lock().files_changed = true;
-        self.changed.notify_all();
-    }
-
-    pub(crate) fn is_stopped(&self) -> bool {
-        self.state.lock().stop
-    }
-
-    /// Waits for a signal, at most for `timeout`.
-    pub(crate) fn wait(&self, timeout: Duration) {
-        let mut state = self.state.lock();
-        if !state.stop && !state.files_changed {
-            self.changed.wait_for(&mut state, timeout);
-        }
-        state.files_changed = false;
-    }
-}
-
-/// A source at work.
-pub(crate) struct Handle {
-    pub(crate) signal: Arc<Signal>,
-    pub(crate) threads: Vec<JoinHandle<()>>,
-}
-
-impl SourceHandle for Handle {
-    fn stop(&self) {
-        self.signal.stop();
-    }
-
-    fn join(self: Box<Self>) {
-        self.signal.stop();
-        for thread in self.threads {
-            if thread.join().is_err() {
-                tracing::error!(target: "pathway", "the thread of a file source ended unexpectedly, please report it");
-            }
-        }
-    }
 }
 
 /// Why reading ends early.
@@ -137,11 +75,11 @@ pub(crate) struct Reader {
     pub(crate) signal: Arc<Signal>,
     pub(crate) clock: Arc<dyn Clock>,
     reporter: Reporter,
-    keeps_bad_rows: bool,
+    pub(crate) keeps_bad_rows: bool,
     layout: Layout,
     /// The fields of the schema that are read.
-    fields: Vec<Field>,
-    failures: Arc<Failures>,
+    pub(crate) fields: Vec<Field>,
+    pub(crate) failures: Arc<Failures>,
 }
 
 /// A file to be read.
@@ -153,9 +91,6 @@ pub(crate) struct Named {
     /// What its rows say of it, if anybody asked.
     pub(crate) metadata: Option<Value>,
 }
-
-/// What has parsed a piece of a file, for its other pieces.
-pub(crate) type PieceParser = (Arc<LargeFile>, Box<dyn RecordFormat>);
 
 impl Reader {
     pub(crate) fn new(
@@ -194,16 +129,6 @@ impl Reader {
         closing.close(result);
     }
 
-    /// Reads what is there for this thread and others.
-    pub(crate) fn run_shared(self, work: &Work) {
-        let closing = Closing::new(Arc::clone(&self.queue));
-        let result = self.read_shared(work);
-        if work.leave() {
-            self.failures.log(&self.source.name);
-        }
-        closing.close(result);
-    }
-
     fn read_all(&self) -> Result<(), EngineError> {
         let Listing { found: files, unseen } = self.source.location.list();
         self.source.warn_of_unseen(&unseen);
@@ -221,41 +146,7 @@ impl Reader {
         Ok(())
     }
 
-    fn read_shared(&self, work: &Work) -> Result<(), EngineError> {
-        let mut parser = None;
-        while !self.signal.is_stopped() && self.read_next(work, &mut parser, |batch| push(&self.queue, &batch))? {}
-        Ok(())
-    }
-
-    /// Reads the next thing there is to read, and says whether there was one. A parser is kept for other pieces of
-    /// the same file.
-    pub(crate) fn read_next(
-        &self,
-        work: &Work,
-        parser: &mut Option<PieceParser>,
-        send: impl FnMut(Batch) -> Result<(), Stopped>,
-    ) -> Result<bool, EngineError> {
-        let task = match work.next(self) {
-            Ok(Some(task)) => task,
-            Ok(None) => return Ok(false),
-            Err((file, error)) => return Err(self.unreadable(&file, &error)),
-        };
-        let result = match &task {
-            Task::File(file) => self.read_file(file, None, true, None, send).map(drop),
-            Task::Piece(file, block) => self.read_piece(file, block, parser, send).map_err(Halt::from),
-        };
-        match result {
-            Ok(()) => return Ok(true),
-            // The others need not go on.
-            Err(_) => work.end(),
-        }
-        match (result, task) {
-            (Err(Halt::Unreadable(error)), Task::File(file)) => Err(self.unreadable(&file, &error)),
-            _ => Ok(false),
-        }
-    }
-
-    fn unreadable(&self, file: &Named, error: &io::Error) -> EngineError {
+    pub(crate) fn unreadable(&self, file: &Named, error: &io::Error) -> EngineError {
         EngineError::os(format!("{}: cannot read {}", self.source.name, file.shown), error)
     }
 
@@ -264,7 +155,7 @@ impl Reader {
         self.source.named(file, self.clock.unix_milliseconds())
     }
 
-    fn rows<'a>(&'a self, file: &'a Named, reported: Option<&'a mut Reported>, is_silent: bool) -> Rows<'a> {
+    pub(crate) fn rows<'a>(&'a self, file: &'a Named, reported: Option<&'a mut Reported>, is_silent: bool) -> Rows<'a> {
         let rejections = Rejections {
             source: &self.source.name,
             queue: &self.queue,
@@ -358,61 +249,8 @@ impl Reader {
         Ok(ReadEnd::Whole(None))
     }
 
-    /// Reads the header of a file that is read in pieces, if its format has one, and reports what is wrong with it
-    /// unless it is to be silent.
-    pub(crate) fn read_header(
-        &self,
-        file: &Named,
-        is_silent: bool,
-        splitter: &mut Splitter,
-    ) -> io::Result<Option<CsvFormat>> {
-        let FileFormat::Csv(settings) = &self.source.format else {
-            return Ok(None);
-        };
-        let mut rows = self.rows(file, None, is_silent);
-        let mut format = CsvFormat::new(settings.clone(), &self.fields, self.keeps_bad_rows);
-        splitter.read_head(|block| {
-            rows.begin_block(block);
-            let (consumed, is_read) = format.parse_header(block, &mut rows);
-            rows.end_block(consumed);
-            (consumed, is_read)
-        })?;
-        if format.is_hopeless() {
-            splitter.skip_rest();
-        }
-        Ok(Some(format))
-    }
-
-    fn read_piece(
-        &self,
-        file: &Arc<LargeFile>,
-        block: &Block,
-        parser: &mut Option<PieceParser>,
-        mut send: impl FnMut(Batch) -> Result<(), Stopped>,
-    ) -> Result<(), Stopped> {
-        if parser.as_ref().is_none_or(|(other, _)| !Arc::ptr_eq(other, file)) {
-            let format: Option<Box<dyn RecordFormat>> = match &file.header {
-                Some(header) => Some(Box::new(header.clone())),
-                None => self.record_format(),
-            };
-            *parser = format.map(|format| (Arc::clone(file), format));
-        }
-        let Some((_, format)) = parser else {
-            panic!("a file of {:?} was split", self.source.format);
-        };
-        let mut rows = self.rows(&file.file, None, false).of_piece(&file.lines);
-        let consumed = parse_block(&mut **format, block, &mut rows, &mut send)?;
-        assert!(
-            consumed == block.bytes().len(),
-            "a piece of {} ends within a record, at byte {}, please report it",
-            file.file.shown,
-            block.offset + consumed as u64
-        );
-        Ok(())
-    }
-
     /// What cuts a file into records; `None` if the file is one record.
-    fn record_format(&self) -> Option<Box<dyn RecordFormat>> {
+    pub(crate) fn record_format(&self) -> Option<Box<dyn RecordFormat>> {
         match &self.source.format {
             FileFormat::Csv(settings) => {
                 let format = CsvFormat::new(settings.clone(), &self.fields, self.keeps_bad_rows);
@@ -432,7 +270,7 @@ impl Reader {
 }
 
 /// Sends the rows of the complete records of a block, and returns how many bytes they took.
-fn parse_block(
+pub(crate) fn parse_block(
     format: &mut dyn RecordFormat,
     block: &Block,
     rows: &mut Rows<'_>,
@@ -460,32 +298,10 @@ pub(crate) fn push(queue: &SourceQueue, batch: &Batch) -> Result<(), Stopped> {
     Ok(())
 }
 
-/// Closes a queue, also if its thread ends in any other way than it should: a panic must not leave the engine waiting
-/// for more rows.
-struct Closing(Arc<SourceQueue>);
-
-impl Closing {
-    fn new(queue: Arc<SourceQueue>) -> Self {
-        Self(queue)
-    }
-
-    fn close(self, result: Result<(), EngineError>) {
-        self.0.close(result);
-    }
-}
-
-impl Drop for Closing {
-    fn drop(&mut self) {
-        let message = "the thread of a file source ended unexpectedly, please report it";
-        // Only the first call counts.
-        self.0
-            .close(Err(EngineError::new(towpath_engine::ErrorKind::Runtime, message)));
-    }
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use parking_lot::Mutex;
     use std::sync::Arc;
     use towpath_engine::clock::ManualClock;
     use towpath_engine::operator::ErrorLog;

@@ -1,24 +1,17 @@
 //! From the cells of records to batches.
 
-use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use arrow_buffer::Buffer;
-use towpath_engine::{ErrorKind, Reporter, RowError, SourceQueue};
 use towpath_types::{Batch, Cells, Column, Key, Value, hash_columns};
-use xxhash_rust::xxh3::xxh3_64;
 
 use super::block::Block;
 use super::column::BlockColumn;
+use super::failures::Rejections;
 use super::numbers::LineNumbers;
 use super::{FileSource, ReadMode};
 use crate::values::Cell;
 
 /// A batch is made when this many rows have been read, or a block has ended.
 const ROWS_A_BATCH: usize = 1 << 16;
-
-/// So many failures of a source are logged one by one; all are in the error log.
-const LOGGED: u64 = 1000;
 
 /// Which columns are read and which are passed on.
 #[derive(Clone, Debug)]
@@ -45,112 +38,6 @@ impl Layout {
             key: key.iter().filter_map(place).collect(),
             fields,
         }
-    }
-}
-
-/// What was wrong in one file, so that reading it again because it has changed does not report it again.
-///
-/// A reason has no line in it: the records before a bad one may have changed. How often it came up tells whether
-/// there is one more.
-#[derive(Debug, Default)]
-pub(crate) struct Reported {
-    before: HashMap<u64, u32>,
-    now: HashMap<u64, u32>,
-}
-
-impl Reported {
-    /// The file is read from its beginning.
-    pub(crate) fn begin(&mut self) {
-        self.before = std::mem::take(&mut self.now);
-    }
-
-    fn is_new(&mut self, reason: &str) -> bool {
-        let reason = xxh3_64(reason.as_bytes());
-        let now = self.now.entry(reason).or_default();
-        *now += 1;
-        self.before.get(&reason).is_none_or(|before| *now > *before)
-    }
-}
-
-/// How often a source has found something wrong, in all threads of a process.
-#[derive(Debug, Default)]
-pub(crate) struct Failures {
-    /// Records that were left out.
-    rejected: AtomicU64,
-    /// Values that are errors in rows that were kept.
-    values: AtomicU64,
-    all: AtomicU64,
-}
-
-impl Failures {
-    /// Logs how many there were, if there were any.
-    pub(crate) fn log(&self, source: &str) {
-        let rejected = self.rejected.load(Ordering::Relaxed);
-        if rejected > 0 {
-            tracing::warn!(
-                target: "pathway",
-                "{source}: {rejected} records could not be read and were left out; the error log has them all"
-            );
-        }
-        let values = self.values.load(Ordering::Relaxed);
-        if values > 0 {
-            tracing::warn!(
-                target: "pathway",
-                "{source}: {values} values could not be read and are errors; the error log has them all"
-            );
-        }
-    }
-}
-
-/// Where rejected records go.
-#[derive(Debug)]
-pub(crate) struct Rejections<'a> {
-    pub(crate) source: &'a str,
-    pub(crate) queue: &'a SourceQueue,
-    pub(crate) reporter: &'a Reporter,
-    pub(crate) failures: &'a Failures,
-    /// Whether another process reads the same and reports it.
-    pub(crate) is_silent: bool,
-    /// What was reported of this file before; `None` if it is read only once.
-    pub(crate) reported: Option<&'a mut Reported>,
-}
-
-impl Rejections<'_> {
-    fn is_new(&mut self, reason: &str) -> bool {
-        !self.is_silent && self.reported.as_mut().is_none_or(|reported| reported.is_new(reason))
-    }
-
-    /// Reports a record that is left out; `place` is its file and perhaps line.
-    pub(crate) fn reject(&mut self, place: &str, reason: &str) {
-        if self.is_new(reason) {
-            self.failures.rejected.fetch_add(1, Ordering::Relaxed);
-            self.queue.count_rejected(1);
-            self.report(&format!("{}: {place}: {reason}", self.source));
-        }
-    }
-
-    /// Reports a value that is an error in a row that is kept.
-    pub(crate) fn value(&mut self, place: &str, reason: &str) {
-        if self.is_new(reason) {
-            self.failures.values.fetch_add(1, Ordering::Relaxed);
-            self.report(&format!("{}: {place}: {reason}; the value is an error", self.source));
-        }
-    }
-
-    fn report(&mut self, message: &str) {
-        let count = self.failures.all.fetch_add(1, Ordering::Relaxed) + 1;
-        if count <= LOGGED {
-            tracing::error!(target: "pathway", "{message}");
-        } else if count == LOGGED + 1 {
-            tracing::error!(
-                target: "pathway",
-                "{}: more than {LOGGED} records could not be read; from now on they are only counted, and put into \
-                 pw.global_error_log()",
-                self.source
-            );
-        }
-        // Failures of rows at a source never end a run.
-        let _ = self.reporter.report(RowError::new(ErrorKind::Value, message));
     }
 }
 

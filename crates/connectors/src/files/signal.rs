@@ -1,0 +1,89 @@
+//! How the threads of a source end: when they are told to, and never without closing their queue.
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use parking_lot::{Condvar, Mutex};
+use towpath_engine::{EngineError, ErrorKind, SourceHandle, SourceQueue};
+
+/// Tells a reader that something has happened.
+#[derive(Debug, Default)]
+pub(crate) struct Signal {
+    state: Mutex<SignalState>,
+    changed: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct SignalState {
+    stop: bool,
+    files_changed: bool,
+}
+
+impl Signal {
+    pub(crate) fn stop(&self) {
+        self.state.lock().stop = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn files_changed(&self) {
+        self.state.lock().files_changed = true;
+        self.changed.notify_all();
+    }
+
+    pub(crate) fn is_stopped(&self) -> bool {
+        self.state.lock().stop
+    }
+
+    /// Waits for a signal, at most for `timeout`.
+    pub(crate) fn wait(&self, timeout: Duration) {
+        let mut state = self.state.lock();
+        if !state.stop && !state.files_changed {
+            self.changed.wait_for(&mut state, timeout);
+        }
+        state.files_changed = false;
+    }
+}
+
+/// A source at work.
+pub(crate) struct Handle {
+    pub(crate) signal: Arc<Signal>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+impl SourceHandle for Handle {
+    fn stop(&self) {
+        self.signal.stop();
+    }
+
+    fn join(self: Box<Self>) {
+        self.signal.stop();
+        for thread in self.threads {
+            if thread.join().is_err() {
+                tracing::error!(target: "pathway", "the thread of a file source ended unexpectedly, please report it");
+            }
+        }
+    }
+}
+
+/// Closes a queue, also if its thread ends in any other way than it should: a panic must not leave the engine waiting
+/// for more rows.
+pub(crate) struct Closing(Arc<SourceQueue>);
+
+impl Closing {
+    pub(crate) fn new(queue: Arc<SourceQueue>) -> Self {
+        Self(queue)
+    }
+
+    pub(crate) fn close(self, result: Result<(), EngineError>) {
+        self.0.close(result);
+    }
+}
+
+impl Drop for Closing {
+    fn drop(&mut self) {
+        let message = "the thread of a file source ended unexpectedly, please report it";
+        // Only the first call counts.
+        self.0.close(Err(EngineError::new(ErrorKind::Runtime, message)));
+    }
+}
