@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::collected;
 use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
+use towpath_engine::source::Limits;
 use towpath_engine::testing::{Collected, collect};
 use towpath_engine::{ErrorKind, Run, RunOptions, Source as _, runtime};
 use towpath_types::{DType, Schema, Value};
@@ -185,6 +186,97 @@ fn big_files_are_read_across_blocks() {
             _ => format!("{row}|text of row {row}"),
         };
         assert!(*text == expected, "row {row}");
+    }
+}
+
+/// Text of several pieces.
+fn big_csv() -> String {
+    let mut content = "a,b\n".to_owned();
+    for row in 0..100_000 {
+        content += &match row % 1000 {
+            0 => format!("{row},\"quoted, \"\"with\"\"\nmore żółć\"\n"),
+            _ => format!("{row},text of row {row}\r\n"),
+        };
+    }
+    content
+}
+
+#[test]
+fn several_workers_read_the_same_rows_and_keys() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    fs::write(directory.path().join("big.csv"), big_csv()).expect("a file");
+    for small in 0..20 {
+        let path = directory.path().join(format!("{small}.csv"));
+        fs::write(path, format!("a,b\n{small},small\n")).expect("a file");
+    }
+    let read = |workers: usize| {
+        let few = Limits {
+            rows: 10_000,
+            bytes: 1 << 20,
+        };
+        let source = source(directory.path(), csv(), ReadMode::Static, schema()).with_limits(few);
+        let (plan, updates) = collected(Arc::new(source), &[0, 1]);
+        let options = RunOptions {
+            workers,
+            ..RunOptions::default()
+        };
+        runtime::run(&plan, options).expect("the run succeeds");
+        let seen = updates.lock();
+        let mut rows: Vec<_> = seen.iter().map(|(_, key, row, _)| (*key, text(row))).collect();
+        rows.sort();
+        rows
+    };
+    let one = read(1);
+    assert_eq!(one.len(), 100_020);
+    for workers in [2, 5] {
+        assert!(read(workers) == one, "{workers} workers");
+    }
+}
+
+#[test]
+fn a_run_that_fails_ends_all_threads_that_read() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for name in 0..3 {
+        fs::write(directory.path().join(name.to_string()), big_csv()).expect("a file");
+    }
+    let few = Limits {
+        rows: 10,
+        bytes: 1 << 20,
+    };
+    let source = source(directory.path(), csv(), ReadMode::Static, schema()).with_limits(few);
+    let (plan, _) = collected(Arc::new(source), &[0, 1]);
+    let options = RunOptions {
+        workers: 3,
+        ..RunOptions::default()
+    };
+    let run = Run::start(&plan, options).expect("the run starts");
+    run.abort(towpath_engine::EngineError::new(ErrorKind::Runtime, "enough"));
+    let error = run
+        .wait(Some(Duration::from_secs(10)))
+        .expect("the run ends")
+        .expect_err("it failed");
+    assert_eq!(error.message, "enough");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_cannot_be_read_ends_the_run() {
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    for name in 0..3 {
+        fs::write(directory.path().join(format!("{name}.csv")), big_csv()).expect("a file");
+    }
+    let socket = directory.path().join("x.csv");
+    let _listener = std::os::unix::net::UnixListener::bind(&socket).expect("a socket");
+    for workers in [1, 3] {
+        let path = directory.path().join("*.csv");
+        let (plan, _) = collected(Arc::new(source(&path, csv(), ReadMode::Static, schema())), &[0]);
+        let options = RunOptions {
+            workers,
+            ..RunOptions::default()
+        };
+        let error = runtime::run(&plan, options).expect_err("a socket is no file");
+        let expected = format!("files: cannot read {}", socket.display());
+        assert!(error.message.starts_with(&expected), "{}", error.message);
     }
 }
 
