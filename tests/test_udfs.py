@@ -140,3 +140,21 @@ def test_failures_are_raised_with_their_place() -> None:
     t = table("a\n1")
     with pytest.raises(LookupError, match="no 1"):
         pw.testing.capture(t.select(x=pw.apply(fails, t.a)))
+
+
+def test_a_failure_that_ends_the_run_is_the_last_call() -> None:
+    called = []
+
+    @pw.udf
+    def fail(a: int) -> int:
+        called.append(a)
+        raise ValueError("a call may take long")
+
+    numbers = table("a\n1\n2\n3")
+    with pytest.raises(ValueError, match="may take long"):
+        pw.testing.capture(numbers.select(failed=fail(numbers.a)))
+    assert len(called) == 1
+    # Where the failure is provided for, the others are called.
+    called.clear()
+    assert_table(numbers.select(filled=pw.fill_error(fail(numbers.a), 0)), "filled\n0\n0\n0")
+    assert len(called) == 3

@@ -58,7 +58,8 @@ def using(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
     finally:
         if thread is not None:
             loop.call_soon_threadsafe(loop.stop)
-            thread.join()
+            # It stops at once, unless the run was abandoned and something blocks the loop.
+            thread.join(1.0)
         with _lock:
             _given = None
 

@@ -217,6 +217,9 @@ class Plan:
     def dtype(self, column: Column) -> DType: ...
     def expression(self, column: Column) -> Expression: ...
     def define(self, node: Node, expression: Expression) -> Column: ...
+    def name_columns(self, columns: Sequence[tuple[str, Column]]) -> None:
+        """Says what messages call columns; the first name counts."""
+
     def is_visible(self, column: Column, node: Node) -> bool: ...
     def is_append_only(self, node: Node) -> bool: ...
     # Sources.
@@ -435,5 +438,11 @@ class Run:
 
     def abort(self) -> None:
         """Ends the run at once."""
+
+    def has_failed(self) -> bool:
+        """Whether the run has failed, though functions of the user may not have returned yet."""
+
+    def abandon(self) -> None:
+        """Raises what the run has failed with; its threads are left alone until the process ends."""
 
     def statistics(self) -> list[Statistics]: ...

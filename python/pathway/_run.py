@@ -24,6 +24,9 @@ def run(settings: RunSettings) -> None:
     KeyboardInterrupt or SystemExit(143) is raised. A second signal ends it as soon as the functions that are being
     called return, and rows still on the way are lost. Outputs that are running cannot be run a second time.
 
+    A run of several processes that has failed is abandoned 2 seconds later if functions that were called have not
+    returned; they go on until the process ends, with status 1.
+
     Args:
         debug: whether ``Table.debug`` prints.
         monitoring_level: what is shown of the progress, see ``pw.MonitoringLevel``.
@@ -106,6 +109,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             server = stack.enter_context(MetricsServer(_environment.monitoring_port()))
         monitor = stack.enter_context(_monitoring.choose(settings.monitoring_level))
         signals = stack.enter_context(_waiting.noted_signals())
+        cluster = _cluster.here(signals)
         try:
             native_run = _graph.current().plan.run(
                 everything=everything,
@@ -113,7 +117,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
                 terminate_on_error=terminate_on_error,
                 start_time=_environment.start_timestamp(),
                 captures_only=captures,
-                cluster=_cluster.here(signals),
+                cluster=cluster,
             )
         except RuntimeError:
             # The wait for other processes ends with the first signal.
@@ -122,7 +126,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         try:
             if server is not None:
                 server.serve(native_run.statistics)
-            _waiting.wait(native_run, monitor, signals)
+            _waiting.wait(native_run, monitor, signals, is_shared=cluster is not None)
         finally:
             if server is not None:
                 server.close()

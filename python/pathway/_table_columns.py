@@ -65,6 +65,7 @@ class TableColumns(Joinable):
         table._graph = graph
         table._node = node
         table._columns = dict(columns)
+        graph.plan.name_columns(list(columns.items()))
         table._universe = universe
         table._id_type = id_type
         table._declared = schema

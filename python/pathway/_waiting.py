@@ -4,6 +4,9 @@ An interrupt asks the sources to end, lets what they committed reach the sinks, 
 only leaves a note: as an exception it could come up anywhere, also where a subject is just being started and nobody
 would stop it. A second one aborts the run, and even then the calling thread waits until the functions under way have
 returned: an interpreter that ends while they run crashes.
+
+Only a run of several processes that has failed does not wait for them for long (`_abandoning`): all its processes end
+within 5 seconds.
 """
 
 from __future__ import annotations
@@ -18,7 +21,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
-from pathway import _native
+from pathway import _abandoning, _native
 from pathway._monitoring import Monitor
 from pathway._signals import ECHO_SECONDS
 
@@ -63,14 +66,16 @@ class Signals:
             raise SystemExit(143)
 
 
-def wait(native_run: _native.Run, monitor: Monitor, signals: Signals) -> None:
+def wait(native_run: _native.Run, monitor: Monitor, signals: Signals, *, is_shared: bool = False) -> None:
     """Waits for the end of the run; stops it on the first signal and aborts it on the second.
 
     It returns or raises only when the run has ended. Its threads may be in functions of the user, and the interpreter
-    must not be taken away from under them.
+    must not be taken away from under them. A run that is shared with other processes and has failed is
+    abandoned after a while, and these threads with it.
     """
-    stopped = told = False
+    stopped = told = is_abandoned = False
     patient_until: float | None = None
+    abandon_at: float | None = None
     failure: BaseException | None = None
     try:
         while True:
@@ -91,9 +96,14 @@ def wait(native_run: _native.Run, monitor: Monitor, signals: Signals) -> None:
                     _let_signals_kill()
                 if native_run.wait(_STEP_SECONDS):
                     break
+                if is_shared and abandon_at is None and native_run.has_failed():
+                    abandon_at = time.monotonic() + _abandoning.SECONDS
+                if abandon_at is not None and time.monotonic() > abandon_at:
+                    is_abandoned = True
+                    _abandoning.abandon(native_run)
                 monitor.update(native_run.statistics)
             except BaseException as error:
-                if not _has_ended(native_run):
+                if not is_abandoned and not _has_ended(native_run):
                     # A handler of somebody else has raised it.
                     if isinstance(error, KeyboardInterrupt):
                         signals.interrupt()

@@ -129,3 +129,43 @@ impl Line {
         let _ = self.stream.lock().shutdown(Shutdown::Both);
     }
 }
+
+impl Drop for Line {
+    /// The thread that listens has the connection, too: only this ends it, and tells the other process.
+    fn drop(&mut self) {
+        self.hang_up();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpListener;
+    use std::sync::mpsc::{Sender, channel};
+    use std::time::Duration;
+
+    use super::*;
+
+    struct Told(Sender<bool>);
+
+    impl Listener for Told {
+        fn heard(&mut self, _message: Message) {}
+
+        fn lost(&mut self, _reason: &io::Error) {
+            let _ = self.0.send(true);
+        }
+    }
+
+    #[test]
+    fn a_line_that_is_dropped_ends_at_both_ends() {
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        let there = TcpStream::connect(listener.local_addr().expect("an address")).expect("connected");
+        let (here, _) = listener.accept().expect("connected");
+        let (told, tells) = channel();
+        let open = |process, stream| Line::open(process, stream, Told(told.clone())).expect("a thread");
+        let (dropped, _kept) = (open(0, here), open(1, there));
+        drop(dropped);
+        for _ in 0..2 {
+            assert!(tells.recv_timeout(Duration::from_secs(10)).expect("it is told"));
+        }
+    }
+}

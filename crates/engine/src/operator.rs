@@ -197,12 +197,22 @@ pub trait ErrorLog: Send + Sync {
     fn is_cancelled(&self) -> bool {
         false
     }
+
+    /// Whether the run ends with the first failure that is reported.
+    fn is_strict(&self) -> bool {
+        false
+    }
 }
 
 impl Reporter {
     /// Whether the run has been ended: what takes long, such as calls of user code, should look now and then.
     pub fn is_cancelled(&self) -> bool {
         self.log.is_cancelled()
+    }
+
+    /// Whether the run ends with the first failure that is reported: what is computed after one is for nobody.
+    pub fn is_strict(&self) -> bool {
+        self.log.is_strict()
     }
 
     /// A reporter for one operator.

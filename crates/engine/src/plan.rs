@@ -66,6 +66,8 @@ pub(crate) struct Node {
 pub(crate) struct ColumnDefinition {
     pub(crate) node: NodeId,
     pub(crate) dtype: DType,
+    /// What it is called, for messages.
+    pub(crate) name: Option<Arc<str>>,
     /// How it is computed; `None` if the node's operator puts it out.
     pub(crate) expression: Option<Expression>,
 }
@@ -107,6 +109,7 @@ impl Plan {
         self.columns.push(ColumnDefinition {
             node,
             dtype,
+            name: None,
             expression,
         });
         ColumnId(self.columns.len() - 1)
@@ -221,6 +224,11 @@ impl Plan {
             return Ok(ColumnId(column));
         }
         Ok(self.add_column(node, expression.dtype().clone(), Some(expression)))
+    }
+
+    /// Says what messages call a column; the first name counts.
+    pub fn name(&mut self, column: ColumnId, name: &str) {
+        self.columns[column.0].name.get_or_insert_with(|| name.into());
     }
 
     /// An expression that is one column.

@@ -98,6 +98,10 @@ impl ErrorLog for RunLog {
     fn is_cancelled(&self) -> bool {
         self.is_failed.load(Ordering::Relaxed)
     }
+
+    fn is_strict(&self) -> bool {
+        self.terminate
+    }
 }
 
 /// Failures of rows at a source: they never end the run, and are always recorded.
@@ -383,8 +387,18 @@ impl Run {
                 lost,
             });
         }
-        let guards = start_workers(&shared, team.threads, network)
-            .map_err(|error| EngineError::new(ErrorKind::Runtime, format!("the workers did not start: {error}")))?;
+        let guards = match start_workers(&shared, team.threads, network) {
+            Ok(guards) => guards,
+            Err(error) => {
+                let error = EngineError::new(ErrorKind::Runtime, format!("the workers did not start: {error}"));
+                // Those that did start end, and so do the other processes.
+                shared.fail(error.clone());
+                if let Some(connections) = connections {
+                    connections.close(true);
+                }
+                return Err(error);
+            }
+        };
         let run = Run {
             finish: Arc::default(),
             sources,
@@ -470,6 +484,14 @@ impl Run {
             }
         }
         result.clone()
+    }
+
+    /// What the run has failed with, though threads of it may still be in functions of the user.
+    pub fn failure(&self) -> Option<EngineError> {
+        match &*self.finish.result.lock() {
+            Some(result) => result.clone().err(),
+            None => self.shared.failure(),
+        }
     }
 
     /// Asks all sources to end, so that the run ends when what they have committed is complete.

@@ -1,7 +1,10 @@
 //! `Run`: a run under way, as the main thread watches it.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use towpath_engine::monitor::Role;
@@ -29,15 +32,22 @@ type WorkerCounts = (usize, u64, u64, u64);
 /// A run under way.
 #[pyclass(name = "Run", module = "pathway._native", frozen)]
 #[derive(Debug)]
-pub(crate) struct PyRun(pub(crate) parking_lot::Mutex<Option<std::sync::Arc<towpath_engine::Run>>>);
+pub(crate) struct PyRun {
+    run: Mutex<Option<Arc<towpath_engine::Run>>>,
+    /// Nobody waits for its threads any more.
+    is_abandoned: AtomicBool,
+}
 
 impl PyRun {
     pub(crate) fn new(run: towpath_engine::Run) -> Self {
-        Self(parking_lot::Mutex::new(Some(std::sync::Arc::new(run))))
+        Self {
+            run: Mutex::new(Some(Arc::new(run))),
+            is_abandoned: AtomicBool::new(false),
+        }
     }
 
-    fn run(&self) -> PyResult<std::sync::Arc<towpath_engine::Run>> {
-        self.0
+    fn run(&self) -> PyResult<Arc<towpath_engine::Run>> {
+        self.run
             .lock()
             .clone()
             .ok_or_else(|| PyRuntimeError::new_err("the run has ended"))
@@ -71,6 +81,20 @@ impl PyRun {
         Ok(())
     }
 
+    /// Whether the run has failed, though functions of the user may not have returned yet.
+    fn has_failed(&self) -> PyResult<bool> {
+        Ok(self.run()?.failure().is_some())
+    }
+
+    /// Raises what the run has failed with; its threads are left alone until the process ends.
+    fn abandon(&self, py: Python<'_>) -> PyResult<()> {
+        let Some(error) = self.run()?.failure() else {
+            return Ok(());
+        };
+        self.is_abandoned.store(true, Ordering::Relaxed);
+        Err(engine_error(py, &error))
+    }
+
     /// What every node has done so far.
     fn statistics(&self) -> PyResult<Vec<PyStatistics>> {
         let statistics = self.run()?.statistics();
@@ -101,7 +125,12 @@ impl PyRun {
 impl Drop for PyRun {
     fn drop(&mut self) {
         // The threads of the run may want the GIL to end.
-        if let Some(run) = self.0.lock().take() {
+        if let Some(run) = self.run.lock().take() {
+            if self.is_abandoned.load(Ordering::Relaxed) {
+                // To drop it is to wait for it.
+                std::mem::forget(run);
+                return;
+            }
             Python::attach(|py| py.detach(|| drop(run)));
         }
     }

@@ -15,9 +15,12 @@ use crate::key::{Key, encode_value};
 pub trait Object: Any + Send + Sync + std::fmt::Debug {
     /// A byte string that is equal exactly for equal objects.
     fn identity(&self) -> Arc<[u8]>;
-    /// What another process needs to make the object again, see [`wire`](crate::wire); `None` if it cannot travel.
-    fn transport(&self) -> Option<Arc<[u8]>> {
-        None
+    /// What another process needs to make the object again, see [`wire`](crate::wire).
+    ///
+    /// # Errors
+    /// Why it cannot travel.
+    fn transport(&self) -> Result<Arc<[u8]>, Arc<str>> {
+        Err("it stays in its process".into())
     }
     /// The concrete object, for the crate that made it.
     fn as_any(&self) -> &dyn Any;

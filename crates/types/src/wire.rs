@@ -9,6 +9,7 @@
 //! | texts and bytes | all lengths as `u32`, then all texts |
 //! | other values | a tag and what belongs to it |
 
+use std::borrow::Cow;
 use std::sync::{Arc, OnceLock};
 
 use arrow_array::{
@@ -24,12 +25,24 @@ use crate::key::Key;
 use crate::value::{NdArray, Object, Value};
 
 /// Bytes that are no batch, and what was wrong with them.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("bytes that should be a batch are not one: {0}")]
-pub struct WireError(&'static str);
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{reason}")]
+pub struct WireError {
+    /// What was wrong.
+    pub reason: Cow<'static, str>,
+    /// The position of the column where it was.
+    pub column: Option<usize>,
+}
 
-/// Makes an opaque object of its [`transport`](Object::transport).
-pub type ObjectDecoder = fn(&[u8]) -> Option<Arc<dyn Object>>;
+fn wrong(reason: &'static str) -> WireError {
+    WireError {
+        reason: reason.into(),
+        column: None,
+    }
+}
+
+/// Makes an opaque object of its [`transport`](Object::transport), or says why it cannot.
+pub type ObjectDecoder = fn(&[u8]) -> Result<Arc<dyn Object>, String>;
 
 static OBJECTS: OnceLock<ObjectDecoder> = OnceLock::new();
 
@@ -69,7 +82,22 @@ pub fn batch_length(batch: &Batch) -> usize {
     count.0
 }
 
-/// Writes a batch.
+/// Why a cell of the column cannot be written for another process, if there is such a cell.
+pub fn unwritable(column: &Column) -> Option<Arc<str>> {
+    fn of(value: &Value) -> Option<Arc<str>> {
+        match value {
+            Value::Object(object) => object.transport().err(),
+            Value::Tuple(items) => items.iter().find_map(of),
+            _ => None,
+        }
+    }
+    match column.cells() {
+        Cells::Any(values) => values.iter().find_map(of),
+        _ => None,
+    }
+}
+
+/// Writes a batch whose columns are not [`unwritable`].
 ///
 /// # Errors
 /// Those of the writer.
@@ -229,8 +257,8 @@ fn put_value(value: &Value, out: &mut impl Out) {
                 .for_each(|element| out.put(&element.to_le_bytes()));
         }
         Value::Object(object) => match object.transport() {
-            Some(bytes) => put_blob(14, &bytes, out),
-            None => out.put(&[17]),
+            Ok(bytes) => put_blob(14, &bytes, out),
+            Err(_) => out.put(&[17]),
         },
         Value::Error => out.put(&[15]),
         Value::Pending => out.put(&[16]),
@@ -250,10 +278,15 @@ pub fn read_batch(bytes: &[u8]) -> Result<Batch, WireError> {
         false => None,
     };
     let columns = (0..columns)
-        .map(|_| input.column(rows))
+        .map(|place| {
+            input.column(rows).map_err(|error| WireError {
+                column: Some(place),
+                ..error
+            })
+        })
         .collect::<Result<Vec<_>, _>>()?;
     if !input.0.is_empty() {
-        return Err(WireError("there are bytes behind it"));
+        return Err(wrong("there are bytes behind it"));
     }
     Ok(Batch::new(keys, columns, diffs))
 }
@@ -263,13 +296,13 @@ struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
     fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
-        let (head, rest) = self.0.split_at_checked(len).ok_or(WireError("it ends early"))?;
+        let (head, rest) = self.0.split_at_checked(len).ok_or(wrong("it ends early"))?;
         self.0 = rest;
         Ok(head)
     }
 
     fn array<const N: usize>(&mut self) -> Result<[u8; N], WireError> {
-        self.take(N)?.try_into().map_err(|_| WireError("it ends early"))
+        self.take(N)?.try_into().map_err(|_| wrong("it ends early"))
     }
 
     fn byte(&mut self) -> Result<u8, WireError> {
@@ -280,7 +313,7 @@ impl<'a> Input<'a> {
         match self.byte()? {
             0 => Ok(false),
             1 => Ok(true),
-            _ => Err(WireError("a flag is neither 0 nor 1")),
+            _ => Err(wrong("a flag is neither 0 nor 1")),
         }
     }
 
@@ -298,18 +331,18 @@ impl<'a> Input<'a> {
     }
 
     fn text(&mut self) -> Result<&'a str, WireError> {
-        std::str::from_utf8(self.blob()?).map_err(|_| WireError("a text is not UTF-8"))
+        std::str::from_utf8(self.blob()?).map_err(|_| wrong("a text is not UTF-8"))
     }
 
     fn words(&mut self, len: usize) -> Result<impl Iterator<Item = i64> + 'a, WireError> {
-        let bytes = self.take(len.checked_mul(8).ok_or(WireError("it ends early"))?)?;
+        let bytes = self.take(len.checked_mul(8).ok_or(wrong("it ends early"))?)?;
         Ok(bytes
             .chunks_exact(8)
             .map(|word| i64::from_le_bytes([word[0], word[1], word[2], word[3], word[4], word[5], word[6], word[7]])))
     }
 
     fn keys(&mut self, len: usize) -> Result<Vec<Key>, WireError> {
-        let bytes = self.take(len.checked_mul(16).ok_or(WireError("it ends early"))?)?;
+        let bytes = self.take(len.checked_mul(16).ok_or(wrong("it ends early"))?)?;
         Ok(bytes
             .chunks_exact(16)
             .filter_map(|bytes| bytes.first_chunk::<16>())
@@ -323,7 +356,7 @@ impl<'a> Input<'a> {
     }
 
     fn texts(&mut self, rows: usize, mut put: impl FnMut(&'a [u8])) -> Result<(), WireError> {
-        let lengths = self.take(rows.checked_mul(4).ok_or(WireError("it ends early"))?)?;
+        let lengths = self.take(rows.checked_mul(4).ok_or(wrong("it ends early"))?)?;
         for length in lengths.chunks_exact(4) {
             put(self.take(u32::from_le_bytes([length[0], length[1], length[2], length[3]]) as usize)?);
         }
@@ -333,7 +366,7 @@ impl<'a> Input<'a> {
     fn column(&mut self, rows: usize) -> Result<Column, WireError> {
         let layout = *LAYOUTS
             .get(usize::from(self.byte()?))
-            .ok_or(WireError("there is no such layout"))?;
+            .ok_or(wrong("there is no such layout"))?;
         let (has_nulls, has_errors) = (self.flag()?, self.flag()?);
         let nulls = if has_nulls {
             Some(NullBuffer::new(self.bits(rows)?))
@@ -388,7 +421,7 @@ impl<'a> Input<'a> {
             row += 1;
         })?;
         if !is_utf8 {
-            return Err(WireError("a text is not UTF-8"));
+            return Err(wrong("a text is not UTF-8"));
         }
         Ok(builder.finish().cells().clone())
     }
@@ -399,7 +432,7 @@ impl<'a> Input<'a> {
         let elements = shape
             .iter()
             .try_fold(1_usize, |product, length| product.checked_mul(*length));
-        Ok((shape.into(), elements.ok_or(WireError("an array is too large"))?))
+        Ok((shape.into(), elements.ok_or(wrong("an array is too large"))?))
     }
 
     fn value(&mut self) -> Result<Value, WireError> {
@@ -416,7 +449,7 @@ impl<'a> Input<'a> {
             9 => Value::Duration(self.word()?),
             10 => {
                 let document = serde_json::from_str(self.text()?);
-                Value::Json(Arc::new(document.map_err(|_| WireError("a document is not JSON"))?))
+                Value::Json(Arc::new(document.map_err(|_| wrong("a document is not JSON"))?))
             }
             11 => {
                 let items = self.len()?;
@@ -434,13 +467,16 @@ impl<'a> Input<'a> {
             }
             14 => {
                 let bytes = self.blob()?;
-                let object = OBJECTS.get().and_then(|decode| decode(bytes));
-                Value::Object(object.ok_or(WireError("an object cannot be made again"))?)
+                let decode = OBJECTS.get().ok_or(wrong("nothing is known of objects here"))?;
+                Value::Object(decode(bytes).map_err(|reason| WireError {
+                    reason: reason.into(),
+                    column: None,
+                })?)
             }
             15 => Value::Error,
             16 => Value::Pending,
-            17 => return Err(WireError("an object in it could not be pickled")),
-            _ => return Err(WireError("there is no such kind of value")),
+            17 => return Err(wrong("an object in it could not be written")),
+            _ => return Err(wrong("there is no such kind of value")),
         })
     }
 }

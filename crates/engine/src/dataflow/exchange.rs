@@ -1,13 +1,21 @@
 //! Batches on their way between operators and workers.
 
+use std::cell::RefCell;
 use std::io::Write;
+use std::ops::Range;
+use std::rc::Rc;
+use std::sync::Arc;
 
 use timely::Accountable;
 use timely::communication::Push;
 use timely::dataflow::channels::pushers::exchange::Distributor;
 use timely::dataflow::channels::{ContainerBytes, Message};
 use timely::progress::Stamp;
-use towpath_types::{Batch, Cells, Key, wire};
+use towpath_types::wire::{self, WireError};
+use towpath_types::{Batch, Cells, Key};
+
+use super::worker::Failures;
+use crate::error::{EngineError, ErrorKind, Origin};
 
 /// A batch as timely carries it.
 #[derive(Clone, Debug, Default)]
@@ -19,18 +27,26 @@ impl Accountable for Parcel {
     }
 }
 
+thread_local! {
+    /// What was wrong with the bytes that this worker read last, if they were no batch. Timely has no word for that, so
+    /// they become a parcel without rows, which nobody sends.
+    static UNREADABLE: RefCell<Option<WireError>> = const { RefCell::new(None) };
+}
+
 /// Workers of one process hand batches over as they are; for those of others, a batch becomes its length, its bytes,
 /// and as many more as make a multiple of eight, which timely expects.
 impl ContainerBytes for Parcel {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
-        let batch = bytes.split_first_chunk::<8>().map(|(length, rest)| {
-            let length = u64::from_le_bytes(*length) as usize;
-            wire::read_batch(rest.get(..length).unwrap_or_default())
-        });
-        match batch {
-            Some(Ok(batch)) => Parcel(batch),
-            Some(Err(error)) => panic!("another process has sent what is no batch: {error}"),
-            None => panic!("another process has sent what is no batch"),
+        let length = |length: &[u8; 8]| u64::from_le_bytes(*length) as usize;
+        let content = bytes
+            .split_first_chunk::<8>()
+            .and_then(|(head, rest)| rest.get(..length(head)));
+        match wire::read_batch(content.unwrap_or_default()) {
+            Ok(batch) => Parcel(batch),
+            Err(error) => {
+                UNREADABLE.set(Some(error));
+                Parcel::default()
+            }
         }
     }
 
@@ -58,6 +74,58 @@ pub(crate) fn projected(batch: Batch, columns: &[usize]) -> Batch {
     if is_identity { batch } else { batch.project(columns) }
 }
 
+/// Who gets rows, and says what is wrong with those that cannot come over from another process.
+#[derive(Clone)]
+pub(crate) struct Reader {
+    /// What the operator is called, and where it was declared.
+    pub(crate) name: Rc<str>,
+    pub(crate) origin: Option<Origin>,
+    /// The names of the columns it reads, where they have one.
+    pub(crate) columns: Rc<[Option<Arc<str>>]>,
+    /// The workers of this process.
+    pub(crate) here: Range<usize>,
+    pub(crate) failures: Rc<Failures>,
+}
+
+impl Reader {
+    /// Whether the rows can go to a worker; if not, the run fails.
+    fn can_go(&self, batch: &Batch, worker: usize) -> bool {
+        if self.here.contains(&worker) {
+            return true;
+        }
+        for (place, column) in batch.columns().iter().enumerate() {
+            if let Some(reason) = wire::unwritable(column) {
+                self.fail(Some(place), "cannot be sent to another process", &reason);
+                return false;
+            }
+        }
+        true
+    }
+
+    /// Whether a parcel is what was sent; if not, the run fails.
+    pub(crate) fn has_come(&self, parcel: &Parcel) -> bool {
+        if parcel.0.is_empty()
+            && let Some(error) = UNREADABLE.take()
+        {
+            self.fail(
+                error.column,
+                "cannot be read as it came from another process",
+                &error.reason,
+            );
+            return false;
+        }
+        true
+    }
+
+    fn fail(&self, column: Option<usize>, what: &str, reason: &str) {
+        let name = column.and_then(|place| self.columns.get(place).cloned().flatten());
+        let column = name.map_or_else(|| "a column".to_owned(), |name| format!("the column {name}"));
+        let message = format!("{}: {column} {what}: {reason}", self.name);
+        self.failures
+            .fail(EngineError::new(ErrorKind::Type, message).at(self.origin.as_ref()));
+    }
+}
+
 /// Which worker gets a row.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Owner {
@@ -73,15 +141,15 @@ pub(crate) enum Owner {
 ///
 /// The rows that go in are those that come out: timely counts them to know how far each time is. So a stream that
 /// several workers get as a whole has an exchange for each of them.
-#[derive(Debug)]
 pub(crate) struct Spread {
     owner: Owner,
     columns: Vec<usize>,
+    reader: Reader,
 }
 
 impl Spread {
-    pub(crate) fn new(owner: Owner, columns: Vec<usize>) -> Self {
-        Self { owner, columns }
+    pub(crate) fn new(owner: Owner, columns: Vec<usize>, reader: Reader) -> Self {
+        Self { owner, columns, reader }
     }
 
     fn owners(&self, batch: &Batch, workers: usize) -> Vec<usize> {
@@ -119,7 +187,9 @@ impl Distributor<Parcel> for Spread {
             } else {
                 batch.take(&rows)
             };
-            Message::push_at(&mut Parcel(part), stamp.clone(), &mut pushers[owner]);
+            if self.reader.can_go(&part, owner) {
+                Message::push_at(&mut Parcel(part), stamp.clone(), &mut pushers[owner]);
+            }
         }
     }
 

@@ -28,7 +28,7 @@ pub(crate) struct Network {
 
 /// The connections at work.
 pub(crate) struct Connected {
-    sockets: Vec<TcpStream>,
+    sockets: Vec<Arc<TcpStream>>,
     gate: Arc<Gate>,
     threads: CommsGuard,
 }
@@ -40,28 +40,49 @@ impl Network {
         let mut wires: Vec<Option<Wire>> = (0..=self.sockets.len()).map(|_| None).collect();
         let mut sockets = Vec::new();
         for (process, socket) in self.sockets {
-            sockets.push(socket.try_clone()?);
+            let socket = Arc::new(socket);
+            sockets.push(Arc::clone(&socket));
             wires[process] = Some(Wire::new(socket, Arc::clone(&gate), self.lost.clone()));
         }
         let hooks = Hooks::default();
         let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
-        let (builders, threads) = initialize_networking_from_sockets(local, wires, self.process, workers, hooks)?;
-        let connected = Connected { sockets, gate, threads };
-        Ok((builders.into_iter().map(AllocatorBuilder::Tcp).collect(), connected))
+        match initialize_networking_from_sockets(local, wires, self.process, workers, hooks) {
+            Ok((builders, threads)) => {
+                let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
+                Ok((builders, Connected { sockets, gate, threads }))
+            }
+            Err(error) => {
+                // Some threads may have started.
+                hang_up(&gate, &sockets);
+                Err(error)
+            }
+        }
+    }
+}
+
+/// Ends the connections, whatever the other processes do.
+fn hang_up(gate: &Gate, sockets: &[Arc<TcpStream>]) {
+    gate.open();
+    for socket in sockets {
+        // It may be closed already.
+        let _ = socket.shutdown(Shutdown::Both);
     }
 }
 
 impl Connected {
     /// Ends them when the workers of this process have ended; unless the run has failed, also those of the others.
     pub(crate) fn close(self, has_failed: bool) {
-        self.gate.open();
-        if has_failed {
-            for socket in &self.sockets {
-                // It may be closed already.
-                let _ = socket.shutdown(Shutdown::Both);
-            }
+        match has_failed {
+            true => hang_up(&self.gate, &self.sockets),
+            false => self.gate.open(),
         }
         drop(self.threads);
+    }
+
+    /// Ends them although workers of this process may be at work: nobody waits for the threads.
+    pub(crate) fn abandon(self) {
+        hang_up(&self.gate, &self.sockets);
+        std::mem::forget(self.threads);
     }
 }
 
@@ -147,7 +168,8 @@ impl Framing {
 /// One end of a connection to another process.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    socket: TcpStream,
+    /// Shared by the threads that send and receive: a start that is under way needs no more files.
+    socket: Arc<TcpStream>,
     framing: Framing,
     gate: Arc<Gate>,
     /// Called when the connection has ended too early, and nobody else has noticed.
@@ -166,7 +188,7 @@ impl std::fmt::Debug for LostWire {
 }
 
 impl Wire {
-    pub(crate) fn new(socket: TcpStream, gate: Arc<Gate>, lost: LostWire) -> Self {
+    pub(crate) fn new(socket: Arc<TcpStream>, gate: Arc<Gate>, lost: LostWire) -> Self {
         Self {
             socket,
             framing: Framing::new(),
@@ -195,7 +217,7 @@ impl Read for Wire {
         if self.is_lost && !self.framing.has_ended {
             return Ok(self.read_on(buffer));
         }
-        match self.socket.read(buffer) {
+        match (&*self.socket).read(buffer) {
             Ok(len) if len > 0 => {
                 self.framing.advance(&buffer[..len]);
                 Ok(len)
@@ -213,7 +235,7 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         if !self.is_lost {
-            match self.socket.write(buffer) {
+            match (&*self.socket).write(buffer) {
                 Ok(len) if len > 0 => return Ok(len),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
                 _ => self.is_lost = true,
@@ -230,7 +252,7 @@ impl Write for Wire {
 impl Stream for Wire {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self::new(
-            self.socket.try_clone()?,
+            Arc::clone(&self.socket),
             Arc::clone(&self.gate),
             self.lost.clone(),
         ))
@@ -269,7 +291,7 @@ mod tests {
         let gate = Arc::new(Gate::default());
         gate.open();
         let mut bytes = Vec::new();
-        let mut wire = Wire::new(here, gate, LostWire(Arc::new(|| ())));
+        let mut wire = Wire::new(Arc::new(here), gate, LostWire(Arc::new(|| ())));
         wire.read_to_end(&mut bytes).expect("a wire does not fail");
         bytes
     }

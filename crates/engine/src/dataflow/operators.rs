@@ -16,17 +16,18 @@ use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::{Scope, Stream};
 use towpath_types::{Batch, Time};
 
-use super::exchange::{Owner, Parcel, Spread, projected};
+use super::exchange::{Owner, Parcel, Reader, Spread, projected};
 use super::worker::Failures;
-use crate::error::EngineError;
+use crate::error::{EngineError, Origin};
 use crate::monitor::Counters;
 use crate::operator::{Output, Routing, Task};
 use crate::program::RunningProgram;
 
 type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
 
-fn spread(owner: Owner, columns: Vec<usize>) -> Boxed<Pact> {
-    Boxed(DistributorPact(Box::new(move |_| Spread::new(owner, columns))))
+fn spread(owner: Owner, columns: Vec<usize>, reader: &Reader) -> Boxed<Pact> {
+    let reader = reader.clone();
+    Boxed(DistributorPact(Box::new(move |_| Spread::new(owner, columns, reader))))
 }
 
 /// What arrived for one time and was not yet absorbed.
@@ -65,6 +66,8 @@ where
 pub(crate) struct Edge<'scope> {
     pub(crate) stream: Stream<'scope, Time, Parcel>,
     pub(crate) columns: Vec<usize>,
+    /// What they are called, where they have a name.
+    pub(crate) names: Vec<Option<Arc<str>>>,
     pub(crate) routing: Routing,
     /// How many workers each process has.
     pub(crate) threads: usize,
@@ -77,17 +80,34 @@ struct Intake {
     input: Input,
     /// The columns that are still to be chosen.
     columns: Option<Vec<usize>>,
+    reader: Reader,
 }
 
 impl<'scope> Edge<'scope> {
     /// Connects a task's input at `place`.
-    fn connect(self, place: usize, workers: usize, builder: &mut OperatorBuilder<'scope, Time>) -> Vec<Intake> {
+    fn connect(
+        self,
+        place: usize,
+        scope: Scope<'scope, Time>,
+        builder: &mut OperatorBuilder<'scope, Time>,
+        node: &Node,
+    ) -> Vec<Intake> {
         let Self {
             stream,
             columns,
+            names,
             routing,
             threads,
         } = self;
+        let workers = scope.peers();
+        let first = scope.index() / threads * threads;
+        let reader = Reader {
+            name: Rc::clone(&node.name),
+            origin: node.origin.clone(),
+            columns: names.into(),
+            here: first..first + threads,
+            failures: Rc::clone(&node.failures),
+        };
         let owner = match routing {
             _ if workers == 1 => None,
             Routing::Local => None,
@@ -101,39 +121,60 @@ impl<'scope> Edge<'scope> {
                 place,
                 input,
                 columns: Some(columns),
+                reader,
             }];
         };
         if routing == Routing::ToEveryProcess && workers > threads {
             // They go through the first worker, so that all see them in its order.
-            let gathered = gathered(stream, columns.clone());
+            let gathered = gathered(stream, columns.clone(), &reader);
             let all: Vec<usize> = (0..columns.len()).collect();
             return (0..workers)
                 .step_by(threads)
                 .map(|worker| {
-                    let input = builder.new_input(gathered.clone(), spread(Owner::Worker(worker), all.clone()));
+                    let input =
+                        builder.new_input(gathered.clone(), spread(Owner::Worker(worker), all.clone(), &reader));
                     Intake {
                         place,
                         input,
                         columns: None,
+                        reader: reader.clone(),
                     }
                 })
                 .collect();
         }
         // Only the columns that are read are sent to other workers.
-        let input = builder.new_input(stream, spread(owner, columns));
+        let input = builder.new_input(stream, spread(owner, columns, &reader));
         vec![Intake {
             place,
             input,
             columns: None,
+            reader,
         }]
     }
 }
 
+/// What an operator is called, where it was declared, and how it ends the run.
+struct Node {
+    name: Rc<str>,
+    origin: Option<Origin>,
+    failures: Rc<Failures>,
+}
+
 /// The rows of all workers at the first.
-fn gathered(stream: Stream<'_, Time, Parcel>, columns: Vec<usize>) -> Stream<'_, Time, Parcel> {
-    stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(spread(Owner::Worker(0), columns), "gather", |_, _| {
-        |input, output| {
-            input.for_each(|capability, parcel| output.session(&capability).give_container(parcel));
+fn gathered<'scope>(
+    stream: Stream<'scope, Time, Parcel>,
+    columns: Vec<usize>,
+    reader: &Reader,
+) -> Stream<'scope, Time, Parcel> {
+    let pact = spread(Owner::Worker(0), columns, reader);
+    let reader = reader.clone();
+    stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(pact, "gather", |_, _| {
+        move |input, output| {
+            input.for_each(|capability, parcel| {
+                if reader.has_come(parcel) {
+                    output.session(&capability).give_container(parcel);
+                }
+            });
         }
     })
 }
@@ -160,12 +201,16 @@ pub(crate) fn add_operator<'scope>(
     counters: Arc<Counters>,
     failures: Rc<Failures>,
 ) -> Stream<'scope, Time, Parcel> {
-    let workers = scope.peers();
+    let node = Node {
+        name: name.into(),
+        origin: program.origin().cloned(),
+        failures: Rc::clone(&failures),
+    };
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let places = edges.len();
     let mut inputs = Vec::new();
     for (place, edge) in edges.into_iter().enumerate() {
-        inputs.extend(edge.connect(place, workers, &mut builder));
+        inputs.extend(edge.connect(place, scope, &mut builder, &node));
     }
     let (output, stream) = builder.new_output::<Parcel>();
     let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
@@ -194,8 +239,17 @@ pub(crate) fn add_operator<'scope>(
                     output.session(capability).give_container(&mut Parcel(batch));
                 }
             };
-            for Intake { place, input, columns } in &mut inputs {
+            for intake in &mut inputs {
+                let Intake {
+                    place,
+                    input,
+                    columns,
+                    reader,
+                } = intake;
                 input.for_each(|capability, parcel| {
+                    if !reader.has_come(parcel) {
+                        return;
+                    }
                     let batch = std::mem::take(&mut parcel.0);
                     let batch = match columns {
                         Some(columns) => projected(batch, columns),

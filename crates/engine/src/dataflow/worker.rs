@@ -100,6 +100,10 @@ impl Shared {
         self.is_failed.load(Ordering::Acquire)
     }
 
+    pub(crate) fn failure(&self) -> Option<EngineError> {
+        self.failure.lock().clone()
+    }
+
     pub(crate) fn take_failure(&self) -> Option<EngineError> {
         self.failure.lock().take()
     }
@@ -165,10 +169,13 @@ pub(crate) fn start_workers(shared: &Arc<Shared>, workers: usize, network: Optio
         Some(network) => {
             let (builders, connected) = network.start(workers).map_err(|error| error.to_string())?;
             let config = timely::WorkerConfig::default();
-            (
-                timely::execute::execute_from(builders, Box::new(()), config, run)?,
-                Some(connected),
-            )
+            match timely::execute::execute_from(builders, Box::new(()), config, run) {
+                Ok(guards) => (guards, Some(connected)),
+                Err(error) => {
+                    connected.abandon();
+                    return Err(error);
+                }
+            }
         }
         None if workers == 1 => (timely::execute(timely::Config::thread(), run)?, None),
         None => (timely::execute(timely::Config::process(workers), run)?, None),
@@ -334,7 +341,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
                         .collect();
                     add_operator(
                         scope,
-                        operator.name(),
+                        &watched.name,
                         edges,
                         task,
                         program,
@@ -370,6 +377,7 @@ fn edge<'scope>(
     Edge {
         stream: streams[input.node].clone(),
         columns: input.columns.clone(),
+        names: input.names.clone(),
         routing: routing.settled(input.append_only && input.unique_keys),
         threads,
     }

@@ -87,9 +87,9 @@ pub struct Evaluation<'a> {
 }
 
 impl Evaluation<'_> {
-    /// Whether the run has been ended: user code should not be called any more.
+    /// Whether the run has been ended, or will be by a failure here: user code should not be called any more.
     pub fn is_cancelled(&self) -> bool {
-        self.reporter.is_cancelled()
+        self.reporter.is_cancelled() || !self.failures.is_empty() && self.reporter.is_strict()
     }
 
     /// Whether the row has an error among its arguments, or a `None` that the function does not take:

@@ -125,6 +125,10 @@ impl Lowering<'_> {
         PhysicalInput {
             node: placed.node,
             columns: columns.iter().map(position).collect(),
+            names: columns
+                .iter()
+                .map(|column| self.plan.columns[column.0].name.clone())
+                .collect(),
             dtypes: columns.iter().map(|column| self.plan.dtype(*column).clone()).collect(),
             append_only: self.plan.nodes[id.0].append_only,
             unique_keys: self.plan.nodes[id.0].unique_keys,

@@ -79,6 +79,8 @@ pub struct PhysicalInput {
     pub node: usize,
     /// The positions of the columns in the node's batches.
     pub columns: Vec<usize>,
+    /// What they are called, where they have a name.
+    pub names: Vec<Option<Arc<str>>>,
     /// Their types.
     pub dtypes: Vec<DType>,
     /// Whether rows of the input are never removed.

@@ -202,6 +202,14 @@ impl PyPlan {
         Ok(column.0)
     }
 
+    /// Says what messages call columns; the first name counts.
+    fn name_columns(&self, columns: NamedColumns) {
+        let mut building = self.0.lock();
+        for (name, column) in columns {
+            building.plan.name(ColumnId(column), &name);
+        }
+    }
+
     /// Whether the column is there for every row of the node.
     fn is_visible(&self, column: usize, node: usize) -> bool {
         self.0.lock().plan.is_visible(ColumnId(column), NodeId(node))

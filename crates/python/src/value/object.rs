@@ -8,6 +8,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use towpath_types::{Object, Value};
 
+use crate::error::described;
+
 /// The object as a value.
 pub(super) fn object(value: &Bound<'_, PyAny>) -> Value {
     Value::Object(Arc::new(PyObjectValue::new(value)))
@@ -18,17 +20,17 @@ pub(super) fn object(value: &Bound<'_, PyAny>) -> Value {
 pub(super) struct PyObjectValue {
     pub(super) object: Py<PyAny>,
     identity: OnceLock<Arc<[u8]>>,
-    transport: OnceLock<Option<Arc<[u8]>>>,
+    transport: OnceLock<Result<Arc<[u8]>, Arc<str>>>,
 }
 
-/// An object that came from another process.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Arc<dyn Object>> {
+/// An object that came from another process, or why it cannot be made again.
+pub(crate) fn decode(bytes: &[u8]) -> Result<Arc<dyn Object>, String> {
     Python::attach(|py| {
         let object = py
             .import("pickle")
             .and_then(|pickle| pickle.call_method1("loads", (PyBytes::new(py, bytes),)))
-            .ok()?;
-        Some(Arc::new(PyObjectValue::new(&object)) as Arc<dyn Object>)
+            .map_err(|error| described(py, &error))?;
+        Ok(Arc::new(PyObjectValue::new(&object)) as Arc<dyn Object>)
     })
 }
 
@@ -54,15 +56,13 @@ impl Object for PyObjectValue {
         }))
     }
 
-    fn transport(&self) -> Option<Arc<[u8]>> {
+    fn transport(&self) -> Result<Arc<[u8]>, Arc<str>> {
+        let pickle = |py: Python<'_>| {
+            let bytes = py.import("pickle")?.call_method1("dumps", (self.object.bind(py),))?;
+            PyResult::Ok(bytes.cast::<PyBytes>()?.as_bytes().into())
+        };
         self.transport
-            .get_or_init(|| {
-                Python::attach(|py| {
-                    let bytes = py.import("pickle")?.call_method1("dumps", (self.object.bind(py),))?;
-                    PyResult::Ok(bytes.cast::<PyBytes>()?.as_bytes().into())
-                })
-                .ok()
-            })
+            .get_or_init(|| Python::attach(|py| pickle(py).map_err(|error| described(py, &error).into())))
             .clone()
     }
 
