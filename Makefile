@@ -4,6 +4,8 @@
 VENV := .venv
 PYTHON := $(VENV)/bin/python
 SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
+# Tests that choose the threads and processes of their runs themselves.
+SHAPED := $(addprefix --ignore tests/,test_cli.py test_cluster.py test_cluster_failures.py test_network.py properties/test_every_shape.py)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo develop test test-rust test-python lint format bench clean
@@ -21,6 +23,8 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 	@echo "==> installing what the tests need"
 	@$(PYTHON) -m pip install --quiet --group test
+	@# Tests of several machines use network namespaces. Where this cannot be installed, they are skipped and say why.
+	@command -v ip > /dev/null || { apt-get update -qq && apt-get install -y -qq iproute2; } > /dev/null 2>&1 || true
 	@touch $@
 
 $(VENV)/.built: $(SOURCES) $(VENV)/.installed
@@ -48,8 +52,10 @@ test-python: $(VENV)/.built $(VENV)/.tested ## the package's tests and the docs'
 	@echo "==> Python tests"
 	@$(PYTHON) -m pytest tests --junitxml=build/python-tests.xml
 	@echo "==> Python tests, four worker threads"
-	@PATHWAY_THREADS=4 $(PYTHON) -m pytest tests --ignore tests/test_cli.py --ignore tests/test_cluster.py \
-		--junitxml=build/python-tests-4-threads.xml
+	@PATHWAY_THREADS=4 $(PYTHON) -m pytest tests $(SHAPED) --junitxml=build/python-tests-4-threads.xml
+	@echo "==> Python tests, two processes of two worker threads"
+	@PATHWAY_TEST_PROCESSES=2 PATHWAY_THREADS=2 PYTHON=$(PYTHON) tests/in_two_halves.sh \
+		build/python-tests-2-processes $(SHAPED)
 
 lint: $(VENV)/.built $(VENV)/.tested ## formatting, clippy, ruff, mypy, stubtest
 	@echo "==> lints"

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 import pathway as pw
 import pytest
 
+pytest_plugins = ["tests.shapes"]
+
 # A shell that starts programs in the background makes them ignore SIGINT, `nohup` makes them ignore SIGHUP, and what
 # they start as well. The tests of signals are about programs that a person has started.
 signal.signal(signal.SIGINT, signal.default_int_handler)

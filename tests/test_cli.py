@@ -5,6 +5,7 @@ something has happened, a process says so.
 """
 
 import fcntl
+import itertools
 import json
 import os
 import pathlib
@@ -37,9 +38,16 @@ def pathway(*arguments: object, **changes: str) -> subprocess.CompletedProcess[s
     return subprocess.run(command, env=environment(**changes), capture_output=True, text=True, timeout=60)
 
 
+# Below the ports that the system gives to whoever asks for any. Test programs that run at the same time begin at
+# different ones, far from each other also where their numbers are not (the golden ratio does that).
+FIRST_PORTS = range(20011, 32000, 10)
+_first_ports = itertools.cycle(FIRST_PORTS)
+next(itertools.islice(_first_ports, int(os.getpid() * 0.618034 % 1 * len(FIRST_PORTS)), None))
+
+
 def free_ports(number: int) -> int:
-    """The first of some ports in a row that nobody uses."""
-    for first in range(20011, 60000, 50):
+    """The first of some ports in a row, ten at most, that nobody uses."""
+    for first in itertools.islice(_first_ports, len(FIRST_PORTS)):
         with ExitStack() as stack:
             try:
                 for port in range(first, first + number):

@@ -2,7 +2,9 @@
 
 import asyncio
 import inspect
+import os
 import re
+import signal
 import socket
 import threading
 import urllib.error
@@ -138,6 +140,7 @@ def test_the_counters_over_http(port: int) -> None:
         socket.create_connection(("127.0.0.1", port), timeout=30)
 
 
+@pytest.mark.one_process("every process counts what its own workers do")
 def test_the_counters_of_each_worker(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATHWAY_THREADS", "2")
     sent = threading.Event()
@@ -221,6 +224,7 @@ def loop_of_callbacks_and_subject(**arguments: Any) -> tuple[asyncio.AbstractEve
     return loops["subject"], loops["callback"]
 
 
+@pytest.mark.one_process("processes that share the selector of a loop take each other's events")
 def test_coroutines_run_in_the_loop_that_was_given() -> None:
     loop = asyncio.new_event_loop()
     assert loop_of_callbacks_and_subject(event_loop=loop) == (loop, loop)
@@ -253,6 +257,22 @@ def test_a_loop_that_the_run_would_block_is_refused() -> None:
 def test_without_a_loop_the_callbacks_share_one() -> None:
     subject, callback = loop_of_callbacks_and_subject()
     assert subject is not callback
+    assert loop_of_callbacks_and_subject()[1] is callback
+
+
+def test_a_forked_process_has_a_loop_of_its_own() -> None:
+    _, callback = loop_of_callbacks_and_subject()
+    child = os.fork()
+    if child == 0:
+        signal.alarm(30)
+        status = 1
+        try:
+            _, own = loop_of_callbacks_and_subject()
+            status = 0 if own is not callback else 2
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    # That of this process is as it was.
     assert loop_of_callbacks_and_subject()[1] is callback
 
 

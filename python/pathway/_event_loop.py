@@ -8,6 +8,7 @@ the next.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from collections.abc import Awaitable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
@@ -71,6 +72,19 @@ def _own_loop() -> asyncio.AbstractEventLoop:
             _own = asyncio.new_event_loop()
             threading.Thread(target=_own.run_forever, name="pathway:event-loop", daemon=True).start()
         return _own
+
+
+def _begin_anew() -> None:
+    """In a process that was forked there is no thread that runs the loop, but the loop's selector is still shared."""
+    global _lock, _own, _left_behind
+    # Closing the loop would take its files out of the parent's selector, so it is kept.
+    _left_behind, _own = _own, None
+    _lock = threading.Lock()
+
+
+_left_behind: asyncio.AbstractEventLoop | None = None
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_begin_anew)
 
 
 def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:

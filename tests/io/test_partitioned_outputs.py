@@ -12,6 +12,7 @@ from typing import Any
 import pathway as pw
 import pytest
 
+from tests.shapes import PROCESSES
 from tests.test_cli import free_ports, pathway
 
 SILENT = pw.MonitoringLevel.NONE
@@ -126,7 +127,7 @@ def test_the_folder_can_be_read(tmp_path: pathlib.Path, monkeypatch: pytest.Monk
         ("few", pw.io.csv.read, [7]),
     ):
         pw.testing.reset()
-        assert len(list((tmp_path / folder).iterdir())) == 3
+        assert len(list((tmp_path / folder).iterdir())) == 3 * PROCESSES
         updates = pw.testing.capture(read(f"{tmp_path / folder}/", schema=Number, mode="static"))
         assert sorted(update.row["number"] for update in updates) == expected
 
@@ -140,8 +141,9 @@ def test_parts_of_an_earlier_run_are_removed(tmp_path: pathlib.Path, monkeypatch
         (tmp_path / "notes.csv").write_text("kept")
         (tmp_path / "part-00003.jsonl").write_text("kept")
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["notes.csv", "part-00000.csv", "part-00001.csv", "part-00003.jsonl"]
-    rows = [row for name in names[1:3] for row in csv_rows(tmp_path / name)]
+    parts = [f"part-{worker:05}.csv" for worker in range(2 * PROCESSES)]
+    assert names == sorted(["notes.csv", *parts, "part-00003.jsonl"])
+    rows = [row for name in parts for row in csv_rows(tmp_path / name)]
     assert sorted(row[0] for row in rows) == list(range(10))
 
 
@@ -217,6 +219,7 @@ def test_two_outputs_may_not_share_parts(tmp_path: pathlib.Path) -> None:
         pw.run(monitoring_level=SILENT)
 
 
+@pytest.mark.one_process("every process counts what its own workers write")
 def test_every_worker_counts(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -54,6 +54,7 @@ def test_keys_do_not_depend_on_the_number_of_workers(monkeypatch: pytest.MonkeyP
     assert len(keys[0]) == 12
 
 
+@pytest.mark.one_process("a barrier is for the threads of one process")
 def test_all_are_read_at_the_same_time() -> None:
     """None of them can end before all have begun."""
     together = threading.Barrier(3)
@@ -111,6 +112,7 @@ def test_a_commit_is_about_the_rows_of_one_partition() -> None:
     assert sums == {0}
 
 
+@pytest.mark.one_process("every process has attributes of its own")
 def test_attributes_are_shared_and_hooks_are_called_once() -> None:
     class Counting(Locks):
         def __init__(self) -> None:
@@ -225,6 +227,7 @@ def test_a_failure_names_the_partition(caplog: pytest.LogCaptureFixture) -> None
     assert "in partition 'Bosley' of locks" in raised.value.__notes__
 
 
+@pytest.mark.one_process("an event is for the threads of one process")
 def test_what_a_partition_has_committed_before_another_fails_is_seen() -> None:
     committed = threading.Event()
 
