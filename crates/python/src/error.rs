@@ -40,8 +40,13 @@ pub(crate) fn engine_error(py: Python<'_>, error: &EngineError) -> PyErr {
         None => exception(error.kind, error.message.clone()),
     };
     if let Some(origin) = &error.origin {
-        // A missing note is no reason to hide the error.
-        let _ = raised.value(py).call_method1(intern!(py, "add_note"), (note(origin),));
+        let (value, note) = (raised.value(py), note(origin));
+        // It may have been raised before, when somebody else asked for the end of the run.
+        let notes = value.getattr(intern!(py, "__notes__"));
+        if !notes.is_ok_and(|notes| notes.contains(&note).unwrap_or(false)) {
+            // A missing note is no reason to hide the error.
+            let _ = value.call_method1(intern!(py, "add_note"), (note,));
+        }
     }
     raised
 }
