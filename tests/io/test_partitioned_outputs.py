@@ -152,10 +152,18 @@ def test_a_run_that_fails_leaves_whole_commits(tmp_path: pathlib.Path, culprit: 
     """The second commit is so large that parts of it are in the files when the run fails."""
     text = f"""
 import os
+import threading
 import time
 import pathway as pw
 
 class Numbers(pw.io.python.ConnectorSubject):
+    def __init__(self):
+        super().__init__()
+        self.stopped = threading.Event()
+
+    def on_stop(self):
+        self.stopped.set()
+
     def run(self):
         for number in range(-10, 0):
             self.next(number=number, text="committed")
@@ -163,7 +171,7 @@ class Numbers(pw.io.python.ConnectorSubject):
         for number in range(100_000):
             self.next(number=number, text="not " * 10)
         # The end would be a commit.
-        time.sleep(3)
+        self.stopped.wait(30)
 
 class Number(pw.Schema):
     number: int

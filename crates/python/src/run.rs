@@ -82,13 +82,15 @@ impl PyRun {
     }
 
     /// Whether the run has failed, though functions of the user may not have returned yet.
-    fn has_failed(&self) -> PyResult<bool> {
-        Ok(self.run()?.failure().is_some())
+    fn has_failed(&self, py: Python<'_>) -> PyResult<bool> {
+        let run = self.run()?;
+        Ok(py.detach(|| run.failure()).is_some())
     }
 
     /// Raises what the run has failed with; its threads are left alone until the process ends.
     fn abandon(&self, py: Python<'_>) -> PyResult<()> {
-        let Some(error) = self.run()?.failure() else {
+        let run = self.run()?;
+        let Some(error) = py.detach(|| run.failure()) else {
             return Ok(());
         };
         self.is_abandoned.store(true, Ordering::Relaxed);
