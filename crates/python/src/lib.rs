@@ -7,6 +7,7 @@ mod dtype;
 mod error;
 mod expression;
 mod log;
+mod memory;
 mod plan;
 mod pointer;
 mod run;
@@ -22,6 +23,7 @@ use pyo3::prelude::*;
 #[pymodule]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
+    memory::keep_what_is_freed();
     // A second import in the same process finds the first one's subscriber.
     towpath_types::wire::set_object_decoder(value::decode_object);
     let _ = tracing::subscriber::set_global_default(log::Forward);

@@ -129,14 +129,51 @@ impl Batch {
 
     /// The rows at `indices`, in that order.
     pub fn take(&self, indices: &[u32]) -> Self {
-        let array = UInt32Array::from(indices.to_vec());
+        self.take_rows(&UInt32Array::from(indices.to_vec()))
+    }
+
+    fn take_rows(&self, indices: &UInt32Array) -> Self {
+        let rows: &[u32] = indices.values();
+        let (keys, diffs): (&[Key], Option<&[i64]>) = (&self.keys, self.diffs.as_deref());
         Self::new(
-            indices.iter().map(|i| self.keys[*i as usize]).collect::<Shared<_>>(),
-            self.columns.iter().map(|column| column.take(&array)).collect(),
-            self.diffs
-                .as_ref()
-                .map(|diffs| indices.iter().map(|i| diffs[*i as usize]).collect()),
+            rows.iter().map(|i| keys[*i as usize]).collect::<Shared<_>>(),
+            self.columns.iter().map(|column| column.take(indices)).collect(),
+            diffs.map(|diffs| rows.iter().map(|i| diffs[*i as usize]).collect()),
         )
+    }
+
+    /// The rows of each owner, for as many owners as `owners` are; `owner` says whose a key is, and `keys` are those
+    /// that decide, one a row.
+    pub fn split(&self, keys: &[Key], owners: usize, owner: impl Fn(Key) -> usize) -> Vec<Self> {
+        assert_eq!(keys.len(), self.len(), "every row has a key that decides");
+        let mut ends = vec![0; owners];
+        for key in keys {
+            ends[owner(*key)] += 1;
+        }
+        if let Some(only) = ends.iter().position(|rows| *rows == keys.len()) {
+            let mut parts = vec![self.slice(0, 0); owners];
+            parts[only] = self.clone();
+            return parts;
+        }
+        // Where the next row of each owner goes; at last the end of its rows.
+        let mut start = 0;
+        for end in &mut ends {
+            start += std::mem::replace(end, start);
+        }
+        let mut rows = vec![0; keys.len()];
+        for (row, key) in keys.iter().enumerate() {
+            let next = &mut ends[owner(*key)];
+            rows[*next] = row as u32;
+            *next += 1;
+        }
+        let rows = UInt32Array::from(rows);
+        let mut start = 0;
+        let part = |end| {
+            let part = self.take_rows(&rows.slice(start, end - start));
+            start = end;
+            part
+        };
+        ends.into_iter().map(part).collect()
     }
 
     /// The rows where `mask` is true.

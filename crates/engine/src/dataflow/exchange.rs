@@ -152,13 +152,14 @@ impl Spread {
         Self { owner, columns, reader }
     }
 
-    fn owners(&self, batch: &Batch, workers: usize) -> Vec<usize> {
-        let of_keys = |keys: &[Key]| keys.iter().map(|key| key.worker(workers)).collect();
+    /// The rows that each worker gets.
+    fn parts(&self, batch: &Batch, workers: usize) -> Vec<Batch> {
+        let by = |keys: &[Key]| batch.split(keys, workers, |key| key.worker(workers));
         match self.owner {
-            Owner::Worker(worker) => vec![worker; batch.len()],
-            Owner::OfKey => of_keys(batch.keys()),
+            Owner::Worker(worker) => batch.split(batch.keys(), workers, |_| worker),
+            Owner::OfKey => by(batch.keys()),
             Owner::OfPointer(position) => match batch.column(position).cells() {
-                Cells::Pointer(pointers) => of_keys(pointers.values()),
+                Cells::Pointer(pointers) => by(pointers.values()),
                 other => panic!("rows are spread by a column of pointers, not by {other:?}"),
             },
         }
@@ -173,22 +174,10 @@ impl Distributor<Parcel> for Spread {
         pushers: &mut [P],
     ) {
         let batch = projected(std::mem::take(&mut parcel.0), &self.columns);
-        let workers = pushers.len();
-        let mut rows: Vec<Vec<u32>> = vec![Vec::new(); workers];
-        for (row, owner) in self.owners(&batch, workers).into_iter().enumerate() {
-            rows[owner].push(row as u32);
-        }
-        for (owner, rows) in rows.into_iter().enumerate() {
-            if rows.is_empty() {
-                continue;
-            }
-            let part = if rows.len() == batch.len() {
-                batch.clone()
-            } else {
-                batch.take(&rows)
-            };
-            if self.reader.can_go(&part, owner) {
-                Message::push_at(&mut Parcel(part), stamp.clone(), &mut pushers[owner]);
+        let parts = self.parts(&batch, pushers.len());
+        for (worker, (part, pusher)) in parts.into_iter().zip(pushers).enumerate() {
+            if !part.is_empty() && self.reader.can_go(&part, worker) {
+                Message::push_at(&mut Parcel(part), stamp.clone(), pusher);
             }
         }
     }

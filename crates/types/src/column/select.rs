@@ -6,6 +6,8 @@ use arrow_buffer::{BooleanBuffer, NullBuffer};
 use super::{Cells, Column, PointerArray};
 use crate::builder::ColumnBuilder;
 use crate::dtype::{DType, Physical};
+use crate::key::Key;
+use crate::value::Value;
 
 impl Column {
     /// The window of `len` rows from `start`.
@@ -32,14 +34,20 @@ impl Column {
     pub fn take(&self, indices: &UInt32Array) -> Self {
         let indices_slice = indices.values();
         let cells = match &self.cells {
-            Cells::Pointer(array) => Cells::Pointer(PointerArray {
-                values: indices_slice.iter().map(|i| array.values[*i as usize]).collect(),
-                nulls: array
-                    .nulls
-                    .as_ref()
-                    .map(|nulls| indices_slice.iter().map(|i| nulls.is_valid(*i as usize)).collect()),
-            }),
-            Cells::Any(values) => Cells::Any(indices_slice.iter().map(|i| values[*i as usize].clone()).collect()),
+            Cells::Pointer(array) => {
+                let values: &[Key] = &array.values;
+                Cells::Pointer(PointerArray {
+                    values: indices_slice.iter().map(|i| values[*i as usize]).collect(),
+                    nulls: array
+                        .nulls
+                        .as_ref()
+                        .map(|nulls| indices_slice.iter().map(|i| nulls.is_valid(*i as usize)).collect()),
+                })
+            }
+            Cells::Any(values) => {
+                let values: &[Value] = values;
+                Cells::Any(indices_slice.iter().map(|i| values[*i as usize].clone()).collect())
+            }
             // A check of the bounds would cost as much as the work; callers make the indices from lengths.
             arrow => Cells::from_arrow(
                 self.physical(),
@@ -57,14 +65,20 @@ impl Column {
     pub fn filter(&self, mask: &BooleanBuffer) -> Self {
         let chosen = || mask.set_indices();
         let cells = match &self.cells {
-            Cells::Pointer(array) => Cells::Pointer(PointerArray {
-                values: chosen().map(|i| array.values[i]).collect(),
-                nulls: array
-                    .nulls
-                    .as_ref()
-                    .map(|nulls| chosen().map(|i| nulls.is_valid(i)).collect()),
-            }),
-            Cells::Any(values) => Cells::Any(chosen().map(|i| values[i].clone()).collect()),
+            Cells::Pointer(array) => {
+                let values: &[Key] = &array.values;
+                Cells::Pointer(PointerArray {
+                    values: chosen().map(|i| values[i]).collect(),
+                    nulls: array
+                        .nulls
+                        .as_ref()
+                        .map(|nulls| chosen().map(|i| nulls.is_valid(i)).collect()),
+                })
+            }
+            Cells::Any(values) => {
+                let values: &[Value] = values;
+                Cells::Any(chosen().map(|i| values[i].clone()).collect())
+            }
             arrow => Cells::from_arrow(
                 self.physical(),
                 arrow_select::filter::filter(arrow.as_arrow(), &BooleanArray::new(mask.clone(), None))
