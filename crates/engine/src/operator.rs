@@ -85,11 +85,27 @@ pub trait Operator: fmt::Debug + Send + Sync {
         inputs.iter().all(|unique| *unique)
     }
 
+    /// What makes fewer rows of those of an input before they go to other workers, if the task can do with them. Asked
+    /// with the context that the task is started with, where there are several workers.
+    fn combiner(&self, input: usize, context: &TaskContext) -> Option<Box<dyn Combine>> {
+        let _ = (input, context);
+        None
+    }
+
     /// The state of one worker and what it does.
     ///
     /// # Errors
     /// If the outside world is not as it should be, such as a file that cannot be created.
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError>;
+}
+
+/// Makes fewer rows of those that one worker has, before they go to the workers that own them.
+pub trait Combine {
+    /// What stands for rows of one time. They need not be all of that time.
+    fn combine(&mut self, batch: Batch) -> Batch;
+
+    /// For each column of what it makes, the column of the input that it comes of.
+    fn reads(&self) -> Vec<usize>;
 }
 
 /// An operator at work on one worker.

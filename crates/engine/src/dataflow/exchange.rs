@@ -143,12 +143,13 @@ pub(crate) enum Owner {
 /// several workers get as a whole has an exchange for each of them.
 pub(crate) struct Spread {
     owner: Owner,
-    columns: Vec<usize>,
+    /// All if there are none.
+    columns: Option<Vec<usize>>,
     reader: Reader,
 }
 
 impl Spread {
-    pub(crate) fn new(owner: Owner, columns: Vec<usize>, reader: Reader) -> Self {
+    pub(crate) fn new(owner: Owner, columns: Option<Vec<usize>>, reader: Reader) -> Self {
         Self { owner, columns, reader }
     }
 
@@ -173,7 +174,11 @@ impl Distributor<Parcel> for Spread {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        let batch = projected(std::mem::take(&mut parcel.0), &self.columns);
+        let batch = std::mem::take(&mut parcel.0);
+        let batch = match &self.columns {
+            Some(columns) => projected(batch, columns),
+            None => batch,
+        };
         let parts = self.parts(&batch, pushers.len());
         for (worker, (part, pusher)) in parts.into_iter().zip(pushers).enumerate() {
             if !part.is_empty() && self.reader.can_go(&part, worker) {

@@ -20,12 +20,12 @@ use super::exchange::{Owner, Parcel, Reader, Spread, projected};
 use super::worker::Failures;
 use crate::error::{EngineError, Origin};
 use crate::monitor::Counters;
-use crate::operator::{Output, Routing, Task};
+use crate::operator::{Combine, Output, Routing, Task};
 use crate::program::RunningProgram;
 
 type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
 
-fn spread(owner: Owner, columns: Vec<usize>, reader: &Reader) -> Boxed<Pact> {
+fn spread(owner: Owner, columns: Option<Vec<usize>>, reader: &Reader) -> Boxed<Pact> {
     let reader = reader.clone();
     Boxed(DistributorPact(Box::new(move |_| Spread::new(owner, columns, reader))))
 }
@@ -69,6 +69,8 @@ pub(crate) struct Edge<'scope> {
     /// What they are called, where they have a name.
     pub(crate) names: Vec<Option<Arc<str>>>,
     pub(crate) routing: Routing,
+    /// What makes fewer rows of them before they go to other workers.
+    pub(crate) combiner: Option<Box<dyn Combine>>,
     /// How many workers each process has.
     pub(crate) threads: usize,
 }
@@ -97,6 +99,7 @@ impl<'scope> Edge<'scope> {
             columns,
             names,
             routing,
+            combiner,
             threads,
         } = self;
         let workers = scope.peers();
@@ -126,13 +129,11 @@ impl<'scope> Edge<'scope> {
         };
         if routing == Routing::ToEveryProcess && workers > threads {
             // They go through the first worker, so that all see them in its order.
-            let gathered = gathered(stream, columns.clone(), &reader);
-            let all: Vec<usize> = (0..columns.len()).collect();
+            let gathered = gathered(stream, columns, &reader);
             return (0..workers)
                 .step_by(threads)
                 .map(|worker| {
-                    let input =
-                        builder.new_input(gathered.clone(), spread(Owner::Worker(worker), all.clone(), &reader));
+                    let input = builder.new_input(gathered.clone(), spread(Owner::Worker(worker), None, &reader));
                     Intake {
                         place,
                         input,
@@ -143,6 +144,18 @@ impl<'scope> Edge<'scope> {
                 .collect();
         }
         // Only the columns that are read are sent to other workers.
+        let (stream, columns, reader) = match combiner {
+            Some(combiner) => {
+                let reads = combiner.reads().into_iter();
+                let names = reads.map(|place| reader.columns[place].clone()).collect();
+                let reader = Reader {
+                    columns: names,
+                    ..reader
+                };
+                (combined(stream, columns, combiner), None, reader)
+            }
+            None => (stream, Some(columns), reader),
+        };
         let input = builder.new_input(stream, spread(owner, columns, &reader));
         vec![Intake {
             place,
@@ -166,7 +179,7 @@ fn gathered<'scope>(
     columns: Vec<usize>,
     reader: &Reader,
 ) -> Stream<'scope, Time, Parcel> {
-    let pact = spread(Owner::Worker(0), columns, reader);
+    let pact = spread(Owner::Worker(0), Some(columns), reader);
     let reader = reader.clone();
     stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(pact, "gather", |_, _| {
         move |input, output| {
@@ -175,6 +188,35 @@ fn gathered<'scope>(
                     output.session(&capability).give_container(parcel);
                 }
             });
+        }
+    })
+}
+
+/// What stands for the rows of each worker; those that have come together are combined together.
+fn combined(
+    stream: Stream<'_, Time, Parcel>,
+    columns: Vec<usize>,
+    mut combiner: Box<dyn Combine>,
+) -> Stream<'_, Time, Parcel> {
+    stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
+        move |input, output| {
+            let mut arrived: BTreeMap<Time, (Capability<Time>, Vec<Batch>)> = BTreeMap::new();
+            input.for_each(|capability, parcel| {
+                if let Some(capability) = capability.retain_least(0) {
+                    let (_, batches) = arrived
+                        .entry(*capability.time())
+                        .or_insert_with(|| (capability, Vec::new()));
+                    batches.push(projected(std::mem::take(&mut parcel.0), &columns));
+                }
+            });
+            for (capability, mut batches) in arrived.into_values() {
+                let batch = match batches.len() {
+                    1 => batches.remove(0),
+                    _ => Batch::concat(&batches),
+                };
+                let mut combined = Parcel(combiner.combine(batch));
+                output.session(&capability).give_container(&mut combined);
+            }
         }
     })
 }

@@ -330,15 +330,22 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
                         unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
                         counters: Arc::clone(&counters),
                     };
+                    let edges = inputs
+                        .iter()
+                        .enumerate()
+                        .map(|(place, input)| Edge {
+                            combiner: if peers > 1 {
+                                operator.combiner(place, &context)
+                            } else {
+                                None
+                            },
+                            ..edge(input, operator.routing(place), threads, &streams)
+                        })
+                        .collect();
                     let task = operator.start(context).unwrap_or_else(|error| {
                         failures.fail(error.at(node.origin.as_ref()));
                         Box::new(Pass)
                     });
-                    let edges = inputs
-                        .iter()
-                        .enumerate()
-                        .map(|(place, input)| edge(input, operator.routing(place), threads, &streams))
-                        .collect();
                     add_operator(
                         scope,
                         &watched.name,
@@ -379,6 +386,7 @@ fn edge<'scope>(
         columns: input.columns.clone(),
         names: input.names.clone(),
         routing: routing.settled(input.append_only && input.unique_keys),
+        combiner: None,
         threads,
     }
 }

@@ -16,18 +16,21 @@ pub(super) const ARGMIN: Reducer = Reducer {
     name: "argmin",
     result: |arguments, _| chosen_type("argmin", arguments),
     start: |setup| start::<false>(setup),
+    combines: super::never,
 };
 
 pub(super) const ARGMAX: Reducer = Reducer {
     name: "argmax",
     result: |arguments, _| chosen_type("argmax", arguments),
     start: |setup| start::<true>(setup),
+    combines: super::never,
 };
 
 pub(super) const ANY: Reducer = Reducer {
     name: "any",
     result: |arguments, _| super::extreme::same_type("any", arguments),
     start: |setup| Box::new(Chosen::<(), false>::new(setup, None, Some(0), setup.layout(0))),
+    combines: super::never,
 };
 
 fn chosen_type(name: &str, arguments: &[DType]) -> Result<DType, PlanError> {

@@ -14,6 +14,7 @@ pub(super) const AVG: Reducer = Reducer {
         _ => Err(unsupported("avg", arguments)),
     },
     start: |_| Box::new(Average::default()),
+    combines: super::never,
 };
 
 #[derive(Debug, Default)]

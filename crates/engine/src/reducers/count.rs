@@ -10,6 +10,8 @@ pub(super) const COUNT: Reducer = Reducer {
     name: "count",
     result: |_, _| Ok(DType::Int),
     start: |_| Box::new(Count::default()),
+    // An error in an argument would be lost.
+    combines: |setup| setup.arguments.is_empty(),
 };
 
 #[derive(Debug, Default)]
@@ -41,5 +43,10 @@ impl ReducerState for Count {
 
     fn clear(&mut self, slot: u32) {
         self.counts[slot as usize] = 0;
+    }
+
+    /// The differences say it all.
+    fn partial(&self, _slots: &[u32]) -> Option<Vec<Column>> {
+        Some(Vec::new())
     }
 }

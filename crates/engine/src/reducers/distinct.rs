@@ -17,6 +17,7 @@ pub(super) const COUNT_DISTINCT: Reducer = Reducer {
         Ok(DType::Int)
     },
     start: |_| Box::new(Distinct::default()),
+    combines: super::never,
 };
 
 /// The 128-bit hashes of the values of each group, with their counts.

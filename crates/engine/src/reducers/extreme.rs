@@ -15,12 +15,14 @@ pub(super) const MIN: Reducer = Reducer {
     name: "min",
     result: |arguments, _| same_type("min", arguments),
     start: |setup| start::<false>(setup),
+    combines: |setup| setup.append_only,
 };
 
 pub(super) const MAX: Reducer = Reducer {
     name: "max",
     result: |arguments, _| same_type("max", arguments),
     start: |setup| start::<true>(setup),
+    combines: |setup| setup.append_only,
 };
 
 /// The rule of reducers of one argument whose result is one of its values.
@@ -86,6 +88,10 @@ impl<I: Item, const LARGEST: bool> ReducerState for Best<I, LARGEST> {
 
     fn clear(&mut self, slot: u32) {
         self.items[slot as usize] = None;
+    }
+
+    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
+        Some(vec![self.output(slots, &mut Failures::new())])
     }
 }
 

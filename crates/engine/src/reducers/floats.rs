@@ -36,6 +36,12 @@ impl FloatSum {
         }
     }
 
+    /// Two floats whose sum it is, if all that was added is finite.
+    pub(super) fn halves(&self) -> Option<(f64, f64)> {
+        let is_finite = (self.nans, self.positive, self.negative) == (0, 0, 0) && self.high.is_finite();
+        is_finite.then_some((self.high, self.low))
+    }
+
     /// The sum.
     pub(super) fn total(&self) -> f64 {
         if self.nans > 0 || (self.positive > 0 && self.negative > 0) {

@@ -57,6 +57,8 @@ pub struct Reducer {
     pub result: fn(&[DType], &Options) -> Result<DType, PlanError>,
     /// The state of one worker, still empty.
     pub start: fn(&Setup<'_>) -> Box<dyn ReducerState>,
+    /// Whether workers can say with [`ReducerState::partial`] what they know of a group.
+    pub combines: fn(&Setup<'_>) -> bool,
 }
 
 impl fmt::Debug for Reducer {
@@ -132,6 +134,33 @@ pub trait ReducerState: fmt::Debug {
 
     /// Forgets a group; the slot will be used by another.
     fn clear(&mut self, slot: u32);
+
+    /// What is known of `slots`, in columns that [`ReducerState::merge`] takes on another worker; `None` if it has no
+    /// place in them.
+    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
+        let _ = slots;
+        None
+    }
+
+    /// What would be known of single rows with these arguments, each added once: the columns of
+    /// [`ReducerState::partial`].
+    fn partial_of_rows(&self, arguments: &[Column]) -> Vec<Column> {
+        arguments.to_vec()
+    }
+
+    /// Takes what other workers know: `partial` stands for as many rows as the differences say, or for one that is
+    /// removed.
+    ///
+    /// # Errors
+    /// If the run cannot go on.
+    fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
+        self.update(updates, partial)
+    }
+}
+
+/// The reducer needs the rows themselves.
+fn never(_: &Setup<'_>) -> bool {
+    false
 }
 
 /// Refuses a number or type of arguments.

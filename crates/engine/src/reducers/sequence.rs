@@ -19,6 +19,7 @@ pub(super) const TUPLE: Reducer = Reducer {
         _ => Err(unsupported("tuple", arguments)),
     },
     start: |setup| Sequence::start(setup, Form::Tuple),
+    combines: super::never,
 };
 
 pub(super) const SORTED_TUPLE: Reducer = Reducer {
@@ -28,12 +29,14 @@ pub(super) const SORTED_TUPLE: Reducer = Reducer {
         _ => Err(unsupported("sorted_tuple", arguments)),
     },
     start: |setup| Sequence::start(setup, Form::SortedTuple),
+    combines: super::never,
 };
 
 pub(super) const NDARRAY: Reducer = Reducer {
     name: "ndarray",
     result: |arguments, options| ndarray_type(arguments, *options),
     start: |setup| Sequence::start(setup, Form::NdArray),
+    combines: super::never,
 };
 
 fn item_type(dtype: &DType, options: Options) -> DType {

@@ -19,7 +19,13 @@ pub(super) const SUM: Reducer = Reducer {
         Physical::Float => Box::new(FloatSums::default()),
         _ => Box::new(ArraySum::default()),
     },
+    combines: |setup| matches!(setup.layout(0), Physical::Int | Physical::Float),
 };
+
+/// How often the sums of rows are added: once, however many rows they stand for, or taken off.
+fn signs(diffs: &[i64]) -> impl Iterator<Item = i64> {
+    diffs.iter().map(|diff| diff.signum())
+}
 
 #[derive(Debug, Default)]
 struct IntSum {
@@ -63,6 +69,18 @@ impl ReducerState for IntSum {
     fn clear(&mut self, slot: u32) {
         self.sums[slot as usize] = 0;
     }
+
+    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
+        let sums = slots.iter().map(|slot| i64::try_from(self.sums[*slot as usize]).ok());
+        let sums: Option<Vec<i64>> = sums.collect();
+        sums.map(|sums| vec![Column::new(Cells::Int(Int64Array::from(sums)))])
+    }
+
+    fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
+        let diffs: Option<Vec<i64>> = updates.diffs.map(|diffs| signs(diffs).collect());
+        let diffs = diffs.as_deref();
+        self.update(&Updates { diffs, ..*updates }, partial)
+    }
 }
 
 #[derive(Debug, Default)]
@@ -92,6 +110,31 @@ impl ReducerState for FloatSums {
 
     fn clear(&mut self, slot: u32) {
         self.sums[slot as usize] = FloatSum::default();
+    }
+
+    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
+        let halves: Option<Vec<(f64, f64)>> = slots.iter().map(|slot| self.sums[*slot as usize].halves()).collect();
+        let (high, low): (Vec<f64>, Vec<f64>) = halves?.into_iter().unzip();
+        let floats = |values: Vec<f64>| Column::new(Cells::Float(Float64Array::from(values)));
+        Some(vec![floats(high), floats(low)])
+    }
+
+    fn partial_of_rows(&self, arguments: &[Column]) -> Vec<Column> {
+        let zeros = vec![0.0; arguments[0].len()];
+        vec![
+            arguments[0].clone(),
+            Column::new(Cells::Float(Float64Array::from(zeros))),
+        ]
+    }
+
+    fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
+        let diffs: Option<Vec<i64>> = updates.diffs.map(|diffs| signs(diffs).collect());
+        let updates = Updates {
+            diffs: diffs.as_deref(),
+            ..*updates
+        };
+        self.update(&updates, &partial[..1])?;
+        self.update(&updates, &partial[1..])
     }
 }
 

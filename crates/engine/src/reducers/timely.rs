@@ -12,12 +12,14 @@ pub(super) const EARLIEST: Reducer = Reducer {
     name: "earliest",
     result: |arguments, _| super::extreme::same_type("earliest", arguments),
     start: |setup| ByTime::<false>::start(setup),
+    combines: super::never,
 };
 
 pub(super) const LATEST: Reducer = Reducer {
     name: "latest",
     result: |arguments, _| super::extreme::same_type("latest", arguments),
     start: |setup| ByTime::<true>::start(setup),
+    combines: super::never,
 };
 
 #[derive(Debug)]

@@ -17,6 +17,7 @@ pub(super) const UNIQUE: Reducer = Reducer {
             groups: Vec::new(),
         })
     },
+    combines: super::never,
 };
 
 #[derive(Debug)]

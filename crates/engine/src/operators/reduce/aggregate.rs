@@ -14,6 +14,8 @@ pub(super) struct RunningAggregate {
     state: Box<dyn ReducerState>,
     arguments: Vec<usize>,
     options: Options,
+    /// Whether it gets what other workers know, not rows.
+    merges: bool,
     /// How many rows with an error among the arguments a group has, if any.
     errors: HashMap<u32, i64>,
 }
@@ -30,7 +32,20 @@ impl RunningAggregate {
             state: (aggregate.reducer.start)(&setup),
             arguments: aggregate.arguments.clone(),
             options: aggregate.options,
+            merges: false,
             errors: HashMap::new(),
+        }
+    }
+
+    /// The same, of what other workers know: the columns from `next` on, which is moved behind them.
+    pub(super) fn merging(self, next: &mut usize) -> Self {
+        let width = self.state.partial(&[]).map_or(0, |columns| columns.len());
+        let arguments = (*next..*next + width).collect();
+        *next += width;
+        Self {
+            arguments,
+            merges: true,
+            ..self
         }
     }
 
@@ -43,7 +58,7 @@ impl RunningAggregate {
             .map(|place| batch.column(*place).clone())
             .collect();
         let Some(mask) = self.chosen(updates, &arguments) else {
-            return self.state.update(updates, &arguments);
+            return self.take(updates, &arguments);
         };
         let arguments: Vec<Column> = arguments.iter().map(|column| column.filter(&mask)).collect();
         let slots: Vec<u32> = mask.set_indices().map(|row| updates.slots[row]).collect();
@@ -55,7 +70,15 @@ impl RunningAggregate {
             diffs: Some(&diffs),
             commit: updates.commit,
         };
-        self.state.update(&updates, &arguments)
+        self.take(&updates, &arguments)
+    }
+
+    fn take(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
+        if self.merges {
+            self.state.merge(updates, arguments)
+        } else {
+            self.state.update(updates, arguments)
+        }
     }
 
     /// The results of the groups in `slots`; adds those that fail to `failures`.

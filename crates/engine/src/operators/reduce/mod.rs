@@ -8,6 +8,8 @@
 //! first time at a time, its old values are read off the state; at the end of the time they are compared with
 //! the new ones. Nothing is stored twice.
 //!
+//! With several workers, each first makes one row of those it has of a group, where it can: see `combine`.
+//!
 //! A row with an error in an argument spoils the result of that aggregate for as long as it is there.
 
 use std::sync::Arc;
@@ -15,15 +17,17 @@ use std::sync::Arc;
 use towpath_types::DType;
 
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
-use crate::reducers::{Options, Reducer};
+use crate::operator::{Combine, Operator, Pruned, Routing, Task, TaskContext};
+use crate::reducers::{Options, Reducer, Setup};
 
 mod aggregate;
+mod combine;
 mod task;
 #[cfg(test)]
 mod tests;
 
 use aggregate::RunningAggregate;
+use combine::Combiner;
 use task::ReduceTask;
 
 /// One result column.
@@ -119,16 +123,51 @@ impl Operator for Reduce {
         true
     }
 
+    fn combiner(&self, _input: usize, context: &TaskContext) -> Option<Box<dyn Combine>> {
+        let dtypes = context.dtypes[0].clone();
+        let results = self.aggregate_types(&dtypes).ok()?;
+        self.combines(context).then(|| {
+            let combiner = Combiner::new(self.aggregates.clone(), self.groups.clone(), dtypes, results);
+            Box::new(combiner) as Box<dyn Combine>
+        })
+    }
+
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         let input = &context.dtypes[0];
         let results = self.aggregate_types(input)?;
-        let aggregates = self
-            .aggregates
-            .iter()
-            .zip(&results)
-            .map(|(aggregate, result)| RunningAggregate::new(aggregate, result, input, context.append_only[0]))
-            .collect();
-        let groups = self.groups.iter().map(|place| (*place, input[*place].physical()));
+        let combines = self.combines(&context);
+        // After a combiner the columns are the key, the groups, and those of each aggregate.
+        let mut next = 1 + self.groups.len();
+        let mut aggregates = Vec::new();
+        for (aggregate, result) in self.aggregates.iter().zip(&results) {
+            let running = RunningAggregate::new(aggregate, result, input, context.append_only[0]);
+            aggregates.push(if combines { running.merging(&mut next) } else { running });
+        }
+        let groups = self.groups.iter().enumerate();
+        let groups = groups.map(|(number, place)| {
+            let column = if combines { 1 + number } else { *place };
+            (column, input[*place].physical())
+        });
         Ok(Box::new(ReduceTask::new(context.reporter, groups, aggregates)))
+    }
+}
+
+impl Reduce {
+    /// Whether rows are combined before they go to other workers.
+    fn combines(&self, context: &TaskContext) -> bool {
+        let input = &context.dtypes[0];
+        let combines = |aggregate: &Aggregate| {
+            let Ok(dtype) = (aggregate.reducer.result)(&aggregate.argument_types(input), &aggregate.options) else {
+                return false;
+            };
+            !aggregate.options.skip_nones
+                && (aggregate.reducer.combines)(&Setup {
+                    arguments: &aggregate.argument_types(input),
+                    dtype: &dtype,
+                    options: aggregate.options,
+                    append_only: true,
+                })
+        };
+        context.workers > 1 && context.append_only[0] && self.aggregates.iter().all(combines)
     }
 }

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
-use towpath_types::{DType, Value};
+use proptest::prelude::*;
+use towpath_types::{Batch, Column, DType, Key, Value};
 
+use super::combine::Combiner;
 use super::{Aggregate, Reduce};
 use crate::error::PlanError;
 use crate::expression::Expression;
+use crate::operator::Combine as _;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::reducers::{Options, reducer};
 use crate::testing::{Script, Update, check, try_run, update};
@@ -257,4 +260,105 @@ fn wrong_types_are_refused() {
         let refused = reduce(&mut Plan::default(), script, &[(name, &[1], false)]);
         assert!(refused.is_err(), "{name}");
     }
+}
+
+/// Ints of which few make a sum overflow, floats that are no numbers, and errors.
+fn values() -> impl Strategy<Value = (Value, Value)> {
+    let ints = prop_oneof![
+        (-3..3_i64).prop_map(Value::from),
+        Just(Value::from(i64::MAX)),
+        Just(Value::from(i64::MIN)),
+        Just(Value::Error),
+    ];
+    let floats = prop_oneof![
+        (-3..3_i64).prop_map(|value| Value::from(value as f64 / 4.0)),
+        Just(Value::from(f64::INFINITY)),
+        Just(Value::from(f64::NAN)),
+        Just(Value::Error),
+    ];
+    // Mostly without errors: a batch with one goes as it is.
+    (
+        prop_oneof![20 => (-3..3_i64).prop_map(Value::from), 1 => ints],
+        prop_oneof![20 => Just(Value::from(0.5)), 1 => floats],
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// What workers combine before they send it makes no difference.
+    #[test]
+    fn combining_does_not_matter(
+        rows in prop::collection::vec((0..4_u8, values(), 1..4_i64), 1..60),
+        batch_rows in 1..20_usize,
+        commits in 1..4_usize,
+    ) {
+        let dtypes = vec![DType::Str, DType::Int, DType::Float];
+        let updates: Vec<Update> = rows
+            .iter()
+            .zip(1..)
+            .map(|((group, (int, float), times), key)| {
+                update(key, [Value::str(&group.to_string()), int.clone(), float.clone()], *times)
+            })
+            .collect();
+        let commits: Vec<Vec<Update>> = updates.chunks(rows.len().div_ceil(commits)).map(<[_]>::to_vec).collect();
+        let script = Script::new(dtypes, commits).with_keys_of_the_user().in_batches_of(batch_rows);
+        let aggregates: [(&str, &[usize], bool); 6] = [
+            ("count", &[], false),
+            ("sum", &[1], false),
+            ("sum", &[2], false),
+            ("min", &[1], false),
+            ("max", &[1], false),
+            ("max", &[2], false),
+        ];
+        let run = |workers| try_run(|plan| reduce(plan, script.clone(), &aggregates), workers, false);
+        let run = |workers| run(workers).map_err(|error| error.message);
+        prop_assert_eq!(run(1), run(3));
+    }
+}
+
+/// Rows with a key for each of `groups` groups, and one int.
+fn rows_of_groups(rows: i64, groups: i64) -> Batch {
+    let ints = |divisor: i64| (0..rows).map(move |row| Value::Int(row % divisor)).collect::<Vec<_>>();
+    let keys: Vec<Value> = ints(groups)
+        .iter()
+        .map(|group| Value::Pointer(Key::for_values(std::slice::from_ref(group))))
+        .collect();
+    let columns = vec![
+        Column::from_values(&DType::Pointer, &keys),
+        Column::from_values(&DType::Int, &ints(groups)),
+        Column::from_values(&DType::Int, &ints(rows)),
+    ];
+    Batch::new((0..rows as u128).map(Key).collect::<Vec<_>>(), columns, None)
+}
+
+#[test]
+fn few_groups_become_a_row_each_and_many_stay() {
+    let aggregate = |name: &str, arguments: &[usize]| Aggregate {
+        reducer: reducer(name).expect("the reducer is in the list"),
+        arguments: arguments.to_vec(),
+        options: Options::default(),
+    };
+    let dtypes = vec![DType::Pointer, DType::Int, DType::Int];
+    let aggregates = vec![aggregate("count", &[]), aggregate("sum", &[2]), aggregate("max", &[2])];
+    let mut combiner = Combiner::new(aggregates, vec![1], dtypes, vec![DType::Int; 3]);
+
+    let combined = combiner.combine(rows_of_groups(3000, 3));
+    let rows: Vec<Vec<Value>> = (0..combined.len()).map(|row| combined.row(row)[1..].to_vec()).collect();
+    let ints = |values: [i64; 3]| values.map(Value::Int).to_vec();
+    assert_eq!(
+        rows,
+        [
+            ints([0, 1_498_500, 2997]),
+            ints([1, 1_499_500, 2998]),
+            ints([2, 1_500_500, 2999])
+        ]
+    );
+    assert_eq!(combined.diffs().map(|diffs| diffs.to_vec()), Some(vec![1000; 3]));
+
+    let many = combiner.combine(rows_of_groups(3000, 3000));
+    assert_eq!((many.len(), many.diffs().is_none()), (3000, true));
+    assert_eq!(many.row(7)[1..], ints([7, 7, 7]));
+    // Groups are not looked for again at once.
+    assert_eq!(combiner.combine(rows_of_groups(3000, 3)).len(), 3000);
 }
