@@ -15,10 +15,7 @@ use crate::operator::Combine;
 use crate::operators::{keys_of, usable};
 use crate::reducers::{ReducerState, Setup, Updates};
 
-/// So many rows show whether groups are few.
-const SAMPLE: usize = 1 << 10;
-
-/// Where they are not, so many batches go as they are before the next is looked at.
+/// Where groups are more than half as many as the rows, so many batches go as they are before the next is looked at.
 const PAUSE: usize = 32;
 
 /// See the module.
@@ -77,10 +74,6 @@ impl Combiner {
         let mut slots = Vec::with_capacity(keys.len());
         let (mut first_rows, mut counts) = (Vec::new(), Vec::new());
         for (row, key) in keys.iter().enumerate() {
-            if row == SAMPLE && first_rows.len() > SAMPLE / 2 {
-                self.pause = PAUSE;
-                return None;
-            }
             let slot = *index.entry(*key).or_insert_with(|| {
                 first_rows.push(row as u32);
                 counts.push(0);
@@ -89,7 +82,8 @@ impl Combiner {
             counts[slot as usize] += batch.diff(row);
             slots.push(slot);
         }
-        if first_rows.len() == keys.len() {
+        if first_rows.len() > keys.len() / 2 {
+            self.pause = PAUSE;
             return None;
         }
         let updates = Updates {
