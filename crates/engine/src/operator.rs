@@ -99,12 +99,18 @@ pub trait Operator: fmt::Debug + Send + Sync {
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError>;
 }
 
-/// Makes fewer rows of those that one worker has, before they go to the workers that own them.
+/// Makes fewer rows of those that one worker has of a time, before they go to the workers that own them.
 pub trait Combine {
-    /// What stands for rows of one time. They need not be all of that time.
-    fn combine(&mut self, batch: Batch) -> Batch;
+    /// Takes rows. What it does not hold goes out, in the columns of what stands for others.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn absorb(&mut self, batch: Batch, output: &mut Output) -> Result<(), EngineError>;
 
-    /// For each column of what it makes, the column of the input that it comes of.
+    /// Puts out what stands for the rows it holds: there are no more of the time.
+    fn flush(&mut self, output: &mut Output);
+
+    /// For each column of what it puts out, the column of the input that it comes of.
     fn reads(&self) -> Vec<usize>;
 }
 

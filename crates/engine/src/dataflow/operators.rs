@@ -152,7 +152,11 @@ impl<'scope> Edge<'scope> {
                     columns: names,
                     ..reader
                 };
-                (combined(stream, columns, combiner), None, reader)
+                (
+                    combined(stream, columns, combiner, Rc::clone(&node.failures)),
+                    None,
+                    reader,
+                )
             }
             None => (stream, Some(columns), reader),
         };
@@ -192,30 +196,41 @@ fn gathered<'scope>(
     })
 }
 
-/// What stands for the rows of each worker; those that have come together are combined together.
-fn combined(
-    stream: Stream<'_, Time, Parcel>,
+/// What stands for the rows of each worker: those of a time are held until there are no more of it, or of another time.
+fn combined<'scope>(
+    stream: Stream<'scope, Time, Parcel>,
     columns: Vec<usize>,
     mut combiner: Box<dyn Combine>,
-) -> Stream<'_, Time, Parcel> {
-    stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
-        move |input, output| {
-            let mut arrived: BTreeMap<Time, (Capability<Time>, Vec<Batch>)> = BTreeMap::new();
-            input.for_each(|capability, parcel| {
-                if let Some(capability) = capability.retain_least(0) {
-                    let (_, batches) = arrived
-                        .entry(*capability.time())
-                        .or_insert_with(|| (capability, Vec::new()));
-                    batches.push(projected(std::mem::take(&mut parcel.0), &columns));
+    failures: Rc<Failures>,
+) -> Stream<'scope, Time, Parcel> {
+    stream.unary_frontier::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
+        // The time of what is held.
+        let mut held: Option<Capability<Time>> = None;
+        let mut made = Output::default();
+        move |(input, frontier), output| {
+            let mut send = |capability: &Capability<Time>, made: &mut Output| {
+                for batch in made.drain() {
+                    output.session(capability).give_container(&mut Parcel(batch));
                 }
-            });
-            for (capability, mut batches) in arrived.into_values() {
-                let batch = match batches.len() {
-                    1 => batches.remove(0),
-                    _ => Batch::concat(&batches),
+            };
+            input.for_each(|capability, parcel| {
+                let Some(capability) = capability.retain_least(0) else {
+                    return;
                 };
-                let mut combined = Parcel(combiner.combine(batch));
-                output.session(&capability).give_container(&mut combined);
+                if let Some(other) = held.take_if(|held| held.time() != capability.time()) {
+                    combiner.flush(&mut made);
+                    send(&other, &mut made);
+                }
+                let batch = projected(std::mem::take(&mut parcel.0), &columns);
+                if let Err(error) = combiner.absorb(batch, &mut made) {
+                    failures.fail(error);
+                }
+                send(&capability, &mut made);
+                held.get_or_insert(capability);
+            });
+            if let Some(complete) = held.take_if(|held| failures.is_failed() || !frontier.less_equal(held.time())) {
+                combiner.flush(&mut made);
+                send(&complete, &mut made);
             }
         }
     })

@@ -46,7 +46,7 @@ impl ReducerState for Count {
     }
 
     /// The differences say it all.
-    fn partial(&self, _slots: &[u32]) -> Option<Vec<Column>> {
-        Some(Vec::new())
+    fn partial(&self, _slots: &[u32]) -> Vec<Column> {
+        Vec::new()
     }
 }

@@ -90,8 +90,8 @@ impl<I: Item, const LARGEST: bool> ReducerState for Best<I, LARGEST> {
         self.items[slot as usize] = None;
     }
 
-    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
-        Some(vec![self.output(slots, &mut Failures::new())])
+    fn partial(&self, slots: &[u32]) -> Vec<Column> {
+        vec![self.output(slots, &mut Failures::new())]
     }
 }
 

@@ -36,10 +36,14 @@ impl FloatSum {
         }
     }
 
-    /// Two floats whose sum it is, if all that was added is finite.
-    pub(super) fn halves(&self) -> Option<(f64, f64)> {
-        let is_finite = (self.nans, self.positive, self.negative) == (0, 0, 0) && self.high.is_finite();
-        is_finite.then_some((self.high, self.low))
+    /// Two floats whose sum it is, for sums of which nothing is ever taken off.
+    pub(super) fn halves(&self) -> (f64, f64) {
+        let total = self.total();
+        if total.is_finite() {
+            (self.high, self.low)
+        } else {
+            (total, 0.0)
+        }
     }
 
     /// The sum.

@@ -135,11 +135,11 @@ pub trait ReducerState: fmt::Debug {
     /// Forgets a group; the slot will be used by another.
     fn clear(&mut self, slot: u32);
 
-    /// What is known of `slots`, in columns that [`ReducerState::merge`] takes on another worker; `None` if it has no
-    /// place in them.
-    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
+    /// What is known of `slots`, in columns that [`ReducerState::merge`] takes on another worker. Only of reducers that
+    /// combine.
+    fn partial(&self, slots: &[u32]) -> Vec<Column> {
         let _ = slots;
-        None
+        panic!("{self:?} does not combine");
     }
 
     /// What would be known of single rows with these arguments, each added once: the columns of

@@ -22,11 +22,6 @@ pub(super) const SUM: Reducer = Reducer {
     combines: |setup| matches!(setup.layout(0), Physical::Int | Physical::Float),
 };
 
-/// How often the sums of rows are added: once, however many rows they stand for, or taken off.
-fn signs(diffs: &[i64]) -> impl Iterator<Item = i64> {
-    diffs.iter().map(|diff| diff.signum())
-}
-
 #[derive(Debug, Default)]
 struct IntSum {
     sums: Vec<i128>,
@@ -70,17 +65,36 @@ impl ReducerState for IntSum {
         self.sums[slot as usize] = 0;
     }
 
-    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
-        let sums = slots.iter().map(|slot| i64::try_from(self.sums[*slot as usize]).ok());
-        let sums: Option<Vec<i64>> = sums.collect();
-        sums.map(|sums| vec![Column::new(Cells::Int(Int64Array::from(sums)))])
+    /// A sum of 64-bit ints may need more than one.
+    fn partial(&self, slots: &[u32]) -> Vec<Column> {
+        let sums = slots.iter().map(|slot| self.sums[*slot as usize]);
+        let (low, high): (Vec<i64>, Vec<i64>) = sums.map(|sum| (sum as i64, (sum >> i64::BITS) as i64)).unzip();
+        vec![ints(low), ints(high)]
+    }
+
+    /// The high half is that of the sign.
+    fn partial_of_rows(&self, arguments: &[Column]) -> Vec<Column> {
+        let Cells::Int(array) = arguments[0].cells() else {
+            panic!("a sum of ints takes ints");
+        };
+        let high = array.values().iter().map(|value| value >> (i64::BITS - 1));
+        vec![arguments[0].clone(), ints(high.collect())]
     }
 
     fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
-        let diffs: Option<Vec<i64>> = updates.diffs.map(|diffs| signs(diffs).collect());
-        let diffs = diffs.as_deref();
-        self.update(&Updates { diffs, ..*updates }, partial)
+        let [Cells::Int(low), Cells::Int(high)] = [partial[0].cells(), partial[1].cells()] else {
+            panic!("a sum of ints is two ints");
+        };
+        for (row, slot) in updates.slots.iter().enumerate() {
+            let sum = i128::from(high.value(row)) << i64::BITS | i128::from(low.value(row) as u64);
+            self.sums[*slot as usize] += sum * i128::from(updates.diff(row).signum());
+        }
+        Ok(())
     }
+}
+
+fn ints(values: Vec<i64>) -> Column {
+    Column::new(Cells::Int(Int64Array::from(values)))
 }
 
 #[derive(Debug, Default)]
@@ -112,30 +126,32 @@ impl ReducerState for FloatSums {
         self.sums[slot as usize] = FloatSum::default();
     }
 
-    fn partial(&self, slots: &[u32]) -> Option<Vec<Column>> {
-        let halves: Option<Vec<(f64, f64)>> = slots.iter().map(|slot| self.sums[*slot as usize].halves()).collect();
-        let (high, low): (Vec<f64>, Vec<f64>) = halves?.into_iter().unzip();
-        let floats = |values: Vec<f64>| Column::new(Cells::Float(Float64Array::from(values)));
-        Some(vec![floats(high), floats(low)])
+    fn partial(&self, slots: &[u32]) -> Vec<Column> {
+        let halves = slots.iter().map(|slot| self.sums[*slot as usize].halves());
+        let (high, low): (Vec<f64>, Vec<f64>) = halves.unzip();
+        vec![floats(high), floats(low)]
     }
 
     fn partial_of_rows(&self, arguments: &[Column]) -> Vec<Column> {
-        let zeros = vec![0.0; arguments[0].len()];
-        vec![
-            arguments[0].clone(),
-            Column::new(Cells::Float(Float64Array::from(zeros))),
-        ]
+        vec![arguments[0].clone(), floats(vec![0.0; arguments[0].len()])]
     }
 
     fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
-        let diffs: Option<Vec<i64>> = updates.diffs.map(|diffs| signs(diffs).collect());
-        let updates = Updates {
-            diffs: diffs.as_deref(),
-            ..*updates
+        let [Cells::Float(high), Cells::Float(low)] = [partial[0].cells(), partial[1].cells()] else {
+            panic!("a sum of floats is two floats");
         };
-        self.update(&updates, &partial[..1])?;
-        self.update(&updates, &partial[1..])
+        for (row, slot) in updates.slots.iter().enumerate() {
+            let sign = updates.diff(row).signum();
+            let sum = &mut self.sums[*slot as usize];
+            sum.add(high.value(row), sign);
+            sum.add(low.value(row), sign);
+        }
+        Ok(())
     }
+}
+
+fn floats(values: Vec<f64>) -> Column {
+    Column::new(Cells::Float(Float64Array::from(values)))
 }
 
 /// The sum of the arrays of one shape in a group.

@@ -39,7 +39,7 @@ impl RunningAggregate {
 
     /// The same, of what other workers know: the columns from `next` on, which is moved behind them.
     pub(super) fn merging(self, next: &mut usize) -> Self {
-        let width = self.state.partial(&[]).map_or(0, |columns| columns.len());
+        let width = self.state.partial(&[]).len();
         let arguments = (*next..*next + width).collect();
         *next += width;
         Self {

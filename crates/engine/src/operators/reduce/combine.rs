@@ -1,55 +1,75 @@
 //! Groups of one worker's rows, before they go to the workers that own them.
 //!
 //! Rows of one group become one row: the key of the group, the grouping values, what each reducer knows of them, and as
-//! its difference how many they are. Between workers then travels a row a group, not a row a row, wherever rows are many
-//! and groups are few. Where they are not, rows go as they are, in the same columns.
+//! its difference how many they are. Between workers then travels a row a group and time, not a row a row. Where groups
+//! are not much fewer than rows, rows go as they are, in the same columns.
 //!
 //! Only where rows are never removed, and every reducer can tell what it knows in columns.
 
 use std::collections::HashMap;
 
-use towpath_types::{Batch, BuildKeyHasher, Column, DType};
+use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Shared};
 
 use super::Aggregate;
-use crate::operator::Combine;
+use crate::error::EngineError;
+use crate::operator::{Combine, Output};
 use crate::operators::{keys_of, usable};
 use crate::reducers::{ReducerState, Setup, Updates};
+use crate::store::CellStore;
 
-/// Where groups are more than half as many as the rows, so many batches go as they are before the next is looked at.
+/// So many groups are held at most.
+const GROUPS: usize = 1 << 16;
+
+/// Where groups are more than half as many as rows, so many batches go as they are before it is tried again.
 const PAUSE: usize = 32;
 
 /// See the module.
 pub(super) struct Combiner {
     aggregates: Vec<Aggregate>,
     groups: Vec<usize>,
-    dtypes: Vec<DType>,
-    results: Vec<DType>,
+    held: Held,
     /// So many batches still go as they are.
     pause: usize,
 }
 
+/// The groups of the rows that are held, in numbered slots.
+struct Held {
+    index: HashMap<Key, u32, BuildKeyHasher>,
+    keys: Vec<Key>,
+    counts: Vec<i64>,
+    groups: Vec<CellStore>,
+    states: Vec<Box<dyn ReducerState>>,
+    rows: usize,
+}
+
 impl Combiner {
     /// A combiner of rows with columns of these types, whose aggregates have results of those.
-    pub(super) fn new(aggregates: Vec<Aggregate>, groups: Vec<usize>, dtypes: Vec<DType>, results: Vec<DType>) -> Self {
-        Self {
-            aggregates,
-            groups,
-            dtypes,
-            results,
-            pause: 0,
-        }
-    }
-
-    fn states(&self) -> Vec<Box<dyn ReducerState>> {
+    pub(super) fn new(aggregates: Vec<Aggregate>, groups: Vec<usize>, dtypes: &[DType], results: &[DType]) -> Self {
         let state = |(aggregate, dtype): (&Aggregate, &DType)| {
             (aggregate.reducer.start)(&Setup {
-                arguments: &aggregate.argument_types(&self.dtypes),
+                arguments: &aggregate.argument_types(dtypes),
                 dtype,
                 options: aggregate.options,
                 append_only: true,
             })
         };
-        self.aggregates.iter().zip(&self.results).map(state).collect()
+        let held = Held {
+            index: HashMap::default(),
+            keys: Vec::new(),
+            counts: Vec::new(),
+            groups: groups
+                .iter()
+                .map(|place| CellStore::new(dtypes[*place].physical()))
+                .collect(),
+            states: aggregates.iter().zip(results).map(state).collect(),
+            rows: 0,
+        };
+        Self {
+            aggregates,
+            groups,
+            held,
+            pause: 0,
+        }
     }
 
     fn arguments(batch: &Batch, aggregate: &Aggregate) -> Vec<Column> {
@@ -59,32 +79,38 @@ impl Combiner {
 
     /// Whether all rows are added and can be used.
     fn is_sound(&self, batch: &Batch) -> bool {
-        let arguments = self.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
+        let mut arguments = self.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
         batch.diffs().is_none_or(|diffs| diffs.iter().all(|diff| *diff > 0))
             && usable(batch.column(0)).is_none()
-            && arguments
-                .into_iter()
-                .all(|place| batch.column(*place).errors().is_none())
+            && arguments.all(|place| batch.column(*place).errors().is_none())
     }
 
-    /// A row a group, if that is worth it and possible.
-    fn grouped(&mut self, batch: &Batch) -> Option<Batch> {
-        let keys = keys_of(batch.column(0));
-        let mut index: HashMap<_, u32, BuildKeyHasher> = HashMap::default();
+    fn hold(&mut self, batch: &Batch) -> Result<(), EngineError> {
+        let held = &mut self.held;
+        let keys: &[Key] = keys_of(batch.column(0));
         let mut slots = Vec::with_capacity(keys.len());
-        let (mut first_rows, mut counts) = (Vec::new(), Vec::new());
+        let (mut new_slots, mut new_rows) = (Vec::new(), Vec::new());
         for (row, key) in keys.iter().enumerate() {
-            let slot = *index.entry(*key).or_insert_with(|| {
-                first_rows.push(row as u32);
-                counts.push(0);
-                first_rows.len() as u32 - 1
+            let slot = *held.index.entry(*key).or_insert_with(|| {
+                let slot = held.keys.len() as u32;
+                held.keys.push(*key);
+                new_slots.push(slot);
+                new_rows.push(row as u32);
+                slot
             });
-            counts[slot as usize] += batch.diff(row);
             slots.push(slot);
         }
-        if first_rows.len() > keys.len() / 2 {
-            self.pause = PAUSE;
-            return None;
+        held.counts.resize(held.keys.len(), 0);
+        match batch.diffs() {
+            None => slots.iter().for_each(|slot| held.counts[*slot as usize] += 1),
+            Some(diffs) => {
+                for (slot, diff) in slots.iter().zip(diffs.iter()) {
+                    held.counts[*slot as usize] += diff;
+                }
+            }
+        }
+        for (cells, place) in held.groups.iter_mut().zip(&self.groups) {
+            cells.put(&new_slots, batch.column(*place), new_rows.iter().copied());
         }
         let updates = Updates {
             slots: &slots,
@@ -92,17 +118,12 @@ impl Combiner {
             diffs: batch.diffs().map(|diffs| &**diffs),
             commit: 0,
         };
-        let all: Vec<u32> = (0..first_rows.len() as u32).collect();
-        let named: Vec<usize> = std::iter::once(0).chain(self.groups.iter().copied()).collect();
-        let named = batch.project(&named).take(&first_rows);
-        let mut columns = named.columns().to_vec();
-        for (aggregate, mut state) in self.aggregates.iter().zip(self.states()) {
-            state.grow(all.len());
-            state.update(&updates, &Self::arguments(batch, aggregate)).ok()?;
-            columns.extend(state.partial(&all)?);
+        for (state, aggregate) in held.states.iter_mut().zip(&self.aggregates) {
+            state.grow(held.keys.len());
+            state.update(&updates, &Self::arguments(batch, aggregate))?;
         }
-        let keys = keys_of(&columns[0]).clone();
-        Some(Batch::new(keys, columns, Some(counts.into())))
+        held.rows += batch.len();
+        Ok(())
     }
 
     /// The rows as they are, each added or removed once.
@@ -118,7 +139,7 @@ impl Combiner {
         let batch = expanded.as_ref().unwrap_or(batch);
         let mut columns = vec![batch.column(0).clone()];
         columns.extend(self.groups.iter().map(|place| batch.column(*place).clone()));
-        for (aggregate, state) in self.aggregates.iter().zip(self.states()) {
+        for (aggregate, state) in self.aggregates.iter().zip(&self.held.states) {
             columns.extend(state.partial_of_rows(&Self::arguments(batch, aggregate)));
         }
         Batch::new(batch.keys().clone(), columns, batch.diffs().cloned())
@@ -126,22 +147,49 @@ impl Combiner {
 }
 
 impl Combine for Combiner {
-    fn combine(&mut self, batch: Batch) -> Batch {
+    fn absorb(&mut self, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
         if self.pause > 0 {
             self.pause -= 1;
-        } else if self.is_sound(&batch)
-            && let Some(grouped) = self.grouped(&batch)
-        {
-            return grouped;
+            output.push(self.as_it_is(&batch));
+        } else if self.is_sound(&batch) {
+            self.hold(&batch)?;
+            if self.held.keys.len() > GROUPS {
+                self.flush(output);
+            }
+        } else {
+            output.push(self.as_it_is(&batch));
         }
-        self.as_it_is(&batch)
+        Ok(())
+    }
+
+    fn flush(&mut self, output: &mut Output) {
+        let held = &mut self.held;
+        if held.rows == 0 {
+            return;
+        }
+        if held.keys.len() > held.rows / 2 && held.keys.len() > 1 {
+            self.pause = PAUSE;
+        }
+        let keys: Shared<Key> = std::mem::take(&mut held.keys).into();
+        let slots: Vec<u32> = (0..keys.len() as u32).collect();
+        let mut columns = vec![Column::pointers(keys.clone())];
+        columns.extend(held.groups.iter().map(|cells| cells.gather(&slots)));
+        columns.extend(held.states.iter().flat_map(|state| state.partial(&slots)));
+        let counts = std::mem::take(&mut held.counts);
+        output.push(Batch::new(keys, columns, Some(counts.into())));
+        held.index.clear();
+        held.rows = 0;
+        for slot in slots {
+            held.groups.iter_mut().for_each(|cells| cells.clear(slot));
+            held.states.iter_mut().for_each(|state| state.clear(slot));
+        }
     }
 
     fn reads(&self) -> Vec<usize> {
         let mut reads = vec![0];
         reads.extend(&self.groups);
-        for (aggregate, state) in self.aggregates.iter().zip(self.states()) {
-            let width = state.partial(&[]).map_or(0, |columns| columns.len());
+        for (aggregate, state) in self.aggregates.iter().zip(&self.held.states) {
+            let width = state.partial(&[]).len();
             reads.extend(aggregate.arguments.iter().cycle().take(width));
         }
         reads

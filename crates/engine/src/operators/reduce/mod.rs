@@ -124,10 +124,10 @@ impl Operator for Reduce {
     }
 
     fn combiner(&self, _input: usize, context: &TaskContext) -> Option<Box<dyn Combine>> {
-        let dtypes = context.dtypes[0].clone();
-        let results = self.aggregate_types(&dtypes).ok()?;
+        let dtypes = &context.dtypes[0];
+        let results = self.aggregate_types(dtypes).ok()?;
         self.combines(context).then(|| {
-            let combiner = Combiner::new(self.aggregates.clone(), self.groups.clone(), dtypes, results);
+            let combiner = Combiner::new(self.aggregates.clone(), self.groups.clone(), dtypes, &results);
             Box::new(combiner) as Box<dyn Combine>
         })
     }

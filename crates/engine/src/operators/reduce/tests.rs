@@ -9,7 +9,7 @@ use super::combine::Combiner;
 use super::{Aggregate, Reduce};
 use crate::error::PlanError;
 use crate::expression::Expression;
-use crate::operator::Combine as _;
+use crate::operator::{Combine as _, Output};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::reducers::{Options, reducer};
 use crate::testing::{Script, Update, check, try_run, update};
@@ -341,24 +341,39 @@ fn few_groups_become_a_row_each_and_many_stay() {
     };
     let dtypes = vec![DType::Pointer, DType::Int, DType::Int];
     let aggregates = vec![aggregate("count", &[]), aggregate("sum", &[2]), aggregate("max", &[2])];
-    let mut combiner = Combiner::new(aggregates, vec![1], dtypes, vec![DType::Int; 3]);
+    let mut combiner = Combiner::new(aggregates, vec![1], &dtypes, &[DType::Int, DType::Int, DType::Int]);
+    let mut combine = |batches: &[Batch]| -> Vec<Batch> {
+        let mut output = Output::default();
+        for batch in batches {
+            combiner.absorb(batch.clone(), &mut output).expect("it takes rows");
+        }
+        combiner.flush(&mut output);
+        output.drain().collect()
+    };
 
-    let combined = combiner.combine(rows_of_groups(3000, 3));
-    let rows: Vec<Vec<Value>> = (0..combined.len()).map(|row| combined.row(row)[1..].to_vec()).collect();
-    let ints = |values: [i64; 3]| values.map(Value::Int).to_vec();
-    assert_eq!(
-        rows,
-        [
-            ints([0, 1_498_500, 2997]),
-            ints([1, 1_499_500, 2998]),
-            ints([2, 1_500_500, 2999])
-        ]
-    );
-    assert_eq!(combined.diffs().map(|diffs| diffs.to_vec()), Some(vec![1000; 3]));
+    // One time in two batches; the next begins anew. Sums are two ints, the low and the high half.
+    for _ in 0..2 {
+        let combined = combine(&[rows_of_groups(1500, 3), rows_of_groups(1500, 3)]);
+        let [combined] = combined.as_slice() else {
+            panic!("one batch is expected: {combined:?}");
+        };
+        let rows: Vec<Vec<Value>> = (0..combined.len()).map(|row| combined.row(row)[1..].to_vec()).collect();
+        let ints = |values: [i64; 4]| values.map(Value::Int).to_vec();
+        assert_eq!(
+            rows,
+            [
+                ints([0, 748_500, 0, 1497]),
+                ints([1, 749_500, 0, 1498]),
+                ints([2, 750_500, 0, 1499])
+            ]
+        );
+        assert_eq!(combined.diffs().map(|diffs| diffs.to_vec()), Some(vec![1000; 3]));
+    }
 
-    let many = combiner.combine(rows_of_groups(3000, 3000));
-    assert_eq!((many.len(), many.diffs().is_none()), (3000, true));
-    assert_eq!(many.row(7)[1..], ints([7, 7, 7]));
+    let many = combine(&[rows_of_groups(3000, 3000)]);
+    assert_eq!(many[0].len(), 3000);
     // Groups are not looked for again at once.
-    assert_eq!(combiner.combine(rows_of_groups(3000, 3)).len(), 3000);
+    let as_they_are = combine(&[rows_of_groups(3000, 3)]);
+    assert_eq!((as_they_are[0].len(), as_they_are[0].diffs().is_none()), (3000, true));
+    assert_eq!(as_they_are[0].row(7)[1..], [1, 7, 0, 7].map(Value::Int));
 }
