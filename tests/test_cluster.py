@@ -296,6 +296,60 @@ run()
     assert done.stdout == "all\n"
 
 
+def test_partitions_that_cannot_be_found_out_end_all_at_once(program: Callable[[str], pathlib.Path]) -> None:
+    script = program("""
+class Unreachable(pw.io.python.ConnectorSubject):
+    def partitions(self):
+        raise ConnectionError("the broker does not answer")
+
+    def run(self, partition):
+        pass
+
+pw.io.null.write(pw.io.python.read(Unreachable(), schema=Number))
+run()
+""")
+    port = free_ports(2)
+    processes = [
+        subprocess.Popen(
+            [sys.executable, script],
+            env=environment(
+                PATHWAY_PROCESSES="2",
+                PATHWAY_PROCESS_ID=str(number),
+                PATHWAY_FIRST_PORT=str(port),
+                PATHWAY_CLUSTER_SECRET="s",
+            ),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    errors = [process.communicate(timeout=25)[1] for process in processes]
+    assert [process.returncode for process in processes] == [1, 1]
+    assert "ConnectionError: the broker does not answer" in errors[0]
+    # It has waited for the others no longer than they take to come: they would be waited for 30 s.
+    assert "process 0 has failed: " in errors[1]
+
+
+def test_the_first_process_shows_what_all_have_done(program: Callable[[str], pathlib.Path]) -> None:
+    script = program(f"""
+import logging
+logging.basicConfig(level=logging.INFO, format="%(message)s")
+{PARTITIONS}
+class Wrong(Locks):
+    def run(self, partition):
+        super().run(partition)
+        self.next(number="many")
+
+wrong = pw.io.python.read(Wrong("wrong"), schema=Number)
+pw.io.null.write(wrong, name="nowhere")
+pw.run()
+""")
+    done = spawn("-n", 2, script)
+    assert done.returncode == 0, done.stderr
+    assert "5,000 rows from wrong; 5,000 rows to nowhere\n" in done.stderr
+    assert done.stderr.count("wrong: 5 rows were rejected") == 1, done.stderr
+
+
 @pytest.mark.parametrize("culprit", ["a", "b"])
 def test_an_exception_in_a_partition_ends_all(program: Callable[[str], pathlib.Path], culprit: str) -> None:
     script = program(f"""{PARTITIONS}

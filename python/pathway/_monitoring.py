@@ -90,6 +90,13 @@ class Monitor:
                 )
 
 
+class SilentMonitor(Monitor):
+    """Shows nothing."""
+
+    def finish(self, statistics: Sequence[Statistics]) -> None:
+        pass
+
+
 class LogMonitor(Monitor):
     """Log lines: every few seconds while something changes, and one at the end."""
 
@@ -230,7 +237,8 @@ def _lag(entry: Statistics, read: int, now: float) -> float | None:
 def choose(level: MonitoringLevel) -> Monitor:
     """The monitor for a level and for where the output goes."""
     if not _environment.is_first_process():
-        return Monitor()
+        # The first process has heard of all rows, those included that were rejected here.
+        return SilentMonitor()
     automatic = level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
     if level is MonitoringLevel.NONE or (automatic and _in_notebook()):
         return Monitor()

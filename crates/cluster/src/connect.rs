@@ -18,8 +18,12 @@ use crate::{ClusterError, Membership, Peer};
 /// How long a handshake may take.
 const HANDSHAKE: Duration = Duration::from_secs(5);
 
-/// How long to wait before calling again, and before looking again whether somebody calls.
+/// How long to wait before calling again, and before looking again whether somebody calls: at first, and at most.
+const SOON: Duration = Duration::from_millis(1);
 const AGAIN: Duration = Duration::from_millis(20);
+
+/// A machine that is gone without a word is noticed within this time, whether or not something is on its way to it.
+const SILENCE: Duration = Duration::from_secs(25);
 
 /// How many who call are listened to at once; more wait.
 const CALLERS: usize = 64;
@@ -50,12 +54,15 @@ impl Effort {
         stream.set_nodelay(true)?;
         stream.set_read_timeout(Some(HANDSHAKE))?;
         stream.set_write_timeout(Some(HANDSHAKE))?;
-        // A machine that is gone without a word is noticed within half a minute.
+        // Questions to one that says nothing, and a limit for what it does not acknowledge.
         let keepalive = TcpKeepalive::new()
-            .with_time(Duration::from_secs(10))
-            .with_interval(Duration::from_secs(5))
+            .with_time(SILENCE * 2 / 5)
+            .with_interval(SILENCE / 5)
             .with_retries(3);
-        SockRef::from(stream).set_tcp_keepalive(&keepalive)
+        let socket = SockRef::from(stream);
+        #[cfg(target_os = "linux")]
+        socket.set_tcp_user_timeout(Some(SILENCE))?;
+        socket.set_tcp_keepalive(&keepalive)
     }
 
     fn call_once(&self, process: usize, purpose: Purpose) -> io::Result<TcpStream> {
@@ -81,7 +88,7 @@ impl Effort {
 
     /// Calls until somebody answers.
     fn call(&self, process: usize, purpose: Purpose, made: &Sender<Made>) {
-        let mut pause = AGAIN;
+        let mut pause = SOON;
         while !self.is_over() {
             match self.call_once(process, purpose) {
                 Ok(stream) => {
@@ -91,10 +98,9 @@ impl Effort {
                 }
                 Err(error) => {
                     self.saw(process, &error);
-                    if error.kind() == io::ErrorKind::PermissionDenied {
-                        // Somebody else is there, and it may stay so.
-                        pause = (pause * 2).min(HANDSHAKE);
-                    }
+                    // Where somebody else is there, it may stay so.
+                    let is_other = error.kind() == io::ErrorKind::PermissionDenied;
+                    pause = (pause * 2).min(if is_other { HANDSHAKE } else { AGAIN });
                 }
             }
             thread::sleep(pause.min(self.deadline.saturating_duration_since(Instant::now())));
@@ -141,6 +147,7 @@ impl Effort {
     }
 
     fn listen(self: &Arc<Self>, listener: &TcpListener, made: &Sender<Made>) {
+        let mut pause = SOON;
         while !self.is_over() {
             if self.callers.load(Ordering::Relaxed) < CALLERS
                 && let Ok((stream, _)) = listener.accept()
@@ -154,8 +161,10 @@ impl Effort {
                 if spawned.is_err() {
                     self.callers.fetch_sub(1, Ordering::Relaxed);
                 }
+                pause = SOON;
             } else {
-                thread::sleep(AGAIN);
+                thread::sleep(pause);
+                pause = (pause * 2).min(AGAIN);
             }
         }
     }

@@ -40,6 +40,11 @@ pub enum Message {
         /// The time.
         time: u64,
     },
+    /// So far I have done this, for people who watch.
+    Counted {
+        /// In words of those who compute.
+        counts: String,
+    },
     /// I was asked to end the run.
     Stop,
     /// My part of the run is complete.

@@ -16,6 +16,7 @@ use towpath_types::Time;
 
 use crate::dataflow::Shared;
 use crate::error::{EngineError, ErrorKind};
+use crate::monitor::Counts;
 use crate::plan::Plan;
 use crate::source::Division;
 
@@ -81,6 +82,8 @@ pub(crate) struct Orders {
     pub(crate) start: Time,
     /// For every node of the physical plan that is a source, how it is divided.
     pub(crate) divisions: BTreeMap<usize, Division>,
+    /// Why there is no run: the first process has failed to find that out.
+    pub(crate) failure: Option<String>,
 }
 
 /// The lines to the other processes, once there are any.
@@ -109,6 +112,14 @@ impl Lines {
     /// Asks all others to end the run.
     pub(crate) fn stop(&self) {
         self.tell(&Message::Stop);
+    }
+
+    /// Tells the first process what this one has done of each node.
+    pub(crate) fn counted(&self, counts: Vec<Counts>) {
+        if let Some(line) = self.0.get().and_then(|lines| lines.first()) {
+            let counts = serde_json::to_string(&counts).unwrap_or_default();
+            line.tell(&Message::Counted { counts });
+        }
     }
 
     /// Tells all others that a stream has opened a commit.
@@ -141,12 +152,22 @@ struct Ear {
     run: Arc<dyn Told>,
 }
 
+/// Says that another process is not there any more.
+pub(crate) fn gone(process: usize, address: &str, reason: &io::Error) -> String {
+    format!(
+        "process {process} at {address} is gone without a word ({reason}): it was killed, or its machine or the \
+         network has failed"
+    )
+}
+
 /// What the run does with what it is told.
 pub(crate) trait Told: Send + Sync {
     /// To end the run in good order.
     fn stop(&self);
     /// A stream of another process has opened a commit.
     fn opened(&self, time: Time);
+    /// What another process has done of each node.
+    fn counted(&self, process: usize, counts: Vec<Counts>);
 }
 
 impl Ear {
@@ -168,17 +189,18 @@ impl Listener for Ear {
                 self.fail(ErrorKind::Process, message);
             }
             Message::Opened { time } => self.run.opened(time),
+            // What cannot be read is of another version, and those do not come together.
+            Message::Counted { counts } => {
+                self.run
+                    .counted(self.process, serde_json::from_str(&counts).unwrap_or_default());
+            }
             Message::Stop => self.run.stop(),
             Message::Hello { .. } | Message::Done => {}
         }
     }
 
     fn lost(&mut self, reason: &io::Error) {
-        let Self { process, address, .. } = self;
-        let message = format!(
-            "process {process} at {address} is gone without a word ({reason}): it was killed, or its machine or the network has failed"
-        );
-        self.fail(ErrorKind::Runtime, message);
+        self.fail(ErrorKind::Runtime, gone(self.process, &self.address, reason));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Counts what passes, for people who watch a run.
 
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -95,21 +96,21 @@ pub(crate) struct Part {
     pub(crate) queue: Option<Arc<SourceQueue>>,
 }
 
-/// What one node has done so far in this process.
+/// What one node has done so far.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statistics {
     /// The name of the connector or operator.
     pub name: String,
     /// What it is.
     pub role: Role,
-    /// What all workers have done together.
+    /// What all workers have done together; in the first process also those of others, as far as it has heard.
     pub all: Counts,
     /// What each worker has done, by its number in this process.
     pub workers: Vec<(usize, Counts)>,
 }
 
 /// What was done of one node.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Rows taken in; for a source, rows accepted; for a sink, rows delivered.
     pub rows_in: u64,
@@ -134,7 +135,7 @@ impl Counts {
         time: END,
     };
 
-    fn and(self, other: Self) -> Self {
+    pub(crate) fn and(self, other: Self) -> Self {
         Self {
             rows_in: self.rows_in + other.rows_in,
             rows_out: self.rows_out + other.rows_out,

@@ -4,16 +4,16 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use towpath_types::{Batch, Column, DType, Key, Time, Value};
 
 use crate::clock::{Clock, SystemClock};
-use crate::cluster::{Cluster, Connections, Lines, Orders, Told};
+use crate::cluster::{Cluster, Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{LostWire, Network, Shared, SourceTimes, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind, Origin, PlanError, RowError};
-use crate::monitor::{Part, Role, Statistics, Watched};
+use crate::monitor::{Counts, Part, Role, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
@@ -171,6 +171,12 @@ impl Source for ErrorTable {
     }
 }
 
+/// What this process has done of each node.
+fn counts(shared: &Shared) -> Vec<Counts> {
+    let watched = shared.watched.iter();
+    watched.map(|watched| watched.statistics().all).collect()
+}
+
 /// How the sources are divided: asked in the first process.
 fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, Division>, EngineError> {
     let mut divisions = BTreeMap::new();
@@ -230,6 +236,9 @@ pub struct Run {
     finish: Arc<Finish>,
     sources: Arc<Sources>,
     lines: Arc<Lines>,
+    counted: Arc<Mutex<Counted>>,
+    /// When the first process was told last what this one has done.
+    told: Mutex<Instant>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -271,9 +280,17 @@ impl Sources {
 struct Asked {
     sources: Arc<Sources>,
     times: Arc<SourceTimes>,
+    counts: Arc<Mutex<Counted>>,
 }
 
+/// What other processes have done of each node, as far as the first has heard.
+type Counted = BTreeMap<usize, Vec<Counts>>;
+
 impl Told for Asked {
+    fn counted(&self, process: usize, counts: Vec<Counts>) {
+        self.counts.lock().insert(process, counts);
+    }
+
     fn stop(&self) {
         self.sources.stop();
     }
@@ -307,13 +324,33 @@ impl Run {
             threads: options.workers.max(1),
         };
         let mut orders = Orders::default();
+        let mut undivided = None;
         if process == 0 {
             orders.start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
-            orders.divisions = divide(&physical, team)?;
+            match divide(&physical, team) {
+                Ok(divisions) => orders.divisions = divisions,
+                Err(error) => {
+                    orders.failure = Some(error.message.clone());
+                    undivided = Some(error);
+                }
+            }
         }
         let mut peers = Vec::new();
         if let Some(cluster) = &options.cluster {
-            (peers, orders) = cluster.connect(plan, team.threads, orders)?;
+            // The others hear of a failure when they have come.
+            let connected = cluster.connect(plan, team.threads, orders);
+            (peers, orders) = match (connected, undivided.take()) {
+                (_, Some(error)) => return Err(error),
+                (connected, None) => connected?,
+            };
+        }
+        if let Some(error) = undivided {
+            return Err(error);
+        }
+        if let Some(message) = &orders.failure {
+            let message = format!("process 0 has failed: {message}");
+            tracing::error!(target: "pathway", "{message}; this process ends with it");
+            return Err(EngineError::new(ErrorKind::Process, message));
         }
         let is_output = |node: &PhysicalNode| roots.contains(&node.id) && !options.everything;
         let watched: Vec<Watched> = physical
@@ -365,19 +402,22 @@ impl Run {
             Arc::clone(&lines),
         ));
         let sources = Arc::new(Sources::default());
+        let counted = Arc::new(Mutex::default());
         let mut network = None;
         let mut connections = None;
         if let Some(cluster) = &options.cluster {
             let asked: Arc<dyn Told> = Arc::new(Asked {
                 sources: Arc::clone(&sources),
                 times,
+                counts: Arc::clone(&counted),
             });
             let (opened, sockets) = Connections::open(peers, &lines, &shared, &asked)?;
             connections = Some(opened);
             let weak = Arc::downgrade(&shared);
-            let lost = LostWire(Arc::new(move || {
+            let addresses = cluster.addresses.clone();
+            let lost = LostWire(Arc::new(move |process, reason| {
                 if let Some(shared) = weak.upgrade() {
-                    let message = "a connection to another process has ended too early";
+                    let message = gone(process, &addresses[process], reason);
                     shared.fail(EngineError::new(ErrorKind::Runtime, message));
                 }
             }));
@@ -403,6 +443,8 @@ impl Run {
             finish: Arc::default(),
             sources,
             lines,
+            counted,
+            told: Mutex::new(Instant::now()),
             thread: None,
             shared,
         };
@@ -444,10 +486,11 @@ impl Run {
 
     /// Waits for the workers in a thread of its own.
     fn supervise(mut self, workers: Workers, connections: Option<Connections>) -> Result<Run, EngineError> {
-        let (shared, finish, sources) = (
+        let (shared, finish, sources, lines) = (
             Arc::clone(&self.shared),
             Arc::clone(&self.finish),
             Arc::clone(&self.sources),
+            Arc::clone(&self.lines),
         );
         let wait = move || {
             let (panicked, connected) = workers.join();
@@ -455,6 +498,9 @@ impl Run {
                 queue.stop();
             }
             sources.join();
+            if shared.process > 0 {
+                lines.counted(counts(&shared));
+            }
             if let (Some(connected), Some(connections)) = (connected, connections) {
                 let has_failed = panicked || shared.is_failed();
                 connected.close(has_failed);
@@ -476,6 +522,7 @@ impl Run {
 
     /// Waits for the end, at most for `timeout`; `None` if it has not come.
     pub fn wait(&self, timeout: Option<Duration>) -> Option<Result<(), EngineError>> {
+        self.tell_counts();
         let mut result = self.finish.result.lock();
         if result.is_none() {
             match timeout {
@@ -494,6 +541,15 @@ impl Run {
         }
     }
 
+    /// Tells the first process what this one has done, not more often than people can read.
+    fn tell_counts(&self) {
+        let mut told = self.told.lock();
+        if self.shared.process > 0 && told.elapsed() >= Duration::from_millis(250) {
+            *told = Instant::now();
+            self.lines.counted(counts(&self.shared));
+        }
+    }
+
     /// Asks all sources to end, so that the run ends when what they have committed is complete.
     pub fn stop(&self) {
         self.sources.stop();
@@ -505,9 +561,15 @@ impl Run {
         self.shared.fail(error);
     }
 
-    /// What every node has done so far in this process, in the order of the plan.
+    /// What every node has done so far, in the order of the plan.
     pub fn statistics(&self) -> Vec<Statistics> {
-        self.shared.watched.iter().map(Watched::statistics).collect()
+        let mut statistics: Vec<Statistics> = self.shared.watched.iter().map(Watched::statistics).collect();
+        for counts in self.counted.lock().values() {
+            for (node, counts) in statistics.iter_mut().zip(counts) {
+                node.all = node.all.and(*counts);
+            }
+        }
+        statistics
     }
 }
 

@@ -42,7 +42,7 @@ impl Network {
         for (process, socket) in self.sockets {
             let socket = Arc::new(socket);
             sockets.push(Arc::clone(&socket));
-            wires[process] = Some(Wire::new(socket, Arc::clone(&gate), self.lost.clone()));
+            wires[process] = Some(Wire::new(socket, process, Arc::clone(&gate), self.lost.clone()));
         }
         let hooks = Hooks::default();
         let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
@@ -170,16 +170,19 @@ impl Framing {
 pub(crate) struct Wire {
     /// Shared by the threads that send and receive: a start that is under way needs no more files.
     socket: Arc<TcpStream>,
+    /// The process at the other end.
+    process: usize,
     framing: Framing,
     gate: Arc<Gate>,
     /// Called when the connection has ended too early, and nobody else has noticed.
     lost: LostWire,
-    is_lost: bool,
+    /// Why it has ended too early.
+    lost_for: Option<io::Error>,
 }
 
-/// Tells the run that a connection has ended.
+/// Tells the run that the connection to a process has ended, and why.
 #[derive(Clone)]
-pub(crate) struct LostWire(pub(crate) Arc<dyn Fn() + Send + Sync>);
+pub(crate) struct LostWire(pub(crate) Arc<dyn Fn(usize, &io::Error) + Send + Sync>);
 
 impl std::fmt::Debug for LostWire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -188,13 +191,14 @@ impl std::fmt::Debug for LostWire {
 }
 
 impl Wire {
-    pub(crate) fn new(socket: Arc<TcpStream>, gate: Arc<Gate>, lost: LostWire) -> Self {
+    pub(crate) fn new(socket: Arc<TcpStream>, process: usize, gate: Arc<Gate>, lost: LostWire) -> Self {
         Self {
             socket,
+            process,
             framing: Framing::new(),
             gate,
             lost,
-            is_lost: false,
+            lost_for: None,
         }
     }
 
@@ -202,7 +206,9 @@ impl Wire {
     fn read_on(&mut self, buffer: &mut [u8]) -> usize {
         // Usually the line has told why; where only this connection is broken, nobody has.
         if !self.gate.wait(Some(Duration::from_secs(2))) {
-            (self.lost.0)();
+            if let Some(reason) = &self.lost_for {
+                (self.lost.0)(self.process, reason);
+            }
             self.gate.wait(None);
         }
         let len = self.framing.missing().min(buffer.len());
@@ -214,7 +220,7 @@ impl Wire {
 
 impl Read for Wire {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        if self.is_lost && !self.framing.has_ended {
+        if self.lost_for.is_some() && !self.framing.has_ended {
             return Ok(self.read_on(buffer));
         }
         match (&*self.socket).read(buffer) {
@@ -224,8 +230,9 @@ impl Read for Wire {
             }
             Err(error) if error.kind() == io::ErrorKind::Interrupted => Err(error),
             _ if self.framing.has_ended => Ok(0),
-            _ => {
-                self.is_lost = true;
+            result => {
+                let ended = || io::Error::new(io::ErrorKind::UnexpectedEof, "the connection has ended");
+                self.lost_for = Some(result.err().unwrap_or_else(ended));
                 Ok(self.read_on(buffer))
             }
         }
@@ -234,11 +241,12 @@ impl Read for Wire {
 
 impl Write for Wire {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
-        if !self.is_lost {
+        if self.lost_for.is_none() {
             match (&*self.socket).write(buffer) {
                 Ok(len) if len > 0 => return Ok(len),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
-                _ => self.is_lost = true,
+                // The thread that reads will tell.
+                result => self.lost_for = Some(result.err().unwrap_or_else(|| io::ErrorKind::WriteZero.into())),
             }
         }
         Ok(buffer.len())
@@ -253,6 +261,7 @@ impl Stream for Wire {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self::new(
             Arc::clone(&self.socket),
+            self.process,
             Arc::clone(&self.gate),
             self.lost.clone(),
         ))
@@ -291,7 +300,7 @@ mod tests {
         let gate = Arc::new(Gate::default());
         gate.open();
         let mut bytes = Vec::new();
-        let mut wire = Wire::new(Arc::new(here), gate, LostWire(Arc::new(|| ())));
+        let mut wire = Wire::new(Arc::new(here), 1, gate, LostWire(Arc::new(|_, _| ())));
         wire.read_to_end(&mut bytes).expect("a wire does not fail");
         bytes
     }
