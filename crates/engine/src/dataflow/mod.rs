@@ -3,12 +3,14 @@
 //! Time is totally ordered. Each source holds a capability for the time of its open commit; each operator
 //! gets the updates of a time when no earlier ones can come any more.
 
+mod edges;
 mod exchange;
 mod network;
 mod operators;
 mod sources;
+mod times;
 mod worker;
 
 pub(crate) use network::{LostWire, Network};
-pub(crate) use sources::SourceTimes;
+pub(crate) use times::SourceTimes;
 pub(crate) use worker::{Shared, Workers, start_workers};

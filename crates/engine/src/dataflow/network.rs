@@ -182,7 +182,9 @@ pub(crate) struct Wire {
 
 /// Tells the run that the connection to a process has ended, and why.
 #[derive(Clone)]
-pub(crate) struct LostWire(pub(crate) Arc<dyn Fn(usize, &io::Error) + Send + Sync>);
+pub(crate) struct LostWire(pub(crate) Arc<Tell>);
+
+type Tell = dyn Fn(usize, &io::Error) + Send + Sync;
 
 impl std::fmt::Debug for LostWire {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

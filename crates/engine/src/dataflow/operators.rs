@@ -4,31 +4,20 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use timely::communication::Pull;
 use timely::container::CapacityContainerBuilder;
-use timely::dataflow::channels::Message;
-use timely::dataflow::channels::pact::{DistributorPact, Pipeline};
 use timely::dataflow::operators::Capability;
-use timely::dataflow::operators::generic::InputHandleCore;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::{Scope, Stream};
 use towpath_types::{Batch, Time};
 
-use super::exchange::{Owner, Parcel, Reader, Spread, projected};
+use super::edges::{Edge, Intake, Node};
+use super::exchange::{Parcel, projected};
 use super::worker::Failures;
-use crate::error::{EngineError, Origin};
+use crate::error::EngineError;
 use crate::monitor::Counters;
-use crate::operator::{Combine, Output, Routing, Task};
+use crate::operator::{Output, Task};
 use crate::program::RunningProgram;
-
-type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
-
-fn spread(owner: Owner, columns: Option<Vec<usize>>, reader: &Reader) -> Boxed<Pact> {
-    let reader = reader.clone();
-    Boxed(DistributorPact(Box::new(move |_| Spread::new(owner, columns, reader))))
-}
 
 /// What arrived for one time and was not yet absorbed.
 struct Pending {
@@ -36,204 +25,6 @@ struct Pending {
     batches: Vec<(usize, Batch)>,
     /// How many rows have come, those included that were absorbed.
     rows: usize,
-}
-
-type Input = InputHandleCore<Time, Parcel, Box<dyn Pull<Message<Time, Parcel>>>>;
-
-/// Boxes a puller, so that one loop serves inputs with and without an exchange.
-struct Boxed<P>(P);
-
-impl<P> timely::dataflow::channels::pact::ParallelizationContract<Time, Parcel> for Boxed<P>
-where
-    P: timely::dataflow::channels::pact::ParallelizationContract<Time, Parcel>,
-{
-    type Pusher = P::Pusher;
-    type Puller = Box<dyn Pull<Message<Time, Parcel>>>;
-
-    fn connect(
-        self,
-        worker: &timely::worker::Worker,
-        identifier: usize,
-        address: Rc<[usize]>,
-        logging: Option<timely::logging::TimelyLogger>,
-    ) -> (Self::Pusher, Self::Puller) {
-        let (pusher, puller) = self.0.connect(worker, identifier, address, logging);
-        (pusher, Box::new(puller))
-    }
-}
-
-/// One input of an operator: a stream, the columns that are read of it, how its rows are spread.
-pub(crate) struct Edge<'scope> {
-    pub(crate) stream: Stream<'scope, Time, Parcel>,
-    pub(crate) columns: Vec<usize>,
-    /// What they are called, where they have a name.
-    pub(crate) names: Vec<Option<Arc<str>>>,
-    pub(crate) routing: Routing,
-    /// What makes fewer rows of them before they go to other workers.
-    pub(crate) combiner: Option<Box<dyn Combine>>,
-    /// How many workers each process has.
-    pub(crate) threads: usize,
-}
-
-/// A stream as an operator of timely takes it in.
-struct Intake {
-    /// Which input of the task gets it.
-    place: usize,
-    input: Input,
-    /// The columns that are still to be chosen.
-    columns: Option<Vec<usize>>,
-    reader: Reader,
-}
-
-impl<'scope> Edge<'scope> {
-    /// Connects a task's input at `place`.
-    fn connect(
-        self,
-        place: usize,
-        scope: Scope<'scope, Time>,
-        builder: &mut OperatorBuilder<'scope, Time>,
-        node: &Node,
-    ) -> Vec<Intake> {
-        let Self {
-            stream,
-            columns,
-            names,
-            routing,
-            combiner,
-            threads,
-        } = self;
-        let workers = scope.peers();
-        let first = scope.index() / threads * threads;
-        let reader = Reader {
-            name: Rc::clone(&node.name),
-            origin: node.origin.clone(),
-            columns: names.into(),
-            here: first..first + threads,
-            failures: Rc::clone(&node.failures),
-        };
-        let owner = match routing {
-            _ if workers == 1 => None,
-            Routing::Local => None,
-            Routing::ByKey | Routing::KeysTogether => Some(Owner::OfKey),
-            Routing::ByPointer(position) => Some(Owner::OfPointer(position)),
-            Routing::ToFirst | Routing::ToEveryProcess => Some(Owner::Worker(0)),
-        };
-        let Some(owner) = owner else {
-            let input = builder.new_input(stream, Boxed(Pipeline));
-            return vec![Intake {
-                place,
-                input,
-                columns: Some(columns),
-                reader,
-            }];
-        };
-        if routing == Routing::ToEveryProcess && workers > threads {
-            // They go through the first worker, so that all see them in its order.
-            let gathered = gathered(stream, columns, &reader);
-            return (0..workers)
-                .step_by(threads)
-                .map(|worker| {
-                    let input = builder.new_input(gathered.clone(), spread(Owner::Worker(worker), None, &reader));
-                    Intake {
-                        place,
-                        input,
-                        columns: None,
-                        reader: reader.clone(),
-                    }
-                })
-                .collect();
-        }
-        // Only the columns that are read are sent to other workers.
-        let (stream, columns, reader) = match combiner {
-            Some(combiner) => {
-                let reads = combiner.reads().into_iter();
-                let names = reads.map(|place| reader.columns[place].clone()).collect();
-                let reader = Reader {
-                    columns: names,
-                    ..reader
-                };
-                (
-                    combined(stream, columns, combiner, Rc::clone(&node.failures)),
-                    None,
-                    reader,
-                )
-            }
-            None => (stream, Some(columns), reader),
-        };
-        let input = builder.new_input(stream, spread(owner, columns, &reader));
-        vec![Intake {
-            place,
-            input,
-            columns: None,
-            reader,
-        }]
-    }
-}
-
-/// What an operator is called, where it was declared, and how it ends the run.
-struct Node {
-    name: Rc<str>,
-    origin: Option<Origin>,
-    failures: Rc<Failures>,
-}
-
-/// The rows of all workers at the first.
-fn gathered<'scope>(
-    stream: Stream<'scope, Time, Parcel>,
-    columns: Vec<usize>,
-    reader: &Reader,
-) -> Stream<'scope, Time, Parcel> {
-    let pact = spread(Owner::Worker(0), Some(columns), reader);
-    let reader = reader.clone();
-    stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(pact, "gather", |_, _| {
-        move |input, output| {
-            input.for_each(|capability, parcel| {
-                if reader.has_come(parcel) {
-                    output.session(&capability).give_container(parcel);
-                }
-            });
-        }
-    })
-}
-
-/// What stands for the rows of each worker: those of a time are held until there are no more of it, or of another time.
-fn combined<'scope>(
-    stream: Stream<'scope, Time, Parcel>,
-    columns: Vec<usize>,
-    mut combiner: Box<dyn Combine>,
-    failures: Rc<Failures>,
-) -> Stream<'scope, Time, Parcel> {
-    stream.unary_frontier::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
-        // The time of what is held.
-        let mut held: Option<Capability<Time>> = None;
-        let mut made = Output::default();
-        move |(input, frontier), output| {
-            let mut send = |capability: &Capability<Time>, made: &mut Output| {
-                for batch in made.drain() {
-                    output.session(capability).give_container(&mut Parcel(batch));
-                }
-            };
-            input.for_each(|capability, parcel| {
-                let Some(capability) = capability.retain_least(0) else {
-                    return;
-                };
-                if let Some(other) = held.take_if(|held| held.time() != capability.time()) {
-                    combiner.flush(&mut made);
-                    send(&other, &mut made);
-                }
-                let batch = projected(std::mem::take(&mut parcel.0), &columns);
-                if let Err(error) = combiner.absorb(batch, &mut made) {
-                    failures.fail(error);
-                }
-                send(&capability, &mut made);
-                held.get_or_insert(capability);
-            });
-            if let Some(complete) = held.take_if(|held| failures.is_failed() || !frontier.less_equal(held.time())) {
-                combiner.flush(&mut made);
-                send(&complete, &mut made);
-            }
-        }
-    })
 }
 
 /// The state of a task in the dataflow.

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
@@ -27,9 +26,9 @@ use timely::scheduling::SyncActivator;
 use towpath_types::{Batch, Time};
 
 use super::exchange::Parcel;
+use super::times::{CLOSED, SourceTimes};
 use super::worker::Failures;
 use crate::clock::Clock;
-use crate::cluster::Lines;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::program::RunningProgram;
@@ -37,83 +36,6 @@ use crate::source::{Commits, Message, SourceQueue};
 
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
-
-/// What the streams of all sources in one process know of each other, and of those in other processes.
-pub(crate) struct SourceTimes {
-    /// The latest time at which a commit was opened.
-    latest: AtomicU64,
-    streams: Mutex<Vec<OpenStream>>,
-    /// The other processes, if they read streams that have to follow.
-    lines: Option<Arc<Lines>>,
-}
-
-/// A stream as the others see it.
-struct OpenStream {
-    /// The time of its open commit; [`CLOSED`] when it has ended.
-    open: Arc<AtomicU64>,
-    /// Wakes its reader, if it may follow.
-    waker: Option<SyncActivator>,
-}
-
-/// The time of the open commit of a stream that has ended.
-const CLOSED: Time = Time::MAX;
-
-impl SourceTimes {
-    /// The times of a process; `lines` lead to others that read streams, too.
-    pub(crate) fn new(lines: Option<Arc<Lines>>) -> Self {
-        Self {
-            latest: AtomicU64::new(0),
-            streams: Mutex::default(),
-            lines,
-        }
-    }
-
-    fn latest(&self) -> Time {
-        self.latest.load(Ordering::Acquire)
-    }
-
-    /// A stream of this process has opened a commit.
-    fn opened(&self, time: Time, stream: &Arc<AtomicU64>) {
-        if self.latest.fetch_max(time, Ordering::AcqRel) < time {
-            self.wake(|other| !Arc::ptr_eq(other, stream));
-            if let Some(lines) = &self.lines {
-                lines.opened(time);
-            }
-        }
-    }
-
-    /// A stream of another process has.
-    pub(crate) fn opened_elsewhere(&self, time: Time) {
-        if self.latest.fetch_max(time, Ordering::AcqRel) < time {
-            self.wake(|_| true);
-        }
-    }
-
-    fn wake(&self, is_wanted: impl Fn(&Arc<AtomicU64>) -> bool) {
-        for OpenStream { open, waker } in self.streams.lock().iter() {
-            if let Some(waker) = waker
-                && open.load(Ordering::Relaxed) != CLOSED
-                && is_wanted(open)
-            {
-                // A worker that is gone follows nobody.
-                let _ = waker.activate();
-            }
-        }
-    }
-
-    /// The earliest open commit in this process.
-    pub(crate) fn earliest(&self) -> Option<Time> {
-        let streams = self.streams.lock();
-        let open = streams.iter().map(|stream| stream.open.load(Ordering::Acquire));
-        open.filter(|time| *time != CLOSED).min()
-    }
-}
-
-impl std::fmt::Debug for SourceTimes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "SourceTimes({})", self.latest())
-    }
-}
 
 /// How one stream is read.
 pub(crate) struct Reading {
@@ -237,10 +159,7 @@ impl Reader {
         let is_streaming = matches!(reading.commits, Commits::Streaming(_));
         let open = Arc::new(AtomicU64::new(reading.start));
         capability.downgrade(&reading.start);
-        times.streams.lock().push(OpenStream {
-            open: Arc::clone(&open),
-            waker: is_streaming.then_some(waker),
-        });
+        times.join(&open, is_streaming.then_some(waker));
         times.opened(reading.start, &open);
         let next_tick = match reading.commits {
             Commits::Streaming(Some(period)) => Some(Instant::now() + period),

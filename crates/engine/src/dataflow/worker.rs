@@ -14,10 +14,12 @@ use timely::scheduling::SyncActivator;
 use timely::worker::Worker;
 use towpath_types::Time;
 
+use super::edges::Edge;
 use super::exchange::Parcel;
 use super::network::{Connected, Network};
-use super::operators::{Edge, add_operator};
-use super::sources::{Reading, SourceTimes, add_source};
+use super::operators::add_operator;
+use super::sources::{Reading, add_source};
+use super::times::SourceTimes;
 use crate::clock::Clock;
 use crate::cluster::Lines;
 use crate::error::{EngineError, ErrorKind};

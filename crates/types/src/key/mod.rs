@@ -61,7 +61,7 @@ impl Key {
     /// Which of `workers` owns the row: each owns a range of shards.
     pub fn worker(self, workers: usize) -> usize {
         // A multiplication, since a division would take most of the time of spreading rows.
-        (u64::from(self.0 as u16) * workers as u64 >> u16::BITS) as usize
+        ((u64::from(self.0 as u16) * workers as u64) >> u16::BITS) as usize
     }
 }
 

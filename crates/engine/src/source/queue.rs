@@ -1,216 +1,16 @@
-//! How data comes in.
-//!
-//! A [`Source`] is inert until a run starts it; then it fills a [`SourceQueue`] from threads of its own.
-//! The queue is the one way into the dataflow: batches, and commits between them. All rows between two
-//! commits carry one time and become visible together; a big commit travels in many batches, so that
-//! memory does not wait for it.
-//!
-//! The queue is bounded by what is *in flight*: rows that were accepted and whose time is not complete at
-//! every output. A producer that finds no space waits; so that the wait ends, the engine then closes the
-//! commit at what it has.
-//!
-//! A source may be read by several workers at the same time, in *streams*: each has a queue, commits and a thread of its
-//! own. Most sources are one stream, read in the first process.
+//! The way of rows into the dataflow: bounded, with the commits between them.
 
 use std::cell::Cell;
 use std::collections::VecDeque;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::Duration;
 
 use parking_lot::{Condvar, Mutex};
-use serde::{Deserialize, Serialize};
-use towpath_types::{Batch, DType, Time};
+use towpath_types::{Batch, Time};
 
-use crate::clock::Clock;
+use super::{Commits, Limits, Stopped};
 use crate::error::EngineError;
-use crate::operator::Reporter;
-
-/// Where rows come from: a node of the plan.
-pub trait Source: fmt::Debug + Send + Sync {
-    /// The connector's name, for monitoring and messages.
-    fn name(&self) -> String;
-
-    /// The types of the columns it can fill.
-    fn columns(&self) -> Vec<DType>;
-
-    /// Whether it never removes a row.
-    fn is_append_only(&self) -> bool;
-
-    /// Whether no two of its rows have the same key.
-    fn has_unique_keys(&self) -> bool;
-
-    /// When its rows become visible.
-    fn commits(&self) -> Commits;
-
-    /// How much may be in flight.
-    fn limits(&self) -> Limits {
-        Limits::default()
-    }
-
-    /// Whether it is the table of the run's own errors, which ends when everything else has ended.
-    fn is_error_log(&self) -> bool {
-        false
-    }
-
-    /// Into how many streams it is divided. Asked once a run, in the first process; all processes hear the answer.
-    ///
-    /// # Errors
-    /// If that cannot be found out.
-    fn divide(&self, team: Team) -> Result<Division, EngineError> {
-        let _ = team;
-        Ok(Division::whole())
-    }
-
-    /// Starts to fill the queues of the streams that are read in this process, in threads of its own. Called in every
-    /// process that reads any.
-    ///
-    /// # Errors
-    /// If the outside world is not as it should be, such as a file that is not there.
-    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError>;
-}
-
-/// When rows of a source become visible.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Commits {
-    /// All at time 0, when the source ends.
-    AtEnd,
-    /// At times the source sets itself, from 0; see [`SourceQueue::advance_to`].
-    Scripted,
-    /// At the source's own commits, and, if there is a duration, whenever it has passed.
-    Streaming(Option<Duration>),
-}
-
-/// How much of a source may be in flight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Rows.
-    pub rows: usize,
-    /// Bytes.
-    pub bytes: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            rows: 1 << 20,
-            bytes: 64 << 20,
-        }
-    }
-}
-
-impl Limits {
-    /// What each of `streams` may have in flight, so that together they keep to these limits.
-    #[must_use]
-    pub fn shared_by(self, streams: usize) -> Self {
-        let share = |whole: usize| (whole / streams.max(1)).max(1);
-        Self {
-            rows: share(self.rows),
-            bytes: share(self.bytes),
-        }
-    }
-}
-
-/// Who computes together.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Team {
-    /// How many processes.
-    pub processes: usize,
-    /// How many workers each of them has.
-    pub threads: usize,
-}
-
-impl Team {
-    /// One worker alone.
-    pub const ALONE: Self = Self {
-        processes: 1,
-        threads: 1,
-    };
-
-    /// How many workers there are.
-    pub fn workers(self) -> usize {
-        self.processes * self.threads
-    }
-
-    /// Where the stream of this number is read: the process, and which of its workers.
-    pub fn reader(self, stream: usize) -> (usize, usize) {
-        (stream % self.processes, stream / self.processes % self.threads)
-    }
-}
-
-/// How a source is divided into streams, each with commits of its own and read by one worker.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Division {
-    /// How many.
-    pub streams: usize,
-    /// What all processes have to agree on, such as the names of the parts.
-    pub manifest: Vec<String>,
-}
-
-impl Division {
-    /// One stream, read by the first worker of the first process.
-    pub fn whole() -> Self {
-        Self {
-            streams: 1,
-            manifest: Vec::new(),
-        }
-    }
-}
-
-/// One stream of a source, read in this process.
-#[derive(Clone, Debug)]
-pub struct SourceStream {
-    /// Its number among all streams of the source.
-    pub number: usize,
-    /// Where its batches go.
-    pub queue: Arc<SourceQueue>,
-}
-
-/// What a source is given when it starts.
-#[derive(Debug)]
-pub struct SourceContext {
-    /// The positions of the columns that are read; batches carry just these, in this order.
-    pub columns: Vec<usize>,
-    /// The streams that are read in this process, at least one.
-    pub streams: Vec<SourceStream>,
-    /// What the first process said when it divided the source.
-    pub manifest: Vec<String>,
-    /// The number of this process.
-    pub process: usize,
-    /// Who computes together.
-    pub team: Team,
-    /// Where failures of rows go.
-    pub reporter: Reporter,
-    /// The time of day.
-    pub clock: Arc<dyn Clock>,
-    /// Whether a row with a bad value outside its key is accepted, with an error in its place; otherwise it is
-    /// rejected.
-    pub keeps_bad_rows: bool,
-}
-
-impl SourceContext {
-    /// Where the batches of a source go that is not divided.
-    ///
-    /// # Panics
-    /// If no stream is read in this process; then the source is not started.
-    pub fn queue(&self) -> &Arc<SourceQueue> {
-        &self.streams[0].queue
-    }
-}
-
-/// A source at work.
-pub trait SourceHandle: Send {
-    /// Asks it to end soon, as if its data had ended. Called at most once, from any thread.
-    fn stop(&self);
-
-    /// Waits until its threads have ended. The run is over, or has been told to stop.
-    fn join(self: Box<Self>);
-}
-
-/// The run is over; nothing more is taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Stopped;
 
 #[derive(Debug)]
 pub(crate) enum Message {
@@ -247,7 +47,7 @@ thread_local! {
     static NEVER_WAITS: Cell<bool> = const { Cell::new(false) };
 }
 
-/// The way of rows into the dataflow. See the module.
+/// The way of rows into the dataflow. See [`source`](super).
 pub struct SourceQueue {
     state: Mutex<State>,
     space: Condvar,

@@ -1,23 +1,31 @@
 //! Runs a plan.
 
+mod error_log;
+mod streams;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use towpath_types::{Batch, Column, DType, Key, Time, Value};
+use towpath_cluster::Peer;
+use towpath_types::Time;
 
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Cluster, Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{LostWire, Network, Shared, SourceTimes, Workers, start_workers};
-use crate::error::{EngineError, ErrorKind, Origin, PlanError, RowError};
-use crate::monitor::{Counts, Part, Role, Statistics, Watched};
+use crate::error::{EngineError, ErrorKind, PlanError};
+use crate::monitor::{Counts, Part, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
-use crate::source::{Commits, Division, Limits, Source, SourceContext, SourceHandle, SourceQueue, SourceStream, Team};
+use crate::source::{Commits, SourceContext, SourceStream, Team};
+
+pub use error_log::ErrorTable;
+use error_log::{RunLog, SourceLog};
+use streams::{Sources, divide, watch};
 
 /// How to run a plan.
 #[derive(Clone, Debug)]
@@ -53,175 +61,52 @@ impl Default for RunOptions {
     }
 }
 
-/// The error log of a run: logs or ends the run, and feeds the tables of errors.
-struct RunLog {
-    terminate: bool,
-    is_failed: Arc<AtomicBool>,
-    /// The tables of errors: where the rows of this process go, and which of the columns.
-    tables: Vec<(Arc<SourceQueue>, Vec<usize>)>,
-    reported: AtomicU64,
-    /// The number of this process.
-    process: usize,
-}
-
-impl RunLog {
-    /// Adds a row to the tables of errors.
-    fn record(&self, operator: usize, origin: Option<&Origin>, error: &RowError) {
-        let number = self.reported.fetch_add(1, Ordering::Relaxed);
-        let trace = origin.map_or_else(String::new, ToString::to_string);
-        // The keys of no two processes meet.
-        let seed = 0x6572_726f_7273 ^ ((self.process as u64) << 48);
-        for (queue, positions) in &self.tables {
-            let columns = vec![
-                Column::repeat(&Value::Int(operator as i64), &DType::Int, 1),
-                Column::repeat(&Value::str(&error.message), &DType::Str, 1),
-                Column::repeat(&Value::str(&trace), &DType::Str, 1),
-            ];
-            let batch = Batch::new(vec![Key::sequence(seed, number)], columns, None).project(positions);
-            // After the end of the run nobody reads the table any more.
-            let _ = queue.push(batch);
-            let _ = queue.commit();
+/// Meets the other processes, if there are any, and agrees with them on how the sources are read, which the first says.
+fn agree(
+    plan: &Plan,
+    physical: &PhysicalPlan,
+    options: &RunOptions,
+    team: Team,
+) -> Result<(Vec<Peer>, Orders), EngineError> {
+    let mut orders = Orders {
+        start: options.start.unwrap_or_else(|| options.clock.time()) & !1,
+        ..Orders::default()
+    };
+    let Some(cluster) = &options.cluster else {
+        orders.divisions = divide(physical, team)?;
+        return Ok((Vec::new(), orders));
+    };
+    if cluster.process == 0 {
+        match divide(physical, team) {
+            Ok(divisions) => orders.divisions = divisions,
+            Err(error) => {
+                // The others hear of it when they have come; if they do not, this is still what has failed.
+                orders.failure = Some(error.message.clone());
+                drop(cluster.connect(plan, team.threads, orders));
+                return Err(error);
+            }
         }
     }
+    let (peers, orders) = cluster.connect(plan, team.threads, orders)?;
+    if let Some(message) = &orders.failure {
+        let message = format!("process 0 has failed: {message}");
+        tracing::error!(target: "pathway", "{message}; this process ends with it");
+        return Err(EngineError::new(ErrorKind::Process, message));
+    }
+    Ok((peers, orders))
 }
 
-impl ErrorLog for RunLog {
-    fn report(&self, operator: usize, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
-        if self.terminate {
-            return Err(EngineError::from(error).at(origin));
-        }
-        tracing::error!(target: "pathway", operator, "{}{}", error.message, origin.map_or_else(String::new, |origin| format!(" ({origin})")));
-        self.record(operator, origin, &error);
-        Ok(())
-    }
-
-    fn is_cancelled(&self) -> bool {
-        self.is_failed.load(Ordering::Relaxed)
-    }
-
-    fn is_strict(&self) -> bool {
-        self.terminate
-    }
-}
-
-/// Failures of rows at a source: they never end the run, and are always recorded.
-struct SourceLog(Arc<RunLog>);
-
-impl ErrorLog for SourceLog {
-    fn report(&self, operator: usize, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
-        self.0.record(operator, origin, &error);
-        Ok(())
-    }
-}
-
-/// The table of a run's own errors: `operator_id: int`, `message: str`, `trace: str`.
-#[derive(Clone, Copy, Debug)]
-pub struct ErrorTable;
-
-struct NothingToStop;
-
-impl SourceHandle for NothingToStop {
-    fn stop(&self) {}
-
-    fn join(self: Box<Self>) {}
-}
-
-impl Source for ErrorTable {
-    fn name(&self) -> String {
-        "error log".to_owned()
-    }
-
-    fn columns(&self) -> Vec<DType> {
-        vec![DType::Int, DType::Str, DType::Str]
-    }
-
-    fn is_append_only(&self) -> bool {
-        true
-    }
-
-    fn has_unique_keys(&self) -> bool {
-        true
-    }
-
-    fn commits(&self) -> Commits {
-        Commits::Streaming(None)
-    }
-
-    fn limits(&self) -> Limits {
-        Limits {
-            rows: usize::MAX,
-            bytes: usize::MAX,
-        }
-    }
-
-    fn is_error_log(&self) -> bool {
-        true
-    }
-
-    fn divide(&self, team: Team) -> Result<Division, EngineError> {
-        // Each process has its own errors.
-        Ok(Division {
-            streams: team.processes,
-            manifest: Vec::new(),
-        })
-    }
-
-    fn start(&self, _context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
-        Ok(Box::new(NothingToStop))
-    }
+/// Whether rows of a source that goes on come in streams.
+fn has_divided_streams(plan: &PhysicalPlan, orders: &Orders) -> bool {
+    let is_streaming = |node: &PhysicalNode| matches!(&node.work, Work::Source { source, .. } if matches!(source.commits(), Commits::Streaming(_)));
+    let mut divided = orders.divisions.iter().filter(|(_, division)| division.streams > 1);
+    divided.any(|(place, _)| is_streaming(&plan.nodes[*place]))
 }
 
 /// What this process has done of each node.
 fn counts(shared: &Shared) -> Vec<Counts> {
     let watched = shared.watched.iter();
     watched.map(|watched| watched.statistics().all).collect()
-}
-
-/// How the sources are divided: asked in the first process.
-fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, Division>, EngineError> {
-    let mut divisions = BTreeMap::new();
-    for (place, node) in plan.nodes.iter().enumerate() {
-        if let Work::Source { source, .. } = &node.work {
-            let division = source.divide(team).map_err(|error| error.at(node.origin.as_ref()))?;
-            divisions.insert(place, division);
-        }
-    }
-    Ok(divisions)
-}
-
-/// What is watched of a node in this process; a source is divided into so many streams.
-fn watch(node: &PhysicalNode, is_output: bool, streams: usize, team: Team, process: usize) -> Watched {
-    let (name, role) = match &node.work {
-        Work::Source { source, .. } => (source.name(), Role::Source),
-        Work::Pass(_) => ("filter".to_owned(), Role::Operator),
-        Work::Operator { operator, .. } if is_output => (operator.label(), Role::Sink),
-        Work::Operator { operator, .. } => (operator.label(), Role::Operator),
-    };
-    let parts = match &node.work {
-        Work::Source { source, .. } => {
-            let own: Vec<usize> = (0..streams)
-                .filter(|stream| team.reader(*stream).0 == process)
-                .collect();
-            let limits = source.limits().shared_by(own.len());
-            own.into_iter()
-                .map(|stream| Part {
-                    thread: team.reader(stream).1,
-                    counters: Arc::default(),
-                    stream,
-                    queue: Some(Arc::new(SourceQueue::new(limits))),
-                })
-                .collect()
-        }
-        Work::Pass(_) | Work::Operator { .. } => (0..team.threads)
-            .map(|thread| Part {
-                thread,
-                counters: Arc::default(),
-                stream: 0,
-                queue: None,
-            })
-            .collect(),
-    };
-    Watched { name, role, parts }
 }
 
 #[derive(Default)]
@@ -240,40 +125,6 @@ pub struct Run {
     /// When the first process was told last what this one has done.
     told: Mutex<Instant>,
     thread: Option<JoinHandle<()>>,
-}
-
-/// The sources that this process reads.
-#[derive(Default)]
-struct Sources {
-    handles: Mutex<Vec<Box<dyn SourceHandle>>>,
-    stopped: AtomicBool,
-}
-
-impl Sources {
-    fn add(&self, handle: Box<dyn SourceHandle>) {
-        let mut handles = self.handles.lock();
-        if self.stopped.load(Ordering::Acquire) {
-            handle.stop();
-        }
-        handles.push(handle);
-    }
-
-    fn stop(&self) {
-        let handles = self.handles.lock();
-        if !self.stopped.swap(true, Ordering::AcqRel) {
-            handles.iter().for_each(|handle| handle.stop());
-        }
-    }
-
-    /// Waits for all of them at once: each may take its time to end.
-    fn join(&self) {
-        let handles = std::mem::take(&mut *self.handles.lock());
-        std::thread::scope(|scope| {
-            for handle in handles {
-                scope.spawn(move || handle.join());
-            }
-        });
-    }
 }
 
 /// What other processes may ask of a run.
@@ -323,35 +174,7 @@ impl Run {
             processes: options.cluster.as_ref().map_or(1, |cluster| cluster.addresses.len()),
             threads: options.workers.max(1),
         };
-        let mut orders = Orders::default();
-        let mut undivided = None;
-        if process == 0 {
-            orders.start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
-            match divide(&physical, team) {
-                Ok(divisions) => orders.divisions = divisions,
-                Err(error) => {
-                    orders.failure = Some(error.message.clone());
-                    undivided = Some(error);
-                }
-            }
-        }
-        let mut peers = Vec::new();
-        if let Some(cluster) = &options.cluster {
-            // The others hear of a failure when they have come.
-            let connected = cluster.connect(plan, team.threads, orders);
-            (peers, orders) = match (connected, undivided.take()) {
-                (_, Some(error)) => return Err(error),
-                (connected, None) => connected?,
-            };
-        }
-        if let Some(error) = undivided {
-            return Err(error);
-        }
-        if let Some(message) = &orders.failure {
-            let message = format!("process 0 has failed: {message}");
-            tracing::error!(target: "pathway", "{message}; this process ends with it");
-            return Err(EngineError::new(ErrorKind::Process, message));
-        }
+        let (peers, orders) = agree(plan, &physical, &options, team)?;
         let is_output = |node: &PhysicalNode| roots.contains(&node.id) && !options.everything;
         let watched: Vec<Watched> = physical
             .nodes
@@ -380,14 +203,7 @@ impl Run {
             reported: AtomicU64::new(0),
             process,
         });
-        let is_read_elsewhere = team.processes > 1
-            && physical.nodes.iter().enumerate().any(|(place, node)| {
-                matches!(&node.work, Work::Source { source, .. } if matches!(source.commits(), Commits::Streaming(_)))
-                    && orders
-                        .divisions
-                        .get(&place)
-                        .is_some_and(|division| division.streams > 1)
-            });
+        let is_read_elsewhere = team.processes > 1 && has_divided_streams(&physical, &orders);
         let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(&lines))));
         let errors: Arc<dyn ErrorLog> = log.clone();
         let shared = Arc::new(Shared::new(
