@@ -29,6 +29,8 @@ class Cost:
     """From the start of the interpreter to its end."""
     peak_megabytes: float
     """The most memory it held at once."""
+    processor_seconds: float = 0.0
+    """What it computed, on all cores, with the processes it has started."""
 
 
 class RunFailed(Exception):
@@ -43,11 +45,15 @@ def environment() -> dict[str, str]:
 
 def run(python: Path, arguments: list[str], log_dir: Path, timeout: float) -> Cost:
     """Run ``measure.py`` in the given interpreter and wait for it."""
-    command = [str(python), str(MEASURE), *arguments]
+    return run_command([str(python), str(MEASURE), *arguments], environment(), log_dir, timeout)
+
+
+def run_command(command: list[str], environment: dict[str, str], log_dir: Path, timeout: float) -> Cost:
+    """Run a command whose last line of output in braces is its figures, and wait for it."""
     stdout_path, stderr_path = log_dir / "stdout", log_dir / "stderr"
     with stdout_path.open("wb") as stdout, stderr_path.open("wb") as stderr:
         start = time.perf_counter()
-        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment())
+        process = subprocess.Popen(command, stdout=stdout, stderr=stderr, env=environment)
         timer = threading.Timer(timeout, process.kill)
         timer.start()
         try:
@@ -60,7 +66,7 @@ def run(python: Path, arguments: list[str], log_dir: Path, timeout: float) -> Co
         process_seconds = time.perf_counter() - start
     process.returncode = os.waitstatus_to_exitcode(status)
 
-    lines = stdout_path.read_text(errors="replace").splitlines()
+    lines = [line for line in stdout_path.read_text(errors="replace").splitlines() if line.startswith("{")]
     if process.returncode != 0 or not lines:
         last_words = stderr_path.read_text(errors="replace").strip().splitlines()[-8:]
         reason = f"exit status {process.returncode}"
@@ -71,4 +77,5 @@ def run(python: Path, arguments: list[str], log_dir: Path, timeout: float) -> Co
         figures=json.loads(lines[-1]),
         process_seconds=process_seconds,
         peak_megabytes=usage.ru_maxrss * BYTES_PER_MAXRSS / 1e6,
+        processor_seconds=usage.ru_utime + usage.ru_stime,
     )

@@ -126,7 +126,7 @@ def test_the_results_are_the_same_in_every_shape(
     monkeypatch.chdir(tmp_path)
     script = program(EVERY_KIND)
     results = []
-    for shape in SHAPES:
+    for shape in [*SHAPES, ("-t", 16), ("-n", 4, "-t", 4)]:
         done = spawn(*shape, script)
         assert done.returncode == 0, done.stderr
         assert done.stdout == "reading in process 0\n"
