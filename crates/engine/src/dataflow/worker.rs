@@ -123,7 +123,10 @@ pub(crate) struct Failures {
     after_commits: RefCell<Option<(EngineError, Instant)>>,
 }
 
-/// How long a run that will fail waits until what was committed before is complete: other workers may have much to do.
+/// How often a worker looks whether what was committed before a failure is complete.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// How long a run of several processes waits for that: others may have much to do.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Failures {
@@ -249,14 +252,15 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
         if let Some(deadline) = failures.deadline() {
             let earliest = shared.times.earliest();
             let is_settled = earliest.is_none_or(|open| frontier.is_none_or(|frontier| frontier >= open));
-            let left = deadline.saturating_duration_since(Instant::now());
-            if is_settled || left.is_zero() {
+            // Alone a process knows all that is open, and waits for as long as its work takes.
+            let is_late = shared.team.processes > 1 && Instant::now() >= deadline;
+            if is_settled || is_late {
                 if let Some((error, _)) = failures.after_commits.borrow_mut().take() {
                     shared.fail(error);
                 }
                 break;
             }
-            patience = Some(left);
+            patience = Some(LOOK);
         }
         worker.step_or_park(patience);
     }
