@@ -61,6 +61,24 @@ def spawn(*arguments: object, port: int | None = None, **changes: str) -> subpro
     return pathway("spawn", "--first-port", first, *options, sys.executable, script, **changes)
 
 
+def one_by_one(scripts: list[pathlib.Path], port: int) -> list[subprocess.Popen[str]]:
+    """Starts processes without the command, each with a script of its own."""
+    return [
+        subprocess.Popen(
+            [sys.executable, script],
+            env=environment(
+                PATHWAY_PROCESSES=str(len(scripts)),
+                PATHWAY_PROCESS_ID=str(number),
+                PATHWAY_FIRST_PORT=str(port),
+                PATHWAY_CLUSTER_SECRET="s",
+            ),
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for number, script in enumerate(scripts)
+    ]
+
+
 def final_rows(path: pathlib.Path) -> Counter[tuple[str, ...]]:
     """The rows that remain when all updates of a csv file are applied."""
     rows: Counter[tuple[str, ...]] = Counter()
@@ -309,20 +327,7 @@ pw.io.null.write(pw.io.python.read(Unreachable(), schema=Number))
 run()
 """)
     port = free_ports(2)
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script],
-            env=environment(
-                PATHWAY_PROCESSES="2",
-                PATHWAY_PROCESS_ID=str(number),
-                PATHWAY_FIRST_PORT=str(port),
-                PATHWAY_CLUSTER_SECRET="s",
-            ),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number in range(2)
-    ]
+    processes = one_by_one([script, script], port)
     errors = [process.communicate(timeout=25)[1] for process in processes]
     assert [process.returncode for process in processes] == [1, 1]
     assert "ConnectionError: the broker does not answer" in errors[0]
@@ -457,20 +462,7 @@ def test_processes_with_different_programs_do_not_start(program: Callable[..., p
         program("pw.io.null.write(numbers)\nrun()\n", "first.py"),
         program("pw.io.null.write(numbers.filter(numbers.number > 3))\nrun()\n", "second.py"),
     ]
-    processes = [
-        subprocess.Popen(
-            [sys.executable, script],
-            env=environment(
-                PATHWAY_PROCESSES="2",
-                PATHWAY_PROCESS_ID=str(number),
-                PATHWAY_FIRST_PORT=str(port),
-                PATHWAY_CLUSTER_SECRET="s",
-            ),
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for number, script in enumerate(scripts)
-    ]
+    processes = one_by_one(scripts, port)
     for number, process in enumerate(processes):
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
