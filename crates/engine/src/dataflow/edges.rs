@@ -140,11 +140,7 @@ impl<'scope> Edge<'scope> {
                     columns: names,
                     ..reader
                 };
-                (
-                    combined(stream, columns, combiner, Rc::clone(&node.failures)),
-                    None,
-                    reader,
-                )
+                (combined(stream, columns, combiner, node), None, reader)
             }
             None => (stream, Some(columns), reader),
         };
@@ -189,8 +185,9 @@ fn combined<'scope>(
     stream: Stream<'scope, Time, Parcel>,
     columns: Vec<usize>,
     mut combiner: Box<dyn Combine>,
-    failures: Rc<Failures>,
+    node: &Node,
 ) -> Stream<'scope, Time, Parcel> {
+    let (failures, origin) = (Rc::clone(&node.failures), node.origin.clone());
     stream.unary_frontier::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
         // The time of what is held.
         let mut held: Option<Capability<Time>> = None;
@@ -211,7 +208,7 @@ fn combined<'scope>(
                 }
                 let batch = projected(std::mem::take(&mut parcel.0), &columns);
                 if let Err(error) = combiner.absorb(batch, &mut made) {
-                    failures.fail(error);
+                    failures.fail(error.at(origin.as_ref()));
                 }
                 send(&capability, &mut made);
                 held.get_or_insert(capability);
