@@ -32,6 +32,9 @@ def run():
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 """
 
+# It takes 2 to 3 seconds, and 5 at most where the machine is not busy with other tests; the functions take 60.
+SOON = 25
+
 # What a process has ended with: its status, what it has said, and how many seconds after the others were told.
 End = tuple[int, str, float]
 
@@ -112,13 +115,13 @@ def test_nobody_waits_for_a_function_that_takes_long(
     found = ends(text, PATHWAY_THREADS=threads)
     status, said, seconds = found[sleeper]
     assert status == 1, said
-    assert seconds < 5, said
+    assert seconds < SOON, said
     assert f"process {1 - sleeper} has failed: ValueError: this is wrong" in said
     assert "it ends without them" in said
     assert "the program ends as usual\n" in said
     assert "exit functions are called\n" in said
     status, said, seconds = found[1 - sleeper]
-    assert (status, seconds < 5) == (1, True), (said, seconds)
+    assert (status, seconds < SOON) == (1, True), (said, seconds)
     assert said.count("\nValueError: this is wrong\n") == said.count("\nOccurred here:\n") == 1, said
 
 
@@ -144,7 +147,7 @@ pw.io.null.write(groups.select(failed=pw.apply_with_type(fail, int, groups.numbe
 run()
 """
     for status, said, seconds in ends(text, PATHWAY_THREADS="2"):
-        assert (status, seconds < 5) == (1, True), (said, seconds)
+        assert (status, seconds < SOON) == (1, True), (said, seconds)
         assert "ValueError: this is wrong" in said
 
 
@@ -217,6 +220,6 @@ run()
         found = ends(text, MORE=str(more), PATHWAY_CLUSTER_TIMEOUT="3")
         outcomes.append([status for status, _, _ in found])
         for _, said, seconds in found:
-            assert seconds < 5, said
+            assert seconds < SOON, said
     assert [1, 1] in outcomes
     assert [0, 0] in outcomes

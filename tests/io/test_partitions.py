@@ -304,6 +304,24 @@ def test_the_backlog_is_shared(monkeypatch: pytest.MonkeyPatch) -> None:
     assert captured(Many(), max_backlog_size=7) == expected("Marple", "Bosley", "Foxton", numbers=2000)
 
 
+def test_a_partition_without_space_has_the_others_commit() -> None:
+    """Foxton waits for space; what Marple has sent would be committed in an hour, and Foxton's rows with it."""
+    done = threading.Event()
+
+    class Crowded(Locks):
+        def run(self, partition: str) -> None:
+            if partition == "Marple":
+                self.next(lock=partition, number=0)
+                assert done.wait(60)
+            elif partition == "Foxton":
+                for number in range(5000):
+                    self.next(lock=partition, number=number)
+                done.set()
+
+    counts = captured(Crowded(), max_backlog_size=90, autocommit_duration_ms=3_600_000)
+    assert counts == expected("Foxton", numbers=5000) + Counter({("Marple", 0): 1})
+
+
 def test_an_attribute_called_partitions_means_nothing() -> None:
     class Plain(pw.io.python.ConnectorSubject):
         partitions = 3

@@ -5,14 +5,15 @@
 
 use std::io::{self, Read, Write};
 use std::net::{Shutdown, TcpStream};
-use std::sync::Arc;
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-/// No message is longer.
-const MAX_BYTES: u32 = 1 << 26;
+/// No message is longer: the first tells of some millions of files.
+const MAX_BYTES: u32 = 1 << 30;
 
 /// What one process tells another.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -39,6 +40,8 @@ pub enum Message {
     Opened {
         /// The time.
         time: u64,
+        /// Whether who opened it waits until the commits before are complete.
+        presses: bool,
     },
     /// So far I have done this, for people who watch.
     Counted {
@@ -56,7 +59,12 @@ pub(crate) fn send(mut stream: &TcpStream, message: &Message) -> io::Result<()> 
     let mut bytes = vec![0; 4];
     serde_json::to_writer(&mut bytes, message)?;
     let len = u32::try_from(bytes.len() - 4).ok().filter(|len| *len <= MAX_BYTES);
-    let len = len.ok_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the message is too long"))?;
+    let len = len.ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "the message to another process is longer than 1 GiB",
+        )
+    })?;
     bytes[..4].copy_from_slice(&len.to_le_bytes());
     stream.write_all(&bytes)
 }
@@ -67,7 +75,10 @@ pub(crate) fn receive(mut stream: &TcpStream) -> io::Result<Message> {
     stream.read_exact(&mut len)?;
     let len = u32::from_le_bytes(len);
     if len > MAX_BYTES {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message is too long"));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a message of another process is longer than 1 GiB",
+        ));
     }
     let mut bytes = vec![0; len as usize];
     stream.read_exact(&mut bytes)?;
@@ -82,20 +93,36 @@ pub trait Listener: Send + 'static {
     fn lost(&mut self, reason: &io::Error);
 }
 
-/// The line to one other process.
+/// The line to one other process. What is told is queued: nobody waits for one who does not listen.
 #[derive(Debug)]
 pub struct Line {
-    stream: Arc<Mutex<TcpStream>>,
+    stream: TcpStream,
+    words: Mutex<Option<Sender<Message>>>,
+    /// Disconnected when everything has been said, or nobody listens any more.
+    said: Mutex<Receiver<()>>,
     ear: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
 impl Line {
-    /// Begins to listen, on a thread of its own.
+    /// Begins to listen and to speak, on threads of their own.
     ///
     /// # Errors
     /// If the operating system gives no thread.
     pub fn open(process: usize, stream: TcpStream, mut listener: impl Listener) -> io::Result<Self> {
-        let heard = stream.try_clone()?;
+        let (heard, spoken) = (stream.try_clone()?, stream.try_clone()?);
+        let (words, queued) = channel::<Message>();
+        let (saying, said) = channel();
+        thread::Builder::new()
+            .name(format!("pathway-tell-{process}"))
+            .spawn(move || {
+                let _saying = saying;
+                for message in queued {
+                    if let Err(error) = send(&spoken, &message) {
+                        tracing::debug!(target: "pathway", "a message to another process was not sent: {error}");
+                        return;
+                    }
+                }
+            })?;
         let ear = thread::Builder::new()
             .name(format!("pathway-line-{process}"))
             .spawn(move || {
@@ -108,30 +135,41 @@ impl Line {
                 }
             })?;
         Ok(Self {
-            stream: Arc::new(Mutex::new(stream)),
+            stream,
+            words: Mutex::new(Some(words)),
+            said: Mutex::new(said),
             ear: Mutex::new(Some(ear)),
         })
     }
 
-    /// Sends a message; a process that is gone hears nothing.
+    /// Sends a message soon; a process that is gone hears nothing.
     pub fn tell(&self, message: &Message) {
-        if let Err(error) = send(&self.stream.lock(), message) {
-            tracing::debug!(target: "pathway", "a message to another process was not sent: {error}");
+        if let Some(words) = &*self.words.lock() {
+            // Nobody takes it any more if the other process is gone.
+            let _ = words.send(message.clone());
         }
     }
 
-    /// Waits until the other process is done, too, or gone.
-    pub fn wait(&self) {
+    /// Says no more. Waits until the other process has been told everything and is done, too, or gone; with a time limit
+    /// only until it has been told everything, for so long, and then hangs up.
+    pub fn finish(&self, limit: Option<Duration>) {
+        drop(self.words.lock().take());
+        // Nothing ever comes: it is over when the other half is gone.
+        if let Some(limit) = limit {
+            let _ = self.said.lock().recv_timeout(limit);
+            self.hang_up();
+        } else {
+            let _ = self.said.lock().recv();
+        }
         let ear = self.ear.lock().take();
         if let Some(ear) = ear {
             drop(ear.join());
         }
     }
 
-    /// Hangs up, whatever the other process does.
-    pub fn hang_up(&self) {
+    fn hang_up(&self) {
         // It may be closed already.
-        let _ = self.stream.lock().shutdown(Shutdown::Both);
+        let _ = self.stream.shutdown(Shutdown::Both);
     }
 }
 

@@ -123,8 +123,8 @@ impl Lines {
     }
 
     /// Tells all others that a stream has opened a commit.
-    pub(crate) fn opened(&self, time: Time) {
-        self.tell(&Message::Opened { time });
+    pub(crate) fn opened(&self, time: Time, presses: bool) {
+        self.tell(&Message::Opened { time, presses });
     }
 
     fn open(&self, lines: Vec<Line>) {
@@ -136,13 +136,13 @@ impl Lines {
     fn close(self: Arc<Self>, has_failed: bool) {
         self.tell(&Message::Done);
         for line in self.0.get().into_iter().flatten() {
-            if has_failed {
-                line.hang_up();
-            }
-            line.wait();
+            line.finish(has_failed.then_some(LAST_WORDS));
         }
     }
 }
+
+/// How long a process that has failed waits until the others have heard of it.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a process does with what another tells it.
 struct Ear {
@@ -155,8 +155,8 @@ struct Ear {
 /// Says that another process is not there any more.
 pub(crate) fn gone(process: usize, address: &str, reason: &io::Error) -> String {
     format!(
-        "process {process} at {address} is gone without a word ({reason}): it was killed, or its machine or the \
-         network has failed"
+        "process {process} at {address} is gone without a word ({reason}): it was killed or stopped, or its machine or \
+         the network has failed"
     )
 }
 
@@ -165,7 +165,7 @@ pub(crate) trait Told: Send + Sync {
     /// To end the run in good order.
     fn stop(&self);
     /// A stream of another process has opened a commit.
-    fn opened(&self, time: Time);
+    fn opened(&self, time: Time, presses: bool);
     /// What another process has done of each node.
     fn counted(&self, process: usize, counts: Vec<Counts>);
 }
@@ -188,7 +188,7 @@ impl Listener for Ear {
                 }
                 self.fail(ErrorKind::Process, message);
             }
-            Message::Opened { time } => self.run.opened(time),
+            Message::Opened { time, presses } => self.run.opened(time, presses),
             // What cannot be read is of another version, and those do not come together.
             Message::Counted { counts } => {
                 self.run

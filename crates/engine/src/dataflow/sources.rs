@@ -14,7 +14,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use timely::container::CapacityContainerBuilder;
@@ -26,7 +26,7 @@ use timely::scheduling::SyncActivator;
 use towpath_types::{Batch, Time};
 
 use super::exchange::Parcel;
-use super::times::{CLOSED, SourceTimes};
+use super::times::{CLOSED, SourceTimes, StreamTime};
 use super::worker::Failures;
 use crate::clock::Clock;
 use crate::error::EngineError;
@@ -50,11 +50,13 @@ pub(crate) struct Reading {
 struct Reader {
     reading: Reading,
     capability: Option<Capability<Time>>,
-    open: Arc<AtomicU64>,
+    own: Arc<StreamTime>,
     /// Whether the open commit has rows.
     has_rows: bool,
     /// Whether rows were sent on at the time of the open commit.
     has_sent: bool,
+    /// The source has failed: its open commit is never closed, and if rows were sent on, its time never complete.
+    has_failed: bool,
     /// Rows of the open commit that only the source may commit.
     held: Vec<Batch>,
     next_tick: Option<Instant>,
@@ -111,9 +113,15 @@ pub(crate) fn add_source<'scope>(
             };
             let mut next = Turn::Wait(None);
             readers.retain_mut(|reader| {
-                match reader.read(&mut send) {
+                let turn = reader.read(&mut send);
+                reader.reading.queue.handled();
+                match turn {
                     Ok(turn) => next = next.sooner(turn),
-                    Err(error) => failures.fail_after_commits(error),
+                    Err(error) => {
+                        reader.has_failed = true;
+                        reader.follow();
+                        failures.fail_after_commits(error);
+                    }
                 }
                 reader.capability.is_some()
             });
@@ -157,10 +165,13 @@ impl Drop for Reader {
 impl Reader {
     fn new(reading: Reading, mut capability: Capability<Time>, waker: SyncActivator, times: &Arc<SourceTimes>) -> Self {
         let is_streaming = matches!(reading.commits, Commits::Streaming(_));
-        let open = Arc::new(AtomicU64::new(reading.start));
+        let own = Arc::new(StreamTime {
+            open: AtomicU64::new(reading.start),
+            stays: AtomicBool::new(!is_streaming),
+        });
         capability.downgrade(&reading.start);
-        times.join(&open, is_streaming.then_some(waker));
-        times.opened(reading.start, &open);
+        times.join(&own, is_streaming.then_some(waker));
+        times.opened(reading.start, &own, false);
         let next_tick = match reading.commits {
             Commits::Streaming(Some(period)) => Some(Instant::now() + period),
             Commits::Streaming(None) | Commits::AtEnd | Commits::Scripted => None,
@@ -168,9 +179,10 @@ impl Reader {
         Self {
             reading,
             capability: Some(capability),
-            open,
+            own,
             has_rows: false,
             has_sent: false,
+            has_failed: false,
             held: Vec::new(),
             next_tick,
             is_due: false,
@@ -180,7 +192,7 @@ impl Reader {
 
     fn end(&mut self) {
         self.capability = None;
-        self.open.store(CLOSED, Ordering::Release);
+        self.own.open.store(CLOSED, Ordering::Release);
     }
 
     /// Whether nobody but the source commits.
@@ -200,6 +212,7 @@ impl Reader {
             .queue
             .sent(*capability.time(), &batch, self.reading.commits);
         self.has_sent = true;
+        self.own.stays.store(true, Ordering::Release);
         send(capability, self.reading.queue.prepared(batch), &self.reading.counters)
     }
 
@@ -227,11 +240,11 @@ impl Reader {
 
     fn commit(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
         self.release(send)?;
-        self.open_next();
+        self.open_next(false);
         Ok(())
     }
 
-    fn open_next(&mut self) {
+    fn open_next(&mut self, presses: bool) {
         let Some(capability) = &self.capability else {
             return;
         };
@@ -242,18 +255,20 @@ impl Reader {
         let earliest = if self.has_sent { open + 2 } else { open };
         self.has_rows = false;
         self.has_sent = false;
-        self.advance_to(self.reading.clock.time().max(earliest).max(self.times.latest()));
+        let next = self.reading.clock.time().max(earliest).max(self.times.latest());
+        self.advance_to(next, presses);
+        self.own.stays.store(false, Ordering::Release);
     }
 
     /// Moves the open commit, of which nothing was sent yet, to a time.
-    fn advance_to(&mut self, time: Time) {
+    fn advance_to(&mut self, time: Time, presses: bool) {
         if let Some(capability) = &mut self.capability
             && time > *capability.time()
         {
             self.reading.counters.completed(time - 1);
             capability.downgrade(&time);
-            self.open.store(time, Ordering::Release);
-            self.times.opened(time, &self.open);
+            self.own.open.store(time, Ordering::Release);
+            self.times.opened(time, &self.own, presses);
         }
     }
 
@@ -275,6 +290,11 @@ impl Reader {
     }
 
     fn read(&mut self, send: &mut Forward<'_>) -> Result<Turn, EngineError> {
+        if self.has_failed {
+            // It holds nobody up, and the run goes on until what others have committed is complete.
+            self.follow();
+            return Ok(Turn::Wait(None));
+        }
         self.tick();
         let mut rows = 0;
         while rows < ROWS_A_TURN
@@ -308,7 +328,7 @@ impl Reader {
                         && time > *capability.time()
                     {
                         capability.downgrade(&time);
-                        self.open.store(time, Ordering::Release);
+                        self.own.open.store(time, Ordering::Release);
                     }
                 }
                 Message::Close(Ok(())) => {
@@ -322,8 +342,11 @@ impl Reader {
         if self.capability.is_none() {
             return Ok(Turn::Wait(None));
         }
-        let is_full = self.reading.queue.wants_space() && self.has_rows && !self.reading.queue.holds_commits();
-        if std::mem::take(&mut self.is_due) || is_full {
+        let may_commit = self.has_rows && !self.reading.queue.holds_commits();
+        if may_commit && self.reading.queue.wants_space() {
+            self.release(send)?;
+            self.open_next(true);
+        } else if std::mem::take(&mut self.is_due) || may_commit && self.is_pressed() {
             self.commit(send)?;
         }
         if rows >= ROWS_A_TURN {
@@ -336,10 +359,16 @@ impl Reader {
         ))
     }
 
+    /// Whether another stream waits for what this one has sent to be committed. Rows that are held are in nobody's way.
+    fn is_pressed(&self) -> bool {
+        let open = self.capability.as_ref().map(|capability| *capability.time());
+        self.has_sent && open.is_some_and(|open| open < self.times.pressed())
+    }
+
     /// Moves an open commit to where the others are, unless rows were sent of it.
     fn follow(&mut self) {
         if !self.has_sent && matches!(self.reading.commits, Commits::Streaming(_)) {
-            self.advance_to(self.times.latest());
+            self.advance_to(self.times.latest(), false);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the streams of sources know of each other: how far the latest has come, so that idle ones follow.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use timely::scheduling::SyncActivator;
@@ -13,15 +13,25 @@ use crate::cluster::Lines;
 pub(crate) struct SourceTimes {
     /// The latest time at which a commit was opened.
     latest: AtomicU64,
+    /// The latest time that was opened by one who waits for space: commits that are open at an earlier time are closed,
+    /// so that the rows in flight come to be complete.
+    pressed: AtomicU64,
     streams: Mutex<Vec<OpenStream>>,
     /// The other processes, if they read streams that have to follow.
     lines: Option<Arc<Lines>>,
 }
 
+/// How far a stream is.
+pub(super) struct StreamTime {
+    /// The time of its open commit; [`CLOSED`] when it has ended.
+    pub(super) open: AtomicU64,
+    /// Whether it stays there until it commits; otherwise it follows the others.
+    pub(super) stays: AtomicBool,
+}
+
 /// A stream as the others see it.
 struct OpenStream {
-    /// The time of its open commit; [`CLOSED`] when it has ended.
-    open: Arc<AtomicU64>,
+    own: Arc<StreamTime>,
     /// Wakes its reader, if it may follow.
     waker: Option<SyncActivator>,
 }
@@ -34,15 +44,16 @@ impl SourceTimes {
     pub(crate) fn new(lines: Option<Arc<Lines>>) -> Self {
         Self {
             latest: AtomicU64::new(0),
+            pressed: AtomicU64::new(0),
             streams: Mutex::default(),
             lines,
         }
     }
 
     /// A stream of this process begins; `waker` wakes its reader, if it may follow.
-    pub(super) fn join(&self, open: &Arc<AtomicU64>, waker: Option<SyncActivator>) {
-        let open = Arc::clone(open);
-        self.streams.lock().push(OpenStream { open, waker });
+    pub(super) fn join(&self, own: &Arc<StreamTime>, waker: Option<SyncActivator>) {
+        let own = Arc::clone(own);
+        self.streams.lock().push(OpenStream { own, waker });
     }
 
     /// The latest time at which a commit was opened.
@@ -50,28 +61,50 @@ impl SourceTimes {
         self.latest.load(Ordering::Acquire)
     }
 
-    /// A stream of this process has opened a commit.
-    pub(super) fn opened(&self, time: Time, stream: &Arc<AtomicU64>) {
-        if self.latest.fetch_max(time, Ordering::AcqRel) < time {
+    /// The latest time that was opened by one who waits for space.
+    pub(super) fn pressed(&self) -> Time {
+        self.pressed.load(Ordering::Acquire)
+    }
+
+    /// Has the commits closed that are open at an earlier time than the latest.
+    pub(crate) fn press(&self) {
+        let time = self.latest();
+        if self.note(time, true) {
+            self.wake(|_| true);
+            if let Some(lines) = &self.lines {
+                lines.opened(time, true);
+            }
+        }
+    }
+
+    /// A stream of this process has opened a commit; `presses` if it waits until what it has sent is complete.
+    pub(super) fn opened(&self, time: Time, stream: &Arc<StreamTime>, presses: bool) {
+        if self.note(time, presses) {
             self.wake(|other| !Arc::ptr_eq(other, stream));
             if let Some(lines) = &self.lines {
-                lines.opened(time);
+                lines.opened(time, presses);
             }
         }
     }
 
     /// A stream of another process has.
-    pub(crate) fn opened_elsewhere(&self, time: Time) {
-        if self.latest.fetch_max(time, Ordering::AcqRel) < time {
+    pub(crate) fn opened_elsewhere(&self, time: Time, presses: bool) {
+        if self.note(time, presses) {
             self.wake(|_| true);
         }
     }
 
-    fn wake(&self, is_wanted: impl Fn(&Arc<AtomicU64>) -> bool) {
-        for OpenStream { open, waker } in self.streams.lock().iter() {
+    /// Whether that is new.
+    fn note(&self, time: Time, presses: bool) -> bool {
+        let is_pressing = presses && self.pressed.fetch_max(time, Ordering::AcqRel) < time;
+        self.latest.fetch_max(time, Ordering::AcqRel) < time || is_pressing
+    }
+
+    fn wake(&self, is_wanted: impl Fn(&Arc<StreamTime>) -> bool) {
+        for OpenStream { own, waker } in self.streams.lock().iter() {
             if let Some(waker) = waker
-                && open.load(Ordering::Relaxed) != CLOSED
-                && is_wanted(open)
+                && own.open.load(Ordering::Relaxed) != CLOSED
+                && is_wanted(own)
             {
                 // A worker that is gone follows nobody.
                 let _ = waker.activate();
@@ -79,11 +112,15 @@ impl SourceTimes {
         }
     }
 
-    /// The earliest open commit in this process.
+    /// The earliest time at which a commit of this process is open, when all who follow have followed.
     pub(crate) fn earliest(&self) -> Option<Time> {
         let streams = self.streams.lock();
-        let open = streams.iter().map(|stream| stream.open.load(Ordering::Acquire));
-        open.filter(|time| *time != CLOSED).min()
+        let times = streams.iter().map(|OpenStream { own, .. }| {
+            let stays = own.stays.load(Ordering::Acquire);
+            let open = own.open.load(Ordering::Acquire);
+            if stays { open } else { open.max(self.latest()) }
+        });
+        times.filter(|time| *time != CLOSED).min()
     }
 }
 

@@ -84,6 +84,7 @@ impl Shared {
         {
             let mut failure = self.failure.lock();
             if failure.is_none() {
+                // It is only queued: the others hear of it while this process ends.
                 self.lines.failed(&error);
                 *failure = Some(error);
             }
@@ -119,14 +120,26 @@ impl Shared {
 /// How the operators of one worker end the run.
 pub(crate) struct Failures {
     shared: Arc<Shared>,
-    /// A stream has failed, and when; what was committed before is still completed.
-    after_commits: RefCell<Option<(EngineError, Instant)>>,
+    /// A stream has failed; what was committed before is still completed.
+    after_commits: RefCell<Option<AfterCommits>>,
 }
 
-/// How often a worker looks whether what was committed before a failure is complete.
-const LOOK: Duration = Duration::from_millis(50);
+/// The end of a run that waits for what was committed before.
+struct AfterCommits {
+    error: EngineError,
+    /// How much every queue of this process had received.
+    received: Vec<u64>,
+    /// The earliest time that was open when that had been read.
+    open: Option<Time>,
+    /// How far the outputs were when this was last looked at, and since when.
+    frontier: Option<Time>,
+    since: Instant,
+}
 
-/// How long a run of several processes waits for that: others may have much to do.
+/// How often a worker looks whether what was committed is complete.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How long a run of several processes waits for others that do not move.
 const PATIENCE: Duration = Duration::from_secs(2);
 
 impl Failures {
@@ -140,13 +153,45 @@ impl Failures {
 
     /// Ends the run when what was committed before has been completed.
     pub(crate) fn fail_after_commits(&self, error: EngineError) {
-        let now = Instant::now();
-        self.after_commits.borrow_mut().get_or_insert((error, now + PATIENCE));
+        self.after_commits.borrow_mut().get_or_insert_with(|| {
+            // Rows that a timer would commit hold up what others have committed since.
+            self.shared.times.press();
+            AfterCommits {
+                error,
+                received: self.shared.queues().map(|queue| queue.received()).collect(),
+                open: None,
+                frontier: None,
+                since: Instant::now(),
+            }
+        });
     }
 
-    /// When the run is to fail at the latest, if it is to.
-    fn deadline(&self) -> Option<Instant> {
-        self.after_commits.borrow().as_ref().map(|(_, deadline)| *deadline)
+    /// Ends the run if what was committed before the failure of a stream is complete; `frontier` is how far the outputs
+    /// are, and `has_worked` whether the worker was busy just now. Whether there was such a failure.
+    fn settle(&self, frontier: Option<Time>, has_worked: bool) -> bool {
+        let mut after_commits = self.after_commits.borrow_mut();
+        let Some(waiting) = &mut *after_commits else {
+            return false;
+        };
+        if has_worked || waiting.frontier != frontier {
+            (waiting.frontier, waiting.since) = (frontier, Instant::now());
+        }
+        // Another worker may not have read yet what was committed.
+        let mut queues = self.shared.queues().zip(&waiting.received);
+        let is_complete = queues.all(|(queue, received)| queue.has_handled(*received)) && {
+            let earliest = self.shared.times.earliest().unwrap_or(Time::MAX);
+            // Streams go on, and what they commit from now on is not waited for.
+            let open = earliest.min(*waiting.open.get_or_insert(earliest));
+            frontier.is_none_or(|frontier| frontier >= open)
+        };
+        // Streams of other processes may hold it up for as long as they like.
+        let is_stuck = self.shared.team.processes > 1 && waiting.since.elapsed() >= PATIENCE;
+        if (is_complete || is_stuck)
+            && let Some(waiting) = after_commits.take()
+        {
+            self.shared.fail(waiting.error);
+        }
+        true
     }
 }
 
@@ -234,6 +279,7 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
         .flat_map(|(_, watched)| watched.parts.iter().filter_map(|part| part.queue.as_ref()))
         .collect();
     let completed = Cell::new(Some(0));
+    let mut has_worked = false;
     while worker.has_dataflows() && !shared.is_failed() {
         let frontier = probes.outputs.with_frontier(|frontier| frontier.first().copied());
         if is_first {
@@ -248,21 +294,13 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
                 }
             }
         }
-        let mut patience = None;
-        if let Some(deadline) = failures.deadline() {
-            let earliest = shared.times.earliest();
-            let is_settled = earliest.is_none_or(|open| frontier.is_none_or(|frontier| frontier >= open));
-            // Alone a process knows all that is open, and waits for as long as its work takes.
-            let is_late = shared.team.processes > 1 && Instant::now() >= deadline;
-            if is_settled || is_late {
-                if let Some((error, _)) = failures.after_commits.borrow_mut().take() {
-                    shared.fail(error);
-                }
-                break;
-            }
-            patience = Some(LOOK);
+        let is_ending = failures.settle(frontier, has_worked);
+        if shared.is_failed() {
+            break;
         }
-        worker.step_or_park(patience);
+        let begun = Instant::now();
+        worker.step_or_park(is_ending.then_some(LOOK));
+        has_worked = is_ending && begun.elapsed() > 2 * LOOK;
     }
     if is_first && !shared.is_failed() {
         for queue in shared.queues() {

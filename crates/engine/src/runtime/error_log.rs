@@ -35,8 +35,7 @@ impl RunLog {
             ];
             let batch = Batch::new(vec![Key::sequence(seed, number)], columns, None).project(positions);
             // After the end of the run nobody reads the table any more.
-            let _ = queue.push(batch);
-            let _ = queue.commit();
+            let _ = queue.push_committed(batch);
         }
     }
 }

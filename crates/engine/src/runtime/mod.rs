@@ -146,8 +146,8 @@ impl Told for Asked {
         self.sources.stop();
     }
 
-    fn opened(&self, time: Time) {
-        self.times.opened_elsewhere(time);
+    fn opened(&self, time: Time, presses: bool) {
+        self.times.opened_elsewhere(time, presses);
     }
 }
 

@@ -31,6 +31,10 @@ type Prepare = Arc<dyn Fn(Batch) -> Batch + Send + Sync>;
 #[derive(Default)]
 struct State {
     messages: VecDeque<Message>,
+    /// How many messages have come, how many of them the worker has taken, and how many it is done with.
+    received: u64,
+    taken: u64,
+    handled: u64,
     rows: usize,
     bytes: usize,
     /// What was sent into the dataflow and when.
@@ -41,6 +45,13 @@ struct State {
     wants_space: bool,
     /// No commits but the source's own.
     holds_commits: bool,
+}
+
+impl State {
+    fn add(&mut self, message: Message) {
+        self.received += 1;
+        self.messages.push_back(message);
+    }
 }
 
 thread_local! {
@@ -133,7 +144,7 @@ impl SourceQueue {
             }
             state.rows += rows;
             state.bytes += bytes;
-            state.messages.push_back(Message::Batch(batch));
+            state.add(Message::Batch(batch));
         }
         self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
         self.wake();
@@ -163,8 +174,35 @@ impl SourceQueue {
             if state.stopped || state.closed {
                 return Err(Stopped);
             }
-            state.messages.push_back(message);
+            state.add(message);
         }
+        self.wake();
+        Ok(())
+    }
+
+    /// Adds rows and commits them. What waits to be committed is one commit, however often this is called.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub(crate) fn push_committed(&self, batch: Batch) -> Result<(), Stopped> {
+        let (rows, bytes) = (batch.len(), weight(&batch));
+        {
+            let mut state = self.state.lock();
+            if state.stopped || state.closed {
+                return Err(Stopped);
+            }
+            state.rows += rows;
+            state.bytes += bytes;
+            if matches!(state.messages.back(), Some(Message::Commit)) {
+                let commit = state.messages.len() - 1;
+                state.messages.insert(commit, Message::Batch(batch));
+                state.received += 1;
+            } else {
+                state.add(Message::Batch(batch));
+                state.add(Message::Commit);
+            }
+        }
+        self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
         self.wake();
         Ok(())
     }
@@ -183,10 +221,12 @@ impl SourceQueue {
                 return;
             }
             state.closed = true;
-            if !state.stopped {
-                state.messages.extend(message);
+            if !state.stopped
+                && let Some(message) = message
+            {
+                state.add(message);
             }
-            state.messages.push_back(Message::Close(result));
+            state.add(Message::Close(result));
         }
         self.space.notify_all();
         self.wake();
@@ -285,7 +325,27 @@ impl SourceQueue {
     /// The next message; the worker has looked.
     pub(crate) fn pop(&self) -> Option<Message> {
         self.woken.store(false, Ordering::Release);
-        self.state.lock().messages.pop_front()
+        let mut state = self.state.lock();
+        let message = state.messages.pop_front();
+        state.taken += u64::from(message.is_some());
+        message
+    }
+
+    /// The worker is done with what it has taken.
+    pub(crate) fn handled(&self) {
+        let mut state = self.state.lock();
+        state.handled = state.taken;
+    }
+
+    /// How many messages have come.
+    pub(crate) fn received(&self) -> u64 {
+        self.state.lock().received
+    }
+
+    /// Whether the worker is done with so many of them, or nothing is taken any more.
+    pub(crate) fn has_handled(&self, received: u64) -> bool {
+        let state = self.state.lock();
+        state.stopped || state.handled >= received
     }
 
     pub(crate) fn holds_commits(&self) -> bool {
@@ -360,6 +420,25 @@ mod tests {
     use super::*;
     use std::sync::Barrier;
     use towpath_types::Key;
+
+    #[test]
+    fn what_waits_to_be_committed_is_one_commit() {
+        let queue = SourceQueue::new(Limits::default());
+        for key in 1..4 {
+            let row = Batch::new(vec![Key(key)], Vec::new(), None);
+            queue.push_committed(row).expect("the queue is open");
+        }
+        let messages: Vec<Message> = std::iter::from_fn(|| queue.pop()).collect();
+        let [first, second, third, Message::Commit] = &messages[..] else {
+            panic!("three rows and a commit are expected: {messages:?}");
+        };
+        for (key, message) in (1..4).zip([first, second, third]) {
+            assert!(matches!(message, Message::Batch(batch) if **batch.keys() == [Key(key)]));
+        }
+        assert!(!queue.has_handled(queue.received()));
+        queue.handled();
+        assert!(queue.has_handled(queue.received()));
+    }
 
     #[test]
     fn nothing_comes_between_what_is_discarded_and_the_end() {
