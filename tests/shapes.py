@@ -132,6 +132,8 @@ def in_two_processes(execute: Callable[..., None]) -> Callable[..., None]:
             if isinstance(error, SystemExit) and failure is not None and not isinstance(failure, SystemExit):
                 # What has ended the run is the exception of process 1.
                 raise failure from None
+            if failure is not None and "was not found" in str(error):
+                error.add_note(f"process 1 has ended with {failure!r}")
             raise
         failure = heard_of(child, ours)
         if failure is not None:

@@ -15,6 +15,8 @@ import pathway as pw
 import pytest
 from pathway import _metrics_server
 
+from tests.test_cli import free_ports
+
 QUIET = pw.MonitoringLevel.NONE
 
 
@@ -107,9 +109,8 @@ class Asking(pw.io.python.ConnectorSubject):
 
 @pytest.fixture
 def port(monkeypatch: pytest.MonkeyPatch) -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
+    # Process i uses the port + i.
+    number = free_ports(2)
     monkeypatch.setenv("PATHWAY_MONITORING_HTTP_PORT", str(number))
     return number
 

@@ -113,16 +113,15 @@ pub(crate) fn add_source<'scope>(
             };
             let mut next = Turn::Wait(None);
             readers.retain_mut(|reader| {
-                let turn = reader.read(&mut send);
-                reader.reading.queue.handled();
-                match turn {
+                match reader.read(&mut send) {
                     Ok(turn) => next = next.sooner(turn),
                     Err(error) => {
                         reader.has_failed = true;
-                        reader.follow();
+                        reader.forget();
                         failures.fail_after_commits(error);
                     }
                 }
+                reader.reading.queue.handled();
                 reader.capability.is_some()
             });
             match next {
@@ -291,8 +290,7 @@ impl Reader {
 
     fn read(&mut self, send: &mut Forward<'_>) -> Result<Turn, EngineError> {
         if self.has_failed {
-            // It holds nobody up, and the run goes on until what others have committed is complete.
-            self.follow();
+            self.forget();
             return Ok(Turn::Wait(None));
         }
         self.tick();
@@ -357,6 +355,13 @@ impl Reader {
             self.next_tick
                 .map(|tick| tick.saturating_duration_since(Instant::now())),
         ))
+    }
+
+    /// Forgets what still comes after a failure. The run goes on until what others have committed is complete, and this
+    /// stream holds nobody up unless it has sent rows.
+    fn forget(&mut self) {
+        while self.reading.queue.pop().is_some() {}
+        self.follow();
     }
 
     /// Whether another stream waits for what this one has sent to be committed. Rows that are held are in nobody's way.
