@@ -223,3 +223,11 @@ run()
             assert seconds < SOON, said
     assert [1, 1] in outcomes
     assert [0, 0] in outcomes
+
+
+def test_tracebacks_of_two_processes_are_told_apart(ends: Callable[..., Sequence[End]]) -> None:
+    found = ends('raise ValueError("this is wrong")')
+    for (status, said, _), prefix in zip(found, ["", "[process 1] "], strict=True):
+        assert status == 1
+        assert said.startswith(f"{prefix}Traceback (most recent call last):\n")
+        assert said.endswith("\nValueError: this is wrong\n")

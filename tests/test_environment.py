@@ -65,12 +65,27 @@ def test_a_process_of_several(variables: Any) -> None:
         ({"ADDRESSES": "a:1,b:65536"}, "PATHWAY_ADDRESSES: 'b:65536': the port has to be a number from 1 to 65535"),
         ({"ADDRESSES": "a:1,b:+2"}, "PATHWAY_ADDRESSES: 'b:\\+2': the port has to be a number"),
         ({"ADDRESSES": "a:1,a:1"}, "PATHWAY_ADDRESSES: a:1 is there twice"),
-        ({"CLUSTER_TIMEOUT": "0"}, "PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, found '0'"),
+        ({"CLUSTER_TIMEOUT": "0"}, "PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, .* found '0'"),
         ({"CLUSTER_TIMEOUT": "soon"}, "PATHWAY_CLUSTER_TIMEOUT .* found 'soon'"),
         ({"CLUSTER_TIMEOUT": "nan"}, "PATHWAY_CLUSTER_TIMEOUT .* found 'nan'"),
+        ({"CLUSTER_TIMEOUT": "1e30"}, "PATHWAY_CLUSTER_TIMEOUT .* at most 31536000, found '1e30'"),
     ],
 )
 def test_an_environment_that_makes_no_cluster(variables: Any, values: dict[str, str], message: str) -> None:
     variables(**{"PROCESSES": "2", "PROCESS_ID": "1", "CLUSTER_SECRET": "s", **values})
     with pytest.raises(ValueError, match=message):
         _environment.cluster()
+
+
+@pytest.mark.parametrize("number", ["0", "1025", "99999999"])
+def test_a_number_of_threads_that_cannot_be_meant(variables: Any, number: str) -> None:
+    variables(THREADS=number)
+    with pytest.raises(ValueError, match=f"PATHWAY_THREADS .* found {number}"):
+        _environment.threads()
+
+
+@pytest.mark.parametrize("start", ["-1", str(2**64 - 1)])
+def test_a_start_that_is_no_time(variables: Any, start: str) -> None:
+    variables(START_TIMESTAMP_MS=start)
+    with pytest.raises(ValueError, match=f"PATHWAY_START_TIMESTAMP_MS .* in milliseconds since 1970, .* found {start}"):
+        _environment.start_timestamp()

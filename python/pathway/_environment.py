@@ -25,6 +25,16 @@ import math
 import os
 from dataclasses import dataclass, field
 
+# What workers hold for each other grows with the square of their number: 1.4 GB for 1024 of them, measured. Without a
+# limit a slip of the keyboard would take all memory.
+_MOST_THREADS = 1024
+
+# A year. It has to be a span that the engine can add to the clock.
+_LONGEST_SECONDS = 365 * 24 * 3600
+
+# The year 10889. Every commit gets a later time than the one before.
+_LATEST_START = 1 << 48
+
 _WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
@@ -33,13 +43,24 @@ def terminate_on_error() -> bool:
 
 
 def start_timestamp() -> int | None:
-    return _number("PATHWAY_START_TIMESTAMP_MS", None)
+    start = _number("PATHWAY_START_TIMESTAMP_MS", None)
+    if start is not None and not 0 <= start <= _LATEST_START:
+        raise ValueError(
+            "environment variable PATHWAY_START_TIMESTAMP_MS has to be in milliseconds since 1970, from 0 to "
+            f"{_LATEST_START}, found {start}"
+        )
+    return start
 
 
 def threads() -> int:
     number = _number("PATHWAY_THREADS", 1)
     if number is None or number < 1:
         raise ValueError(f"environment variable PATHWAY_THREADS has to be above zero, found {number}")
+    if number > _MOST_THREADS:
+        raise ValueError(
+            f"environment variable PATHWAY_THREADS has to be at most {_MOST_THREADS}, found {number}: every worker "
+            "talks to every other one; start more processes"
+        )
     return number
 
 
@@ -96,6 +117,11 @@ def cluster() -> Cluster | None:
 def is_first_process() -> bool:
     """Whether this process reads the sources, writes the outputs and talks to people, as one that is alone does."""
     return not _number("PATHWAY_PROCESS_ID", 0)
+
+
+def is_one_of_several() -> bool:
+    """Whether this process was started as one of those that compute together."""
+    return bool(os.environ.get("PATHWAY_PROCESS_ID", "").strip())
 
 
 def first_worker() -> int:
@@ -176,9 +202,10 @@ def _cluster_timeout() -> float:
         seconds = float(text) if text else 30.0
     except ValueError:
         seconds = math.nan
-    if not 0 < seconds < math.inf:
+    if not 0 < seconds <= _LONGEST_SECONDS:
         raise ValueError(
-            f"environment variable PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, found {text!r}"
+            "environment variable PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, at most "
+            f"{_LONGEST_SECONDS}, found {text!r}"
         )
     return seconds
 

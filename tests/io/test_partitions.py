@@ -144,11 +144,9 @@ def test_attributes_are_shared_and_hooks_are_called_once() -> None:
     assert subject.calls[4:] == ["on_stop", "end"]
 
 
-def test_slots_and_a_constructor_of_ones_own() -> None:
-    class Slotted(Locks):
-        __slots__ = ("factor",)
-
-        def __new__(cls, factor: int) -> Slotted:
+def test_a_constructor_of_ones_own() -> None:
+    class Constructed(Locks):
+        def __new__(cls, factor: int) -> Constructed:
             return super().__new__(cls)
 
         def __init__(self, factor: int) -> None:
@@ -158,7 +156,7 @@ def test_slots_and_a_constructor_of_ones_own() -> None:
         def run(self, partition: str) -> None:
             self.next(lock=partition, number=self.factor)
 
-    assert captured(Slotted(7)) == Counter({("Marple", 7): 1, ("Bosley", 7): 1, ("Foxton", 7): 1})
+    assert captured(Constructed(7)) == Counter({("Marple", 7): 1, ("Bosley", 7): 1, ("Foxton", 7): 1})
 
 
 def test_generators_and_coroutines() -> None:
@@ -350,8 +348,91 @@ def test_a_run_that_wants_a_partition_needs_partitions() -> None:
         def run(self, partition: str) -> None:
             pass
 
-    with pytest.raises(TypeError, match=r"Missing.run\(\) takes a partition, but the class does not define partitions"):
+    class Attribute(Missing):
+        partitions = ("Marple",)
+
+    what = r"run\(\) takes a partition, but the class does not define a method partitions"
+    with pytest.raises(TypeError, match=f"Missing.{what}"):
         pw.io.python.read(Missing(), schema=Reading)
+    with pytest.raises(TypeError, match=rf"Attribute.{what}.*, found \('Marple',\)"):
+        pw.io.python.read(Attribute(), schema=Reading)
+
+
+class Two(pw.io.python.ConnectorSubject):
+    def partitions(self) -> list[str]:
+        return ["Marple", "Bosley"]
+
+
+class WithDefault(Two):
+    def run(self, partition: str = "all") -> None:
+        self.next(lock=partition, number=0)
+
+
+class WithRest(Two):
+    def run(self, *partition: str) -> None:
+        self.next(lock=partition[0], number=0)
+
+
+class OfTheClass(Two):
+    @classmethod
+    def partitions(cls) -> list[str]:
+        return ["Marple", "Bosley"]
+
+    def run(self, partition: str) -> None:
+        self.next(lock=partition, number=0)
+
+
+@pytest.mark.parametrize("subject", [WithDefault, WithRest, OfTheClass])
+def test_a_run_that_can_take_a_partition_gets_one(subject: type[Two]) -> None:
+    assert captured(subject()) == Counter({("Marple", 0): 1, ("Bosley", 0): 1})
+
+
+def test_arguments_that_nobody_gives_are_refused() -> None:
+    class Keyword(Two):
+        def run(self, *, partition: str) -> None:
+            pass
+
+    class More(Two):
+        def run(self, partition: str, offset: int) -> None:
+            pass
+
+    class Alone(pw.io.python.ConnectorSubject):
+        def run(self, *, offset: int) -> None:
+            pass
+
+    only = r"is called with nothing but the partition, run\(self, partition\), and needs"
+    with pytest.raises(TypeError, match=rf"Keyword.run\(\) {only} 'partition'"):
+        pw.io.python.read(Keyword(), schema=Reading)
+    with pytest.raises(TypeError, match=rf"More.run\(\) {only} 'offset'"):
+        pw.io.python.read(More(), schema=Reading)
+    with pytest.raises(TypeError, match=r"Alone.run\(\) is called with no arguments and needs 'offset'"):
+        pw.io.python.read(Alone(), schema=Reading)
+
+
+def test_slots_cannot_be_shared() -> None:
+    class Slotted(Two):
+        __slots__ = ("__hidden", "seen")
+
+        def run(self, partition: str) -> None:
+            pass
+
+    with pytest.raises(TypeError, match=r"Slotted has attributes in __slots__, .* cannot share: __hidden, seen; leave"):
+        pw.io.python.read(Slotted(), schema=Reading)
+
+
+def test_messages_use_the_name_that_read_was_given(caplog: pytest.LogCaptureFixture) -> None:
+    class Failing(Two):
+        def run(self, partition: str) -> None:
+            if partition == "Marple":
+                raise RuntimeError("the lock is closed")
+
+    pw.io.null.write(pw.io.python.read(Failing(), schema=Reading, name="locks"))
+    with pytest.raises(RuntimeError, match="the lock is closed") as raised, caplog.at_level(logging.ERROR, "pathway"):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert "in partition 'Marple' of locks" in raised.value.__notes__
+    assert [record.getMessage() for record in caplog.records] == [
+        "locks: the connector failed: RuntimeError: the lock is closed"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -114,6 +114,10 @@ class _Supervisor:
                 # A program that runs alone has said itself why it ended, if it could.
                 if len(self.processes) > 1 or code < 0:
                     _tell(f"process {number} {_end(code)}")
+            for number, process in self.processes.items():
+                if process.returncode == 0:
+                    # The others may have waited for it.
+                    _tell(f"process {number} had ended before, with status 0")
             if running:
                 now = time.monotonic()
                 self._escalation = [

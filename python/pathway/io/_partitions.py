@@ -27,29 +27,60 @@ Subject = TypeVar("Subject", bound="ConnectorSubject")
 
 
 def are_declared(subject: type[ConnectorSubject]) -> bool:
-    """Whether a class says that it is read in partitions: an attribute of that name alone may mean anything.
+    """Whether a class says that it is read in partitions: a method `partitions` alone may mean anything.
 
     Raises:
-        TypeError: `run` wants a partition and there are none.
+        TypeError: `run` wants a partition and there are none, or there is no way to hand it one, or `__slots__` hold
+            attributes that partitions could not share.
     """
-    wants_one = _wants_an_argument(subject.run)
-    has_them = callable(getattr(subject, "partitions", None))
-    if wants_one and not has_them:
+    partitions = inspect.getattr_static(subject, "partitions", None)
+    has_them = callable(partitions) or isinstance(partitions, (staticmethod, classmethod))
+    takes, needs, lacks = _arguments(subject)
+    what = f"{subject.__name__}.run()"
+    if needs and not has_them:
+        found = "" if partitions is None else f", found {partitions!r}"
         raise TypeError(
-            f"{subject.__name__}.run() takes a partition, but the class does not define partitions(): it returns the "
-            "names of the partitions, a list of str"
+            f"{what} takes a partition, but the class does not define a method partitions(): it returns the names of "
+            f"the partitions, a list of str{found}"
         )
-    return wants_one and has_them
-
-
-def _wants_an_argument(run: object) -> bool:
-    """Whether a function has to be called with more than `self`."""
-    try:
-        parameters = list(inspect.signature(run).parameters.values())[1:]  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    if lacks:
+        arguments = "nothing but the partition, run(self, partition)," if has_them else "no arguments"
+        raise TypeError(f"{what} is called with {arguments} and needs {lacks!r}")
+    if not (takes and has_them):
         return False
-    positional = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
-    return any(each.kind in positional and each.default is inspect.Parameter.empty for each in parameters)
+    slots = sorted({slot for base in subject.__mro__ for slot in _slots(base)} - {"__dict__", "__weakref__"})
+    if slots:
+        raise TypeError(
+            f"{subject.__name__} has attributes in __slots__, which its partitions cannot share: {', '.join(slots)}; "
+            "leave __slots__ out"
+        )
+    return True
+
+
+def _arguments(subject: type[ConnectorSubject]) -> tuple[bool, bool, str | None]:
+    """Whether `run` can be called with more than `self`, whether it has to be, and a name that it also wants."""
+    run = inspect.getattr_static(subject, "run")
+    is_bound = isinstance(run, staticmethod)
+    try:
+        signature = inspect.signature(run.__func__ if isinstance(run, (staticmethod, classmethod)) else run)
+    except (TypeError, ValueError):
+        return False, False, None
+    parameters = list(signature.parameters.values())
+    positional = [each for each in parameters if each.kind in _POSITIONAL]
+    more = positional if is_bound else positional[1:]
+    rest = [each for each in parameters if each.kind is inspect.Parameter.VAR_POSITIONAL]
+    needed = [each for each in more if each.default is inspect.Parameter.empty]
+    others = [each for each in parameters if each.kind is inspect.Parameter.KEYWORD_ONLY]
+    lacks = [each.name for each in (*needed[1:], *others) if each.default is inspect.Parameter.empty]
+    return bool(more or rest), bool(needed), lacks[0] if lacks else None
+
+
+_POSITIONAL = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)
+
+
+def _slots(kind: type) -> tuple[str, ...]:
+    slots = kind.__dict__.get("__slots__", ())
+    return (slots,) if isinstance(slots, str) else tuple(slots)
 
 
 def names(subject: ConnectorSubject) -> list[str]:
@@ -78,11 +109,6 @@ def part(subject: Subject) -> Subject:
     made: Subject = _native.Subject.__new__(kind)
     # One dict for all: what one partition sets, the others see.
     made.__dict__ = subject.__dict__
-    for base in kind.__mro__:
-        slots = base.__dict__.get("__slots__", ())
-        for slot in (slots,) if isinstance(slots, str) else slots:
-            if slot not in ("__dict__", "__weakref__") and hasattr(subject, slot):
-                setattr(made, slot, getattr(subject, slot))
     return made
 
 
@@ -106,7 +132,7 @@ class Parts:
         threads = [
             threading.Thread(
                 target=functools.partial(self._run_one, name, part),
-                name=f"pathway:{self._subject.datasource_name}:{name}",
+                name=f"pathway:{self._subject._shown_name}:{name}",
                 daemon=True,
             )
             for name, part in self._parts
@@ -128,7 +154,7 @@ class Parts:
             pass
         except BaseException as raised:
             error = raised
-            error.add_note(f"in partition {name!r} of {self._subject.datasource_name}")
+            error.add_note(f"in partition {name!r} of {self._subject._shown_name}")
         with self._lock:
             self._running -= 1
             is_last = self._running == 0

@@ -104,6 +104,8 @@ class ConnectorSubject(_native.Subject, ABC):
         if session_type not in ("native", "upsert"):
             raise ValueError(f"invalid session_type {session_type!r}: expected 'native' or 'upsert'")
         self.datasource_name = datasource_name
+        # What `read` was told to call it, or that.
+        self._shown_name = datasource_name
         self._session = SessionType(session_type)
         self._already_read = False
         self._started = False
@@ -265,7 +267,7 @@ class ConnectorSubject(_native.Subject, ABC):
             self._offset = None
             self._coroutines = []
             self._parts = None if parts is None else _partitions.Parts(self, parts)
-        threading.Thread(target=self._run_thread, name=f"pathway:{self.datasource_name}", daemon=True).start()
+        threading.Thread(target=self._run_thread, name=f"pathway:{self._shown_name}", daemon=True).start()
 
     def _run_thread(self) -> None:
         """Everything the subject's thread does."""
@@ -288,7 +290,7 @@ class ConnectorSubject(_native.Subject, ABC):
             except BaseException as raised:
                 error = error or raised
         if error is not None:
-            logger.error("%s: the connector failed: %s: %s", self.datasource_name, type(error).__name__, error)
+            logger.error("%s: the connector failed: %s: %s", self._shown_name, type(error).__name__, error)
         self._started = False
         for part in [self] if self._parts is None else self._parts.subjects:
             part._end(error)

@@ -101,6 +101,7 @@ def read(
         origin=_tables.origin(),
     )
     subject._already_read = True
+    subject._shown_name = name or subject.datasource_name
     subject._format = format or "json"
     return _tables.source_table(node, schema)
 
