@@ -47,6 +47,39 @@ def test_arrow_text_that_is_no_utf8_is_a_bad_row(caplog: pytest.LogCaptureFixtur
     assert "no valid UTF-8" in caplog.text
 
 
+def test_arrow_text_that_is_cut_within_a_character_is_a_bad_row(caplog: pytest.LogCaptureFixture) -> None:
+    """All cells together are good UTF-8."""
+    bad = pa.array(["good".encode(), "é".encode()[:1], "é".encode()[1:]], pa.binary())
+    text = pa.Array.from_buffers(pa.string(), len(bad), bad.buffers())
+    assert rows_of(lambda subject: subject.next_arrow(pa.table({"text": text})), Text) == [{"text": "good"}]
+    assert caplog.text.count("no valid UTF-8") == 2
+
+
+@pytest.mark.parametrize(
+    "kind", [pa.string(), pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
+@pytest.mark.parametrize("rows", [6, 6000])
+def test_a_part_of_an_arrow_table(kind: pa.DataType, rows: int) -> None:
+    class Schema(pw.Schema):
+        text: str | None
+
+    texts = [None if row % 5 == 0 else f"é{row}" * (row % 7) for row in range(rows)]
+    table = pa.table({"text": pa.array(texts, pa.string()).cast(kind)})
+    found = rows_of(lambda subject: subject.next_arrow(table.slice(2, rows - 3)), Schema)
+    assert [row["text"] for row in found] == texts[2:-1]
+
+
+def test_what_is_under_a_null_of_arrow_does_not_matter() -> None:
+    class Schema(pw.Schema):
+        text: str | None
+
+    garbage = pa.array([b"good", b"\xff", b"also"], pa.binary())
+    nulls = pa.array([True, False, True]).buffers()[1]
+    text = pa.Array.from_buffers(pa.string(), 3, [nulls, *garbage.buffers()[1:]])
+    found = rows_of(lambda subject: subject.next_arrow(pa.table({"text": text})), Schema)
+    assert [row["text"] for row in found] == ["good", None, "also"]
+
+
 @pytest.mark.parametrize("schema", [Anything, Document])
 def test_a_value_that_contains_itself_is_a_bad_row(schema: type[pw.Schema], caplog: pytest.LogCaptureFixture) -> None:
     endless: list[Any] = []

@@ -5,7 +5,12 @@ use std::sync::Arc;
 
 use arrow_array::ffi::{FFI_ArrowArray, FFI_ArrowSchema, from_ffi};
 use arrow_array::ffi_stream::{FFI_ArrowArrayStream, RecordBatchStreamReader};
-use arrow_array::{Array, ArrayRef, BinaryViewArray, RecordBatch, RecordBatchReader, StructArray};
+use arrow_array::types::{ByteArrayType, GenericBinaryType};
+use arrow_array::{
+    Array, ArrayRef, BinaryViewArray, GenericBinaryArray, GenericStringArray, OffsetSizeTrait, RecordBatch,
+    RecordBatchReader, StringViewArray, StructArray,
+};
+use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_cast::CastOptions;
 use arrow_schema::{ArrowError, DataType, TimeUnit};
 use pyo3::exceptions::{PyTypeError, PyValueError};
@@ -84,6 +89,9 @@ fn for_each_batch(data: &Bound<'_, PyAny>, mut take: impl FnMut(RecordBatch) -> 
     )))
 }
 
+/// From so many rows on it takes longer to convert them than another thread takes to give back the interpreter's lock.
+const ROWS_WITHOUT_THE_LOCK: usize = 1 << 10;
+
 /// The body of `next_arrow`.
 pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = data.py();
@@ -97,15 +105,22 @@ pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) 
                 warn_of_extra(py, ingest, field.name())?;
             }
         }
-        let mut columns = Vec::new();
         let mut errors = Vec::new();
-        for (place, field) in ingest.fields.iter().enumerate() {
-            columns.push(match batch.column_by_name(&field.name) {
-                Some(array) => column(field, place, array, &mut errors)?,
-                None => absent_column(field, rows, place, &mut errors),
+        let mut convert = || {
+            let fields = ingest.fields.iter().enumerate();
+            let columns = fields.map(|(place, field)| match batch.column_by_name(&field.name) {
+                Some(array) => column(field, place, array, &mut errors),
+                None => Ok(absent_column(field, rows, place, &mut errors)),
             });
-        }
-        take_columns(py, ingest, columns, rows, errors)
+            columns.collect::<PyResult<Vec<_>>>()
+        };
+        // Other threads go on meanwhile, those of other partitions among them.
+        let columns = if rows < ROWS_WITHOUT_THE_LOCK {
+            convert()
+        } else {
+            py.detach(convert)
+        };
+        take_columns(py, ingest, columns?, rows, errors)
     })
 }
 
@@ -135,7 +150,7 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
         _ => Arc::clone(array),
     };
     let mut refuse_nones = |is_none: &dyn Fn(usize) -> bool| {
-        if !field.dtype.is_optional() && field.dtype != DType::Json {
+        if array.logical_null_count() > 0 && !field.dtype.is_optional() && field.dtype != DType::Json {
             for row in (0..array.len()).filter(|row| is_none(*row)) {
                 let message = format!(
                     "cannot take null as {}; declare the column as optional if it may be None",
@@ -210,6 +225,17 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
 
 /// Text of other people's making: Arrow says that it is UTF-8, which is checked before anybody relies on it.
 fn checked_text(array: &ArrayRef, place: usize, errors: &mut Vec<(usize, usize, PyErr)>) -> PyResult<Column> {
+    let whole = match array.data_type() {
+        DataType::Utf8 => whole_text::<i32>(array).map(|text| StringViewArray::from(&text)),
+        DataType::LargeUtf8 => whole_text::<i64>(array).map(|text| StringViewArray::from(&text)),
+        _ => None,
+    };
+    if let Some(text) = whole {
+        // Short texts are in their views, and do not need the buffer.
+        let size: usize = text.data_buffers().iter().map(Buffer::len).sum();
+        let is_sparse = text.total_buffer_bytes_used() < size / 2;
+        return Ok(Column::new(Cells::Str(if is_sparse { text.gc() } else { text })));
+    }
     let bytes = as_bytes(array).map_err(|error| arrow_error(&error))?;
     let mut builder = ColumnBuilder::with_physical(Physical::Str);
     for (row, bytes) in bytes.iter().enumerate() {
@@ -223,6 +249,17 @@ fn checked_text(array: &ArrayRef, place: usize, errors: &mut Vec<(usize, usize, 
         }
     }
     Ok(builder.finish())
+}
+
+/// A copy of the text, which is checked as a whole; None if that fails, or a cell that is null has something wrong.
+fn whole_text<Offset: OffsetSizeTrait>(array: &ArrayRef) -> Option<GenericStringArray<Offset>> {
+    let data = array.to_data().into_builder().data_type(GenericBinaryType::<Offset>::DATA_TYPE);
+    let bytes = GenericBinaryArray::<Offset>::from(data.build().ok()?);
+    let offsets = bytes.value_offsets();
+    let (first, last) = (*offsets.first()?, *offsets.last()?);
+    let copied = Buffer::from(bytes.value_data().get(first.as_usize()..last.as_usize())?);
+    let moved: Vec<Offset> = offsets.iter().map(|offset| *offset - first).collect();
+    GenericStringArray::try_new(OffsetBuffer::new(moved.into()), copied, bytes.nulls().cloned()).ok()
 }
 
 /// The bytes of an array of text, which may not be UTF-8 at all.
