@@ -92,8 +92,8 @@ WORKLOADS = (
         in_parts=False,
         is_compared=False,
     ),
-    Workload("subject_next", "word count, 4 partitions: `next(word=)`", 2_000_000),
-    Workload("subject_arrow", "word count, 4 partitions: `next_arrow`", 10_000_000),
+    Workload("subject_next", "word count, 4 partitions: `next(word=)`", 16_000_000),
+    Workload("subject_arrow", "word count, 4 partitions: `next_arrow`", 60_000_000),
 )
 
 

@@ -253,7 +253,10 @@ fn checked_text(array: &ArrayRef, place: usize, errors: &mut Vec<(usize, usize, 
 
 /// A copy of the text, which is checked as a whole; None if that fails, or a cell that is null has something wrong.
 fn whole_text<Offset: OffsetSizeTrait>(array: &ArrayRef) -> Option<GenericStringArray<Offset>> {
-    let data = array.to_data().into_builder().data_type(GenericBinaryType::<Offset>::DATA_TYPE);
+    let data = array
+        .to_data()
+        .into_builder()
+        .data_type(GenericBinaryType::<Offset>::DATA_TYPE);
     let bytes = GenericBinaryArray::<Offset>::from(data.build().ok()?);
     let offsets = bytes.value_offsets();
     let (first, last) = (*offsets.first()?, *offsets.last()?);

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Shared};
 
-use super::Aggregate;
+use super::{Aggregate, find_slots};
 use crate::error::EngineError;
 use crate::operator::{Combine, Output};
 use crate::operators::{keys_of, usable};
@@ -87,20 +87,13 @@ impl Combiner {
 
     fn hold(&mut self, batch: &Batch) -> Result<(), EngineError> {
         let held = &mut self.held;
-        let keys: &[Key] = keys_of(batch.column(0));
-        let mut slots = Vec::with_capacity(keys.len());
-        let (mut new_slots, mut new_rows) = (Vec::new(), Vec::new());
-        for (row, key) in keys.iter().enumerate() {
-            let slot = *held.index.entry(*key).or_insert_with(|| {
-                let slot = held.keys.len() as u32;
-                held.keys.push(*key);
-                new_slots.push(slot);
-                new_rows.push(row as u32);
-                slot
-            });
-            slots.push(slot);
-        }
-        held.counts.resize(held.keys.len(), 0);
+        let keys = keys_of(batch.column(0));
+        let found = find_slots(&mut held.index, keys, || {
+            held.counts.push(0);
+            held.counts.len() as u32 - 1
+        });
+        held.keys.extend(found.new_rows.iter().map(|row| keys[*row as usize]));
+        let slots = found.slots;
         match batch.diffs() {
             None => slots.iter().for_each(|slot| held.counts[*slot as usize] += 1),
             Some(diffs) => {
@@ -110,7 +103,7 @@ impl Combiner {
             }
         }
         for (cells, place) in held.groups.iter_mut().zip(&self.groups) {
-            cells.put(&new_slots, batch.column(*place), new_rows.iter().copied());
+            cells.put(&found.new_slots, batch.column(*place), found.new_rows.iter().copied());
         }
         let updates = Updates {
             slots: &slots,

@@ -12,9 +12,10 @@
 //!
 //! A row with an error in an argument spoils the result of that aggregate for as long as it is there.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
-use towpath_types::DType;
+use towpath_types::{BuildKeyHasher, DType, Key};
 
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Combine, Operator, Pruned, Routing, Task, TaskContext};
@@ -44,6 +45,33 @@ pub struct Aggregate {
 impl Aggregate {
     fn argument_types(&self, input: &[DType]) -> Vec<DType> {
         self.arguments.iter().map(|place| input[*place].clone()).collect()
+    }
+}
+
+/// The groups of a batch: the slot of every row, and for those that are new also one of their rows.
+struct Found {
+    slots: Vec<u32>,
+    new_slots: Vec<u32>,
+    new_rows: Vec<u32>,
+}
+
+/// Looks up the groups with these keys; `take` gives each new one its slot.
+fn find_slots(index: &mut HashMap<Key, u32, BuildKeyHasher>, keys: &[Key], mut take: impl FnMut() -> u32) -> Found {
+    let mut slots = Vec::with_capacity(keys.len());
+    let (mut new_slots, mut new_rows) = (Vec::new(), Vec::new());
+    for (row, key) in keys.iter().enumerate() {
+        let slot = *index.entry(*key).or_insert_with(|| {
+            let slot = take();
+            new_slots.push(slot);
+            new_rows.push(row as u32);
+            slot
+        });
+        slots.push(slot);
+    }
+    Found {
+        slots,
+        new_slots,
+        new_rows,
     }
 }
 

@@ -6,6 +6,7 @@ use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical, Shared, Time};
 
 use super::aggregate::RunningAggregate;
+use super::find_slots;
 use crate::error::EngineError;
 use crate::operator::{Output, Reporter, Task};
 use crate::operators::{keys_of, without_unusable};
@@ -69,28 +70,18 @@ impl ReduceTask {
     /// The slot of the group of every row, new ones included.
     fn find_slots(&mut self, batch: &Batch) -> Vec<u32> {
         let keys = keys_of(batch.column(0));
-        let mut slots = Vec::with_capacity(keys.len());
-        let (mut new_slots, mut new_rows) = (Vec::new(), Vec::new());
-        for (row, key) in keys.iter().enumerate() {
-            let slot = *self.index.entry(*key).or_insert_with(|| {
-                let slot = self.slots.take();
-                new_slots.push(slot);
-                new_rows.push(row as u32);
-                slot
-            });
-            slots.push(slot);
-        }
+        let found = find_slots(&mut self.index, keys, || self.slots.take());
         let len = self.slots.len();
         self.keys.resize(len, Key::default());
         self.counts.resize(len, 0);
         self.visits.resize(len, Visit::default());
-        for (slot, row) in new_slots.iter().zip(&new_rows) {
+        for (slot, row) in found.new_slots.iter().zip(&found.new_rows) {
             self.keys[*slot as usize] = keys[*row as usize];
         }
         for (cells, place) in self.groups.iter_mut().zip(&self.group_columns) {
-            cells.put(&new_slots, batch.column(*place), new_rows.iter().copied());
+            cells.put(&found.new_slots, batch.column(*place), found.new_rows.iter().copied());
         }
-        slots
+        found.slots
     }
 
     /// Notes which groups are touched for the first time, and reads off the results they had.
