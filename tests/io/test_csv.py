@@ -134,6 +134,16 @@ def test_a_missing_folder_is_named(tmp_path: pathlib.Path) -> None:
         pw.run(monitoring_level=SILENT)
 
 
+def test_a_path_is_no_empty_text(tmp_path: pathlib.Path) -> None:
+    table = pw.debug.table_from_markdown("n\n1")
+    with pytest.raises(ValueError, match="filename is empty"):
+        pw.io.csv.write(table, "")
+    with pytest.raises(ValueError, match="path is empty"):
+        pw.io.csv.read("", schema=pw.schema_from_types(n=int))
+    with pytest.raises(TypeError, match=r"filename is a path, .* found None"):
+        pw.io.csv.write(table, None)  # type: ignore[arg-type]
+
+
 def test_a_round_trip(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "out.csv"
     table = pw.debug.table_from_markdown('name | people\nx"y | 1\nz | 2')

@@ -49,7 +49,7 @@ def test_arrow_text_that_is_no_utf8_is_a_bad_row(caplog: pytest.LogCaptureFixtur
 
 def test_arrow_text_that_is_cut_within_a_character_is_a_bad_row(caplog: pytest.LogCaptureFixture) -> None:
     """All cells together are good UTF-8."""
-    bad = pa.array(["good".encode(), "é".encode()[:1], "é".encode()[1:]], pa.binary())
+    bad = pa.array([b"good", "é".encode()[:1], "é".encode()[1:]], pa.binary())
     text = pa.Array.from_buffers(pa.string(), len(bad), bad.buffers())
     assert rows_of(lambda subject: subject.next_arrow(pa.table({"text": text})), Text) == [{"text": "good"}]
     assert caplog.text.count("no valid UTF-8") == 2

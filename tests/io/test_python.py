@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import sys
 import threading
 import time
@@ -164,14 +165,16 @@ def test_the_exception_of_run_is_kept_if_on_stop_fails_too() -> None:
         values(read(Subject()))
 
 
-def test_sys_exit_in_run_is_a_system_exit_of_the_run() -> None:
+def test_sys_exit_in_run_is_a_system_exit_of_the_run(caplog: pytest.LogCaptureFixture) -> None:
     class Subject(Recording):
         def run(self) -> None:
-            raise SystemExit(3)
+            sys.exit(3)
 
-    with pytest.raises(SystemExit) as caught:
+    with pytest.raises(SystemExit) as caught, caplog.at_level("ERROR", "pathway"):
         values(read(Subject()))
     assert caught.value.code == 3
+    # Python prints no traceback for it.
+    assert re.search(r"the connector failed: SystemExit: 3 \(.*test_python.py:\d+\)$", caplog.messages[0])
 
 
 def test_a_failure_stops_the_other_subjects() -> None:

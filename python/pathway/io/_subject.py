@@ -290,7 +290,8 @@ class ConnectorSubject(_native.Subject, ABC):
             except BaseException as raised:
                 error = error or raised
         if error is not None:
-            logger.error("%s: the connector failed: %s: %s", self._shown_name, type(error).__name__, error)
+            what = f"{type(error).__name__}: {error}{_place_of_exit(error)}"
+            logger.error("%s: the connector failed: %s", self._shown_name, what)
         self._started = False
         for part in [self] if self._parts is None else self._parts.subjects:
             part._end(error)
@@ -326,3 +327,13 @@ class ConnectorSubject(_native.Subject, ABC):
                 return
             self._on_stop_called = True
         _drive.call(self.on_stop)
+
+
+def _place_of_exit(error: BaseException) -> str:
+    """Where a SystemExit was raised. No traceback will say so, as for other exceptions."""
+    if not isinstance(error, SystemExit):
+        return ""
+    import traceback
+
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""

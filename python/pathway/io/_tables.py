@@ -113,8 +113,13 @@ def _position(table: Table[Any], names: Sequence[str], reference: ColumnReferenc
     return names.index(reference.name)
 
 
-def path_text(path: str | os.PathLike[str]) -> str:
-    return os.fspath(path)
+def path_text(parameter: str, path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{parameter} is a path, a str or os.PathLike, found {path!r}")
+    text = os.fspath(path)
+    if not text:
+        raise ValueError(f"{parameter} is empty: it has to name a file or folder")
+    return text
 
 
 def plan() -> _native.Plan:

@@ -94,7 +94,7 @@ def read(
     schema = _schema_for(format, schema)
     fields = _tables.fields(schema)
     node = _tables.plan().file_source(
-        _tables.path_text(path),
+        _tables.path_text("path", path),
         fields,
         format=format,
         mode=mode,
@@ -192,7 +192,7 @@ def write(
     writers[format](
         output.node,
         output.columns,
-        _tables.path_text(filename),
+        _tables.path_text("filename", filename),
         _tables.check_flag("partitioned", partitioned),
         output.sort_by,
         _tables.check_name(name),
