@@ -7,7 +7,9 @@ import subprocess
 import sys
 import threading
 from collections import Counter
+from typing import Any
 
+import pathway as pw
 import pytest
 
 from tests.test_cli import free_ports, pathway
@@ -144,3 +146,63 @@ def test_pipes_are_read_once(tmp_path: pathlib.Path, shape: tuple[object, ...]) 
     assert Counter(text for text, *_ in rows) == Counter(f"{pipe.name} {row}" for pipe in pipes for row in range(1000))
     for writer in writers:
         writer.join(timeout=10)
+
+
+# What is in a folder, a word a line, at each stage of the next test.
+STAGES: list[dict[str, list[str]]] = [
+    {f"{number}.txt": ["a", f"word {number}"] * number for number in range(40)},
+    # More lines in some files, less in others, other ones, new files.
+    {
+        **{f"{number}.txt": ["a", f"word {number}"] * (number + number % 3) for number in range(20)},
+        **{f"{number}.txt": ["a", f"word {number}"] * (number // 2) for number in range(20, 30)},
+        **{f"{number}.txt": ["b"] for number in range(50, 70)},
+    },
+    {"0.txt": ["c"]},
+]
+
+
+@pytest.mark.parametrize("threads", ["1", "2", "5"])
+def test_a_folder_is_followed_by_all_workers(
+    tmp_path: pathlib.Path, threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATHWAY_THREADS", threads)
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    stages = iter(STAGES)
+    expected: Counter[str] = Counter()
+
+    def next_stage() -> None:
+        try:
+            stage = next(stages)
+        except StopIteration:
+            raise Finished from None
+        expected.clear()
+        for name, words in stage.items():
+            temporary = tmp_path / "temporary"
+            temporary.write_text("".join(f"{word}\n" for word in words))
+            temporary.rename(folder / name)
+            expected.update(words)
+        for path in folder.iterdir():
+            if path.name not in stage:
+                path.unlink()
+
+    class Finished(Exception):
+        pass
+
+    words = pw.io.plaintext.read(folder, mode="streaming", autocommit_duration_ms=5)
+    counts = words.groupby(words.data).reduce(words.data, count=pw.reducers.count())
+    found: Counter[str] = Counter()
+
+    def on_change(key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        found[row["data"]] += row["count"] if is_addition else -row["count"]
+        assert found[row["data"]] >= 0
+
+    def on_time_end(time: int) -> None:
+        if +found == expected:
+            next_stage()
+
+    next_stage()
+    pw.io.subscribe(counts, on_change, on_time_end=on_time_end)
+    with pytest.raises(Finished):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert list(stages) == []

@@ -60,7 +60,7 @@ fn read_divided(source: &FileSource, keeps_bad_rows: bool, processes: usize, thr
         let texts: Vec<String> = entries.iter().map(Entry::to_text).collect();
         let heard: Vec<Entry> = texts.iter().filter_map(|text| Entry::from_text(text)).collect();
         assert_eq!(heard, entries, "a process hears what another one says");
-        let work = Work::new(heard, source.cut(), (process, processes), threads);
+        let work = Work::new(heard, source.cut(), (process, processes));
         let mut team: Vec<_> = (0..threads)
             .map(|_| (reader(source, keeps_bad_rows, &log), None, 0))
             .collect();
@@ -278,7 +278,7 @@ fn a_file_that_has_become_shorter_is_named() {
     fs::write(&path, "line\n".repeat(50)).expect("a file");
     let log = Arc::default();
     let reader = reader(&source, false, &log);
-    let work = Work::new(entries, source.cut(), (0, 1), 1);
+    let work = Work::new(entries, source.cut(), (0, 1));
     let mut parser = None;
     let error = loop {
         match reader.read_next(&work, &mut parser, |_| Ok(())) {
@@ -305,4 +305,43 @@ fn names_that_are_no_text_and_pipes() {
     let device = source(Path::new("/dev/null"), FileFormat::Plaintext, 1);
     let (_, busy) = read_divided(&device, false, 2, 2);
     assert_eq!(busy, 1, "it is read by one");
+}
+
+#[test]
+fn the_workers_of_the_first_process_follow_a_folder() {
+    use towpath_engine::Source as _;
+    use towpath_engine::source::{Division, Readers, Team};
+
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("a.txt");
+    fs::write(&file, "a\n").expect("the file is written");
+    let team = Team {
+        processes: 2,
+        threads: 3,
+    };
+    let source = |path: &Path, schema: Schema| {
+        let (path, mode) = (path.to_string_lossy(), ReadMode::Streaming(None));
+        FileSource::new("files", path, FileFormat::Plaintext, mode, schema).expect("the settings are right")
+    };
+    let plain = || Schema::of([("data", DType::Str)]);
+    let divided = Division {
+        streams: 3,
+        readers: Readers::FirstProcess,
+        manifest: Vec::new(),
+    };
+    let readers: Vec<_> = (0..3).map(|stream| divided.reader(stream, team)).collect();
+    assert_eq!(readers, [(0, 0), (0, 1), (0, 2)]);
+    let missing = folder.path().join("later");
+    for (path, expected) in [
+        (folder.path(), &divided),
+        (missing.as_path(), &divided),
+        (file.as_path(), &Division::whole()),
+    ] {
+        let division = source(path, plain()).divide(team).expect("it can be divided");
+        assert_eq!(&division, expected, "{}", path.display());
+    }
+    let mut keyed = plain();
+    keyed.fields[0].primary_key = true;
+    let division = source(folder.path(), keyed).divide(team).expect("it can be divided");
+    assert_eq!(division, Division::whole(), "rows may move from file to file");
 }

@@ -1,7 +1,7 @@
 //! What is wrong with records: counted, logged and put into the error log.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use towpath_engine::{ErrorKind, Reporter, RowError, SourceQueue};
 use xxhash_rust::xxh3::xxh3_64;
@@ -34,8 +34,10 @@ impl Reported {
 }
 
 /// How often a source has found something wrong, in all threads of a process.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Failures {
+    /// How many threads read the source.
+    readers: AtomicUsize,
     /// Records that were left out.
     rejected: AtomicU64,
     /// Values that are errors in rows that were kept.
@@ -44,8 +46,20 @@ pub(crate) struct Failures {
 }
 
 impl Failures {
-    /// Logs how many there were, if there were any.
-    pub(crate) fn log(&self, source: &str) {
+    pub(crate) fn new(readers: usize) -> Self {
+        Self {
+            readers: AtomicUsize::new(readers),
+            rejected: AtomicU64::new(0),
+            values: AtomicU64::new(0),
+            all: AtomicU64::new(0),
+        }
+    }
+
+    /// One thread less reads the source; the last logs how many failures there were, if there were any.
+    pub(crate) fn leave(&self, source: &str) {
+        if self.readers.fetch_sub(1, Ordering::AcqRel) > 1 {
+            return;
+        }
         let rejected = self.rejected.load(Ordering::Relaxed);
         if rejected > 0 {
             tracing::warn!(

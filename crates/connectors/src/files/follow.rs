@@ -7,17 +7,20 @@
 //! logs do, is not parsed again: a hash tells that it still begins with what has been read, and only what follows
 //! is read. A file that is there and cannot be looked at or read, keeps its rows.
 //!
+//! Several followers share the files of a folder, by the hash of the path: each reads and remembers its own.
+//!
 //! A last line without an end may be half of a line that is still being written. It waits until the file has
 //! not changed for a second, or the source is stopped.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::{RecursiveMode, Watcher as _};
 use towpath_engine::source::Stopped;
 use towpath_types::Batch;
+use xxhash_rust::xxh3::xxh3_64;
 
 use super::failures::Reported;
 use super::listing::{Found, Stamp};
@@ -75,9 +78,23 @@ fn merge_small(rows: &mut Vec<Batch>) {
     }
 }
 
+/// Which files a follower looks after, of several that share them.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Own {
+    pub(crate) number: usize,
+    pub(crate) of: usize,
+}
+
+impl Own {
+    fn has(self, path: &Path) -> bool {
+        self.of == 1 || xxh3_64(path.as_os_str().as_encoded_bytes()) % self.of as u64 == self.number as u64
+    }
+}
+
 /// See the module.
 pub(crate) struct Follower<'a> {
     reader: &'a Reader,
+    own: Own,
     /// Whether nobody else commits.
     commits: bool,
     known: BTreeMap<PathBuf, Known>,
@@ -86,9 +103,10 @@ pub(crate) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(reader: &'a Reader, commits: bool) -> Self {
+    pub(crate) fn new(reader: &'a Reader, own: Own, commits: bool) -> Self {
         Self {
             reader,
+            own,
             commits,
             known: BTreeMap::new(),
             unseen: BTreeSet::new(),
@@ -97,7 +115,8 @@ impl<'a> Follower<'a> {
 
     /// Follows the files until the source is stopped.
     pub(crate) fn run(mut self) {
-        let watcher = self.watch();
+        let watcher = (self.own.number == 0).then(|| self.watch()).flatten();
+        let mut seen = 0;
         loop {
             let start = Instant::now();
             let is_last = self.reader.signal.is_stopped();
@@ -106,7 +125,7 @@ impl<'a> Follower<'a> {
             }
             // Looking takes at most a tenth of the time.
             let period = PERIOD.max(start.elapsed() * 10);
-            self.reader.signal.wait(period);
+            seen = self.reader.signal.wait(seen, period);
             if !self.reader.signal.is_stopped() {
                 std::thread::sleep(GATHERING);
             }
@@ -141,7 +160,7 @@ impl<'a> Follower<'a> {
         let listing = self.reader.source.location.list();
         // Once, until it works again.
         for (path, error) in &listing.unseen {
-            if !self.unseen.contains(path) {
+            if !self.unseen.contains(path) && self.own.has(path) {
                 tracing::warn!(target: "pathway", "{}: cannot look at {}, what was read of it stays: {error}", self.reader.source.name, path.display());
             }
         }
@@ -158,7 +177,8 @@ impl<'a> Follower<'a> {
             }
         }
         self.unseen = listing.unseen.into_keys().collect();
-        for file in listing.found {
+        let own = self.own;
+        for file in listing.found.into_iter().filter(|file| own.has(&file.path)) {
             has_changed |= self.update(&file, is_last)?;
         }
         if has_changed && self.commits {

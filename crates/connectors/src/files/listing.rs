@@ -115,6 +115,11 @@ impl Location {
         self.is_pattern() || Path::new(&self.path).exists()
     }
 
+    /// Whether it is one file.
+    pub(crate) fn is_file(&self) -> bool {
+        Path::new(&self.path).is_file()
+    }
+
     /// The folder below which all files are, for watching it, and whether it is to be watched at all depths.
     pub(crate) fn root(&self) -> (PathBuf, bool) {
         let path = Path::new(&self.path);

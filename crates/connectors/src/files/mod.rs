@@ -3,7 +3,8 @@
 //! A thread reads the files block by block (`block`), a format cuts a block into records and these into cells (`csv`,
 //! `lines`, `whole`), and the cells become batches (`rows`). In static mode every file is read once and the source
 //! ends. In streaming mode (`follow`) the source goes on: it reads new files, takes back the rows of files that are
-//! gone, and replaces the rows of files that have changed.
+//! gone, and replaces the rows of files that have changed. The workers of the first process follow a folder together,
+//! each its own files.
 //!
 //! In static mode all workers have a thread that reads and parses, if there are several workers (`work`): they share
 //! the files, and big files are cut into pieces (`split`). What is read does not depend on how many they are.
@@ -43,13 +44,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use towpath_engine::clock::{Clock as _, SystemClock};
-use towpath_engine::source::{Commits, Division, Limits, Team};
+use towpath_engine::source::{Commits, Division, Limits, Readers, Team};
 use towpath_engine::{EngineError, ErrorKind, PlanError, Source, SourceContext, SourceHandle};
 use towpath_types::{DType, Schema};
 
 use block::BLOCK_BYTES;
 pub use csv::CsvSettings;
 use failures::Failures;
+use follow::Own;
 use listing::{Found, Listing, Location};
 use metadata::file_metadata;
 use reader::{Named, Reader};
@@ -200,7 +202,13 @@ impl FileSource {
             return Err(EngineError::new(ErrorKind::Runtime, message));
         };
         let place = (context.process, context.team.processes);
-        Ok(Work::new(entries, self.cut(), place, context.streams.len()))
+        Ok(Work::new(entries, self.cut(), place))
+    }
+
+    /// Whether several threads follow the files, each its own. A row with a primary key may move from a file to another,
+    /// which one thread sees as one change.
+    fn is_followed_in_parts(&self) -> bool {
+        self.schema.primary_key().is_empty() && !self.location.is_file()
     }
 
     fn check_that_it_is_there(&self) -> Result<(), EngineError> {
@@ -276,8 +284,14 @@ impl Source for FileSource {
     }
 
     fn divide(&self, team: Team) -> Result<Division, EngineError> {
-        if self.mode != ReadMode::Static || team.workers() == 1 {
+        if team.workers() == 1 {
             return Ok(Division::whole());
+        }
+        if self.mode != ReadMode::Static {
+            return Ok(Division {
+                streams: if self.is_followed_in_parts() { team.threads } else { 1 },
+                ..Division::whole()
+            });
         }
         self.check_that_it_is_there()?;
         let Listing { found, unseen } = self.location.list();
@@ -291,13 +305,14 @@ impl Source for FileSource {
         self.warn_of_unseen(&unseen);
         Ok(Division {
             streams: team.workers(),
+            readers: Readers::All,
             manifest: entries.iter().map(Entry::to_text).collect(),
         })
     }
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         let signal = Arc::new(Signal::default());
-        let failures = Arc::new(Failures::default());
+        let failures = Arc::new(Failures::new(context.streams.len()));
         let work = if context.manifest.is_empty() {
             if self.mode == ReadMode::Static {
                 self.check_that_it_is_there()?;
@@ -310,8 +325,12 @@ impl Source for FileSource {
             signal: Arc::clone(&signal),
             threads: Vec::new(),
         };
-        for stream in &context.streams {
+        for (number, stream) in context.streams.iter().enumerate() {
             let (queue, work) = (Arc::clone(&stream.queue), work.clone());
+            let own = Own {
+                number,
+                of: context.streams.len(),
+            };
             let reader = Reader::new(
                 self.clone(),
                 &context,
@@ -323,7 +342,7 @@ impl Source for FileSource {
                 .name("pathway-read".to_owned())
                 .spawn(move || match work {
                     Some(work) => reader.run_shared(&work),
-                    None => reader.run(),
+                    None => reader.run(own),
                 });
             match thread {
                 Ok(thread) => handle.threads.push(thread),

@@ -13,7 +13,7 @@ use towpath_types::{Batch, Field, Value};
 use super::block::{Block, Blocks, Prefix};
 use super::csv::CsvFormat;
 use super::failures::{Failures, Rejections, Reported};
-use super::follow::Follower;
+use super::follow::{Follower, Own};
 use super::lines::Lines;
 use super::listing::{Found, Listing};
 use super::rows::{Layout, Rows};
@@ -116,16 +116,16 @@ impl Reader {
     }
 
     /// Reads until the source ends.
-    pub(crate) fn run(self) {
+    pub(crate) fn run(self, own: Own) {
         let closing = Closing::new(Arc::clone(&self.queue));
         let result = match self.source.mode {
             ReadMode::Static => self.read_all(),
             ReadMode::Streaming(period) => {
-                Follower::new(&self, period.is_none()).run();
+                Follower::new(&self, own, period.is_none()).run();
                 Ok(())
             }
         };
-        self.failures.log(&self.source.name);
+        self.failures.leave(&self.source.name);
         closing.close(result);
     }
 
@@ -332,7 +332,13 @@ pub(crate) mod tests {
             clock: Arc::new(ManualClock::default()),
             keeps_bad_rows,
         };
-        Reader::new(source.clone(), &context, queue, Arc::default(), Arc::default())
+        Reader::new(
+            source.clone(),
+            &context,
+            queue,
+            Arc::default(),
+            Arc::new(Failures::new(1)),
+        )
     }
 
     /// The rows of a file with this content, and why others were rejected.

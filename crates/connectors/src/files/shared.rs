@@ -23,9 +23,7 @@ impl Reader {
     pub(crate) fn run_shared(self, work: &Work) {
         let closing = Closing::new(Arc::clone(&self.queue));
         let result = self.read_shared(work);
-        if work.leave() {
-            self.failures.log(&self.source.name);
-        }
+        self.failures.leave(&self.source.name);
         closing.close(result);
     }
 

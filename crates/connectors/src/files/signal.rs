@@ -17,7 +17,8 @@ pub(crate) struct Signal {
 #[derive(Debug, Default)]
 struct SignalState {
     stop: bool,
-    files_changed: bool,
+    /// How often files were seen to change.
+    changes: u64,
 }
 
 impl Signal {
@@ -27,7 +28,7 @@ impl Signal {
     }
 
     pub(crate) fn files_changed(&self) {
-        self.state.lock().files_changed = true;
+        self.state.lock().changes += 1;
         self.changed.notify_all();
     }
 
@@ -35,13 +36,13 @@ impl Signal {
         self.state.lock().stop
     }
 
-    /// Waits for a signal, at most for `timeout`.
-    pub(crate) fn wait(&self, timeout: Duration) {
+    /// Waits for more changes than `seen`, or the end, at most for `timeout`; says how many there were.
+    pub(crate) fn wait(&self, seen: u64, timeout: Duration) -> u64 {
         let mut state = self.state.lock();
-        if !state.stop && !state.files_changed {
+        if !state.stop && state.changes == seen {
             self.changed.wait_for(&mut state, timeout);
         }
-        state.files_changed = false;
+        state.changes
     }
 }
 

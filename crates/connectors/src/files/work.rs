@@ -9,7 +9,6 @@ use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use serde_json::json;
@@ -142,8 +141,6 @@ pub(crate) struct Work {
     process: u64,
     processes: u64,
     state: Mutex<State>,
-    /// How many threads are at work.
-    readers: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -155,14 +152,13 @@ struct State {
 }
 
 impl Work {
-    pub(crate) fn new(entries: Vec<Entry>, cut: Cut, (process, processes): (usize, usize), readers: usize) -> Self {
+    pub(crate) fn new(entries: Vec<Entry>, cut: Cut, (process, processes): (usize, usize)) -> Self {
         Self {
             entries,
             cut,
             process: process as u64,
             processes: processes as u64,
             state: Mutex::default(),
-            readers: AtomicUsize::new(readers),
         }
     }
 
@@ -238,10 +234,5 @@ impl Work {
     fn end_state(&self, state: &mut State) {
         state.next = self.entries.len();
         state.open = None;
-    }
-
-    /// One thread less is at work; says whether it was the last.
-    pub(crate) fn leave(&self) -> bool {
-        self.readers.fetch_sub(1, Ordering::AcqRel) == 1
     }
 }

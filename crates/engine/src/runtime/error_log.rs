@@ -7,7 +7,7 @@ use towpath_types::{Batch, Column, DType, Key, Value};
 
 use crate::error::{EngineError, Origin, RowError};
 use crate::operator::ErrorLog;
-use crate::source::{Commits, Division, Limits, Source, SourceContext, SourceHandle, SourceQueue, Team};
+use crate::source::{Commits, Division, Limits, Readers, Source, SourceContext, SourceHandle, SourceQueue, Team};
 
 /// The error log of a run: logs or ends the run, and feeds the tables of errors.
 pub(super) struct RunLog {
@@ -117,6 +117,7 @@ impl Source for ErrorTable {
         // Each process has its own errors.
         Ok(Division {
             streams: team.processes,
+            readers: Readers::All,
             manifest: Vec::new(),
         })
     }

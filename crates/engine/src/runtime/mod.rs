@@ -21,7 +21,7 @@ use crate::monitor::{Counts, Part, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
-use crate::source::{Commits, SourceContext, SourceStream, Team};
+use crate::source::{Commits, Division, Readers, SourceContext, SourceStream, Team};
 
 pub use error_log::ErrorTable;
 use error_log::{RunLog, SourceLog};
@@ -96,10 +96,11 @@ fn agree(
     Ok((peers, orders))
 }
 
-/// Whether rows of a source that goes on come in streams.
-fn has_divided_streams(plan: &PhysicalPlan, orders: &Orders) -> bool {
+/// Whether several processes read a source that goes on.
+fn is_followed_elsewhere(plan: &PhysicalPlan, orders: &Orders) -> bool {
     let is_streaming = |node: &PhysicalNode| matches!(&node.work, Work::Source { source, .. } if matches!(source.commits(), Commits::Streaming(_)));
-    let mut divided = orders.divisions.iter().filter(|(_, division)| division.streams > 1);
+    let is_divided = |division: &Division| division.streams > 1 && division.readers == Readers::All;
+    let mut divided = orders.divisions.iter().filter(|(_, division)| is_divided(division));
     divided.any(|(place, _)| is_streaming(&plan.nodes[*place]))
 }
 
@@ -181,8 +182,8 @@ impl Run {
             .iter()
             .enumerate()
             .map(|(place, node)| {
-                let streams = orders.divisions.get(&place).map_or(0, |division| division.streams);
-                watch(node, is_output(node), streams, team, process)
+                let division = orders.divisions.get(&place);
+                watch(node, is_output(node), division, team, process)
             })
             .collect();
         let mut error_logs = Vec::new();
@@ -203,7 +204,7 @@ impl Run {
             reported: AtomicU64::new(0),
             process,
         });
-        let is_read_elsewhere = team.processes > 1 && has_divided_streams(&physical, &orders);
+        let is_read_elsewhere = team.processes > 1 && is_followed_elsewhere(&physical, &orders);
         let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(&lines))));
         let errors: Arc<dyn ErrorLog> = log.clone();
         let shared = Arc::new(Shared::new(

@@ -23,8 +23,14 @@ pub(super) fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, 
     Ok(divisions)
 }
 
-/// What is watched of a node in this process; a source is divided into so many streams.
-pub(super) fn watch(node: &PhysicalNode, is_output: bool, streams: usize, team: Team, process: usize) -> Watched {
+/// What is watched of a node in this process; a source is divided into such streams.
+pub(super) fn watch(
+    node: &PhysicalNode,
+    is_output: bool,
+    division: Option<&Division>,
+    team: Team,
+    process: usize,
+) -> Watched {
     let (name, role) = match &node.work {
         Work::Source { source, .. } => (source.name(), Role::Source),
         Work::Pass(_) => ("filter".to_owned(), Role::Operator),
@@ -33,13 +39,13 @@ pub(super) fn watch(node: &PhysicalNode, is_output: bool, streams: usize, team: 
     };
     let parts = match &node.work {
         Work::Source { source, .. } => {
-            let own: Vec<usize> = (0..streams)
-                .filter(|stream| team.reader(*stream).0 == process)
-                .collect();
+            let streams = division.map_or(0, |division| division.streams);
+            let reader = |stream| division.map_or((0, 0), |division| division.reader(stream, team));
+            let own: Vec<usize> = (0..streams).filter(|stream| reader(*stream).0 == process).collect();
             let limits = source.limits().shared_by(own.len());
             own.into_iter()
                 .map(|stream| Part {
-                    thread: team.reader(stream).1,
+                    thread: reader(stream).1,
                     counters: Arc::default(),
                     stream,
                     queue: Some(Arc::new(SourceQueue::new(limits))),

@@ -133,11 +133,6 @@ impl Team {
     pub fn workers(self) -> usize {
         self.processes * self.threads
     }
-
-    /// Where the stream of this number is read: the process, and which of its workers.
-    pub fn reader(self, stream: usize) -> (usize, usize) {
-        (stream % self.processes, stream / self.processes % self.threads)
-    }
 }
 
 /// How a source is divided into streams, each with commits of its own and read by one worker.
@@ -145,8 +140,19 @@ impl Team {
 pub struct Division {
     /// How many.
     pub streams: usize,
+    /// Who reads them, in turn.
+    pub readers: Readers,
     /// What all processes have to agree on, such as the names of the parts.
     pub manifest: Vec<String>,
+}
+
+/// The workers that read a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Readers {
+    /// Those of all processes.
+    All,
+    /// Those of the first process: what they read need not be there for the others.
+    FirstProcess,
 }
 
 impl Division {
@@ -154,8 +160,18 @@ impl Division {
     pub fn whole() -> Self {
         Self {
             streams: 1,
+            readers: Readers::FirstProcess,
             manifest: Vec::new(),
         }
+    }
+
+    /// Where the stream of this number is read: the process, and which of its workers.
+    pub fn reader(&self, stream: usize, team: Team) -> (usize, usize) {
+        let processes = match self.readers {
+            Readers::All => team.processes,
+            Readers::FirstProcess => 1,
+        };
+        (stream % processes, stream / processes % team.threads)
     }
 }
 

@@ -15,7 +15,7 @@ use parking_lot::{Condvar, Mutex};
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple, PyType};
-use towpath_engine::source::{Commits, Division, Limits, SourceStream, Team};
+use towpath_engine::source::{Commits, Division, Limits, Readers, SourceStream, Team};
 use towpath_engine::{EngineError, Source, SourceContext, SourceHandle, SourceQueue};
 use towpath_types::{DType, Field};
 use xxhash_rust::xxh3::xxh3_64;
@@ -237,6 +237,7 @@ impl Source for PythonSource {
         })?;
         Ok(Division {
             streams: names.len(),
+            readers: Readers::All,
             manifest: names,
         })
     }
