@@ -32,8 +32,8 @@ def run():
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 """
 
-# It takes 2 to 3 seconds, and 5 at most where the machine is not busy with other tests; the functions take 60.
-SOON = 25
+# It takes 2 to 3 seconds where the machine is not busy with other tests; the functions take 60.
+SOON = 15
 
 # What a process has ended with: its status, what it has said, and how many seconds after the others were told.
 End = tuple[int, str, float]

@@ -14,12 +14,18 @@ from pathway import _environment
 
 def install() -> None:
     """Has the traceback printed whole and with the process, if this is one of several and nobody else prints it."""
-    if sys.excepthook is sys.__excepthook__ and _environment.is_one_of_several():
-        sys.excepthook = _print_whole
+    if sys.excepthook is not sys.__excepthook__ or not _environment.is_one_of_several():
+        return
+    try:
+        prefix = _environment.log_prefix()
+    except ValueError:
+        # The run will say what is wrong with the environment.
+        return
 
+    def print_whole(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        import traceback
 
-def _print_whole(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    import traceback
+        if sys.stderr is not None:
+            sys.stderr.write(prefix + "".join(traceback.format_exception(kind, error, trace)))
 
-    if sys.stderr is not None:
-        sys.stderr.write(_environment.log_prefix() + "".join(traceback.format_exception(kind, error, trace)))
+    sys.excepthook = print_whole

@@ -226,32 +226,49 @@ def test_a_failure_names_the_partition(caplog: pytest.LogCaptureFixture) -> None
 
 
 @pytest.mark.one_process("an event is for the threads of one process")
+@pytest.mark.parametrize("milliseconds", [None, 3_600_000])
 @pytest.mark.parametrize("threads", ["1", "2", "4"])
 def test_what_a_partition_has_committed_before_another_fails_is_seen(
-    threads: str, monkeypatch: pytest.MonkeyPatch
+    threads: str, milliseconds: int | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Also where the rows of a third, sent before, wait for its timer."""
     monkeypatch.setenv("PATHWAY_THREADS", threads)
-    committed = threading.Event()
+    committed, sent = threading.Event(), threading.Event()
 
     class Failing(Locks):
         def run(self, partition: str) -> None:
-            if partition == "Marple":
-                self.next(lock=partition, number=1)
-                self.commit()
+            if partition == "Foxton":
+                self.next_columns({"lock": [partition] * 3, "number": [1, 2, 3]})
+                sent.set()
+                assert over.wait(30)
+            elif partition == "Marple":
+                assert sent.wait(30)
+                for number in range(5):
+                    self.next(lock=partition, number=number)
+                    self.commit()
                 committed.set()
             elif partition == "Bosley":
                 assert committed.wait(30)
                 raise RuntimeError("the lock is closed")
 
+        def on_stop(self) -> None:
+            over.set()
+
     # Whether the failure or the commit is read first is a matter of chance.
     for _ in range(20):
+        over = threading.Event()
         committed.clear()
-        table = pw.io.python.read(Failing(), schema=Reading, autocommit_duration_ms=None)
-        seen: list[str] = []
-        pw.io.subscribe(table, lambda key, row, time, is_addition, seen=seen: seen.append(row["lock"]))
+        sent.clear()
+        table = pw.io.python.read(Failing(), schema=Reading, autocommit_duration_ms=milliseconds)
+        seen: list[tuple[str, int]] = []
+        pw.io.subscribe(
+            table, lambda key, row, time, is_addition, seen=seen: seen.append((row["lock"], row["number"]))
+        )
         with pytest.raises(RuntimeError, match="the lock is closed"):
             pw.run(monitoring_level=pw.MonitoringLevel.NONE)
-        assert seen == ["Marple"]
+        # With a timer the engine may commit at any time.
+        waiting = [] if milliseconds is None else [("Foxton", number) for number in (1, 2, 3)]
+        assert sorted(seen) == waiting + [("Marple", number) for number in range(5)]
         pw.testing.reset()
 
 

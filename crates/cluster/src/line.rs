@@ -40,7 +40,7 @@ pub enum Message {
     Opened {
         /// The time.
         time: u64,
-        /// Whether who opened it waits until the commits before are complete.
+        /// Whether commits that are open before have to be closed, where a timer would close them.
         presses: bool,
     },
     /// So far I have done this, for people who watch.

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::net::TcpStream;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use towpath_cluster::{Line, Listener, Membership, Message, Peer};
@@ -135,13 +135,14 @@ impl Lines {
     /// Says that this process is done, and waits for the others, unless the run has failed.
     fn close(self: Arc<Self>, has_failed: bool) {
         self.tell(&Message::Done);
+        let deadline = Instant::now() + LAST_WORDS;
         for line in self.0.get().into_iter().flatten() {
-            line.finish(has_failed.then_some(LAST_WORDS));
+            line.finish(has_failed.then(|| deadline.saturating_duration_since(Instant::now())));
         }
     }
 }
 
-/// How long a process that has failed waits until the others have heard of it.
+/// How long a process that has failed waits until all others have heard of it.
 const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// What a process does with what another tells it.

@@ -167,6 +167,7 @@ impl Reader {
         let own = Arc::new(StreamTime {
             open: AtomicU64::new(reading.start),
             stays: AtomicBool::new(!is_streaming),
+            answered: AtomicU64::new(0),
         });
         capability.downgrade(&reading.start);
         times.join(&own, is_streaming.then_some(waker));
@@ -294,6 +295,7 @@ impl Reader {
             return Ok(Turn::Wait(None));
         }
         self.tick();
+        let pressed = self.times.pressed();
         let mut rows = 0;
         while rows < ROWS_A_TURN
             && let Some(message) = self.reading.queue.pop()
@@ -317,6 +319,7 @@ impl Reader {
                 Message::Commit => {
                     self.commit(send)?;
                     if rows > 0 {
+                        self.own.answered.store(pressed, Ordering::Release);
                         // What was committed moves on before more is read.
                         return Ok(Turn::Again);
                     }
@@ -344,9 +347,10 @@ impl Reader {
         if may_commit && self.reading.queue.wants_space() {
             self.release(send)?;
             self.open_next(true);
-        } else if std::mem::take(&mut self.is_due) || may_commit && self.is_pressed() {
+        } else if std::mem::take(&mut self.is_due) || may_commit && self.is_open_before(pressed) {
             self.commit(send)?;
         }
+        self.own.answered.store(pressed, Ordering::Release);
         if rows >= ROWS_A_TURN {
             return Ok(Turn::Again);
         }
@@ -362,12 +366,14 @@ impl Reader {
     fn forget(&mut self) {
         while self.reading.queue.pop().is_some() {}
         self.follow();
+        // Its commit is never closed.
+        self.own.answered.store(Time::MAX, Ordering::Release);
     }
 
-    /// Whether another stream waits for what this one has sent to be committed. Rows that are held are in nobody's way.
-    fn is_pressed(&self) -> bool {
+    /// Whether rows were sent of a commit that is open before a time. Rows that are held are in nobody's way.
+    fn is_open_before(&self, time: Time) -> bool {
         let open = self.capability.as_ref().map(|capability| *capability.time());
-        self.has_sent && open.is_some_and(|open| open < self.times.pressed())
+        self.has_sent && open.is_some_and(|open| open < time)
     }
 
     /// Moves an open commit to where the others are, unless rows were sent of it.

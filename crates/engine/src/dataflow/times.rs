@@ -13,8 +13,8 @@ use crate::cluster::Lines;
 pub(crate) struct SourceTimes {
     /// The latest time at which a commit was opened.
     latest: AtomicU64,
-    /// The latest time that was opened by one who waits for space: commits that are open at an earlier time are closed,
-    /// so that the rows in flight come to be complete.
+    /// Commits that are open at an earlier time are closed, unless only the source may: somebody waits for rows in flight
+    /// to be complete, because there is no space or a stream has failed.
     pressed: AtomicU64,
     streams: Mutex<Vec<OpenStream>>,
     /// The other processes, if they read streams that have to follow.
@@ -27,6 +27,8 @@ pub(super) struct StreamTime {
     pub(super) open: AtomicU64,
     /// Whether it stays there until it commits; otherwise it follows the others.
     pub(super) stays: AtomicBool,
+    /// The latest time of [`SourceTimes::pressed`] to which its reader has done what it can.
+    pub(super) answered: AtomicU64,
 }
 
 /// A stream as the others see it.
@@ -61,13 +63,13 @@ impl SourceTimes {
         self.latest.load(Ordering::Acquire)
     }
 
-    /// The latest time that was opened by one who waits for space.
+    /// The time before which no commit stays open that the engine may close.
     pub(super) fn pressed(&self) -> Time {
         self.pressed.load(Ordering::Acquire)
     }
 
-    /// Has the commits closed that are open at an earlier time than the latest.
-    pub(crate) fn press(&self) {
+    /// Has the commits closed that are open at an earlier time than the latest, and says which that is.
+    pub(super) fn press(&self) -> Time {
         let time = self.latest();
         if self.note(time, true) {
             self.wake(|_| true);
@@ -75,9 +77,19 @@ impl SourceTimes {
                 lines.opened(time, true);
             }
         }
+        time
     }
 
-    /// A stream of this process has opened a commit; `presses` if it waits until what it has sent is complete.
+    /// Whether every stream of this process has closed its commit if it was open before a time that was pressed for.
+    pub(super) fn have_answered(&self, time: Time) -> bool {
+        self.streams.lock().iter().all(|OpenStream { own, waker }| {
+            waker.is_none()
+                || own.answered.load(Ordering::Acquire) >= time
+                || own.open.load(Ordering::Acquire) == CLOSED
+        })
+    }
+
+    /// A stream of this process has opened a commit; `presses` if it waits for space, until what it has sent is complete.
     pub(super) fn opened(&self, time: Time, stream: &Arc<StreamTime>, presses: bool) {
         if self.note(time, presses) {
             self.wake(|other| !Arc::ptr_eq(other, stream));

@@ -129,7 +129,10 @@ struct AfterCommits {
     error: EngineError,
     /// How much every queue of this process had received.
     received: Vec<u64>,
-    /// The earliest time that was open when that had been read.
+    /// When all of that had been read: the time before which commits that a timer would close are closed, since they
+    /// hold up what others have committed since.
+    pressed: Option<Time>,
+    /// When they were closed: the earliest time that was still open.
     open: Option<Time>,
     /// How far the outputs were when this was last looked at, and since when.
     frontier: Option<Time>,
@@ -153,16 +156,13 @@ impl Failures {
 
     /// Ends the run when what was committed before has been completed.
     pub(crate) fn fail_after_commits(&self, error: EngineError) {
-        self.after_commits.borrow_mut().get_or_insert_with(|| {
-            // Rows that a timer would commit hold up what others have committed since.
-            self.shared.times.press();
-            AfterCommits {
-                error,
-                received: self.shared.queues().map(|queue| queue.received()).collect(),
-                open: None,
-                frontier: None,
-                since: Instant::now(),
-            }
+        self.after_commits.borrow_mut().get_or_insert_with(|| AfterCommits {
+            error,
+            received: self.shared.queues().map(|queue| queue.received()).collect(),
+            pressed: None,
+            open: None,
+            frontier: None,
+            since: Instant::now(),
         });
     }
 
@@ -176,14 +176,7 @@ impl Failures {
         if has_worked || waiting.frontier != frontier {
             (waiting.frontier, waiting.since) = (frontier, Instant::now());
         }
-        // Another worker may not have read yet what was committed.
-        let mut queues = self.shared.queues().zip(&waiting.received);
-        let is_complete = queues.all(|(queue, received)| queue.has_handled(*received)) && {
-            let earliest = self.shared.times.earliest().unwrap_or(Time::MAX);
-            // Streams go on, and what they commit from now on is not waited for.
-            let open = earliest.min(*waiting.open.get_or_insert(earliest));
-            frontier.is_none_or(|frontier| frontier >= open)
-        };
+        let is_complete = self.is_complete(waiting, frontier);
         // Streams of other processes may hold it up for as long as they like.
         let is_stuck = self.shared.team.processes > 1 && waiting.since.elapsed() >= PATIENCE;
         if (is_complete || is_stuck)
@@ -192,6 +185,25 @@ impl Failures {
             self.shared.fail(waiting.error);
         }
         true
+    }
+}
+
+impl Failures {
+    /// Whether what was committed before the failure is complete, as far as this process can tell.
+    fn is_complete(&self, waiting: &mut AfterCommits, frontier: Option<Time>) -> bool {
+        let times = &self.shared.times;
+        // Another worker may not have read yet what was committed.
+        let mut queues = self.shared.queues().zip(&waiting.received);
+        if waiting.pressed.is_none() && queues.all(|(queue, received)| queue.has_handled(*received)) {
+            waiting.pressed = Some(times.press());
+        }
+        if !waiting.pressed.is_some_and(|pressed| times.have_answered(pressed)) {
+            return false;
+        }
+        let earliest = times.earliest().unwrap_or(Time::MAX);
+        // Streams go on, and what they commit from now on is not waited for.
+        let open = earliest.min(*waiting.open.get_or_insert(earliest));
+        frontier.is_none_or(|frontier| frontier >= open)
     }
 }
 

@@ -31,7 +31,8 @@ type Prepare = Arc<dyn Fn(Batch) -> Batch + Send + Sync>;
 #[derive(Default)]
 struct State {
     messages: VecDeque<Message>,
-    /// How many messages have come, how many of them the worker has taken, and how many it is done with.
+    /// How many messages have come, how many of them the worker has taken, and how many it is done with. What is put
+    /// before a commit that waits counts, too: then the worker is done with that commit a message later.
     received: u64,
     taken: u64,
     handled: u64,
@@ -96,7 +97,7 @@ impl SourceQueue {
     }
 
     /// Installs what hands over rows that the source has accepted but not yet pushed; called before every
-    /// commit that the engine makes, from its thread. It must not wait.
+    /// commit that the timer makes, from the engine's thread. It must not wait.
     pub fn on_flush(&self, flush: impl Fn() + Send + Sync + 'static) {
         *self.flush.lock() = Some(Arc::new(flush));
     }
