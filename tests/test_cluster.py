@@ -397,6 +397,34 @@ run()
     ]
 
 
+def test_many_rejected_rows_do_not_move_time_into_the_future(
+    program: Callable[[str], pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    """Both processes have an error log, and a commit of one is followed by the other."""
+    output = tmp_path / "ahead"
+    script = program(f"""{PARTITIONS}
+import pathlib, time
+
+class Wrong(Locks):
+    def run(self, partition):
+        for _ in range(20_000):
+            self.next(number=partition)
+
+ahead = []
+pw.io.null.write(pw.io.python.read(Wrong("wrong"), schema=Number))
+pw.io.subscribe(
+    pw.global_error_log().reduce(count=pw.reducers.count()),
+    lambda key, row, time, is_addition: None,
+    on_time_end=lambda at: ahead.append(at - time.time() * 1000),
+)
+run()
+pathlib.Path({str(output)!r} + os.environ["PATHWAY_PROCESS_ID"]).write_text(str(max(ahead, default=0)))
+""")
+    done = spawn("-n", 2, script)
+    assert done.returncode == 0, done.stderr
+    assert float((tmp_path / "ahead0").read_text()) < 500
+
+
 def test_only_the_first_process_prints_tables(program: Callable[[str], pathlib.Path]) -> None:
     script = program("""
 pw.debug.compute_and_print(numbers.filter(numbers.number > 997), include_id=False)

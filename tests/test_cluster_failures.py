@@ -151,6 +151,40 @@ run()
         assert "ValueError: this is wrong" in said
 
 
+@pytest.mark.parametrize("threads", ["1", "2"])
+def test_a_partition_fails_while_its_worker_is_inside_a_function(
+    ends: Callable[..., Sequence[End]], threads: str
+) -> None:
+    text = """
+class Parts(pw.io.python.ConnectorSubject):
+    def partitions(self):
+        return [str(number) for number in range(4)]
+
+    def run(self, partition):
+        self.next(number=int(partition))
+        self.commit()
+        if partition == "1":
+            while not pathlib.Path("asleep").exists():
+                time.sleep(0.01)
+            pathlib.Path("now").touch()
+            raise ValueError("this is wrong")
+
+def sleep(number):
+    pathlib.Path("asleep").touch()
+    time.sleep(60)
+
+parts = pw.io.python.read(Parts(), schema=Number, autocommit_duration_ms=None)
+pw.io.null.write(parts.select(slept=pw.apply_with_type(sleep, int, parts.number)))
+run()
+"""
+    found = ends(text, PATHWAY_THREADS=threads)
+    for status, said, seconds in found:
+        assert (status, seconds < SOON) == (1, True), (said, seconds)
+    # Partition 1 is read in process 1.
+    assert "\nValueError: this is wrong\n" in found[1][1]
+    assert "process 1 has failed: ValueError: this is wrong" in found[0][1]
+
+
 def test_what_a_process_cannot_send_is_named(ends: Callable[..., Sequence[End]]) -> None:
     text = """
 @pw.udf

@@ -261,9 +261,7 @@ def test_what_a_partition_has_committed_before_another_fails_is_seen(
         sent.clear()
         table = pw.io.python.read(Failing(), schema=Reading, autocommit_duration_ms=milliseconds)
         seen: list[tuple[str, int]] = []
-        pw.io.subscribe(
-            table, lambda key, row, time, is_addition, seen=seen: seen.append((row["lock"], row["number"]))
-        )
+        pw.io.subscribe(table, lambda key, row, time, is_addition, seen=seen: seen.append((row["lock"], row["number"])))
         with pytest.raises(RuntimeError, match="the lock is closed"):
             pw.run(monitoring_level=pw.MonitoringLevel.NONE)
         # With a timer the engine may commit at any time.

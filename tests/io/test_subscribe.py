@@ -86,6 +86,28 @@ def test_an_exception_ends_the_run_unchanged(failing: str) -> None:
     assert caught.value is error
 
 
+def test_what_comes_after_the_end_of_one_output_does_not_spoil_another() -> None:
+    """Everything had been committed when `on_end` was called; the other output may have been behind."""
+
+    class Numbers(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for number in range(500):
+                self.next(n=number)
+                self.commit()
+
+    def fail() -> None:
+        raise KeyError("the callback")
+
+    table = pw.io.python.read(Numbers(), schema=pw.schema_from_types(n=int), autocommit_duration_ms=None)
+    pw.io.subscribe(table, lambda **_: None, on_end=fail)
+    total = table.reduce(total=pw.reducers.sum(table.n))
+    totals: list[int] = []
+    pw.io.subscribe(total, lambda key, row, time, is_addition: totals.append(row["total"]))
+    with pytest.raises(KeyError, match="the callback"):
+        pw.run(monitoring_level=SILENT)
+    assert totals[-1] == sum(range(500))
+
+
 def test_an_exception_in_a_coroutine_ends_the_run_unchanged() -> None:
     async def fail(**_: object) -> None:
         raise KeyError("the coroutine")

@@ -126,7 +126,13 @@ pub(crate) fn add_operator<'scope>(
                     fed.all(|(_, frontier)| frontier.frontier().is_empty())
                 }),
                 Err(error) => {
-                    failures.fail(error.at(driver.program.origin()));
+                    let error = error.at(driver.program.origin());
+                    if driver.finished {
+                        // All that it was to take, it has; others may not have.
+                        failures.fail_after_commits(error);
+                    } else {
+                        failures.fail(error);
+                    }
                     driver.pending.clear();
                 }
             }

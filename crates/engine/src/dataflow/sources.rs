@@ -37,12 +37,19 @@ use crate::source::{Commits, Message, SourceQueue};
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
 
+/// How long an error log waits whose commits have run ahead of the clock. Each takes two milliseconds of time, in every
+/// process.
+const PAUSE: Duration = Duration::from_millis(20);
+
 /// How one stream is read.
 pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) queue: Arc<SourceQueue>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) commits: Commits,
+    /// Whether it commits with every row, as the error log does: such commits are put together where they would run
+    /// ahead of the clock.
+    pub(crate) is_error_log: bool,
     pub(crate) start: Time,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -316,6 +323,9 @@ impl Reader {
                     }
                 }
                 Message::Discard => self.discard(),
+                Message::Commit if self.is_ahead() => {
+                    self.next_tick.get_or_insert_with(|| Instant::now() + PAUSE);
+                }
                 Message::Commit => {
                     self.commit(send)?;
                     if rows > 0 {
@@ -347,7 +357,7 @@ impl Reader {
         if may_commit && self.reading.queue.wants_space() {
             self.release(send)?;
             self.open_next(true);
-        } else if std::mem::take(&mut self.is_due) || may_commit && self.is_open_before(pressed) {
+        } else if std::mem::take(&mut self.is_due) || self.has_paused() || may_commit && self.is_open_before(pressed) {
             self.commit(send)?;
         }
         self.own.answered.store(pressed, Ordering::Release);
@@ -368,6 +378,21 @@ impl Reader {
         self.follow();
         // Its commit is never closed.
         self.own.answered.store(Time::MAX, Ordering::Release);
+    }
+
+    /// Whether the commits of an error log have run ahead of the clock.
+    fn is_ahead(&self) -> bool {
+        let open = self.capability.as_ref().map(|capability| *capability.time());
+        self.reading.is_error_log && open.is_some_and(|open| open > self.reading.clock.time())
+    }
+
+    /// Whether an error log that was ahead may commit now.
+    fn has_paused(&mut self) -> bool {
+        let is_over = self.reading.is_error_log && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
+        if is_over {
+            self.next_tick = None;
+        }
+        is_over
     }
 
     /// Whether rows were sent of a commit that is open before a time. Rows that are held are in nobody's way.

@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -47,6 +47,10 @@ pub(crate) struct Shared {
     /// What ended the run; the first counts.
     failure: Mutex<Option<EngineError>>,
     is_failed: Arc<AtomicBool>,
+    /// Whether a stream has failed, and the run ends when what was committed before is complete.
+    is_ending: AtomicBool,
+    /// How often the outputs have come further, as this process has seen it.
+    moves: AtomicU64,
     wakers: Mutex<Vec<SyncActivator>>,
 }
 
@@ -75,7 +79,40 @@ impl Shared {
             lines,
             failure: Mutex::new(None),
             is_failed,
+            is_ending: AtomicBool::new(false),
+            moves: AtomicU64::new(0),
             wakers: Mutex::default(),
+        }
+    }
+
+    /// A stream has failed with this error. With several processes the run ends soon, also while the workers that should
+    /// see to it are inside functions of the user's, or other processes hold up what was committed before.
+    pub(crate) fn end_soon(self: &Arc<Self>, error: &EngineError) {
+        if self.team.processes == 1 || self.is_ending.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        let watch = {
+            let (shared, error) = (Arc::downgrade(self), error.clone());
+            move || {
+                let (mut moves, mut since) = (0, Instant::now());
+                while let Some(shared) = shared.upgrade()
+                    && !shared.is_failed()
+                {
+                    let seen = shared.moves.load(Ordering::Relaxed);
+                    if seen != moves {
+                        (moves, since) = (seen, Instant::now());
+                    }
+                    if since.elapsed() >= PATIENCE {
+                        return shared.fail(error);
+                    }
+                    drop(shared);
+                    std::thread::sleep(LOOK);
+                }
+            }
+        };
+        let thread = std::thread::Builder::new().name("pathway-patience".to_owned());
+        if thread.spawn(watch).is_err() {
+            self.fail(error.clone());
         }
     }
 
@@ -134,16 +171,13 @@ struct AfterCommits {
     pressed: Option<Time>,
     /// When they were closed: the earliest time that was still open.
     open: Option<Time>,
-    /// How far the outputs were when this was last looked at, and since when.
-    frontier: Option<Time>,
-    since: Instant,
 }
 
 /// How often a worker looks whether what was committed is complete.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// How long a run of several processes waits for others that do not move.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// How long a run of several processes waits when the outputs do not come further.
+const PATIENCE: Duration = Duration::from_millis(1500);
 
 impl Failures {
     pub(crate) fn is_failed(&self) -> bool {
@@ -156,39 +190,30 @@ impl Failures {
 
     /// Ends the run when what was committed before has been completed.
     pub(crate) fn fail_after_commits(&self, error: EngineError) {
+        self.shared.end_soon(&error);
         self.after_commits.borrow_mut().get_or_insert_with(|| AfterCommits {
             error,
             received: self.shared.queues().map(|queue| queue.received()).collect(),
             pressed: None,
             open: None,
-            frontier: None,
-            since: Instant::now(),
         });
     }
 
-    /// Ends the run if what was committed before the failure of a stream is complete; `frontier` is how far the outputs
-    /// are, and `has_worked` whether the worker was busy just now. Whether there was such a failure.
-    fn settle(&self, frontier: Option<Time>, has_worked: bool) -> bool {
+    /// Ends the run if what was committed before the failure of a stream is complete, or the worker `has_ended`;
+    /// `frontier` is how far the outputs are. Whether there was such a failure.
+    fn settle(&self, frontier: Option<Time>, has_ended: bool) -> bool {
         let mut after_commits = self.after_commits.borrow_mut();
         let Some(waiting) = &mut *after_commits else {
             return false;
         };
-        if has_worked || waiting.frontier != frontier {
-            (waiting.frontier, waiting.since) = (frontier, Instant::now());
-        }
-        let is_complete = self.is_complete(waiting, frontier);
-        // Streams of other processes may hold it up for as long as they like.
-        let is_stuck = self.shared.team.processes > 1 && waiting.since.elapsed() >= PATIENCE;
-        if (is_complete || is_stuck)
+        if (has_ended || self.is_complete(waiting, frontier))
             && let Some(waiting) = after_commits.take()
         {
             self.shared.fail(waiting.error);
         }
         true
     }
-}
 
-impl Failures {
     /// Whether what was committed before the failure is complete, as far as this process can tell.
     fn is_complete(&self, waiting: &mut AfterCommits, frontier: Option<Time>) -> bool {
         let times = &self.shared.times;
@@ -291,11 +316,11 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
         .flat_map(|(_, watched)| watched.parts.iter().filter_map(|part| part.queue.as_ref()))
         .collect();
     let completed = Cell::new(Some(0));
-    let mut has_worked = false;
     while worker.has_dataflows() && !shared.is_failed() {
         let frontier = probes.outputs.with_frontier(|frontier| frontier.first().copied());
         if is_first {
             if completed.replace(frontier) != frontier {
+                shared.moves.fetch_add(1, Ordering::Relaxed);
                 for queue in shared.queues() {
                     queue.completed(frontier);
                 }
@@ -306,14 +331,13 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
                 }
             }
         }
-        let is_ending = failures.settle(frontier, has_worked);
+        let is_ending = failures.settle(frontier, false);
         if shared.is_failed() {
             break;
         }
-        let begun = Instant::now();
         worker.step_or_park(is_ending.then_some(LOOK));
-        has_worked = is_ending && begun.elapsed() > 2 * LOOK;
     }
+    failures.settle(None, true);
     if is_first && !shared.is_failed() {
         for queue in shared.queues() {
             queue.completed(None);
@@ -351,6 +375,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
                             queue: Arc::clone(queue),
                             counters: Arc::clone(&part.counters),
                             commits: source.commits(),
+                            is_error_log: source.is_error_log(),
                             start: match source.commits() {
                                 Commits::AtEnd | Commits::Scripted => 0,
                                 Commits::Streaming(_) => shared.start,

@@ -218,6 +218,14 @@ impl Run {
             is_failed,
             Arc::clone(&lines),
         ));
+        for queue in shared.queues() {
+            let shared = Arc::downgrade(&shared);
+            queue.on_failure(move |error| {
+                if let Some(shared) = shared.upgrade() {
+                    shared.end_soon(error);
+                }
+            });
+        }
         let sources = Arc::new(Sources::default());
         let counted = Arc::new(Mutex::default());
         let mut network = None;

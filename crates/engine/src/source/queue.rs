@@ -26,6 +26,7 @@ pub(crate) enum Message {
 }
 
 type Flush = Arc<dyn Fn() + Send + Sync>;
+type Fail = Box<dyn Fn(&EngineError) + Send>;
 type Prepare = Arc<dyn Fn(Batch) -> Batch + Send + Sync>;
 
 #[derive(Default)]
@@ -69,6 +70,7 @@ pub struct SourceQueue {
     flush: Mutex<Option<Flush>>,
     prepare: Mutex<Option<Prepare>>,
     wake: Mutex<Option<Box<dyn Fn() + Send>>>,
+    fail: Mutex<Option<Fail>>,
     /// Whether the worker has been woken and has not looked since.
     woken: AtomicBool,
 }
@@ -92,6 +94,7 @@ impl SourceQueue {
             flush: Mutex::new(None),
             prepare: Mutex::new(None),
             wake: Mutex::new(None),
+            fail: Mutex::new(None),
             woken: AtomicBool::new(false),
         }
     }
@@ -118,6 +121,11 @@ impl SourceQueue {
     pub(crate) fn on_wake(&self, wake: impl Fn() + Send + 'static) {
         *self.wake.lock() = Some(Box::new(wake));
         self.wake();
+    }
+
+    /// Installs what is told at once, before the worker has come to it, when the source fails.
+    pub(crate) fn on_failure(&self, fail: impl Fn(&EngineError) + Send + 'static) {
+        *self.fail.lock() = Some(Box::new(fail));
     }
 
     fn wake(&self) {
@@ -216,6 +224,7 @@ impl SourceQueue {
 
     /// Closes after another message, with nothing between them.
     fn close_after(&self, message: Option<Message>, result: Result<(), EngineError>) {
+        let failure = result.as_ref().err().cloned();
         {
             let mut state = self.state.lock();
             if state.closed {
@@ -231,6 +240,11 @@ impl SourceQueue {
         }
         self.space.notify_all();
         self.wake();
+        if let Some(error) = failure
+            && let Some(fail) = &*self.fail.lock()
+        {
+            fail(&error);
+        }
     }
 
     /// Ends the source because the run was told to stop: rows that only the source itself could have committed, and
