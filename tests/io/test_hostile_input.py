@@ -69,6 +69,12 @@ def test_a_part_of_an_arrow_table(kind: pa.DataType, rows: int) -> None:
     assert [row["text"] for row in found] == texts[2:-1]
 
 
+def test_arrow_columns_of_one_name_are_refused() -> None:
+    twice = pa.table([pa.array(["a"]), pa.array(["b"])], names=["text", "text"])
+    with pytest.raises(ValueError, match='the arrow data has two columns called "text"'):
+        rows_of(lambda subject: subject.next_arrow(twice), Text)
+
+
 def test_what_is_under_a_null_of_arrow_does_not_matter() -> None:
     class Schema(pw.Schema):
         text: str | None

@@ -100,9 +100,13 @@ pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) 
     for_each_batch(data, |batch| {
         check_stopping(py, ingest)?;
         let rows = batch.num_rows();
-        for field in batch.schema().fields() {
+        let schema = batch.schema();
+        for (place, field) in schema.fields().iter().enumerate() {
             if ingest.field_named(field.name()).is_none() {
                 warn_of_extra(py, ingest, field.name())?;
+            } else if schema.fields()[..place].iter().any(|before| before.name() == field.name()) {
+                let message = format!("the arrow data has two columns called {:?}", field.name());
+                return Err(PyValueError::new_err(message));
             }
         }
         let mut errors = Vec::new();
