@@ -7,17 +7,18 @@
 //! logs do, is not parsed again: a hash tells that it still begins with what has been read, and only what follows
 //! is read. A file that is there and cannot be looked at or read, keeps its rows.
 //!
-//! Several followers share the files of a folder, by the hash of the path: each reads and remembers its own.
+//! Several followers share the files of a folder: a new file belongs to the first that gets to it.
 //!
 //! A last line without an end may be half of a line that is still being written. It waits until the file has
 //! not changed for a second, or the source is stopped.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use notify::{RecursiveMode, Watcher as _};
+use parking_lot::Mutex;
 use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 use xxhash_rust::xxh3::xxh3_64;
@@ -79,15 +80,21 @@ fn merge_small(rows: &mut Vec<Batch>) {
 }
 
 /// Which files a follower looks after, of several that share them.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Own {
     pub(crate) number: usize,
-    pub(crate) of: usize,
+    pub(crate) owners: Arc<Owners>,
 }
 
+/// The follower of each file that was seen, by the hash of its path. A file has the same one for as long as the run
+/// lasts, also after it was gone: its rows have the same keys again, and must not be there twice.
+pub(crate) type Owners = Mutex<HashMap<u64, usize>>;
+
 impl Own {
-    fn has(self, path: &Path) -> bool {
-        self.of == 1 || xxh3_64(path.as_os_str().as_encoded_bytes()) % self.of as u64 == self.number as u64
+    /// Whether the file is this follower's, which it becomes if it was nobody's.
+    fn has(&self, path: &Path) -> bool {
+        let file = xxh3_64(path.as_os_str().as_encoded_bytes());
+        *self.owners.lock().entry(file).or_insert(self.number) == self.number
     }
 }
 
@@ -160,7 +167,7 @@ impl<'a> Follower<'a> {
         let listing = self.reader.source.location.list();
         // Once, until it works again.
         for (path, error) in &listing.unseen {
-            if !self.unseen.contains(path) && self.own.has(path) {
+            if !self.unseen.contains(path) && self.own.number == 0 {
                 tracing::warn!(target: "pathway", "{}: cannot look at {}, what was read of it stays: {error}", self.reader.source.name, path.display());
             }
         }
@@ -177,7 +184,7 @@ impl<'a> Follower<'a> {
             }
         }
         self.unseen = listing.unseen.into_keys().collect();
-        let own = self.own;
+        let own = self.own.clone();
         for file in listing.found.into_iter().filter(|file| own.has(&file.path)) {
             has_changed |= self.update(&file, is_last)?;
         }

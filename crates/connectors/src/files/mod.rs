@@ -325,11 +325,12 @@ impl Source for FileSource {
             signal: Arc::clone(&signal),
             threads: Vec::new(),
         };
+        let owners = Arc::default();
         for (number, stream) in context.streams.iter().enumerate() {
             let (queue, work) = (Arc::clone(&stream.queue), work.clone());
             let own = Own {
                 number,
-                of: context.streams.len(),
+                owners: Arc::clone(&owners),
             };
             let reader = Reader::new(
                 self.clone(),

@@ -104,7 +104,10 @@ pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) 
         for (place, field) in schema.fields().iter().enumerate() {
             if ingest.field_named(field.name()).is_none() {
                 warn_of_extra(py, ingest, field.name())?;
-            } else if schema.fields()[..place].iter().any(|before| before.name() == field.name()) {
+            } else if schema.fields()[..place]
+                .iter()
+                .any(|before| before.name() == field.name())
+            {
                 let message = format!("the arrow data has two columns called {:?}", field.name());
                 return Err(PyValueError::new_err(message));
             }
