@@ -22,7 +22,7 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_a_process_that_works_alone(variables: Any) -> None:
-    for values in ({}, {"PROCESSES": "1"}, {"ADDRESSES": "a:1", "PROCESS_ID": "7"}, {"PROCESSES": "", "ADDRESSES": ""}):
+    for values in ({}, {"PROCESSES": "1"}, {"ADDRESSES": "a:1", "PROCESS_ID": "0"}, {"PROCESSES": "", "ADDRESSES": ""}):
         variables(**values)
         assert _environment.cluster() is None
 
@@ -51,6 +51,11 @@ def test_a_process_of_several(variables: Any) -> None:
     [
         ({"PROCESSES": "0"}, "PATHWAY_PROCESSES has to be above zero, found 0"),
         ({"PROCESSES": "two"}, "PATHWAY_PROCESSES has to be a whole number, found 'two'"),
+        (
+            {"PROCESSES": "", "PROCESS_ID": "1"},
+            "PATHWAY_PROCESS_ID is 1, but there is only one process: set PATHWAY_PR",
+        ),
+        ({"PROCESSES": "1", "PROCESS_ID": "7"}, "PATHWAY_PROCESS_ID is 7, but there is only one process"),
         ({"PROCESS_ID": "2"}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* found 2"),
         ({"PROCESS_ID": "-1"}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* found -1"),
         ({"PROCESS_ID": ""}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* not set"),

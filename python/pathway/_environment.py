@@ -27,7 +27,7 @@ from dataclasses import dataclass, field
 
 # What workers hold for each other grows with the square of their number: 1.4 GB for 1024 of them, measured. Without a
 # limit a slip of the keyboard would take all memory.
-_MOST_THREADS = 1024
+MOST_THREADS = 1024
 
 # A year. It has to be a span that the engine can add to the clock.
 _LONGEST_SECONDS = 365 * 24 * 3600
@@ -56,9 +56,9 @@ def threads() -> int:
     number = _number("PATHWAY_THREADS", 1)
     if number is None or number < 1:
         raise ValueError(f"environment variable PATHWAY_THREADS has to be above zero, found {number}")
-    if number > _MOST_THREADS:
+    if number > MOST_THREADS:
         raise ValueError(
-            f"environment variable PATHWAY_THREADS has to be at most {_MOST_THREADS}, found {number}: every worker "
+            f"environment variable PATHWAY_THREADS has to be at most {MOST_THREADS}, found {number}: every worker "
             "talks to every other one; start more processes"
         )
     return number
@@ -89,9 +89,14 @@ def cluster() -> Cluster | None:
             f"environment variables PATHWAY_ADDRESSES and PATHWAY_PROCESSES differ: {len(listed)} "
             f"{'address' if len(listed) == 1 else 'addresses'} for {processes} processes"
         )
-    if processes == 1:
-        return None
     process_id = _number("PATHWAY_PROCESS_ID", None)
+    if processes == 1:
+        if process_id:
+            raise ValueError(
+                f"environment variable PATHWAY_PROCESS_ID is {process_id}, but there is only one process: set "
+                "PATHWAY_PROCESSES or PATHWAY_ADDRESSES"
+            )
+        return None
     if process_id is None or not 0 <= process_id < processes:
         found = "but it is not set" if process_id is None else f"found {process_id}"
         raise ValueError(

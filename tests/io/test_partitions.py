@@ -354,8 +354,21 @@ def test_an_attribute_called_partitions_means_nothing() -> None:
         def run(self) -> None:
             self.next(lock="Marple", number=3)
 
-    for subject in (Plain(), Method()):
-        assert captured(subject) == Counter({("Marple", 3): 1})
+    assert captured(Plain()) == Counter({("Marple", 3): 1})
+    with pytest.warns(
+        UserWarning, match=r"Method.partitions\(\) is not used, because Method.run\(\) takes no partition"
+    ):
+        assert captured(Method()) == Counter({("Marple", 3): 1})
+
+
+def test_no_partitions_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
+    class Empty(Locks):
+        def partitions(self) -> list[str]:
+            return []
+
+    with caplog.at_level(logging.WARNING, "pathway"):
+        assert captured(Empty("locks")) == Counter()
+    assert caplog.messages == ["locks: Empty.partitions() returned none, so there is nothing to read"]
 
 
 def test_a_run_that_wants_a_partition_needs_partitions() -> None:
@@ -446,7 +459,7 @@ def test_messages_use_the_name_that_read_was_given(caplog: pytest.LogCaptureFixt
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     assert "in partition 'Marple' of locks" in raised.value.__notes__
     assert [record.getMessage() for record in caplog.records] == [
-        "locks: the connector failed: RuntimeError: the lock is closed"
+        'locks, partition "Marple": the connector failed: RuntimeError: the lock is closed'
     ]
 
 

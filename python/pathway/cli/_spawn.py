@@ -34,7 +34,7 @@ def _listed_addresses(_context: click.Context, _parameter: click.Parameter, text
     "-t",
     "--threads",
     metavar="T",
-    type=click.IntRange(min=1),
+    type=click.IntRange(1, _environment.MOST_THREADS),
     default=1,
     envvar="PATHWAY_THREADS",
     show_default=True,
@@ -189,5 +189,6 @@ def _check_that_it_is_free(address: str, process: int) -> None:
     except OSError as error:
         raise click.UsageError(
             f"process {process} cannot listen at {address}: {error.strerror or error}; "
-            "choose others with --first-port or --addresses"
+            "choose others with --first-port or --addresses. All processes are started on this machine: where they are "
+            "on several, say with --process-id which one this is"
         ) from None

@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import functools
 import inspect
+import logging
 import threading
+import warnings
 from typing import TYPE_CHECKING, TypeVar
 
 from pathway import _native
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     from pathway.io._subject import ConnectorSubject
 
 Subject = TypeVar("Subject", bound="ConnectorSubject")
+
+logger = logging.getLogger("pathway")
 
 
 def are_declared(subject: type[ConnectorSubject]) -> bool:
@@ -46,7 +50,15 @@ def are_declared(subject: type[ConnectorSubject]) -> bool:
     if lacks:
         arguments = "nothing but the partition, run(self, partition)," if has_them else "no arguments"
         raise TypeError(f"{what} is called with {arguments} and needs {lacks!r}")
-    if not (takes and has_them):
+    if not has_them:
+        return False
+    if not takes:
+        # A class may have a method of that name for other reasons.
+        warnings.warn(
+            f"{subject.__name__}.partitions() is not used, because {what} takes no partition: to read them at the same "
+            "time, define run(self, partition)",
+            stacklevel=3,
+        )
         return False
     slots = sorted({slot for base in subject.__mro__ for slot in _slots(base)} - {"__dict__", "__weakref__"})
     if slots:
@@ -96,10 +108,12 @@ def names(subject: ConnectorSubject) -> list[str]:
         raise TypeError(f"{what} returns a list of str, found {found!r}")
     for name in found:
         if not isinstance(name, str):
-            raise TypeError(f"{what} returns a list of str, found {name!r} in it")
+            raise TypeError(f"{what} returns a list of str, found {name!r} in it: the names are texts, such as str(0)")
     if len(set(found)) < len(found):
         twice = next(name for name in found if found.count(name) > 1)
         raise ValueError(f"{what} returns each partition once, found {twice!r} more than once")
+    if not found:
+        logger.warning("%s: %s returned none, so there is nothing to read", subject._shown_name, what)
     return list(found)
 
 
@@ -121,6 +135,8 @@ class Parts:
         self._lock = threading.Lock()
         self._running = len(parts)
         self._error: BaseException | None = None
+        # The partition whose error that is.
+        self.failed: str | None = None
 
     @property
     def subjects(self) -> list[ConnectorSubject]:
@@ -158,8 +174,8 @@ class Parts:
         with self._lock:
             self._running -= 1
             is_last = self._running == 0
-            if self._error is None:
-                self._error = error
+            if self._error is None and error is not None:
+                self._error, self.failed = error, name
         # The last one stays open until `on_stop` and `end` have been called: they may fail.
         if error is not None or (not is_last and part._is_finite()):
             part._close_native(error, part._is_stopped)

@@ -291,7 +291,9 @@ class ConnectorSubject(_native.Subject, ABC):
                 error = error or raised
         if error is not None:
             what = f"{type(error).__name__}: {error}{_place_of_exit(error)}"
-            logger.error("%s: the connector failed: %s", self._shown_name, what)
+            failed = None if self._parts is None else self._parts.failed
+            partition = "" if failed is None else f', partition "{failed}"'
+            logger.error("%s%s: the connector failed: %s", self._shown_name, partition, what)
         self._started = False
         for part in [self] if self._parts is None else self._parts.subjects:
             part._end(error)
