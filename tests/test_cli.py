@@ -206,7 +206,7 @@ def test_spawn_from_env(show: pathlib.Path) -> None:
         (None, "PATHWAY_SPAWN_ARGS is not set"),
         ("", "PATHWAY_SPAWN_ARGS is not set"),
         ("python 'main.py", "PATHWAY_SPAWN_ARGS: No closing quotation"),
-        ("--threads 0 python", "0 is not in the range x>=1"),
+        ("--threads 0 python", "0 is not in the range 1<=x<=1024"),
         ("--threads 2", "Missing argument 'PROGRAM'"),
     ],
 )
@@ -228,7 +228,7 @@ def test_the_status_comes_through_spawn_from_env() -> None:
 @pytest.mark.parametrize(
     ("options", "messages"),
     [
-        (["-t", "0", "sh"], ["'--threads'", "0 is not in the range x>=1"]),
+        (["-t", "0", "sh"], ["'--threads'", "0 is not in the range 1<=x<=1024"]),
         (["-n", "0", "sh"], ["'--processes'", "0 is not in the range x>=1"]),
         (["-n", "two", "sh"], ["'--processes'", "'two' is not a valid integer"]),
         (["-n", "2", "--first-port", "65535", "sh"], ["--first-port: 2 ports from 65535 on"]),
@@ -615,13 +615,9 @@ def test_a_computation_on_three_threads(tmp_path: pathlib.Path) -> None:
 
 def test_log_lines_of_other_processes_name_them(tmp_path: pathlib.Path) -> None:
     (tmp_path / "main.py").write_text(WORDS + "import logging\nlogging.info('written')\n")
-    lines = []
-    for number in ("0", "1"):
-        command = [sys.executable, tmp_path / "main.py", tmp_path / "out.csv"]
-        done = subprocess.run(
-            command, env=environment(PATHWAY_PROCESS_ID=number), capture_output=True, text=True, timeout=60
-        )
-        assert done.returncode == 0, done.stderr
-        lines.append(next(line for line in done.stderr.splitlines() if "INFO:written" in line))
+    done = pathway("spawn", "-n", 2, "--first-port", free_ports(2), tmp_path / "main.py", tmp_path / "out.csv")
+    assert done.returncode == 0, done.stderr
+    lines = sorted(line for line in done.stderr.splitlines() if "INFO:written" in line)
+    assert len(lines) == 2
     assert lines[0].startswith("[20")
     assert lines[1].startswith("[process 1] [20")

@@ -289,3 +289,24 @@ def test_threads_with_call_sites_of_all_kinds_lose_and_mix_nothing() -> None:
         order.setdefault(row["thread"], []).append(row["number"])
     # The rows of one thread keep their order.
     assert order == {thread: list(range(1000)) for thread in range(4)}
+
+
+def test_a_subject_that_does_not_end_is_named(caplog: pytest.LogCaptureFixture) -> None:
+    over = threading.Event()
+
+    class Endless(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            over.wait(60)
+
+    class Failing(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            raise RuntimeError("enough")
+
+    schema = pw.schema_from_types(number=int)
+    pw.io.null.write(pw.io.python.read(Endless(), schema=schema, name="endless"))
+    pw.io.null.write(pw.io.python.read(Failing(), schema=schema))
+    with pytest.raises(RuntimeError, match="enough"), caplog.at_level("WARNING", "pathway"):
+        pw.run(monitoring_level=SILENT)
+    over.set()
+    left = 'connector "endless": run() has not returned within 2 seconds and is left behind in its thread'
+    assert any(message.startswith(left) for message in caplog.messages), caplog.messages

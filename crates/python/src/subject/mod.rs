@@ -364,9 +364,20 @@ impl SourceHandle for RunningSubject {
     fn join(self: Box<Self>) {
         let has_ended = |until: Instant| self.streams.iter().all(|stream| stream.wait(until));
         // The run has ended. A subject that closed itself may still be in `run`; one that did not is told to stop.
-        if !has_ended(Instant::now()) {
-            self.request_stop();
-            has_ended(Instant::now() + PATIENCE);
+        if has_ended(Instant::now()) {
+            return;
+        }
+        self.request_stop();
+        if has_ended(Instant::now() + PATIENCE) {
+            return;
+        }
+        for stream in self.streams.iter().filter(|stream| !stream.wait(Instant::now())) {
+            tracing::warn!(
+                target: "pathway",
+                "{}: run() has not returned within {} seconds and is left behind in its thread; on_stop() can end it",
+                stream.ingest.place,
+                PATIENCE.as_secs()
+            );
         }
     }
 }
