@@ -613,6 +613,34 @@ def test_a_computation_on_three_threads(tmp_path: pathlib.Path) -> None:
     assert len(counts[0]) == 7
 
 
+def test_a_process_that_had_ended_before_is_named(tmp_path: pathlib.Path) -> None:
+    script = tmp_path / "main.py"
+    script.write_text("""
+import os, pathlib, sys, time
+number = pathlib.Path(sys.argv[1])
+if os.environ["PATHWAY_PROCESS_ID"] == "1":
+    temporary = number.with_suffix(".new")
+    temporary.write_text(str(os.getpid()))
+    temporary.rename(number)
+    sys.exit()
+while not number.exists():
+    time.sleep(0.01)
+while True:
+    try:
+        os.kill(int(number.read_text()), 0)
+    except ProcessLookupError:
+        # The command has noticed it.
+        sys.exit(3)
+    time.sleep(0.01)
+""")
+    done = pathway("spawn", "-n", 2, "--first-port", free_ports(2), script, tmp_path / "number")
+    assert done.returncode == 3
+    assert done.stderr.splitlines() == [
+        "pathway spawn: process 0 ended with status 3",
+        "pathway spawn: process 1 had ended before, with status 0",
+    ]
+
+
 def test_log_lines_of_other_processes_name_them(tmp_path: pathlib.Path) -> None:
     (tmp_path / "main.py").write_text(WORDS + "import logging\nlogging.info('written')\n")
     done = pathway("spawn", "-n", 2, "--first-port", free_ports(2), tmp_path / "main.py", tmp_path / "out.csv")

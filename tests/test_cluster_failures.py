@@ -32,8 +32,8 @@ def run():
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 """
 
-# It takes 2 to 3 seconds where the machine is not busy with other tests; the functions take 60.
-SOON = 15
+# All processes of a run that has failed have ended after so many seconds; the functions take 60.
+SOON = 5
 
 # What a process has ended with: its status, what it has said, and how many seconds after the others were told.
 End = tuple[int, str, float]

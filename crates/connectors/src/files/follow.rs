@@ -83,7 +83,8 @@ fn merge_small(rows: &mut Vec<Batch>) {
 #[derive(Clone, Debug)]
 pub(crate) struct Own {
     pub(crate) number: usize,
-    pub(crate) owners: Arc<Owners>,
+    /// None if all files are this follower's.
+    pub(crate) owners: Option<Arc<Owners>>,
 }
 
 /// The follower of each file that was seen, by the hash of its path. A file has the same one for as long as the run
@@ -93,8 +94,10 @@ pub(crate) type Owners = Mutex<HashMap<u64, usize>>;
 impl Own {
     /// Whether the file is this follower's, which it becomes if it was nobody's.
     fn has(&self, path: &Path) -> bool {
-        let file = xxh3_64(path.as_os_str().as_encoded_bytes());
-        *self.owners.lock().entry(file).or_insert(self.number) == self.number
+        self.owners.as_ref().is_none_or(|owners| {
+            let file = xxh3_64(path.as_os_str().as_encoded_bytes());
+            *owners.lock().entry(file).or_insert(self.number) == self.number
+        })
     }
 }
 

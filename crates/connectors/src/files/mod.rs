@@ -325,12 +325,12 @@ impl Source for FileSource {
             signal: Arc::clone(&signal),
             threads: Vec::new(),
         };
-        let owners = Arc::default();
+        let owners = (context.streams.len() > 1).then(Arc::default);
         for (number, stream) in context.streams.iter().enumerate() {
             let (queue, work) = (Arc::clone(&stream.queue), work.clone());
             let own = Own {
                 number,
-                owners: Arc::clone(&owners),
+                owners: owners.clone(),
             };
             let reader = Reader::new(
                 self.clone(),

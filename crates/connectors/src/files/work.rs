@@ -1,9 +1,9 @@
 //! Who reads what, where the files of a source are read by several threads and processes.
 //!
-//! Process 0 looks which files there are, and all processes read just these. A file
-//! that is no bigger than a piece, or cannot be split, is read by one thread of the process whose turn it is; of a big
-//! one every process reads its pieces (`split`). Both depend on the files alone. Within a process the threads take
-//! turns as they come: who has read one thing takes the next.
+//! Process 0 looks which files there are, and all processes read just these. A file that is no bigger than a piece, or
+//! cannot be split, is read by one thread of the process whose turn it is; of a big one every process reads its pieces
+//! (`split`). Both depend on the files alone. Within a process the threads take turns as they come: who has read one
+//! thing takes the next.
 
 use std::fs::File;
 use std::io;

@@ -382,8 +382,8 @@ impl Reader {
 
     /// Whether the commits of an error log have run ahead of the clock.
     fn is_ahead(&self) -> bool {
-        let open = self.capability.as_ref().map(|capability| *capability.time());
-        self.reading.is_error_log && open.is_some_and(|open| open > self.reading.clock.time())
+        let is_later = |capability: &Capability<Time>| *capability.time() > self.reading.clock.time();
+        self.reading.is_error_log && self.capability.as_ref().is_some_and(is_later)
     }
 
     /// Whether an error log that was ahead may commit now.
@@ -397,8 +397,8 @@ impl Reader {
 
     /// Whether rows were sent of a commit that is open before a time. Rows that are held are in nobody's way.
     fn is_open_before(&self, time: Time) -> bool {
-        let open = self.capability.as_ref().map(|capability| *capability.time());
-        self.has_sent && open.is_some_and(|open| open < time)
+        let is_earlier = |capability: &Capability<Time>| *capability.time() < time;
+        self.has_sent && self.capability.as_ref().is_some_and(is_earlier)
     }
 
     /// Moves an open commit to where the others are, unless rows were sent of it.

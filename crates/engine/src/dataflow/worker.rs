@@ -47,7 +47,7 @@ pub(crate) struct Shared {
     /// What ended the run; the first counts.
     failure: Mutex<Option<EngineError>>,
     is_failed: Arc<AtomicBool>,
-    /// Whether a stream has failed, and the run ends when what was committed before is complete.
+    /// Whether a stream has failed, or the end of an output, and the run ends when what was committed is complete.
     is_ending: AtomicBool,
     /// How often the outputs have come further, as this process has seen it.
     moves: AtomicU64,
@@ -85,7 +85,7 @@ impl Shared {
         }
     }
 
-    /// A stream has failed with this error. With several processes the run ends soon, also while the workers that should
+    /// A stream, or the end of an output, has failed with this error. With several processes the run ends soon, also while the workers that should
     /// see to it are inside functions of the user's, or other processes hold up what was committed before.
     pub(crate) fn end_soon(self: &Arc<Self>, error: &EngineError) {
         if self.team.processes == 1 || self.is_ending.swap(true, Ordering::AcqRel) {
@@ -157,7 +157,7 @@ impl Shared {
 /// How the operators of one worker end the run.
 pub(crate) struct Failures {
     shared: Arc<Shared>,
-    /// A stream has failed; what was committed before is still completed.
+    /// A stream, or the end of an output, has failed; what was committed before is still completed.
     after_commits: RefCell<Option<AfterCommits>>,
 }
 

@@ -145,6 +145,11 @@ impl SourceQueue {
         if batch.is_empty() {
             return Ok(());
         }
+        self.add_rows(batch, |state, rows| state.add(rows))
+    }
+
+    /// Counts rows, and has `add` put their message into the queue.
+    fn add_rows(&self, batch: Batch, add: impl FnOnce(&mut State, Message)) -> Result<(), Stopped> {
         let (rows, bytes) = (batch.len(), weight(&batch));
         {
             let mut state = self.state.lock();
@@ -153,7 +158,7 @@ impl SourceQueue {
             }
             state.rows += rows;
             state.bytes += bytes;
-            state.add(Message::Batch(batch));
+            add(&mut state, Message::Batch(batch));
         }
         self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
         self.wake();
@@ -194,26 +199,15 @@ impl SourceQueue {
     /// # Errors
     /// If the run is over.
     pub(crate) fn push_committed(&self, batch: Batch) -> Result<(), Stopped> {
-        let (rows, bytes) = (batch.len(), weight(&batch));
-        {
-            let mut state = self.state.lock();
-            if state.stopped || state.closed {
-                return Err(Stopped);
-            }
-            state.rows += rows;
-            state.bytes += bytes;
-            if matches!(state.messages.back(), Some(Message::Commit)) {
-                let commit = state.messages.len() - 1;
-                state.messages.insert(commit, Message::Batch(batch));
-                state.received += 1;
+        self.add_rows(batch, |state, rows| {
+            if let Some(commit) = state.messages.pop_back_if(|last| matches!(last, Message::Commit)) {
+                state.add(rows);
+                state.messages.push_back(commit);
             } else {
-                state.add(Message::Batch(batch));
+                state.add(rows);
                 state.add(Message::Commit);
             }
-        }
-        self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
-        self.wake();
-        Ok(())
+        })
     }
 
     /// Ends the source; the rows since the last commit become visible, or are lost if something went wrong.

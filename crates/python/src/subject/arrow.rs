@@ -89,7 +89,8 @@ fn for_each_batch(data: &Bound<'_, PyAny>, mut take: impl FnMut(RecordBatch) -> 
     )))
 }
 
-/// From so many rows on it takes longer to convert them than another thread takes to give back the interpreter's lock.
+/// Fewer rows are converted with the interpreter's lock: to give it up and get it back is not free, and another thread that
+/// computes may keep it for some milliseconds.
 const ROWS_WITHOUT_THE_LOCK: usize = 1 << 10;
 
 /// The body of `next_arrow`.
@@ -157,7 +158,7 @@ fn column(field: &Field, place: usize, array: &ArrayRef, errors: &mut Vec<(usize
         _ => Arc::clone(array),
     };
     let mut refuse_nones = |is_none: &dyn Fn(usize) -> bool| {
-        if array.logical_null_count() > 0 && !field.dtype.is_optional() && field.dtype != DType::Json {
+        if !field.dtype.is_optional() && field.dtype != DType::Json && array.logical_null_count() > 0 {
             for row in (0..array.len()).filter(|row| is_none(*row)) {
                 let message = format!(
                     "cannot take null as {}; declare the column as optional if it may be None",
