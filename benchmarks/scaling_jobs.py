@@ -116,6 +116,17 @@ def subject_next() -> None:
     words_counted(pw.io.python.read(Words(), schema=word_schema()))
 
 
+def subject_whole() -> None:
+    """Count the words that a subject without partitions sends one by one, to compare with ``subject_next``."""
+
+    class Words(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for word in islice(cycle(VOCABULARY), arguments.rows):
+                self.next(word=word)
+
+    words_counted(pw.io.python.read(Words(), schema=word_schema()))
+
+
 def subject_arrow() -> None:
     """Count the words that four partitions send in batches."""
     words = pyarrow.array(list(islice(cycle(VOCABULARY), ROWS_PER_ARROW_BATCH)))
@@ -262,6 +273,7 @@ JOBS = {
         groupby_many,
         join,
         subject_next,
+        subject_whole,
         subject_arrow,
         commits_paced,
         commits_pushed,
