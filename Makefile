@@ -5,10 +5,10 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
 # Tests that choose the threads and processes of their runs themselves.
-SHAPED := $(addprefix --ignore tests/,test_cli.py test_cluster.py test_cluster_failures.py test_network.py properties/test_every_shape.py)
+SHAPED := $(addprefix --ignore tests/,test_cli.py test_cluster.py test_cluster_failures.py test_network.py properties/test_every_shape.py attack)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo develop test test-rust test-python lint format bench clean
+.PHONY: help demo develop test test-rust test-python attack lint format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -56,6 +56,9 @@ test-python: $(VENV)/.built $(VENV)/.tested ## the package's tests and the docs'
 	@echo "==> Python tests, two processes of two worker threads"
 	@PATHWAY_TEST_PROCESSES=2 PATHWAY_THREADS=2 PYTHON=$(PYTHON) tests/in_two_halves.sh \
 		build/python-tests-2-processes $(SHAPED)
+
+attack: $(VENV)/.built $(VENV)/.tested ## the hostile tests in their long form; PATHWAY_ATTACK_SEED repeats one
+	@PATHWAY_ATTACK_ROUNDS=$${PATHWAY_ATTACK_ROUNDS:-20} $(PYTHON) -m pytest tests/attack --timeout 900
 
 lint: $(VENV)/.built $(VENV)/.tested ## formatting, clippy, ruff, mypy, stubtest
 	@echo "==> lints"
