@@ -7,6 +7,7 @@ import pathlib
 from collections import Counter
 from typing import Any
 
+import numpy as np
 import pathway as pw
 import pytest
 from hypothesis import given, settings
@@ -27,6 +28,18 @@ JSON = st.recursive(
     max_leaves=5,
 )
 BYTES = st.binary(max_size=6)
+FLOATS = st.floats() | st.sampled_from([0.0, -0.0, 5e-324, float("nan"), float("inf"), -float("inf")])
+
+
+def arrays(items: st.SearchStrategy[Any], kind: str) -> st.SearchStrategy[Any]:
+    """Arrays of two dimensions, which may be empty."""
+    shapes = st.tuples(st.integers(0, 2), st.integers(1, 3))
+    return shapes.flatmap(
+        lambda shape: st.lists(items, min_size=shape[0] * shape[1], max_size=shape[0] * shape[1]).map(
+            lambda values: np.array(values, dtype=kind).reshape(shape)
+        )
+    )
+
 
 Columns = dict[str, tuple[Any, st.SearchStrategy[Any]]]
 
@@ -41,23 +54,34 @@ BOTH: Columns = {
     "document": (pw.Json, JSON),
     "data": (bytes, BYTES),
     "pointer": (pw.Pointer, st.integers(0, 2**128 - 1).map(pw.Pointer)),
-    "maybe_real": (float | None, st.none() | FINITE),
+    "real": (float, FLOATS),
+    "maybe_real": (float | None, st.none() | FLOATS),
     "maybe_moment": (pw.DateTimeNaive | None, st.none() | TIMES),
     "maybe_whole": (int | None, st.none() | INTS),
     "maybe_truth": (bool | None, st.none() | st.booleans()),
+    "maybe_instant": (pw.DateTimeUtc | None, st.none() | TIMES.map(lambda time: time.replace(tzinfo=datetime.UTC))),
+    "maybe_span": (pw.Duration | None, st.none() | DURATIONS),
+    "nested": (list[tuple[int, list[str]]], st.lists(st.tuples(INTS, st.lists(TEXTS).map(tuple))).map(tuple)),
+    "numbers": (list[int], st.lists(INTS, max_size=3).map(tuple)),
+    "reals": (list[float | None], st.lists(st.none() | FLOATS, max_size=3).map(tuple)),
+    "maybe_pair": (tuple[str, int | None] | None, st.none() | st.tuples(TEXTS, st.none() | INTS)),
+    "real_grid": (np.ndarray[tuple[int, int], np.dtype[np.float64]], arrays(FLOATS, "f8")),
+    "whole_grid": (np.ndarray[tuple[int, int], np.dtype[np.int64]], arrays(INTS, "i8")),
 }
 FORMATS: dict[str, tuple[Any, Any, Columns]] = {
-    "csv": (pw.io.csv.write, pw.io.csv.read, {**BOTH, "real": (float, st.floats())}),
+    "csv": (
+        pw.io.csv.write,
+        pw.io.csv.read,
+        # `None` is also the base64 of three bytes.
+        {**BOTH, "maybe_data": (bytes | None, st.none() | BYTES.filter(lambda data: data != b"6\x89\xde"))},
+    ),
     "jsonlines": (
         pw.io.jsonlines.write,
         pw.io.jsonlines.read,
         {
             **BOTH,
-            "real": (float, FINITE),
             "maybe_text": (str | None, st.none() | TEXTS),
-            "nested": (list[tuple[int, list[str]]], st.lists(st.tuples(INTS, st.lists(TEXTS).map(tuple))).map(tuple)),
-            "numbers": (list[int], st.lists(INTS, max_size=3).map(tuple)),
-            "pair": (tuple[str, int | None], st.tuples(TEXTS, st.none() | INTS)),
+            "maybe_data": (bytes | None, st.none() | BYTES),
         },
     ),
 }
@@ -89,6 +113,28 @@ def test_columns_come_back(format: str, name: str, tmp_path: pathlib.Path) -> No
         assert final_rows(read(path, schema=schema, mode="static")) == sent
 
     law()
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_floats_come_back_from_a_followed_file(format: str, tmp_path: pathlib.Path) -> None:
+    write, read, _ = FORMATS[format]
+    schema = pw.schema_from_types(number=int, value=float, pair=tuple[float, float])
+    values = [0.1, -0.0, 5e-324, 1e300, 0.30000000000000004, float("nan"), float("inf"), -float("inf"), 1e16, 1e-5]
+    path = tmp_path / "table"
+    write(pw.debug.table_from_rows(schema, [(n, v, (v, -v)) for n, v in enumerate(values)]), path)
+    pw.run(monitoring_level=SILENT)
+    pw.testing.reset()
+    seen: dict[int, str] = {}
+
+    def on_change(key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        seen[row["number"]] = repr((row["value"], row["pair"]))
+        if len(seen) == len(values):
+            raise StopIteration
+
+    pw.io.subscribe(read(path, schema=schema, autocommit_duration_ms=10), on_change)
+    with pytest.raises(StopIteration):
+        pw.run(monitoring_level=SILENT)
+    assert seen == {n: repr((v, (v, -v))) for n, v in enumerate(values)}
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -24,7 +24,7 @@ pub use dtype::{DType, Physical};
 pub use key::{Key, KeyParseError, hash_columns};
 pub use schema::{Field, Schema};
 pub use shared::Shared;
-pub use text::{date_time_text, json_text, write_json_string};
+pub use text::{date_time_text, json_text, non_finite, non_finite_text, write_json_string};
 pub use value::{NdArray, Object, Value};
 pub use views::Texts;
 

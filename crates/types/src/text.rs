@@ -8,7 +8,7 @@ use crate::value::Value;
 
 /// The value as compact JSON, in the encoding that all text formats share: bytes in base64,
 /// moments in ISO 8601 with nine fractional digits, durations in nanoseconds, pointers as `^…`,
-/// numpy arrays as `{"shape":…,"elements":…}`, floats JSON has no number for as `null`.
+/// numpy arrays as `{"shape":…,"elements":…}`, floats JSON has no number for as [`non_finite_text`].
 pub fn json_text(value: &Value) -> String {
     let mut text = Vec::new();
     write_json(value, &mut text);
@@ -46,7 +46,29 @@ fn write_json(value: &Value, out: &mut Vec<u8>) {
 fn write_json_float(value: f64, out: &mut Vec<u8>) {
     match serde_json::Number::from_f64(value) {
         Some(number) => drop(write!(out, "{number}")),
-        None => out.extend_from_slice(b"null"),
+        None => write_json_string(non_finite_text(value), out),
+    }
+}
+
+/// What stands in a string of JSON for a float that JSON has no number for, as Protobuf's JSON has it: every reader of
+/// JSON can read the line, and none takes the value for a missing one.
+pub fn non_finite_text(value: f64) -> &'static str {
+    if value.is_nan() {
+        "NaN"
+    } else if value > 0.0 {
+        "Infinity"
+    } else {
+        "-Infinity"
+    }
+}
+
+/// The float that a string of JSON stands for, if it is one that JSON has no number for.
+pub fn non_finite(text: &str) -> Option<f64> {
+    match text {
+        "NaN" => Some(f64::NAN),
+        "Infinity" => Some(f64::INFINITY),
+        "-Infinity" => Some(f64::NEG_INFINITY),
+        _ => None,
     }
 }
 
@@ -133,7 +155,7 @@ mod tests {
         ]);
         assert_eq!(
             json_text(&value),
-            "[null,\"a\\\"\\n\\u0001ż\",\"AP8F\",1.0,null,\"2024-01-02T03:04:05.000678000+0000\",\
+            "[null,\"a\\\"\\n\\u0001ż\",\"AP8F\",1.0,\"NaN\",\"2024-01-02T03:04:05.000678000+0000\",\
              \"1969-12-31T23:59:59.999999999\",{\"shape\":[1,2],\"elements\":[1,2]}]"
         );
     }

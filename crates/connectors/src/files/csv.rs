@@ -12,7 +12,7 @@ use super::block::Block;
 use super::reader::RecordFormat;
 use super::rows::Rows;
 use crate::scan::Places;
-use crate::values::{Cell, excerpt, parse_float, parse_int, parse_text_value};
+use crate::values::{Cell, excerpt, is_text, parse_plain_int, parse_text_value};
 
 /// How csv is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,17 +122,32 @@ impl CsvColumn {
             Kind::Text => {
                 let end = start + text.len();
                 *cell = Cell::Text { start, end };
+                return Ok(());
             }
             Kind::Int => {
-                let value = parse_int(text)?;
-                *cell = Cell::Int(value);
+                if let Some(value) = parse_plain_int(text) {
+                    *cell = Cell::Int(value);
+                    return Ok(());
+                }
             }
             Kind::Float => {
-                let value = parse_float(text)?;
-                *cell = Cell::Float(value);
+                if let Ok(value) = text.parse() {
+                    *cell = Cell::Float(value);
+                    return Ok(());
+                }
             }
-            Kind::Other => *cell = Cell::from(parse_text_value(text, &self.dtype)?),
+            Kind::Other => {}
         }
+        self.read_other(text, cell)
+    }
+
+    /// Reads a field that is not just text or a number. Where there is nothing, the default is taken if there is one.
+    #[inline(never)]
+    fn read_other(&self, text: &str, cell: &mut Cell) -> Result<(), String> {
+        *cell = match &self.default {
+            Some(default) if text.trim().is_empty() => default.clone(),
+            _ => Cell::from(parse_text_value(text, &self.dtype)?),
+        };
         Ok(())
     }
 }
@@ -184,10 +199,10 @@ impl CsvFormat {
             .into_iter()
             .map(|field| CsvColumn {
                 name: field.name.clone(),
-                kind: match (&field.dtype, field.dtype.required()) {
-                    (_, DType::Str | DType::Any) => Kind::Text,
-                    (DType::Int, _) => Kind::Int,
-                    (DType::Float, _) => Kind::Float,
+                kind: match &field.dtype {
+                    dtype if is_text(dtype) => Kind::Text,
+                    DType::Int => Kind::Int,
+                    DType::Float => Kind::Float,
                     _ => Kind::Other,
                 },
                 dtype: field.dtype.clone(),
@@ -322,7 +337,24 @@ impl CsvFormat {
         self.has_header = true;
         let mut missing = Vec::new();
         for column in &mut self.columns {
-            column.field = names.iter().position(|name| *name == column.name);
+            let places = |is_named: fn(&str, &str) -> bool| -> Vec<usize> {
+                let named = names.iter().enumerate();
+                let named = named.filter(|(_, name)| is_named(name, &column.name));
+                named.map(|(place, _)| place).collect()
+            };
+            let mut found = places(|name, wanted| name == wanted);
+            if found.is_empty() {
+                // Where a space follows every comma, one stands before the names as well.
+                found = places(|name, wanted| name.trim() == wanted);
+            }
+            if found.len() > 1 {
+                self.is_hopeless = true;
+                return Err(format!(
+                    "the header {names:?} has {:?} more than once; no row of the file is read",
+                    column.name
+                ));
+            }
+            column.field = found.pop();
             if column.field.is_none() && column.default.is_none() {
                 missing.push(column.name.clone());
             }
@@ -559,15 +591,17 @@ mod tests {
             }
         };
         bad(
-            b"a,b\nx,\"1\n\"\ny,2\nz\n\nz,?\n",
+            b"a,b\nx,\"1\n1\"\ny,2\nz\n\nz,?\n",
             &[
-                "line 2: field \"b\": cannot read \"1\\n\" as int: invalid digit",
+                "line 2: field \"b\": cannot read \"1\\n1\" as int: invalid digit",
                 "line 5: field \"b\" is missing and has no default: the row has only 1 fields",
                 "line 7: field \"b\": cannot read \"?\" as int",
             ],
         );
         bad(b"a,b\n\xff,1\nx,2\n", &["line 2: no valid UTF-8"]);
         bad(b"a,c\nx,1\ny,2\n", &["the header lacks [\"b\"], it has [\"a\", \"c\"]"]);
+        bad(b"a,b,c,b\nx,1,1,1\n", &["has \"b\" more than once"]);
+        bad(b"a,b , b\nx,1,1\n", &["has \"b\" more than once"]);
         bad(
             b"a,b\nx,1\n\"y,2\nz,3\n",
             &["line 3: a quote is opened and never closed"],
@@ -614,6 +648,48 @@ mod tests {
         schema.fields[1].default = Some(Value::Int(7));
         let rows = read_text(FileFormat::Csv(CsvSettings::default()), schema, b"a\nx\n");
         assert_eq!(rows.0, [[Value::str("x"), Value::Int(7)]]);
+    }
+
+    #[test]
+    fn empty_fields_take_the_default() {
+        let mut schema = Schema::of([
+            ("s", DType::Str),
+            ("i", DType::Int),
+            ("f", DType::Float),
+            ("o", DType::Int.optional()),
+            ("b", DType::Bytes),
+        ]);
+        let defaults = [
+            Value::str("-"),
+            Value::Int(7),
+            Value::Int(2),
+            Value::Int(9),
+            Value::Bytes(b"d".as_slice().into()),
+        ];
+        for (field, default) in schema.fields.iter_mut().zip(&defaults) {
+            field.default = Some(default.clone());
+        }
+        let content = b"s,i,f,o,b\n,,,,\n , ,\"\", ,\nx,1,1.5,none,AA==\n";
+        let (rows, messages) = read_with(FileFormat::Csv(CsvSettings::default()), schema, content, false);
+        let taken = |text| {
+            let [_, i, _, o, b] = defaults.clone();
+            vec![Value::str(text), i, Value::Float(2.0), o, b]
+        };
+        let given = vec![
+            Value::str("x"),
+            Value::Int(1),
+            Value::Float(1.5),
+            Value::None,
+            Value::Bytes([0].as_slice().into()),
+        ];
+        assert_eq!(messages, Vec::<String>::new());
+        assert_eq!(rows, [taken(""), taken(" "), given]);
+    }
+
+    #[test]
+    fn spaces_around_names_and_numbers() {
+        let content = "x, a, b \n, y, 5\n,z ,6\t\n,\" 7\",\" 7\"\n";
+        check(&CsvSettings::default(), content, &[(" y", 5), ("z ", 6), (" 7", 7)]);
     }
 
     #[test]

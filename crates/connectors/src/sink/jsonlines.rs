@@ -2,7 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use towpath_types::{Batch, Cells, Column, Time, date_time_text, json_text, write_json_string};
+use towpath_types::{Batch, Cells, Column, Time, date_time_text, json_text, non_finite_text, write_json_string};
 
 use super::{RowFormat, write_int};
 use crate::scan::string_end;
@@ -70,9 +70,8 @@ fn write_plain(text: &[u8], out: &mut Vec<u8>) {
 }
 
 fn write_float(value: f64, out: &mut Vec<u8>) {
-    // JSON has no number for these.
     if !value.is_finite() {
-        out.extend_from_slice(b"null");
+        write_plain(non_finite_text(value).as_bytes(), out);
         return;
     }
     let mut buffer = ryu::Buffer::new();
@@ -143,7 +142,7 @@ mod tests {
         check(DType::Float, Value::Float(1e16), "1e+16");
         check(DType::Float, Value::Float(0.00001), "0.00001");
         check(DType::Float, Value::Float(1e-7), "1e-7");
-        check(DType::Float, Value::Float(f64::NAN), "null");
+        check(DType::Float, Value::Float(f64::NAN), "\"NaN\"");
         check(DType::Str, Value::str("q\"\\\n\u{1}é"), "\"q\\\"\\\\\\n\\u0001é\"");
         check(DType::Bytes, Value::Bytes([0, 255, 5].as_slice().into()), "\"AP8F\"");
         check(DType::Duration, Value::Duration(7), "7");

@@ -1,7 +1,7 @@
 //! Values of a type from JSON.
 
 use serde_json::Value as Json;
-use towpath_types::{DType, NdArray, Value};
+use towpath_types::{DType, NdArray, Value, non_finite};
 
 use super::text::parse_string;
 
@@ -86,6 +86,10 @@ pub fn parse_json_value(json: &Json, dtype: &DType) -> Result<Value, String> {
             Some(value) => Ok(Value::Float(value)),
             None => mismatch(),
         },
+        (DType::Float, Json::String(text)) => match non_finite(text) {
+            Some(value) => Ok(Value::Float(value)),
+            None => mismatch(),
+        },
         (
             DType::Str | DType::Bytes | DType::Pointer | DType::DateTimeNaive | DType::DateTimeUtc,
             Json::String(text),
@@ -165,7 +169,7 @@ fn array(members: &serde_json::Map<String, Json>, dimensions: Option<usize>, ele
             return Ok(Value::IntArray(NdArray { shape, elements }));
         }
     }
-    let floats: Option<Vec<f64>> = elements.iter().map(Json::as_f64).collect();
+    let floats: Option<Vec<f64>> = elements.iter().map(array_float).collect();
     match floats {
         Some(floats) if *element != DType::Int => Ok(Value::FloatArray(NdArray {
             shape,
@@ -173,6 +177,10 @@ fn array(members: &serde_json::Map<String, Json>, dimensions: Option<usize>, ele
         })),
         _ => Err("an element of the array has the wrong type".to_owned()),
     }
+}
+
+fn array_float(json: &Json) -> Option<f64> {
+    json.as_f64().or_else(|| non_finite(json.as_str()?))
 }
 
 #[cfg(test)]
@@ -218,7 +226,9 @@ mod tests {
         let leaf = prop_oneof![
             any::<bool>().prop_map(|value| (DType::Bool, Value::Bool(value))),
             any::<i64>().prop_map(|value| (DType::Int, Value::Int(value))),
-            prop::num::f64::NORMAL.prop_map(|value| (DType::Float, Value::Float(value))),
+            any::<f64>()
+                .prop_map(|value| if value.is_nan() { f64::NAN } else { value })
+                .prop_map(|value| (DType::Float, Value::Float(value))),
             any::<String>().prop_map(|text| (DType::Str, Value::str(&text))),
             any::<Vec<u8>>().prop_map(|data| (DType::Bytes, Value::Bytes(data.into()))),
             any::<u128>().prop_map(|key| (DType::Pointer, Value::Pointer(Key(key)))),

@@ -6,12 +6,13 @@
 use towpath_types::Value;
 
 mod json;
+mod moment;
 mod text;
 
 pub(crate) use json::parse_json;
 pub use json::parse_json_value;
 pub use text::parse_text_value;
-pub(crate) use text::{parse_float, parse_int};
+pub(crate) use text::{is_text, parse_float, parse_int, parse_plain_int};
 
 /// One cell of a record that is being read. Text stays where it is until the whole record is known to be good.
 #[derive(Clone, Debug, PartialEq)]

@@ -2,31 +2,37 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use chrono::{DateTime, NaiveDateTime};
 use towpath_types::{DType, Key, Value};
 
 use super::json::{parse_json, parse_json_value};
+use super::moment::{parse_naive, parse_utc};
 
-/// Reads an integer. Most have few digits and need no check for overflow.
+/// An integer of so few digits that it needs no check for overflow, as most have.
+#[inline]
+pub(crate) fn parse_plain_int(text: &str) -> Option<i64> {
+    let bytes = text.as_bytes();
+    let first = *bytes.first()?;
+    if bytes.len() > 18 {
+        return None;
+    }
+    let digits = if first == b'-' { &bytes[1..] } else { bytes };
+    let mut value: i64 = 0;
+    let mut is_plain = !digits.is_empty();
+    for byte in digits {
+        let digit = byte.wrapping_sub(b'0');
+        is_plain &= digit < 10;
+        value = value * 10 + i64::from(digit & 15);
+    }
+    is_plain.then_some(if first == b'-' { -value } else { value })
+}
+
+/// Reads an integer.
 #[inline]
 pub(crate) fn parse_int(text: &str) -> Result<i64, String> {
-    let bytes = text.as_bytes();
-    if let [first, ..] = bytes
-        && bytes.len() <= 18
-    {
-        let digits = if *first == b'-' { &bytes[1..] } else { bytes };
-        let mut value: i64 = 0;
-        let mut is_plain = !digits.is_empty();
-        for byte in digits {
-            let digit = byte.wrapping_sub(b'0');
-            is_plain &= digit < 10;
-            value = value * 10 + i64::from(digit & 15);
-        }
-        if is_plain {
-            return Ok(if *first == b'-' { -value } else { value });
-        }
+    match parse_plain_int(text) {
+        Some(value) => Ok(value),
+        None => text.parse().map_err(|error: std::num::ParseIntError| error.to_string()),
     }
-    text.parse().map_err(|error: std::num::ParseIntError| error.to_string())
 }
 
 /// Reads a float.
@@ -37,7 +43,6 @@ pub(crate) fn parse_float(text: &str) -> Result<f64, String> {
 }
 
 fn parse_bool(text: &str) -> Result<bool, String> {
-    let text = text.trim();
     let is_one_of = |words: &[&str]| words.iter().any(|word| text.eq_ignore_ascii_case(word));
     if is_one_of(&["true", "1", "t", "yes", "y", "on"]) {
         Ok(true)
@@ -53,30 +58,6 @@ fn parse_bytes(text: &str) -> Result<Value, String> {
     Ok(Value::Bytes(data.into()))
 }
 
-fn parse_naive(text: &str) -> Result<NaiveDateTime, String> {
-    NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f")
-        .or_else(|error| NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f").map_err(|_| error))
-        .map_err(|error| format!("{error}; it is written as 2024-01-02T03:04:05.678"))
-}
-
-/// Nanoseconds since 1970 in UTC, of text with an offset.
-fn parse_utc(text: &str) -> Result<i64, String> {
-    let moment = match text.strip_suffix('Z') {
-        Some(text) => parse_naive(text)?.and_utc(),
-        None => DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z")
-            .or_else(|error| DateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S%.f%z").map_err(|_| error))
-            .map_err(|error| format!("{error}; it is written as 2024-01-02T03:04:05.678+0000"))?
-            .to_utc(),
-    };
-    nanoseconds(moment)
-}
-
-fn nanoseconds(moment: DateTime<chrono::Utc>) -> Result<i64, String> {
-    moment
-        .timestamp_nanos_opt()
-        .ok_or_else(|| "it is not between the years 1678 and 2261".to_owned())
-}
-
 /// A string as one of the types that JSON writes as a string.
 pub(super) fn parse_string(text: &str, dtype: &DType) -> Result<Value, String> {
     match dtype {
@@ -86,24 +67,42 @@ pub(super) fn parse_string(text: &str, dtype: &DType) -> Result<Value, String> {
             .parse::<Key>()
             .map(Value::Pointer)
             .map_err(|error| error.to_string()),
-        DType::DateTimeNaive => parse_naive(text)
-            .and_then(|moment| nanoseconds(moment.and_utc()))
-            .map(Value::DateTimeNaive),
+        DType::DateTimeNaive => parse_naive(text).map(Value::DateTimeNaive),
         DType::DateTimeUtc => parse_utc(text).map(Value::DateTimeUtc),
         other => Err(format!("a string is no {other}")),
     }
 }
 
-/// Reads a field of csv. An optional field that is empty, `None` or `null` is `None`, unless it is a `str`.
+/// Whether a field is text as it stands, and not something that text stands for.
+pub(crate) fn is_text(dtype: &DType) -> bool {
+    matches!(dtype.required(), DType::Str | DType::Any)
+}
+
+/// Whether a field of an optional column says that there is no value: it is empty, `None` or `null` in any case.
+fn says_none(text: &str, required: &DType) -> bool {
+    match required {
+        DType::Str | DType::Any => false,
+        // Every other text that says so is the base64 of three bytes, as the empty one is of none; so is `None`, but
+        // this is what a column of bytes has been written with.
+        DType::Bytes => text == "None",
+        DType::Json if text == "null" => false,
+        _ => match text.len() {
+            0 => true,
+            4 => text.eq_ignore_ascii_case("none") || text.eq_ignore_ascii_case("null"),
+            _ => false,
+        },
+    }
+}
+
+/// Reads a field of csv. Spaces around what is no text mean nothing, and an optional field that says that it is missing
+/// is `None`.
 ///
 /// # Errors
 /// Why the text is no value of the type.
 pub fn parse_text_value(text: &str, dtype: &DType) -> Result<Value, String> {
     let required = dtype.required();
-    if matches!(dtype, DType::Optional(_))
-        && (matches!(text, "" | "None") || (text == "null" && *required != DType::Json))
-        && *required != DType::Str
-    {
+    let text = if is_text(required) { text } else { text.trim() };
+    if matches!(dtype, DType::Optional(_)) && says_none(text, required) {
         return Ok(Value::None);
     }
     match required {
@@ -117,10 +116,8 @@ pub fn parse_text_value(text: &str, dtype: &DType) -> Result<Value, String> {
         DType::Json | DType::Tuple(_) | DType::List(_) | DType::Array(..) => {
             parse_json_value(&parse_json(text)?, required)
         }
-        DType::None => match text {
-            "" | "None" | "null" => Ok(Value::None),
-            _ => Err("it is not None".to_owned()),
-        },
+        DType::None if says_none(text, required) => Ok(Value::None),
+        DType::None => Err("it is not None".to_owned()),
         DType::Optional(_) | DType::Object | DType::Callable | DType::Future(_) => {
             Err(format!("{dtype} cannot be read from text"))
         }
@@ -134,61 +131,152 @@ mod tests {
 
     use super::*;
 
+    fn good(dtype: &DType, text: &str, expected: Value) {
+        assert_eq!(parse_text_value(text, dtype), Ok(expected), "{text:?} as {dtype}");
+    }
+
+    fn bad(dtype: &DType, text: &str, reason: &str) {
+        let error = parse_text_value(text, dtype).expect_err(text);
+        assert!(error.contains(reason), "{text:?} as {dtype}: {error}");
+    }
+
     #[test]
-    fn fields_of_csv() {
-        let good = |dtype: DType, text: &str, expected: Value| {
-            assert_eq!(parse_text_value(text, &dtype), Ok(expected), "{text:?} as {dtype}");
-        };
-        let bad = |dtype: DType, text: &str, reason: &str| {
-            let error = parse_text_value(text, &dtype).expect_err(text);
-            assert!(error.contains(reason), "{text:?} as {dtype}: {error}");
-        };
-        for (text, expected) in [("1", 1), ("+1", 1), ("-0", 0), ("-9223372036854775808", i64::MIN)] {
-            good(DType::Int, text, Value::Int(expected));
+    fn ints() {
+        for (text, expected) in [
+            ("1", 1),
+            ("+1", 1),
+            ("-0", 0),
+            ("00012", 12),
+            ("-9223372036854775808", i64::MIN),
+            (" 5", 5),
+            ("5 ", 5),
+            ("\t-5\n", -5),
+            ("\u{a0}9223372036854775807\u{a0}", i64::MAX),
+        ] {
+            good(&DType::Int, text, Value::Int(expected));
+            good(&DType::Duration, text, Value::Duration(expected));
         }
-        for text in ["", "-", " 1", "1 ", "1.0", "0x1", "1_0"] {
-            assert!(parse_text_value(text, &DType::Int).is_err(), "{text:?}");
+        for text in [
+            "", " ", "-", "+", "--5", "1.0", "5.", "1e3", "0x10", "0b1", "1_000", "1,000", "1 000", "١٢", "１２", "5f",
+            "inf", "NaN", "- 5",
+        ] {
+            bad(&DType::Int, text, "");
+            bad(&DType::Int.optional(), &format!("{text}x"), "");
         }
-        bad(DType::Int, "9223372036854775808", "too large");
-        good(DType::Float, "1", Value::Float(1.0));
-        good(DType::Float, "Infinity", Value::Float(f64::INFINITY));
-        good(DType::Float, "nan", Value::Float(f64::NAN));
-        bad(DType::Float, " 1", "invalid");
-        for text in ["True", "yes", " true", "t", "1", "on"] {
-            good(DType::Bool, text, Value::Bool(true));
+        bad(&DType::Int, "9223372036854775808", "too large");
+        bad(&DType::Duration, "1 day", "");
+    }
+
+    #[test]
+    fn floats() {
+        for (text, expected) in [
+            ("1", 1.0),
+            ("+.5", 0.5),
+            ("5.", 5.0),
+            ("1e3", 1000.0),
+            ("1E-5", 1e-5),
+            (" 0.5 ", 0.5),
+            ("-0.0", -0.0),
+            ("1e400", f64::INFINITY),
+            ("inf", f64::INFINITY),
+            ("-Infinity", f64::NEG_INFINITY),
+            ("+INF", f64::INFINITY),
+            ("nan", f64::NAN),
+            ("NaN", f64::NAN),
+        ] {
+            good(&DType::Float, text, Value::Float(expected));
+            good(&DType::Float.optional(), text, Value::Float(expected));
         }
-        for text in ["False", "NO", "f", "0", "off"] {
-            good(DType::Bool, text, Value::Bool(false));
+        for text in ["", "-", "1,5", "1_000.0", "0x1p3", "1.5f", "١", "N/A", "NA", "-none"] {
+            bad(&DType::Float, text, "");
         }
-        bad(DType::Bool, "", "neither");
-        for text in ["", "None", "null"] {
-            good(DType::Int.optional(), text, Value::None);
-            good(DType::Str.optional(), text, Value::str(text));
+    }
+
+    #[test]
+    fn truth_values() {
+        for text in ["True", "TRUE", "tRuE", "yes", " true", "true ", "t", "Y", "1", "on"] {
+            good(&DType::Bool, text, Value::Bool(true));
         }
-        good(DType::Json.optional(), "null", Value::Json(Json::Null.into()));
-        good(DType::Any, "1", Value::str("1"));
-        good(DType::Bytes, "AP8=", Value::Bytes([0, 255].as_slice().into()));
-        bad(DType::Bytes, "?", "base64");
-        good(DType::Duration, "-5", Value::Duration(-5));
-        good(
+        for text in ["False", "NO", "f", "n", "0", "off"] {
+            good(&DType::Bool, text, Value::Bool(false));
+        }
+        for text in ["", "2", "1.0", "-1", "ok", "prawda"] {
+            bad(&DType::Bool, text, "neither");
+        }
+    }
+
+    #[test]
+    fn what_says_that_there_is_no_value() {
+        let none = ["", "None", "none", "null", "NULL", "Null", " None "];
+        let other = ["NaN", "nan", "N/A", "NA", "na", "-", "\\N"];
+        for dtype in [
+            DType::Int,
+            DType::Bool,
             DType::DateTimeNaive,
+            DType::DateTimeUtc,
+            DType::Duration,
+            DType::Pointer,
+            DType::tuple([DType::Int, DType::Int]),
+            DType::list(DType::Int),
+        ] {
+            for text in none {
+                good(&dtype.clone().optional(), text, Value::None);
+                bad(&dtype, text, "");
+            }
+            for text in other {
+                bad(&dtype.clone().optional(), text, "");
+                bad(&dtype, text, "");
+            }
+        }
+        for text in none {
+            good(&DType::None, text, Value::None);
+            good(&DType::Float.optional(), text, Value::None);
+            good(&DType::Str.optional(), text, Value::str(text));
+            good(&DType::Any, text, Value::str(text));
+            if text != "null" {
+                good(&DType::Json.optional(), text, Value::None);
+            }
+        }
+        for text in other {
+            bad(&DType::Json.optional(), text, "");
+        }
+        for dtype in [DType::Json, DType::Json.optional()] {
+            good(&dtype, "null", Value::Json(Json::Null.into()));
+        }
+        // What is base64 is bytes, but for the one text that is written for None.
+        let bytes = |data: &[u8]| Value::Bytes(data.into());
+        good(&DType::Bytes.optional(), "None", Value::None);
+        good(&DType::Bytes, "None", bytes(b"6\x89\xde"));
+        good(&DType::Bytes.optional(), "null", bytes(b"\x9e\xe9e"));
+        good(&DType::Bytes.optional(), "", bytes(b""));
+    }
+
+    #[test]
+    fn fields_of_other_types() {
+        good(&DType::Any, "1", Value::str("1"));
+        good(&DType::Bytes, " AP8= ", Value::Bytes([0, 255].as_slice().into()));
+        for text in ["?", "AA", "_-8="] {
+            bad(&DType::Bytes, text, "base64");
+        }
+        good(
+            &DType::DateTimeNaive,
             "1970-01-01T00:00:01.5",
             Value::DateTimeNaive(1_500_000_000),
         );
-        for text in [
-            "1970-01-01T00:00:01Z",
-            "1970-01-01T00:00:01.000000000+0000",
-            "1970-01-01T02:00:01+02:00",
-        ] {
-            good(DType::DateTimeUtc, text, Value::DateTimeUtc(1_000_000_000));
+        good(
+            &DType::DateTimeUtc,
+            " 1970-01-01T02:00:01+02:00 ",
+            Value::DateTimeUtc(1_000_000_000),
+        );
+        bad(&DType::Pointer, "x", "26 characters");
+        let pair = DType::tuple([DType::Int, DType::Int]);
+        good(&pair, " [1, 2] ", Value::tuple([Value::Int(1), Value::Int(2)]));
+        for text in ["[1]", "(1, 2)", "{}", "1", "[1,\"a\"]", "[1,2", "[1,null]"] {
+            bad(&pair, text, "");
         }
-        bad(DType::DateTimeNaive, "3000-01-01T00:00:00", "between the years");
-        bad(DType::DateTimeUtc, "1970-01-01T00:00:01", "it is written as");
-        bad(DType::Pointer, "x", "26 characters");
-        bad(DType::tuple([DType::Int, DType::Str]), "[1]", "a list of 1 items");
-        bad(DType::list(DType::Int), "[1,\"a\"]", "a string is no int");
+        bad(&DType::list(DType::Int), "[1,\"a\"]", "a string is no int");
         bad(
-            DType::Array(Some(1), DType::Int.into()),
+            &DType::Array(Some(1), DType::Int.into()),
             "{\"shape\":[3],\"elements\":[1]}",
             "does not fit",
         );
