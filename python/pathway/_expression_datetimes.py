@@ -5,7 +5,9 @@ Every method is a function of the engine of the same name; `_namespace.method` m
 
 from __future__ import annotations
 
+import re
 import warnings
+from fractions import Fraction
 
 from pathway._expressions import ColumnExpression
 from pathway._namespace import Namespace
@@ -189,25 +191,41 @@ class DateTimeNamespace(Namespace):
         return self._call("utc_from_timestamp", _unit(unit))
 
     def strptime(self, fmt: object, contains_timezone: bool | None = None) -> ColumnExpression:
-        """The date and time that a text holds; with a zone (`%z`) in the format, in UTC.
+        """The date and time that a text holds; with an offset or zone in the format, in UTC.
 
         Args:
-            fmt: the format, with `%Y` and the like.
-            contains_timezone: whether the result has a time zone; by default, if the format has `%z`.
+            fmt: the format, with `%Y` and the like. `%z`, `%:z`, `%::z`, `%#z` are an offset from UTC, which may be
+                `+0200`, `+02:00`, `+02` or `Z`; `%+` is a whole moment with one. `%Z` takes the names UTC and GMT, and
+                any other name only beside an offset.
+            contains_timezone: whether the result has a time zone; by default, if there is one in the format. It has to
+                be given where the format is no constant.
+
+        Raises:
+            ValueError: the format has an offset or zone, and `contains_timezone` is False: what the offset says would
+                be lost. Convert the result with `dt.to_naive_in_timezone` instead.
 
         >>> import pathway as pw
-        >>> v = "01.05.2024 12:30"
-        >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [(v,)])
+        >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [("01.05.2024 12:30",)])
         >>> result = table.select(x=table.v.dt.strptime("%d.%m.%Y %H:%M"))
         >>> pw.debug.compute_and_print(result, include_id=False)
         x
         2024-05-01 12:30:00
+        >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=str), [("2024-05-01T12:30:00+02:00",)])
+        >>> result = table.select(x=table.v.dt.strptime("%Y-%m-%dT%H:%M:%S%z"))
+        >>> pw.debug.compute_and_print(result, include_id=False)
+        x
+        2024-05-01 10:30:00+00:00
         """
-        if contains_timezone is None:
-            if not isinstance(fmt, str):
-                raise ValueError("say contains_timezone=True or False if the format of strptime() is no constant")
-            contains_timezone = "%z" in fmt or "%Z" in fmt
-        return self._call("strptime_utc" if contains_timezone else "strptime_naive", fmt)
+        has_zone = _has_zone(fmt) if isinstance(fmt, str) else contains_timezone
+        if has_zone is None:
+            raise ValueError("say contains_timezone=True or False if the format of strptime() is no constant")
+        if has_zone and contains_timezone is False:
+            raise ValueError(
+                f"the format {fmt!r} reads an offset, which a result without a time zone would lose; leave out "
+                "contains_timezone=False, and use dt.to_naive_in_timezone() for local times"
+            )
+        with_zone = has_zone if contains_timezone is None else contains_timezone
+        return self._call("strptime_utc" if with_zone else "strptime_naive", fmt)
 
     def strftime(self, fmt: object) -> ColumnExpression:
         """The date and time as a text.
@@ -303,6 +321,10 @@ class DateTimeNamespace(Namespace):
     def round(self, duration: object) -> ColumnExpression:
         """The nearest multiple of a duration since 1970, halves up.
 
+        Args:
+            duration: a duration, or a text such as `15min`, of numbers and the units `D`, `h`, `min`, `s`, `ms`, `us`
+                and `ns` (or, as pandas once had them, `H`, `T`, `S`, `L`, `U` and `N`).
+
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-05 14:07:09.123456789")
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(v=pw.DateTimeNaive), [(v,)])
@@ -315,6 +337,9 @@ class DateTimeNamespace(Namespace):
 
     def floor(self, duration: object) -> ColumnExpression:
         """The last multiple of a duration since 1970.
+
+        Args:
+            duration: a duration, or a text such as `15min`; see `round`.
 
         >>> import pathway as pw
         >>> v = pw.DateTimeNaive("2024-03-05 14:07:09.123456789")
@@ -450,12 +475,45 @@ def _unit(unit: str) -> str:
     return unit
 
 
-def _duration(duration: object) -> object:
-    """A text such as `1h` stands for a duration."""
-    if isinstance(duration, str):
-        from pathway._datetimes import Duration
+# A directive of a format; the zone in it, if it has one.
+_DIRECTIVE = re.compile(r"%(?:((?::{0,3}|#)z|Z|\+)|.)", re.DOTALL)
 
-        if duration.isalpha():
-            duration = f"1{duration}"
-        return Duration(duration)
-    return duration
+
+def _has_zone(fmt: str) -> bool:
+    return any(directive[1] for directive in _DIRECTIVE.finditer(fmt))
+
+
+_NANOSECONDS = {
+    "D": 86_400 * 10**9,
+    "h": 3_600 * 10**9,
+    "min": 60 * 10**9,
+    "s": 10**9,
+    "ms": 10**6,
+    "us": 10**3,
+    "ns": 1,
+}
+# pandas 3 has dropped these names; programs have not.
+_OLD_NAMES = {"d": "D", "H": "h", "T": "min", "S": "s", "L": "ms", "U": "us", "N": "ns"}
+_AMOUNT = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)?)\s*([a-zA-Z]+)\s*", re.ASCII)
+
+
+def _duration(duration: object) -> object:
+    """A text such as `1h30min` stands for a duration."""
+    if not isinstance(duration, str):
+        return duration
+    from pathway._datetimes import Duration
+
+    amounts = [match.groups() for match in _AMOUNT.finditer(duration)]
+    units = [_NANOSECONDS.get(_OLD_NAMES.get(unit, unit)) for _, unit in amounts]
+    if not amounts or _AMOUNT.sub("", duration) or None in units:
+        raise ValueError(
+            f"{duration!r} is no duration; write numbers and the units {', '.join(_NANOSECONDS)}, as in '1h30min', or "
+            "give a pw.Duration"
+        )
+    ones = {"": "1", "+": "1", "-": "-1"}
+    nanoseconds = sum(
+        Fraction(ones.get(amount, amount)) * unit for (amount, _), unit in zip(amounts, units, strict=True) if unit
+    )
+    if nanoseconds < 1:
+        raise ValueError(f"{duration!r} is no duration to round to: it has to be at least a nanosecond")
+    return Duration(int(nanoseconds))

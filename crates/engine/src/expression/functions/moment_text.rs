@@ -1,12 +1,14 @@
-//! The `dt.` family, second part: `dt.strftime`, and `dt.strptime_naive` and `dt.strptime_utc`, whose format has a `%z`.
+//! The `dt.` family, second part: `dt.strftime`, and `dt.strptime_naive` and `dt.strptime_utc`, whose format has an
+//! offset from UTC.
 //!
 //! Formats are chrono's, which are nearly Python's. Written `%f` has nine digits; read, it is a fraction of any
-//! number of digits. What a format says nothing about is as on 1900-01-01 at 00:00:00.
+//! number of digits. Read, `%z`, `%:z` and the like are one directive, an offset in any form. What a format says nothing
+//! about is as on 1900-01-01 at 00:00:00, but for the offset: a moment in UTC has one, and one without a zone has none.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-use chrono::format::{Item, Numeric, Parsed, StrftimeItems, parse_and_remainder};
+use chrono::format::{Fixed, Item, Numeric, Parsed, StrftimeItems, parse_and_remainder};
 use chrono::{DateTime, NaiveTime};
 use towpath_types::{Column, DType, Physical, Value};
 
@@ -24,14 +26,16 @@ pub(super) const FUNCTIONS: &[Function] = &[
 /// The items of a format; parsed once if all rows have the same.
 struct Formats<'a> {
     texts: Texts<'a>,
+    items: fn(&str) -> Vec<Item<'_>>,
     single: Option<Vec<Item<'a>>>,
 }
 
 impl<'a> Formats<'a> {
-    fn new(operand: &'a Operand) -> Self {
+    fn new(operand: &'a Operand, items: fn(&str) -> Vec<Item<'_>>) -> Self {
         let texts = texts(operand);
         Self {
-            single: texts.single().map(|format| StrftimeItems::new(format).collect()),
+            single: texts.single().map(items),
+            items,
             texts,
         }
     }
@@ -39,14 +43,32 @@ impl<'a> Formats<'a> {
     fn at(&self, row: usize) -> Cow<'_, [Item<'a>]> {
         match &self.single {
             Some(items) => Cow::Borrowed(items),
-            None => Cow::Owned(StrftimeItems::new(self.texts.at(row)).collect()),
+            None => Cow::Owned((self.items)(self.texts.at(row))),
         }
     }
 }
 
+fn items_to_write(format: &str) -> Vec<Item<'_>> {
+    StrftimeItems::new(format).collect()
+}
+
+/// `%#z` has no name outside of chrono; reading, it is as any other offset.
+fn items_to_read(format: &str) -> Vec<Item<'_>> {
+    let permissive = StrftimeItems::new("%#z").next();
+    StrftimeItems::new(format)
+        .map(|item| {
+            if Some(&item) == permissive.as_ref() {
+                Item::Fixed(Fixed::TimezoneOffset)
+            } else {
+                item
+            }
+        })
+        .collect()
+}
+
 fn strftime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
     let moments = ints(&arguments[0]);
-    let formats = Formats::new(&arguments[1]);
+    let formats = Formats::new(&arguments[1], items_to_write);
     let is_utc = arguments[0].cells().physical() == Physical::DateTimeUtc;
     text_column(evaluation.len, |row, out| {
         let moment = DateTime::from_timestamp_nanos(moments.at(row));
@@ -70,7 +92,7 @@ fn strftime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
 
 fn strptime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
     let text = texts(&arguments[0]);
-    let formats = Formats::new(&arguments[1]);
+    let formats = Formats::new(&arguments[1], items_to_read);
     let is_utc = evaluation.dtype == &DType::DateTimeUtc;
     evaluation.collect(|row| {
         let moment = parse(text.at(row), &formats.at(row), is_utc);
@@ -90,27 +112,72 @@ fn strptime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
     })
 }
 
+/// A directive that is read here, since chrono takes less, or something else, for it.
+#[derive(Clone, Copy)]
+enum Own {
+    /// `%f`, which is a number of nanoseconds to chrono.
+    Fraction,
+    /// `%z`, `%:z`, `%::z`, `%:::z`, `%#z`, which to chrono are each another form.
+    Offset,
+    /// `%Z`, which chrono passes over.
+    ZoneName,
+}
+
+impl Own {
+    fn of(item: &Item<'_>) -> Option<Self> {
+        match item {
+            Item::Numeric(Numeric::Nanosecond, _) => Some(Self::Fraction),
+            Item::Fixed(
+                Fixed::TimezoneOffset
+                | Fixed::TimezoneOffsetColon
+                | Fixed::TimezoneOffsetDoubleColon
+                | Fixed::TimezoneOffsetTripleColon,
+            ) => Some(Self::Offset),
+            Item::Fixed(Fixed::TimezoneName) => Some(Self::ZoneName),
+            _ => None,
+        }
+    }
+}
+
 fn parse(text: &str, items: &[Item<'_>], with_zone: bool) -> Result<DateTime<chrono::Utc>, String> {
     let reason = |error: chrono::ParseError| format!(": {error}");
     let mut parsed = Parsed::new();
     let mut rest = text;
-    // chrono takes `%f` for a number of nanoseconds: read it ourselves, between the others.
-    for (place, part) in items.split(is_fraction).enumerate() {
-        if place > 0 {
-            rest = fraction(rest, &mut parsed)?;
+    let mut name = "";
+    let mut left = items;
+    while !left.is_empty() {
+        let place = left.iter().position(|item| Own::of(item).is_some());
+        let (before, after) = left.split_at(place.unwrap_or(left.len()));
+        rest = parse_and_remainder(&mut parsed, rest, before.iter()).map_err(reason)?;
+        match after.first().and_then(Own::of) {
+            Some(Own::Fraction) => rest = fraction(rest, &mut parsed)?,
+            Some(Own::Offset) => rest = offset(rest, &mut parsed)?,
+            Some(Own::ZoneName) => (name, rest) = zone_name(rest, &mut parsed)?,
+            None => {}
         }
-        rest = parse_and_remainder(&mut parsed, rest, part.iter()).map_err(reason)?;
+        left = after.get(1..).unwrap_or_default();
     }
     if !rest.is_empty() {
         return Err(": trailing input".to_owned());
     }
-    if with_zone && parsed.offset().is_none() {
-        return Err(": input is not enough for unique date and time".to_owned());
+    match parsed.offset() {
+        None if with_zone && !name.is_empty() => {
+            return Err(format!(
+                ": {name:?} is no offset from UTC; read one with %z, or a time without a zone and use dt.to_utc()"
+            ));
+        }
+        None if with_zone => return Err(": there is no offset from UTC in it".to_owned()),
+        Some(_) if !with_zone => {
+            return Err(
+                ": it has an offset from UTC, which the result would lose; say contains_timezone=True".to_owned(),
+            );
+        }
+        _ => {}
     }
     if parsed.timestamp().is_none() {
         complete(&mut parsed).map_err(reason)?;
     }
-    let offset = if with_zone { parsed.offset().unwrap_or(0) } else { 0 };
+    let offset = parsed.offset().unwrap_or(0);
     let local = if parsed.timestamp().is_some() {
         parsed.to_naive_datetime_with_offset(offset).map_err(reason)?
     } else {
@@ -122,10 +189,6 @@ fn parse(text: &str, items: &[Item<'_>], with_zone: bool) -> Result<DateTime<chr
         parsed.to_naive_date().map_err(reason)?.and_time(time)
     };
     Ok((local - chrono::TimeDelta::seconds(offset.into())).and_utc())
-}
-
-fn is_fraction(item: &Item<'_>) -> bool {
-    matches!(item, Item::Numeric(Numeric::Nanosecond, _))
 }
 
 /// Reads the digits of a fraction of a second; those beyond the ninth are dropped.
@@ -140,6 +203,46 @@ fn fraction<'a>(text: &'a str, parsed: &mut Parsed) -> Result<&'a str, String> {
         .set_nanosecond(nanoseconds)
         .map_err(|error| format!(": {error}"))?;
     Ok(&text[len..])
+}
+
+/// Reads an offset from UTC: `Z`, or a sign and hours, minutes and seconds, of which those after the hours may be left out
+/// and may have colons before them.
+fn offset<'a>(text: &'a str, parsed: &mut Parsed) -> Result<&'a str, String> {
+    let invalid = || ": input contains invalid characters".to_owned();
+    let text = text.trim_start();
+    let (seconds, rest) = if let Some(rest) = text.strip_prefix(['Z', 'z']) {
+        (0, rest)
+    } else {
+        let (sign, rest) = match text.strip_prefix('+') {
+            Some(rest) => (1, rest),
+            None => (-1, text.strip_prefix(['-', '\u{2212}']).ok_or_else(invalid)?),
+        };
+        let (hours, rest) = two_digits(rest).ok_or_else(invalid)?;
+        let (minutes, rest) = two_digits(rest.strip_prefix(':').unwrap_or(rest)).unwrap_or((0, rest));
+        let (seconds, rest) = rest.strip_prefix(':').and_then(two_digits).unwrap_or((0, rest));
+        if hours > 23 || minutes > 59 || seconds > 59 {
+            return Err(": input is out of range".to_owned());
+        }
+        (sign * (hours * 3600 + minutes * 60 + seconds), rest)
+    };
+    parsed.set_offset(seconds).map_err(|error| format!(": {error}"))?;
+    Ok(rest)
+}
+
+fn two_digits(text: &str) -> Option<(i64, &str)> {
+    let (digits, rest) = text.split_at_checked(2)?;
+    let are_digits = digits.bytes().all(|byte| byte.is_ascii_digit());
+    Some((digits.parse().ok().filter(|_| are_digits)?, rest))
+}
+
+/// Reads the name of a zone. The names of UTC are an offset; others are not, and several zones share some.
+fn zone_name<'a>(text: &'a str, parsed: &mut Parsed) -> Result<(&'a str, &'a str), String> {
+    let end = text.find(|character: char| !character.is_ascii_alphabetic() && !matches!(character, '/' | '_'));
+    let (name, rest) = text.split_at(end.unwrap_or(text.len()));
+    if ["UTC", "GMT", "Z"].iter().any(|utc| name.eq_ignore_ascii_case(utc)) {
+        parsed.set_offset(0).map_err(|error| format!(": {error}"))?;
+    }
+    Ok((name, rest))
 }
 
 /// Fills in what the format did not say, unless it named the day in another way.
@@ -241,12 +344,61 @@ mod tests {
             read("10:20:30,123456789123 x", "%H:%M:%S,%f x", false),
             "1900-01-01T10:20:30.123456789"
         );
-        for offset in ["+0200", "+02:00"] {
-            let text = format!("2024-02-29T10:20:30{offset}");
-            assert_eq!(
-                read(&text, "%Y-%m-%dT%H:%M:%S%z", true),
-                "2024-02-29T08:20:30.000000000+0000"
-            );
+    }
+
+    #[test]
+    fn offsets() {
+        let directives = ["%z", "%:z", "%::z", "%:::z", "%#z", "%z ", " %z"];
+        for (texts, expected) in [
+            (
+                &["+0200", "+02:00", "+02", "+02:00:00", " +0200"] as &[&str],
+                "08:20:30",
+            ),
+            (&["Z", "z", "+00:00", "-0000"], "10:20:30"),
+            (&["-05:45", "-0545", "\u{2212}05:45"], "16:05:30"),
+            (&["+00:00:30"], "10:20:00"),
+        ] {
+            for text in texts {
+                for directive in directives {
+                    let end = if directive == "%z " { " " } else { "" };
+                    let result = read(
+                        &format!("2024-02-29T10:20:30{text}{end}"),
+                        &format!("%Y-%m-%dT%H:%M:%S{directive}"),
+                        true,
+                    );
+                    assert_eq!(
+                        result,
+                        format!("2024-02-29T{expected}.000000000+0000"),
+                        "{text} {directive}"
+                    );
+                }
+            }
+        }
+        for (text, format, expected) in [
+            (
+                "2024-02-29T10:20:30.5+02:00",
+                "%+",
+                "2024-02-29T08:20:30.500000000+0000",
+            ),
+            ("2024-02-29T10:20:30Z", "%+", "2024-02-29T10:20:30.000000000+0000"),
+            (
+                "29.2.2024 10:20 UTC",
+                "%d.%m.%Y %H:%M %Z",
+                "2024-02-29T10:20:00.000000000+0000",
+            ),
+            (
+                "[29.2.2024 10:20 gmt]",
+                "[%d.%m.%Y %H:%M %Z]",
+                "2024-02-29T10:20:00.000000000+0000",
+            ),
+            (
+                "10:20 CEST 29.2.2024 +0200",
+                "%H:%M %Z %d.%m.%Y %z",
+                "2024-02-29T08:20:00.000000000+0000",
+            ),
+            ("1700000000 +0200", "%s %z", "2023-11-14T22:13:20.000000000+0000"),
+        ] {
+            assert_eq!(read(text, format, true), expected, "{text} {format}");
         }
     }
 
@@ -255,14 +407,33 @@ mod tests {
         for (text, format, with_zone, why) in [
             ("2024-02-30", "%Y-%m-%d", false, "input is out of range"),
             ("2024-02-29 x", "%Y-%m-%d", false, "trailing input"),
-            (
-                "2024-02-29",
-                "%Y-%m-%d",
-                true,
-                "input is not enough for unique date and time",
-            ),
+            ("2024-02-29", "%Y-%m-%d", true, "there is no offset from UTC in it"),
             ("2024-02-29", "%Q", false, "bad or unsupported format string"),
             ("", "%Y", false, "premature end of input"),
+            ("10 +24:00", "%H %z", true, "input is out of range"),
+            ("10 +2", "%H %z", true, "input contains invalid characters"),
+            ("10 02:00", "%H %z", true, "input contains invalid characters"),
+            ("10 +0200 Z", "%H %z", true, "trailing input"),
+            (
+                "10 +0200 UTC",
+                "%H %z %Z",
+                true,
+                "no possible date and time matching input",
+            ),
+            (
+                "10 CEST",
+                "%H %Z",
+                true,
+                "\"CEST\" is no offset from UTC; read one with %z, or a time without a zone and use dt.to_utc()",
+            ),
+            (
+                "10 +0200",
+                "%H %z",
+                false,
+                "it has an offset from UTC, which the result would lose; say contains_timezone=True",
+            ),
+            ("0001-01-01", "%Y-%m-%d", false, "out of range"),
+            ("2262-04-11 23:47:17", "%Y-%m-%d %H:%M:%S", false, "out of range"),
             ("9999-01-01", "%Y-%m-%d", false, "out of range"),
         ] {
             assert_eq!(
