@@ -32,8 +32,8 @@ def table_from_markdown(
 
     Args:
         table_def: the text.
-        id_from: columns that give the rows their keys.
-        unsafe_trusted_ids: ids are the keys themselves, as numbers.
+        id_from: columns that give the rows their keys; not together with a schema, whose primary key gives them.
+        unsafe_trusted_ids: ids are the keys themselves, as numbers; without ids, the numbers of the rows, from 0.
         schema: the types; otherwise a column of numbers that are all whole is int, one of other numbers float, one of
             true and false bool, any other str. Empty cells are None.
         split_on_whitespace: False if only bars separate cells, so that text may have spaces in it.
@@ -51,9 +51,12 @@ def table_from_markdown(
     raven | 1200
     wren  | 9
     """
+    _check_keys(schema, id_from)
     cells = _markdown.split(table_def, split_on_whitespace=split_on_whitespace)
     texts = {name: [row[position] for row in cells.rows] for position, name in enumerate(cells.names)}
-    specials = {name: [int(text) for text in texts.pop(name)] for name in SPECIAL if name in texts}
+    specials = {
+        name: [_markdown.read(text, DType.INT, name) for text in texts.pop(name)] for name in SPECIAL if name in texts
+    }
     if schema is None:
         inferred = {name: _markdown.infer(column) for name, column in texts.items()}
         schema = _schema({name: dtype for name, (dtype, _) in inferred.items()})
@@ -67,6 +70,8 @@ def table_from_markdown(
     keys = None
     if cells.ids is not None and id_from is None:
         keys = _static.given_keys(_markdown.infer(cells.ids)[1], trusted=unsafe_trusted_ids)
+    elif unsafe_trusted_ids and id_from is None and schema.primary_key_columns() is None:
+        keys = _static.given_keys(range(len(cells.rows)), trusted=True)
     return _static.static_table(
         schema,
         _transpose(columns, len(cells.rows)),
@@ -133,9 +138,10 @@ def table_from_pandas(
 
     Args:
         df: the data; the columns ``__time__`` and ``__diff__`` make a stream, as in ``table_from_markdown``.
-        id_from: columns that give the rows their keys.
+        id_from: columns that give the rows their keys; not together with a schema, whose primary key gives them.
         unsafe_trusted_ids: the index holds the keys themselves, as numbers.
-        schema: the types; otherwise those of the values.
+        schema: the types; otherwise those of the values. In a column that it says to be float, and not optional, a NaN
+            stays one; in one that it says to be int, whole numbers are ints though pandas has them as floats.
 
     Example:
 
@@ -153,18 +159,22 @@ def table_from_pandas(
 
     if not isinstance(df, pd.DataFrame):
         raise TypeError(f"parameter df has to be a pandas DataFrame, found {df!r}")
-    columns = {str(name): _frames.values(series) for name, series in df.items()}
-    specials = {name: [int(value) for value in columns.pop(name)] for name in SPECIAL if name in columns}
+    _check_keys(schema, id_from)
+    series = _frames.columns(df)
+    specials = {name: _frames.whole_numbers(name, series.pop(name)) for name in SPECIAL if name in series}
     if schema is None:
-        schema = _schema({name: _frames.dtype(df[name], values) for name, values in columns.items()})
-    positions = _static.columns_of(schema, list(columns))
-    ordered = list(columns.values())
+        columns = {name: _frames.values(column) for name, column in series.items()}
+        schema = _schema({name: _frames.dtype(series[name], values) for name, values in columns.items()})
+    else:
+        _static.columns_of(schema, list(series))
+        dtypes = _static.column_dtypes(schema)
+        columns = {name: _frames.values(series[name], dtype) for name, dtype in dtypes.items()}
     keys = None
     if id_from is None and schema.primary_key_columns() is None:
         keys = _static.given_keys(df.index.tolist(), trusted=unsafe_trusted_ids)
     return _static.static_table(
         schema,
-        _transpose([ordered[position] for position in positions], len(df)),
+        _transpose(list(columns.values()), len(df)),
         keys=keys,
         id_from=id_from,
         times=specials.get(TIME),
@@ -201,10 +211,18 @@ def table_from_parquet(
     return table_from_pandas(pd.read_parquet(path), id_from=id_from, unsafe_trusted_ids=unsafe_trusted_ids)
 
 
-def _schema(dtypes: Mapping[str, DType]) -> type[Schema]:
-    from pathway import _dtypes, schema_from_types
+def _check_keys(schema: type[Schema] | None, id_from: Sequence[str] | None) -> None:
+    if schema is not None and id_from is not None:
+        raise ValueError(
+            "schema and id_from are mutually exclusive: declare the columns of the key in the schema, with "
+            "pw.column_definition(primary_key=True)"
+        )
 
-    return schema_from_types(**{name: _dtypes.to_python(dtype) for name, dtype in dtypes.items()})
+
+def _schema(dtypes: Mapping[str, DType]) -> type[Schema]:
+    from pathway._schema import schema_of
+
+    return schema_of(dtypes, append_only=False, id_type=None)
 
 
 def _transpose(columns: Sequence[Sequence[Any]], height: int) -> list[tuple[Any, ...]]:

@@ -14,7 +14,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
-from pathway import _values
+from pathway import _annotations, _values
 from pathway._json import Json
 from pathway._native import DType, Pointer
 
@@ -124,12 +124,12 @@ class Type:
 def to_dtype(annotation: Annotation, names: Mapping[str, Any] | None = None) -> DType:
     """The engine's type for an annotation; TypeError if a column cannot hold such values.
 
-    Strings are evaluated with `names`.
+    Strings are looked up among `names`; see `_annotations`.
     """
     if isinstance(annotation, DType):
         return annotation
-    if isinstance(annotation, str):
-        return to_dtype(evaluate(annotation, names), names)
+    if isinstance(annotation, (str, typing.ForwardRef)):
+        return to_dtype(looked_up(annotation, names), names)
     try:
         plain = _PLAIN.get(annotation)
     except TypeError:
@@ -150,16 +150,11 @@ def to_dtype(annotation: Annotation, names: Mapping[str, Any] | None = None) -> 
     return dtype
 
 
-def evaluate(annotation: Annotation, names: Mapping[str, Any] | None) -> Annotation:
+def looked_up(annotation: Annotation, names: Mapping[str, Any] | None) -> Annotation:
     """The annotation itself, if it was written as a text."""
-    if not isinstance(annotation, str):
-        return annotation
-    import builtins
-
-    import pathway
-
-    scope = {**vars(builtins), "pw": pathway, "pathway": pathway, **(names or {})}
-    return eval(annotation, scope)
+    if isinstance(annotation, typing.ForwardRef):
+        annotation = annotation.__forward_arg__
+    return _annotations.look_up(annotation, names) if isinstance(annotation, str) else annotation
 
 
 def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], names: Mapping[str, Any] | None) -> DType | None:

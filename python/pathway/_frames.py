@@ -25,25 +25,66 @@ _COLUMNS = {
 _OPTIONAL_COLUMNS = {"int": "Int64", "bool": "boolean"}
 
 
-def values(series: pd.Series[Any]) -> list[Any]:
-    """The values as Python has them; None where they are missing."""
+def columns(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
+    """The columns by name; ValueError if two have the same one."""
+    found: dict[str, pd.Series[Any]] = {}
+    for label, series in df.items():
+        name = str(label)
+        if name in found:
+            raise ValueError(f"two columns of the data frame have the name {name!r}")
+        found[name] = series
+    return found
+
+
+def values(series: pd.Series[Any], dtype: DType | None = None) -> list[Any]:
+    """The values as Python has them, and None where they are missing.
+
+    With the type of a column, they are what pandas had to change to hold them: a NaN in a column of floats is a NaN,
+    and a whole number in a column of ints an int, though a column of pandas that has gaps holds it as a float.
+    """
     items = series.tolist()
     missing = series.isna()
-    if not missing.any():
-        return items
-    return [None if gone else item for item, gone in zip(items, missing, strict=True)]
+    if missing.any():
+        keeps_nan = dtype == DType.FLOAT
+        items = [
+            None if gone and not (keeps_nan and isinstance(item, float)) else item
+            for item, gone in zip(items, missing, strict=True)
+        ]
+    if dtype is not None and dtype.required == DType.INT:
+        items = [int(item) if isinstance(item, float) and item.is_integer() else item for item in items]
+    return items
+
+
+def whole_numbers(name: str, series: pd.Series[Any]) -> list[int]:
+    """The values of a column such as `__time__`; ValueError if one is no whole number."""
+    items = values(series, DType.INT)
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, int):
+            raise ValueError(f"column {name} has to hold whole numbers, found {item!r}")
+    return items
 
 
 def dtype(series: pd.Series[Any], items: Sequence[Any]) -> DType:
     """The type of a column, from that of the series, or, for objects, from all values."""
     kind = getattr(series.dtype, "kind", "O")
     if kind == "M":
-        found = DType.DATE_TIME_NAIVE if getattr(series.dtype, "tz", None) is None else DType.DATE_TIME_UTC
+        arrow = getattr(series.dtype, "pyarrow_dtype", None)
+        zone = getattr(series.dtype if arrow is None else arrow, "tz", None)
+        found = DType.DATE_TIME_NAIVE if zone is None else DType.DATE_TIME_UTC
     elif kind in _KINDS:
         found = _KINDS[kind]
     else:
-        return reduce(DType.least_upper_bound, {infer_dtype(item) for item in items}) if items else DType.ANY
+        return _joined(items)
     return DType.optional(found) if any(item is None for item in items) else found
+
+
+def _joined(items: Sequence[Any]) -> DType:
+    return reduce(DType.least_upper_bound, {_inferred(item) for item in items}) if items else DType.ANY
+
+
+def _inferred(item: Any) -> DType:
+    # Lists are of any length, unlike tuples.
+    return DType.list(_joined(item)) if type(item) is list else infer_dtype(item)
 
 
 def frame(

@@ -78,7 +78,7 @@ class Groupable(Joinable):
         return GroupedTable(self, columns, id=id, sort_by=sort_by, instance=instance)
 
     @declares
-    def reduce(self, *args: Any, **kwargs: Any) -> Table[Any]:
+    def reduce(self, /, *args: Any, **kwargs: Any) -> Table[Any]:
         """One row for all rows together; none while there are none.
 
         Args:
@@ -175,7 +175,7 @@ class GroupedTable(TableLike):
         return [reference.name for reference in self._all_grouping()]
 
     @declares
-    def reduce(self, *args: Any, **kwargs: Any) -> Table[Any]:
+    def reduce(self, /, *args: Any, **kwargs: Any) -> Table[Any]:
         """One row for each group: columns it was grouped by, reducers, and expressions of these.
 
         Args:

@@ -414,7 +414,7 @@ class JoinResult(Groupable, JoinMethods):
     # What can be done with one.
 
     @declares
-    def select(self, *args: Any, **kwargs: Any) -> Table[Any]:
+    def select(self, /, *args: Any, **kwargs: Any) -> Table[Any]:
         """A table of the pairs with these columns; see `Table.select`.
 
         Args:

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from pathway._native import DType, Pointer
 
 _MISSING = frozenset({"", "None", "nan", "NaN", "NA", "NULL"})
-_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE)
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
 _WORDS = {"true": True, "false": False}
 
 
@@ -34,6 +34,9 @@ def split(text: str, *, split_on_whitespace: bool) -> Cells:
         raise ValueError("the text holds no table: at least a line with the names of the columns is needed")
     separate = _at_whitespace if split_on_whitespace else _at_bars
     header, *rows = (separate(line) for line in lines)
+    if len(header) > 1 and not header[-1] and all(len(row) < len(header) or not row[-1] for row in rows):
+        # A bar at the end of the lines.
+        header, rows = header[:-1], [row[: len(header) - 1] for row in rows]
     ids = header[0] in ("", "id") or any(len(row) == len(header) + 1 for row in rows)
     names = header[1:] if header[0] in ("", "id") else header
     if not all(names):

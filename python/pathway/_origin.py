@@ -62,6 +62,18 @@ def user_origin() -> tuple[str, int, str] | None:
     return None if place is None else place.origin()
 
 
+def warn(message: str, category: type[Warning] = UserWarning) -> None:
+    """A warning that names the line of the user's program that is running."""
+    import warnings
+
+    frame = user_frame()
+    if frame is None:
+        warnings.warn(message, category, stacklevel=2)
+    else:
+        registry = frame.f_globals.setdefault("__warningregistry__", {})
+        warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, registry=registry)
+
+
 @contextmanager
 def noting(place: Place | None) -> Iterator[None]:
     """Adds the place to exceptions that pass, unless one was added further in."""

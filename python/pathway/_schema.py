@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from pathway import _dtypes, _schema_matching, _schema_text
 from pathway._native import DType, Field, Pointer
 from pathway._origin import noting, user_place
-from pathway._schema_class import columns_of_class, user_names
+from pathway._schema_class import columns_of_class, is_dunder, user_names
 from pathway._schema_columns import ColumnDefinition, ColumnProperties, ColumnSchema, ShownType, pointer_text
 
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ class SchemaMetaclass(type):
         namespace: dict[str, Any],
         **options: Any,
     ) -> SchemaMetaclass:
-        return super().__new__(meta, name, bases, namespace)
+        # A column may have the name of a method: the method stays what it is, and the column is found by its name.
+        attributes = {
+            attribute: value
+            for attribute, value in namespace.items()
+            if not (isinstance(value, ColumnDefinition) and (hasattr(meta, attribute) or is_dunder(attribute)))
+        }
+        return super().__new__(meta, name, bases, attributes)
 
     def __init__(
         cls,
@@ -226,7 +232,7 @@ class SchemaMetaclass(type):
         definitions = {name: column.to_definition() for name, column in columns.items()}
         return schema_builder(definitions, name=name or cls.__name__, id_type=id_type)
 
-    def with_types(cls, **kwargs: Any) -> type[Schema]:
+    def with_types(cls, /, **kwargs: Any) -> type[Schema]:
         """The schema with other types for some columns.
 
         >>> import pathway as pw
@@ -263,7 +269,7 @@ class SchemaMetaclass(type):
             del columns[name]
         return cls._derive(columns)
 
-    def update_properties(cls, **kwargs: Any) -> type[Schema]:
+    def update_properties(cls, /, **kwargs: Any) -> type[Schema]:
         """The schema with other properties, such as `append_only=True`, for all columns.
 
         >>> import pathway as pw
@@ -281,7 +287,7 @@ class SchemaMetaclass(type):
             )
         return cls._derive({name: replace(column, **kwargs) for name, column in cls.__columns__.items()})
 
-    def update_types(cls, **kwargs: Any) -> type[Schema]:
+    def update_types(cls, /, **kwargs: Any) -> type[Schema]:
         """The schema with other types for some columns; the same as `with_types`.
 
         >>> import pathway as pw
@@ -428,7 +434,9 @@ def schema_of(dtypes: Mapping[str, DType], *, append_only: bool, id_type: Any) -
     """The schema of a table that is computed."""
     from pathway._schema_builders import schema_builder
 
-    definitions = {name: ColumnDefinition(dtype=dtype, append_only=append_only) for name, dtype in dtypes.items()}
+    definitions = {
+        name: ColumnDefinition(dtype=dtype, append_only=append_only or None) for name, dtype in dtypes.items()
+    }
     types = {name: _dtypes.to_python(dtype) for name, dtype in dtypes.items()}
     return schema_builder(definitions, name=f"schema({types})", id_type=id_type)
 

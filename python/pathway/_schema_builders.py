@@ -7,12 +7,14 @@ import inspect
 import itertools
 import typing
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from pathway import _dtypes, _schema_json
 from pathway._native import DType
 from pathway._origin import noting, user_frame, user_place
 from pathway._schema import Schema, SchemaMetaclass
+from pathway._schema_class import is_dunder
 from pathway._schema_columns import ColumnDefinition, SchemaProperties
 
 if TYPE_CHECKING:
@@ -45,20 +47,23 @@ def schema_builder(
     """
     with noting(user_place()):
         annotations = {}
-        for column, definition in columns.items():
+        namespace: dict[str, Any] = {}
+        for number, (column, definition) in enumerate(columns.items()):
             if not isinstance(definition, ColumnDefinition):
                 raise TypeError(
                     f"the column {column} should be a column definition, found {definition!r}; write "
                     f"pw.column_definition(dtype={getattr(definition, '__name__', '...')})"
                 )
-            annotations[column] = Any if definition.dtype is None else definition.dtype
-        namespace = {"__annotations__": annotations, "__module__": __name__, **columns}
+            # Names such as `__module__` mean something in the body of a class.
+            attribute = f"column_{number}_of_{len(columns)}" if is_dunder(column) else column
+            annotations[attribute] = Any if definition.dtype is None else definition.dtype
+            namespace[attribute] = definition if definition.name else replace(definition, name=column)
         return typing.cast(
             "type[Schema]",
             SchemaMetaclass(
                 name or f"custom_schema({list(columns)})",
                 (Schema,),
-                namespace,
+                {**namespace, "__annotations__": annotations, "__module__": __name__},
                 append_only=properties.append_only,
                 id_dtype=id_type,
             ),
@@ -77,6 +82,8 @@ def schema_from_types(_name: str | None = None, **kwargs: Any) -> type[Schema]:
     id          | a   | b
     ANY_POINTER | INT | STR
     """
+    if _name is not None and not isinstance(_name, str):
+        raise TypeError(f"_name is the name of the schema, found {_name!r}; use schema_builder for a column _name")
     definitions = {name: ColumnDefinition(dtype=_resolve(annotation)) for name, annotation in kwargs.items()}
     return schema_builder(definitions, name=_name or f"schema({kwargs})")
 
@@ -149,7 +156,8 @@ def schema_from_csv(
     """
     import csv
 
-    with open(path, newline="", encoding="utf-8") as file:
+    # Excel puts a byte order mark before the first name.
+    with open(path, newline="", encoding="utf-8-sig") as file:
         lines = (line for line in file if comment_character is None or not line.startswith(comment_character))
         reader = csv.DictReader(
             lines, delimiter=delimiter, quotechar=quote, escapechar=escape, doublequote=double_quote_escapes
@@ -239,8 +247,7 @@ def table_transformer(
             allow_subtype=allow_subtype,
             locals=locals,
         )
-    hints = typing.get_type_hints(func, localns=dict(locals) if locals else None)
-    schemas = {argument: typing.get_args(hint)[0] for argument, hint in hints.items() if _is_typed_table(hint)}
+    schemas = _table_schemas(func, locals)
     signature = inspect.signature(func)
     options = {
         "allow_superset": allow_superset,
@@ -271,11 +278,24 @@ def table_transformer(
     return wrapped
 
 
-def _is_typed_table(hint: Any) -> bool:
+def _table_schemas(function: Callable[..., Any], locals: Mapping[str, Any] | None) -> dict[str, type[Schema]]:
+    """The schemas of arguments, and of the result, that are annotated as tables of one."""
     from pathway._table import Table
 
-    arguments = typing.get_args(hint)
-    return typing.get_origin(hint) is Table and isinstance(arguments[0], SchemaMetaclass)
+    names = {**getattr(function, "__globals__", {}), **(locals or {})}
+    schemas: dict[str, type[Schema]] = {}
+    for argument, hint in getattr(function, "__annotations__", {}).items():
+        try:
+            table = _dtypes.looked_up(hint, names)
+        except TypeError:
+            # An annotation for somebody else.
+            continue
+        origin: Any = typing.get_origin(table)
+        if origin is Table:
+            schema = _dtypes.looked_up(typing.get_args(table)[0], names)
+            if isinstance(schema, SchemaMetaclass):
+                schemas[argument] = typing.cast("type[Schema]", schema)
+    return schemas
 
 
 def _is_json_type(entry: Mapping[str, Any]) -> bool:

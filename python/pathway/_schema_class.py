@@ -22,14 +22,15 @@ def columns_of_class(
         columns.update(getattr(base, "__columns__", {}))
         attributes.update(getattr(base, "__attributes__", {}))
     if append_only is not None:
-        columns = {column: replace(schema, append_only=append_only) for column, schema in columns.items()}
+        for column, schema in columns.items():
+            columns[column] = replace(schema, append_only=_append_only(column, append_only, schema.own_append_only))
     annotations = _annotations(namespace)
     names = _class_names(cls)
     bare = [
         attribute
         for attribute in namespace
         if attribute not in annotations
-        and not (attribute.startswith("__") and attribute.endswith("__"))
+        and not is_dunder(attribute)
         and not (attribute in attributes and isinstance(namespace[attribute], ColumnDefinition))
         and attribute not in ("_abc_impl",)
     ]
@@ -43,7 +44,7 @@ def columns_of_class(
                 f"{attribute}: ... = pw.column_definition(default_value={definition!r})"
             )
         try:
-            annotation = _dtypes.evaluate(annotation, names)
+            annotation = _dtypes.looked_up(annotation, names)
             dtype = _dtypes.to_dtype(annotation, names)
         except TypeError as error:
             error.add_note(f"in the column {attribute} of the schema {name}")
@@ -62,13 +63,23 @@ def columns_of_class(
             final,
             definition.primary_key,
             definition.default_value,
-            bool(append_only if definition.append_only is None else definition.append_only),
+            _append_only(attribute, append_only, definition.append_only),
             definition.description,
             definition.example,
             definition.source_component,
+            definition.append_only,
         )
         attributes[attribute] = final
     return columns, attributes
+
+
+def _append_only(column: str, of_all: bool | None, own: bool | None) -> bool:
+    """Whether values of a column are never changed, by what its definition says and what the schema says of all."""
+    if of_all is not None and own is not None and own != of_all:
+        raise ValueError(
+            f"ambiguous property: the schema has append_only={of_all}, its column {column} has append_only={own}"
+        )
+    return bool(of_all if own is None else own)
 
 
 def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -83,9 +94,14 @@ def _annotations(namespace: dict[str, Any]) -> dict[str, Any]:
 
 
 def _class_names(cls: type) -> dict[str, Any]:
-    """What annotations written as texts may name."""
+    """What annotations written as texts may name, the class itself among them."""
     module = sys.modules.get(cls.__module__)
-    return {**(vars(module) if module is not None else {}), **user_names()}
+    return {**(vars(module) if module is not None else {}), **user_names(), cls.__name__: cls}
+
+
+def is_dunder(attribute: str) -> bool:
+    """Whether a name is one of those that Python gives a meaning to."""
+    return attribute.startswith("__") and attribute.endswith("__")
 
 
 def user_names() -> dict[str, Any]:

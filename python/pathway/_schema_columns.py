@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pathway import _dtypes
@@ -84,6 +84,8 @@ class ColumnSchema:
     description: str | None = None
     example: Any = None
     source_component: Literal["payload", "key"] = "payload"
+    own_append_only: bool | None = field(default=None, compare=False, repr=False)
+    """What the definition of the column says, if it says anything."""
 
     @property
     def has_default(self) -> bool:
@@ -158,5 +160,9 @@ def pointer_text(annotation: Any) -> str:
     arguments = getattr(annotation, "__args__", None)
     if arguments is None:
         return "ANY_POINTER"
+    match arguments:
+        case (type() as schema,) if hasattr(schema, "__id_type__"):
+            # A pointer to the rows of a schema's tables.
+            return pointer_text(schema.__id_type__)
     inner = ", ".join(_dtypes.name(_dtypes.to_dtype(argument)) for argument in arguments if argument != ())
     return f"Pointer({inner})"

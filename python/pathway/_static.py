@@ -34,7 +34,7 @@ def static_table(
     name: str,
 ) -> Table[Any]:
     """A table of rows in the order of the schema's columns."""
-    fields = _tables.fields(schema)
+    fields = _tables.fields(schema, f"{name} of the program")
     if keys is None:
         keys = row_keys(fields, rows, id_from)
     if times is not None:
@@ -72,7 +72,7 @@ def given_keys(ids: Iterable[Any], *, trusted: bool) -> list[Pointer]:
 
 def columns_of(schema: type[Schema], names: Sequence[str]) -> list[int]:
     """Where in `names` the columns of the schema are."""
-    wanted = [field.name for field in _tables.fields(schema)]
+    wanted = schema.column_names()
     if sorted(wanted) != sorted(names):
         raise ValueError(
             f"schema does not match given dataframe: the schema has the columns {', '.join(wanted)}, "
@@ -83,7 +83,7 @@ def columns_of(schema: type[Schema], names: Sequence[str]) -> list[int]:
 
 def column_dtypes(schema: type[Schema]) -> dict[str, DType]:
     """The types of the columns of a schema, in order."""
-    return {field.name: field.dtype for field in _tables.fields(_tables.check_schema(schema))}
+    return {name: column.dtype.dtype for name, column in _tables.check_schema(schema).columns().items()}
 
 
 def _even(times: Sequence[int]) -> Sequence[int]:

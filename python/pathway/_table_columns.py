@@ -240,7 +240,7 @@ class TableColumns(Joinable):
     # New columns, same rows.
 
     @declares
-    def select(self, *args: Any, **kwargs: Any) -> Table[Any]:
+    def select(self, /, *args: Any, **kwargs: Any) -> Table[Any]:
         """A table with these columns: references keep their names, named arguments are any expressions.
 
         Columns of other tables can be used if they have the same keys, or more.
@@ -263,7 +263,7 @@ class TableColumns(Joinable):
         return define(self, expand(self, "select", args, kwargs))
 
     @declares
-    def with_columns(self, *args: Any, **kwargs: Any) -> Table[Any]:
+    def with_columns(self, /, *args: Any, **kwargs: Any) -> Table[Any]:
         """All columns, with these replaced or added.
 
         Args:
@@ -317,7 +317,7 @@ class TableColumns(Joinable):
         return self._same_rows(self._columns)
 
     @declares
-    def rename(self, names_mapping: Mapping[Any, str] | None = None, **kwargs: str | ColumnReference) -> Table[Any]:
+    def rename(self, /, names_mapping: Mapping[Any, str] | None = None, **kwargs: str | ColumnReference) -> Table[Any]:
         """All columns, some under new names: `rename({old: new})` or `rename(new=pw.this.old)`.
 
         Renamed columns go to the end.
@@ -345,7 +345,7 @@ class TableColumns(Joinable):
         return self.rename_columns(**kwargs)
 
     @declares
-    def rename_columns(self, **kwargs: str | ColumnReference) -> Table[Any]:
+    def rename_columns(self, /, **kwargs: str | ColumnReference) -> Table[Any]:
         """All columns, some under new names: `rename_columns(new=pw.this.old)`.
 
         >>> import pathway as pw
@@ -377,7 +377,8 @@ class TableColumns(Joinable):
     def _renamed(self, names: Mapping[str, str]) -> Table[Any]:
         if "id" in names:
             raise ValueError("Can't use 'id' as a column name: it is the key of the row")
-        taken = {new: self._column(old) for new, old in names.items()}
+        # Here a column that is named id is meant, if there is one, and not the key.
+        taken = {new: self._columns[old] if old in self._columns else self._column(old) for new, old in names.items()}
         gone = {*names.values(), *names}
         kept = {name: column for name, column in self._columns.items() if name not in gone}
         return self._same_rows({**kept, **taken})

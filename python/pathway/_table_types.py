@@ -71,7 +71,7 @@ class TableTypes(TableColumns):
         return self._plan.is_append_only(self._node)
 
     @declares
-    def update_types(self, **kwargs: Any) -> Table[Any]:
+    def update_types(self, /, **kwargs: Any) -> Table[Any]:
         """The same cells under other types, which you vouch for; only narrower or wider ones.
 
         >>> import pathway as pw
@@ -92,7 +92,7 @@ class TableTypes(TableColumns):
         return self._same_rows(columns)
 
     @declares
-    def cast_to_types(self, **kwargs: Any) -> Table[Any]:
+    def cast_to_types(self, /, **kwargs: Any) -> Table[Any]:
         """The cells converted to other types, as by `pw.cast`.
 
         >>> import pathway as pw

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import datetime
 import os
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _markdown
+from pathway import _markdown, _native
 from pathway.io import _tables
 from pathway.io import python as io_python
 from pathway.io._subject import ConnectorSubject
@@ -222,27 +221,23 @@ def replay_csv_with_time(
         raise ValueError(f"unit has to be one of {', '.join(_SECONDS)}, found {unit!r}")
     if time_column not in schema.column_names():
         raise ValueError(f"the schema has no column {time_column}, which time_column names")
+    if schema[time_column].dtype.dtype not in (_native.DType.INT, _native.DType.FLOAT):
+        raise ValueError(f"the times in {time_column} have to be int or float, found {schema[time_column].dtype!r}")
     if speedup <= 0:
         raise ValueError(f"speedup has to be above zero, found {speedup}")
 
     def rows() -> Iterator[tuple[float, Mapping[str, Any]]]:
         before: float | None = None
         for row in _csv_rows(path, schema):
-            now = _time_of(row[time_column]) * _SECONDS[unit]
+            now = row[time_column] * _SECONDS[unit]
             yield 0.0 if before is None else (now - before) / speedup, row
             before = now
 
     return io_python.read(_Paced(rows, "demo.replay-csv"), schema=schema, autocommit_duration_ms=autocommit_ms)
 
 
-def _time_of(value: Any) -> float:
-    if isinstance(value, datetime.datetime):
-        return value.timestamp()
-    return float(value)
-
-
 def _csv_rows(path: str | os.PathLike[str], schema: type[Schema]) -> Iterator[Mapping[str, Any]]:
-    fields = _tables.fields(schema)
+    fields = _tables.fields(schema, "demo.replay_csv")
     with open(path, newline="") as file:
         reader = csv.DictReader(file)
         missing = [field.name for field in fields if field.name not in (reader.fieldnames or ())]

@@ -14,6 +14,7 @@ from typing import Any, overload
 
 from pathway import _dtypes, _native
 from pathway._expressions import ColumnExpression, UserCall
+from pathway._origin import warn
 
 __all__ = ["UDF", "udf"]
 
@@ -62,7 +63,7 @@ class UDF:
     def _name(self) -> str:
         return type(self).__name__
 
-    def __call__(self, *args: Any, **kwargs: Any) -> ColumnExpression:
+    def __call__(self, /, *args: Any, **kwargs: Any) -> ColumnExpression:
         """The expression that has the function's result in every row."""
         function = self.__wrapped__
         if inspect.iscoroutinefunction(function):
@@ -175,19 +176,22 @@ def return_dtype(
     function: Callable[..., Any], declared: Any | EllipsisType = ..., *, batched: bool = False
 ) -> _native.DType:
     """The type of a function's results: as declared, as annotated, for a class itself; otherwise Any."""
-    if declared is not ...:
-        return _dtypes.to_dtype(declared, _names(function))
-    if isinstance(function, type):
-        try:
-            return _dtypes.to_dtype(function)
-        except TypeError:
-            return _native.DType.ANY
     target = function
     while isinstance(target, functools.partial):
         target = target.func
     if not hasattr(target, "__annotations__") and callable(target):
         target = type(target).__call__
     annotation = getattr(target, "__annotations__", {}).get("return", ...)
+    if declared is not ...:
+        dtype = _dtypes.to_dtype(declared, _names(function))
+        if annotation is not ... and not batched:
+            _compare(target, dtype, annotation)
+        return dtype
+    if isinstance(function, type):
+        try:
+            return _dtypes.to_dtype(function)
+        except TypeError:
+            return _native.DType.ANY
     if annotation is ...:
         return _native.DType.ANY
     dtype = _dtypes.to_dtype(annotation, _names(target))
@@ -199,6 +203,20 @@ def return_dtype(
             )
         return dtype.arguments[0]
     return dtype
+
+
+def _compare(function: Callable[..., Any], declared: _native.DType, annotation: Any) -> None:
+    """Warns of results that the function says to have, and its declaration does not."""
+    try:
+        annotated = _dtypes.to_dtype(annotation, _names(function))
+    except (NameError, TypeError):
+        # Nothing that a column can hold; the declaration is there for that.
+        return
+    if annotated != _native.DType.ANY and not annotated.is_subtype_of(declared):
+        warn(
+            f"{getattr(function, '__name__', function)}() is annotated to return {_dtypes.describe(annotated)}, which "
+            f"is inconsistent with return_type={_dtypes.describe(declared)}"
+        )
 
 
 def _names(function: Callable[..., Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pathway import _graph, _native
-from pathway._origin import user_place
+from pathway._origin import user_place, warn
 
 if TYPE_CHECKING:
     from pathway import ColumnReference, Schema, Table
@@ -79,8 +79,19 @@ def check_debug_data(data: object) -> None:
     _graph.current().has_debug_data = True
 
 
-def fields(schema: type[Schema]) -> list[_native.Field]:
-    """The columns of a schema, as a native source wants them."""
+def fields(schema: type[Schema], source: str) -> list[_native.Field]:
+    """The columns of a schema, as a native source of this name wants them."""
+    for column in schema.__columns__.values():
+        if column.source_component != "payload":
+            raise ValueError(
+                f"the column {column.name!r} has the unsupported source component {column.source_component!r}: "
+                f"messages of {source} have nothing but a payload"
+            )
+    if "id" in schema.__columns__:
+        warn(
+            f"the column 'id' of {source} cannot be used in expressions, where id is the key of the row; give it "
+            "another name with table.rename({'id': ...})"
+        )
     return schema._fields()
 
 

@@ -92,7 +92,7 @@ def read(
         raise ValueError(f"invalid mode {mode!r}: expected 'streaming' or 'static'")
     _tables.check_debug_data(debug_data)
     schema = _schema_for(format, schema)
-    fields = _tables.fields(schema)
+    fields = _tables.fields(schema, f"files in {format}")
     node = _tables.plan().file_source(
         _tables.path_text("path", path),
         fields,

@@ -74,7 +74,7 @@ def read(
         raise ValueError(f"a {type(subject).__name__} is internal and has no name of its own, found {name!r}")
     _tables.check_debug_data(debug_data)
     schema = _schema_for(format, schema, with_metadata=subject._with_metadata)
-    fields = _tables.fields(schema)
+    fields = _tables.fields(schema, f"the subject {subject.datasource_name}")
     upsert = subject._is_upsert()
     # A subject that overrides `_session_type` may choose the keys itself, with `_add`.
     if subject._session is SessionType.UPSERT and not any(field.primary_key for field in fields):
