@@ -68,7 +68,7 @@ def test_annotations(annotation: Any, text: str) -> None:
 def test_numpy_annotations() -> None:
     numpy = pytest.importorskip("numpy")
     schema = pw.schema_from_types(a=numpy.int64, b=numpy.float32, c=numpy.ndarray, d=numpy.ndarray[None, int])
-    assert str(schema).split("\n")[1].split(" | ")[1:] == ["INT", "FLOAT", "Array", "Array(INT)"]
+    assert str(schema).split("\n")[1].split(" | ")[1:] == ["INT", "FLOAT", "Array", "Array(1, INT)"]
 
 
 @pytest.mark.parametrize("annotation", [set, object, complex, int | str, int | float, "set"])

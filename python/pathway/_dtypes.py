@@ -190,14 +190,21 @@ def _is_union(origin: Any) -> bool:
 
 
 def _array(arguments: tuple[Any, ...]) -> DType:
-    """`np.ndarray[dimensions, element]`, and what `numpy.typing.NDArray[element]` stands for."""
+    """`np.ndarray[shape, element]`, and what `numpy.typing.NDArray[element]` stands for.
+
+    The shape is a tuple with an item for each dimension, or their number; None stands for one dimension.
+    """
     shape = arguments[0] if arguments else Any
     element = arguments[1] if len(arguments) > 1 else Any
     inner = typing.get_args(element)
     if inner:
         element = inner[0]
-    dimensions = shape if isinstance(shape, int) else None
-    if typing.get_origin(shape) is tuple and Ellipsis not in typing.get_args(shape):
+    dimensions = None
+    if shape is None or shape is type(None):
+        dimensions = 1
+    elif isinstance(shape, int):
+        dimensions = shape
+    elif typing.get_origin(shape) is tuple and Ellipsis not in typing.get_args(shape):
         dimensions = len(typing.get_args(shape))
     return DType.array(dimensions, to_dtype(element))
 
@@ -257,7 +264,10 @@ def to_python(dtype: DType) -> Annotation:
     if kind == "array":
         import numpy
 
-        return types.GenericAlias(numpy.ndarray, (None, *arguments))
+        shape = (int, ...) if dtype.dimensions is None else (int,) * dtype.dimensions or ((),)
+        return types.GenericAlias(
+            numpy.ndarray, (types.GenericAlias(tuple, shape), types.GenericAlias(numpy.dtype, arguments))
+        )
     if kind == "future":
         return arguments[0]
     raise AssertionError(f"the engine has a type {kind} that Python does not know")
@@ -269,10 +279,13 @@ def name(dtype: DType) -> str:
     plain = _NAMES.get(kind)
     if plain is not None:
         return plain
-    if kind == "array" and dtype.arguments == [DType.ANY]:
-        return "Array"
-    inner = ", ".join(name(argument) for argument in dtype.arguments)
-    return f"{kind.capitalize()}({inner})"
+    inner = [name(argument) for argument in dtype.arguments]
+    if kind == "array":
+        inner = inner if dtype.arguments != [DType.ANY] else []
+        inner = inner if dtype.dimensions is None else [str(dtype.dimensions), *inner]
+        if not inner:
+            return "Array"
+    return f"{kind.capitalize()}({', '.join(inner)})"
 
 
 def describe(dtype: DType) -> str:
@@ -290,7 +303,7 @@ def display(annotation: Annotation) -> str:
         return _qualified(annotation)
     if isinstance(annotation, types.GenericAlias):
         inner = ", ".join(
-            display(argument) if argument not in (None, ()) else "None" if argument is None else "()"
+            {None: "None", (): "()", ...: "..."}.get(argument) or display(argument)
             for argument in typing.get_args(annotation)
         )
         return f"{_qualified(typing.get_origin(annotation))}[{inner or '()'}]"
@@ -312,6 +325,8 @@ def to_json(dtype: DType) -> dict[str, Any]:
         entry["args"] = arguments
     elif arguments:
         entry["wrapped"] = arguments[0]
+    if dtype.dimensions is not None:
+        entry["n_dim"] = dtype.dimensions
     return entry
 
 

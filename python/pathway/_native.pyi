@@ -74,6 +74,10 @@ class DType:
         """The types inside: of the items, the element, the value."""
 
     @property
+    def dimensions(self) -> int | None:
+        """How many dimensions arrays have; None if it is not known, or if the type is another."""
+
+    @property
     def is_optional(self) -> bool: ...
     @property
     def required(self) -> DType:

@@ -88,6 +88,15 @@ macro_rules! constants {
                 }
             }
 
+            /// How many dimensions arrays have, if it is known.
+            #[getter]
+            fn dimensions(&self) -> Option<usize> {
+                match &self.0 {
+                    DType::Array(dimensions, _) => *dimensions,
+                    _ => None,
+                }
+            }
+
             #[getter]
             fn is_optional(&self) -> bool {
                 self.0.is_optional()

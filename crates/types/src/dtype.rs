@@ -132,6 +132,17 @@ impl DType {
         }
     }
 
+    /// The type of the items of an array of so many dimensions: of one dimension elements, of more arrays. Of an unknown
+    /// number they may be either. An array without dimensions has no items.
+    pub fn array_item(dimensions: Option<usize>, element: &Arc<DType>) -> Option<DType> {
+        match dimensions {
+            None => Some(DType::Any),
+            Some(0) => None,
+            Some(1) => Some((**element).clone()),
+            Some(count) => Some(DType::Array(Some(count - 1), Arc::clone(element))),
+        }
+    }
+
     /// Whether every value of `self` is also a value of `other`, `int` counting as `float`.
     pub fn is_subtype_of(&self, other: &DType) -> bool {
         match (self, other) {

@@ -34,6 +34,7 @@ impl Flatten {
 
 /// The type of the elements of a sequence.
 fn element_type(dtype: &DType) -> Result<DType, PlanError> {
+    let mismatch = || PlanError::mismatch(format!("Cannot flatten column of type {dtype}."));
     match dtype {
         DType::Any | DType::Str | DType::Json => Ok(dtype.clone()),
         DType::List(item) => Ok((**item).clone()),
@@ -41,10 +42,8 @@ fn element_type(dtype: &DType) -> Result<DType, PlanError> {
             Some((first, rest)) if rest.iter().all(|item| item == first) => first.clone(),
             _ => DType::Any,
         }),
-        DType::Array(Some(1), element) => Ok((**element).clone()),
-        DType::Array(Some(count), element) if *count > 1 => Ok(DType::Array(Some(count - 1), Arc::clone(element))),
-        DType::Array(None, _) => Ok(DType::Any),
-        _ => Err(PlanError::mismatch(format!("Cannot flatten column of type {dtype}."))),
+        DType::Array(dimensions, element) => DType::array_item(*dimensions, element).ok_or_else(mismatch),
+        _ => Err(mismatch()),
     }
 }
 

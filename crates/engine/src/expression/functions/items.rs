@@ -51,11 +51,10 @@ fn rule(name: &str, dtypes: &[DType], count: usize) -> Result<DType, PlanError> 
             joined.unwrap_or(DType::Any)
         }
         (DType::List(item), DType::Int) => (**item).clone(),
-        (DType::Array(Some(1), element), DType::Int) => (**element).clone(),
-        (DType::Array(dimensions, element), DType::Int) => DType::Array(
-            dimensions.map(|dimensions| dimensions.saturating_sub(1)),
-            element.clone(),
-        ),
+        (DType::Array(dimensions, element), DType::Int) => {
+            let item = DType::array_item(*dimensions, element).ok_or_else(|| unsupported(name, dtypes))?;
+            return Ok(default.map_or(item.clone(), |default| item.least_upper_bound(default)));
+        }
         (DType::Str, DType::Int) => DType::Str,
         (DType::Tuple(_) | DType::List(_) | DType::Array(..) | DType::Str, index) => {
             return Err(PlanError::mismatch(format!(
@@ -243,6 +242,40 @@ mod tests {
         let default = call("get_item_optional", [a, constant(2), constant(0.5)]).expect("fits");
         assert_eq!(default.dtype(), &DType::Float);
         assert_eq!(table.evaluate(&default).0, [0.5.into()]);
+    }
+
+    #[test]
+    fn items_of_arrays_have_the_type_of_the_elements() {
+        let array = |shape: &[usize], elements: &[i64]| {
+            Value::IntArray(NdArray {
+                shape: shape.into(),
+                elements: elements.into(),
+            })
+        };
+        let check = |dimensions, value: Value, expected: &DType, or_float: &DType, item: &str| {
+            let dtype = DType::Array(dimensions, DType::Int.into());
+            let table = Table::new([(dtype, vec![value])]);
+            let [a] = table.columns();
+            let first = call("get_item", [a.clone(), constant(0)]).expect("fits");
+            assert_eq!(first.dtype(), expected);
+            assert_eq!(super::super::testing::show(&table.evaluate(&first).0[0]), item);
+            let default = |value: Value| {
+                let found = call("get_item_optional", [a.clone(), constant(9), constant(value.clone())]).expect("fits");
+                (found.dtype().clone(), table.evaluate(&found).0[0].clone())
+            };
+            let either = |with: DType| expected.least_upper_bound(&with);
+            assert_eq!(default((-1).into()), (either(DType::Int), (-1).into()));
+            assert_eq!(default(Value::None), (either(DType::None), Value::None));
+            assert_eq!(default(0.5.into()), (or_float.clone(), 0.5.into()));
+        };
+        check(Some(1), array(&[2], &[3, 4]), &DType::Int, &DType::Float, "3");
+        let inner = DType::Array(Some(1), DType::Int.into());
+        check(Some(2), array(&[1, 2], &[3, 4]), &inner, &DType::Any, "[2] [3, 4]");
+        check(None, array(&[2], &[3, 4]), &DType::Any, &DType::Any, "3");
+        check(None, array(&[1, 2], &[3, 4]), &DType::Any, &DType::Any, "[2] [3, 4]");
+        let point = Table::new([(DType::Array(Some(0), DType::Int.into()), vec![array(&[], &[3])])]);
+        let [a] = point.columns();
+        assert!(call("get_item", [a, constant(0)]).is_err());
     }
 
     #[test]
