@@ -243,3 +243,24 @@ def test_a_schema_has_the_keys() -> None:
         pw.debug.table_from_pandas(pd.DataFrame({"a": [1]}), schema=schema, id_from=["a"])
     with pytest.raises(ValueError, match="mutually exclusive"):
         pw.debug.table_from_markdown("a\n1", schema=schema, id_from=["a"])
+
+
+def test_frames_come_back_as_pandas_would_make_them() -> None:
+    """So that a test can compare them with a frame that it writes down."""
+    frame = pd.DataFrame(
+        {
+            "text": ["a", "b"],
+            "gap": ["a", None],
+            "whole": [1, 2],
+            "real": [0.5, NAN],
+            "truth": [True, False],
+            "maybe": pd.Series([True, None], dtype=object),
+            "crew": pd.array([1, None], dtype="Int64"),
+            "day": pd.Series([DAY, NEXT]).astype("M8[ns]"),
+            "seen": pd.Series([DAY, None]).astype("M8[ns]"),
+            "utc": pd.Series([UTC, None]).dt.as_unit("ns"),
+            "took": pd.Series([HOUR, None]).astype("m8[ns]"),
+        }
+    )
+    back = pw.debug.table_to_pandas(pw.debug.table_from_pandas(frame), include_id=False)
+    pd.testing.assert_frame_equal(back.sort_values("text").reset_index(drop=True), frame)

@@ -13,16 +13,17 @@ from pathway._native import DType, Pointer, infer_dtype
 # By the kind of a numpy type.
 _KINDS = {"i": DType.INT, "u": DType.INT, "f": DType.FLOAT, "b": DType.BOOL, "m": DType.DURATION}
 
-# How a column comes back; others are objects.
+# How a column comes back; None is as pandas finds, others are objects.
 _COLUMNS = {
     "int": "int64",
     "float": "float64",
     "bool": "bool",
+    "str": None,
     "date_time_naive": "datetime64[ns]",
     "date_time_utc": "datetime64[ns, UTC]",
     "duration": "timedelta64[ns]",
 }
-_OPTIONAL_COLUMNS = {"int": "Int64", "bool": "boolean"}
+_OPTIONAL_COLUMNS = {"int": "Int64", "bool": None}
 
 
 def columns(df: pd.DataFrame) -> dict[str, pd.Series[Any]]:
@@ -94,8 +95,8 @@ def frame(
     series: dict[str, pd.Series[Any]] = {}
     for name, column in columns.items():
         dtype = dtypes[name]
-        names = _OPTIONAL_COLUMNS if dtype.is_optional else _COLUMNS
-        kind = names.get(dtype.required.kind, _COLUMNS.get(dtype.required.kind, "object"))
+        names = {**_COLUMNS, **_OPTIONAL_COLUMNS} if dtype.is_optional else _COLUMNS
+        kind = names.get(dtype.required.kind, "object")
         series[name] = pd.Series(list(column.values()), dtype=kind)
     result = pd.DataFrame(series)
     if keys is not None:
