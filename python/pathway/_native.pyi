@@ -270,6 +270,7 @@ class Plan:
         settings: Mapping[str, object],
         object_pattern: str,
         with_metadata: bool,
+        append_only: bool,
         autocommit_milliseconds: int | None,
         backlog_rows: int | None,
         name: str | None,

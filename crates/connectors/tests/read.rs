@@ -397,20 +397,21 @@ fn a_file_that_cannot_be_read_any_more_keeps_its_rows() {
     let directory = tempfile::tempdir().expect("a temporary directory");
     let path = directory.path().join("x.csv");
     fs::write(&path, "a,b\n1,x").expect("a file");
-    let (run, updates) = follow(&path, csv());
+    let (run, updates) = follow(&directory.path().join("*.csv"), csv());
     wait_for(&updates, &["1|x"]);
     let other = directory.path().join("other");
     let socket = std::os::unix::net::UnixListener::bind(&other).expect("a socket");
     fs::rename(&other, &path).expect("it is replaced");
-    // Longer than it takes to look at it again.
-    std::thread::sleep(Duration::from_millis(700));
+    // Files are looked at in the order of their names: who has seen this one has looked at the socket before.
+    fs::write(directory.path().join("y.csv"), "a,b\n3,z\n").expect("a file");
+    wait_for(&updates, &["1|x", "3|z"]);
     fs::write(&other, "a,b\n1,x\n2,y\n").expect("a file");
     fs::rename(&other, &path).expect("it is replaced");
     drop(socket);
-    wait_for(&updates, &["1|x", "2|y"]);
+    wait_for(&updates, &["1|x", "2|y", "3|z"]);
     run.stop();
     run.wait(None).expect("the run has ended").expect("the run succeeds");
-    assert_eq!(updates.lock().len(), 2, "nothing was taken back");
+    assert_eq!(updates.lock().len(), 3, "nothing was taken back");
 }
 
 #[test]

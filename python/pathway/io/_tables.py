@@ -95,6 +95,12 @@ def fields(schema: type[Schema], source: str) -> list[_native.Field]:
     return schema._fields()
 
 
+def is_append_only(schema: type[Schema]) -> bool:
+    """Whether the schema promises that no row is ever changed or removed."""
+    columns = schema.columns()
+    return bool(columns) and all(column.append_only for column in columns.values())
+
+
 def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer] | None = None) -> Table[Any]:
     """The table of a native source that has the columns of the schema, and exactly these keys if they are known."""
     from pathway import Table

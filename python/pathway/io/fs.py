@@ -49,7 +49,7 @@ def read(
             last four have a column ``data``, but for ``"only_metadata"``.
         schema: the columns, for csv and json.
         mode: ``"static"`` reads what is there and ends. ``"streaming"`` goes on following new, changed and deleted
-            files; the rows of a file that has changed or gone are taken back.
+            files; the rows of a file that has changed or gone are taken back, unless the schema is append-only.
         csv_settings: delimiter, quotes and so on.
         json_field_paths: for fields that are not at the top of the object, their JSON pointers (RFC 6901).
         object_pattern: a glob that the names of files in a folder have to match.
@@ -67,9 +67,10 @@ def read(
     In static mode with several workers (``pathway spawn``) all of them read: they share the files, and a big csv, json
     or plaintext file is split among them. The rows and their ids are the same whatever the number of workers.
 
-    In streaming mode the columns that are read of every file stay in memory, so that its rows can be taken back when it
-    changes: about the size of the files themselves. A file that only grows is not read again. For a history without
-    end, let the writer begin a new file now and then, or use a source that does not change what it has sent.
+    In streaming mode a file that grows is read on from where reading stopped. The columns that are read stay in memory,
+    so that a change of a file can be told as a difference. If all columns of the schema are append-only
+    (``class Log(pw.Schema, append_only=True)``), nothing is kept: the rows of a file that is truncated, rewritten or
+    deleted stay, and the error log says what happened. A record may be 256 MiB long.
 
     Example:
 
@@ -101,6 +102,7 @@ def read(
         settings=_settings(format, csv_settings, json_field_paths, [field.name for field in fields]),
         object_pattern=object_pattern,
         with_metadata=with_metadata or format == "only_metadata",
+        append_only=_tables.is_append_only(schema),
         autocommit_milliseconds=_tables.check_positive("autocommit_duration_ms", autocommit_duration_ms),
         backlog_rows=_tables.check_positive("max_backlog_size", max_backlog_size),
         name=_tables.check_name(name),

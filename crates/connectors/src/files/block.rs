@@ -6,22 +6,39 @@
 use std::io::{self, Read};
 
 use arrow_buffer::Buffer;
-use xxhash_rust::xxh3::Xxh3;
+
+use super::position::Seen;
 
 /// The usual size of a block: big enough to pay for its overhead, small enough for the processor's cache.
 pub(crate) const BLOCK_BYTES: usize = 1 << 19;
 
+/// How a file is cut into blocks.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// The usual size of a block.
+    pub(crate) block: usize,
+    /// A file with a longer record is not read.
+    pub(crate) longest: usize,
+}
+
+impl Sizes {
+    pub(crate) const USUAL: Self = Self {
+        block: BLOCK_BYTES,
+        longest: LONGEST_RECORD,
+    };
+}
+
 /// The byte order mark.
 pub(crate) const MARK: &[u8] = b"\xef\xbb\xbf";
 
-/// A record must fit in memory, and places in a block in 32 bits.
-pub(crate) const LONGEST_RECORD: usize = 1 << 30;
+/// A record must fit in memory a few times.
+pub(crate) const LONGEST_RECORD: usize = 1 << 28;
 
 /// Why a file is not read that has a record longer than that.
 pub(crate) fn too_long() -> io::Error {
     io::Error::new(
         io::ErrorKind::InvalidData,
-        "a record is longer than 1 GiB; perhaps a quote is not closed",
+        "a record is longer than 256 MiB: perhaps a quote is not closed, or the file is no text",
     )
 }
 
@@ -53,83 +70,44 @@ impl Block {
     }
 }
 
-/// How far a file has been read, and what stood there.
-#[derive(Clone)]
-pub(crate) struct Prefix {
-    bytes: u64,
-    hash: Xxh3,
-}
-
-impl Prefix {
-    fn add(&mut self, bytes: &[u8]) {
-        self.bytes += bytes.len() as u64;
-        self.hash.update(bytes);
-    }
-
-    /// Reads as many bytes as had been read, and says whether they are the same.
-    fn is_prefix_of(&self, input: &mut impl Read) -> io::Result<bool> {
-        let mut hash = Xxh3::new();
-        let mut rest = self.bytes;
-        let mut bytes = vec![0; 1 << 16];
-        while rest > 0 {
-            let wanted = bytes.len().min(usize::try_from(rest).unwrap_or(usize::MAX));
-            let read = input.read(&mut bytes[..wanted])?;
-            if read == 0 {
-                return Ok(false);
-            }
-            hash.update(&bytes[..read]);
-            rest -= read as u64;
-        }
-        Ok(hash.digest128() == self.hash.digest128())
-    }
-}
-
 /// Reads a file in blocks.
 pub(crate) struct Blocks<R> {
     input: R,
+    sizes: Sizes,
+    /// What the next block begins with.
     rest: Vec<u8>,
     /// Where that begins in the file.
     offset: u64,
     is_at_end: bool,
     /// What has been consumed, if that is to be known.
-    prefix: Option<Prefix>,
+    seen: Option<Seen>,
 }
 
 impl<R: Read> Blocks<R> {
-    /// Reads from the start; with `keeps_prefix` the reading can be resumed when the file has grown.
-    pub(crate) fn new(input: R, keeps_prefix: bool) -> Self {
+    /// Reads from the start.
+    pub(crate) fn new(input: R, sizes: Sizes) -> Self {
         Self {
             input,
+            sizes,
             rest: Vec::new(),
             offset: 0,
             is_at_end: false,
-            prefix: keeps_prefix.then(|| Prefix {
-                bytes: 0,
-                hash: Xxh3::new(),
-            }),
+            seen: None,
         }
     }
 
-    /// Goes on after `prefix`, or says that the file no longer begins with it.
-    pub(crate) fn resume(mut input: R, prefix: Prefix) -> io::Result<Option<Self>> {
-        let is_same = prefix.is_prefix_of(&mut input)?;
-        Ok(is_same.then_some(Self {
-            input,
-            rest: Vec::new(),
-            offset: prefix.bytes,
-            is_at_end: false,
-            prefix: Some(prefix),
-        }))
+    /// Goes on behind what was seen of the file.
+    pub(crate) fn after(input: R, sizes: Sizes, seen: Seen) -> Self {
+        Self {
+            offset: seen.bytes(),
+            seen: Some(seen),
+            ..Self::new(input, sizes)
+        }
     }
 
-    /// Whether something was not consumed.
-    pub(crate) fn has_rest(&self) -> bool {
-        !self.rest.is_empty()
-    }
-
-    /// What has been consumed.
-    pub(crate) fn into_prefix(self) -> Option<Prefix> {
-        self.prefix
+    /// What has been consumed of the file, if it was to be known.
+    pub(crate) fn seen(&self) -> Option<&Seen> {
+        self.seen.as_ref()
     }
 
     /// The next block, if there is one. A byte order mark at the start of the file is no part of it.
@@ -137,15 +115,13 @@ impl<R: Read> Blocks<R> {
         if self.is_at_end {
             return Ok(None);
         }
-        let rest = std::mem::take(&mut self.rest);
-        // A record that is longer than a block makes the blocks grow, so that it is looked at only a few times.
-        let size = BLOCK_BYTES.max(rest.len() * 2);
-        if rest.len() > LONGEST_RECORD {
+        let mut bytes = std::mem::take(&mut self.rest);
+        if bytes.len() > self.sizes.longest {
             return Err(too_long());
         }
-        let mut bytes = Vec::with_capacity(size);
-        bytes.extend_from_slice(&rest);
-        let wanted = size - bytes.len();
+        // A record that is longer than a block makes the blocks grow, so that it is looked at only a few times.
+        let wanted = self.sizes.block.max(bytes.len() * 2) - bytes.len();
+        bytes.reserve_exact(wanted);
         let read = (&mut self.input).take(wanted as u64).read_to_end(&mut bytes)?;
         self.is_at_end = read < wanted;
         if bytes.len() < bytes.capacity() / 2 {
@@ -157,8 +133,8 @@ impl<R: Read> Blocks<R> {
         let buffer = if is_marked { buffer.slice(MARK.len()) } else { buffer };
         if is_marked {
             self.offset = MARK.len() as u64;
-            if let Some(prefix) = &mut self.prefix {
-                prefix.add(MARK);
+            if let Some(seen) = &mut self.seen {
+                seen.add(MARK);
             }
         }
         Ok(Some(Block {
@@ -171,10 +147,13 @@ impl<R: Read> Blocks<R> {
     /// Begins the next block with what follows the first `consumed` bytes of this one.
     pub(crate) fn consume(&mut self, block: &Block, consumed: usize) {
         let (consumed, rest) = block.bytes().split_at(consumed);
-        self.rest = rest.to_vec();
+        if !self.is_at_end {
+            self.rest = Vec::with_capacity(self.sizes.block.max(rest.len() * 2));
+            self.rest.extend_from_slice(rest);
+        }
         self.offset += consumed.len() as u64;
-        if let Some(prefix) = &mut self.prefix {
-            prefix.add(consumed);
+        if let Some(seen) = &mut self.seen {
+            seen.add(consumed);
         }
     }
 }

@@ -44,7 +44,7 @@ fn read_whole(source: &FileSource, keeps_bad_rows: bool) -> Reading {
             Ok(())
         };
         reader
-            .read_file(&reader.named(&file), None, true, None, send)
+            .read_file(&reader.named(&file), send)
             .expect("the file can be read");
     }
     Reading::new(rows, &log)

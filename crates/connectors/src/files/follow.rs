@@ -1,21 +1,22 @@
 //! Streaming mode: follows the files of a source.
 //!
-//! The follower looks at all files from time to time, and at once when the operating system tells of a change,
-//! and compares what it finds with what it knows, by size, times of change and which file it is on the device. The
-//! rows of every file are kept: when the file is gone they are removed, and when it has changed it is read again,
-//! and the difference goes out in one batch, so that nobody sees half of a change. A file that has only grown, as
-//! logs do, is not parsed again: a hash tells that it still begins with what has been read, and only what follows
-//! is read. A file that is there and cannot be looked at or read, keeps its rows.
+//! The follower looks at all files from time to time, and at once when the operating system tells of a change; a look
+//! costs one question to the system a file. It compares what it finds with what it knows, by size, times of change and
+//! which file it is on the device, and reads what has changed (`followed`). The rows of a file that is gone are taken
+//! back. A file that is there and cannot be looked at or read, keeps its rows.
+//!
+//! Where nothing may be taken back, a file is followed wherever it goes: one that was renamed keeps its position, and
+//! of one that has left the folder, or has no name any more, the rest is read as long as something comes. Its rows
+//! stay, which is reported unless it was only renamed. What stands in its place is a new file.
 //!
 //! Several followers share the files of a folder: a new file belongs to the first that gets to it.
-//!
-//! A last line without an end may be half of a line that is still being written. It waits until the file has
-//! not changed for a second, or the source is stopped.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
@@ -23,9 +24,10 @@ use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::failures::Reported;
-use super::listing::{Found, Stamp};
-use super::reader::{Halt, Progress, ReadEnd, Reader, push};
+use super::followed::{Finding, Followed};
+use super::listing::{Found, Listing, Stamp};
+use super::position::{Identity, Origin, Position, Seen};
+use super::reader::{Named, Reader};
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -33,50 +35,18 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// After news of a change others usually follow.
 const GATHERING: Duration = Duration::from_millis(5);
 
-/// A file that has not changed for so long is complete.
-const STANDSTILL: Duration = Duration::from_secs(1);
+/// So many files are kept open, those that have grown last.
+const OPEN_FILES: usize = 100;
 
-/// What is known of a file.
-struct Known {
-    stamp: Stamp,
-    /// When the stamp was first seen.
-    since: Instant,
-    /// Whether a last record without an end was left out.
-    is_partial: bool,
-    progress: Option<Progress>,
-    rows: Vec<Batch>,
-    reported: Reported,
-}
+/// A file that has left is closed when it has not changed for so long.
+const FAREWELL: Duration = Duration::from_secs(60);
 
-impl Known {
-    fn new(stamp: Stamp, since: Instant, end: ReadEnd, rows: Vec<Batch>, reported: Reported) -> Self {
-        let (is_partial, progress) = match end {
-            ReadEnd::Whole(progress) => (false, progress),
-            ReadEnd::BeforeLast(progress) => (true, progress),
-            ReadEnd::Changed => (true, None),
-            ReadEnd::Unreadable => (false, None),
-        };
-        Self {
-            stamp,
-            since,
-            is_partial,
-            progress,
-            rows,
-            reported,
-        }
-    }
-}
-
-/// A file that grows line by line must not become as many batches.
-fn merge_small(rows: &mut Vec<Batch>) {
-    const LARGE: usize = 1 << 16;
-    while let [.., before, last] = &rows[..]
-        && before.len() < LARGE.min(2 * last.len())
-    {
-        let merged = Batch::concat(&[before.clone(), last.clone()]);
-        rows.truncate(rows.len() - 2);
-        rows.push(merged);
-    }
+/// One look at the files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) now: Instant,
+    /// Whether everything there is is taken.
+    pub(crate) is_last: bool,
 }
 
 /// Which files a follower looks after, of several that share them.
@@ -87,17 +57,26 @@ pub(crate) struct Own {
     pub(crate) owners: Option<Arc<Owners>>,
 }
 
-/// The follower of each file that was seen, by the hash of its path. A file has the same one for as long as the run
-/// lasts, also after it was gone: its rows have the same keys again, and must not be there twice.
+/// The follower of each file that was seen, by the hash of its path and of what it is on the device. A path has the
+/// same one for as long as the run lasts, also after its file was gone: its rows have the same keys again, and must not
+/// be there twice. Where files are followed wherever they go, so has a file.
 pub(crate) type Owners = Mutex<HashMap<u64, usize>>;
 
 impl Own {
     /// Whether the file is this follower's, which it becomes if it was nobody's.
-    fn has(&self, path: &Path) -> bool {
-        self.owners.as_ref().is_none_or(|owners| {
-            let file = xxh3_64(path.as_os_str().as_encoded_bytes());
-            *owners.lock().entry(file).or_insert(self.number) == self.number
-        })
+    pub(crate) fn has(&self, path: &Path, identity: Option<Identity>) -> bool {
+        let Some(owners) = &self.owners else {
+            return true;
+        };
+        let path = xxh3_64(path.as_os_str().as_encoded_bytes());
+        let file = identity.map(|identity| identity.hash());
+        let mut owners = owners.lock();
+        let owner = file.and_then(|file| owners.get(&file)).or_else(|| owners.get(&path));
+        let owner = owner.copied().unwrap_or(self.number);
+        for place in file.into_iter().chain([path]) {
+            owners.entry(place).or_insert(owner);
+        }
+        owner == self.number
     }
 }
 
@@ -107,7 +86,11 @@ pub(crate) struct Follower<'a> {
     own: Own,
     /// Whether nobody else commits.
     commits: bool,
-    known: BTreeMap<PathBuf, Known>,
+    pub(super) known: BTreeMap<PathBuf, Followed>,
+    /// Files that are no longer where they were, by the path they had.
+    left: Vec<(Named, Followed)>,
+    /// How many files were read at a path whose rows stay for ever.
+    generations: HashMap<String, u32>,
     /// What could not be looked at the last time.
     unseen: BTreeSet<PathBuf>,
 }
@@ -119,6 +102,8 @@ impl<'a> Follower<'a> {
             own,
             commits,
             known: BTreeMap::new(),
+            left: Vec::new(),
+            generations: HashMap::new(),
             unseen: BTreeSet::new(),
         }
     }
@@ -128,16 +113,16 @@ impl<'a> Follower<'a> {
         let watcher = (self.own.number == 0).then(|| self.watch()).flatten();
         let mut seen = 0;
         loop {
-            let start = Instant::now();
+            let now = Instant::now();
             let is_last = self.reader.signal.is_stopped();
-            if self.look(is_last).is_err() || is_last {
+            if self.look(Look { now, is_last }).is_err() || is_last {
                 break;
             }
-            // Looking takes at most a tenth of the time.
-            let period = PERIOD.max(start.elapsed() * 10);
-            seen = self.reader.signal.wait(seen, period);
+            // Looking takes at most a tenth of the time, or half of it if there is news.
+            let taken = now.elapsed();
+            seen = self.reader.signal.wait(seen, PERIOD.max(taken * 10));
             if !self.reader.signal.is_stopped() {
-                std::thread::sleep(GATHERING);
+                self.reader.signal.wait_for_stop(GATHERING.max(taken));
             }
         }
         drop(watcher);
@@ -166,7 +151,7 @@ impl<'a> Follower<'a> {
     }
 
     /// Looks at all files once; the last time everything there is is taken.
-    fn look(&mut self, is_last: bool) -> Result<(), Stopped> {
+    pub(crate) fn look(&mut self, look: Look) -> Result<(), Stopped> {
         let listing = self.reader.source.location.list();
         // Once, until it works again.
         for (path, error) in &listing.unseen {
@@ -174,126 +159,252 @@ impl<'a> Follower<'a> {
                 tracing::warn!(target: "pathway", "{}: cannot look at {}, what was read of it stays: {error}", self.reader.source.name, path.display());
             }
         }
-        let gone: Vec<PathBuf> = self
-            .known
-            .keys()
-            .filter(|path| listing.is_gone(path))
-            .cloned()
-            .collect();
-        let mut has_changed = !gone.is_empty();
-        for path in gone {
-            if let Some(known) = self.known.remove(&path) {
-                self.send(Batch::concat(&known.rows).negated())?;
+        let is_append_only = self.reader.is_append_only();
+        let mut has_changed = if is_append_only {
+            self.follow_moves(&listing, look)?
+        } else {
+            self.take_back(&listing)?
+        };
+        for file in &listing.found {
+            let stamp = file.stamp();
+            if self.own.has(&file.path, is_append_only.then_some(stamp.file)) {
+                has_changed |= self.update(file, &stamp, look)?;
             }
         }
-        self.unseen = listing.unseen.into_keys().collect();
-        let own = self.own.clone();
-        for file in listing.found.into_iter().filter(|file| own.has(&file.path)) {
-            has_changed |= self.update(&file, is_last)?;
+        if is_append_only {
+            has_changed |= self.see_off(look)?;
+            self.close_some();
         }
+        self.unseen = listing.unseen.into_keys().collect();
         if has_changed && self.commits {
             self.reader.queue.commit()?;
         }
         Ok(())
     }
 
-    /// Reads a file if it has changed, and says whether it has.
-    fn update(&mut self, file: &Found, is_last: bool) -> Result<bool, Stopped> {
-        let stamp = file.stamp();
-        let now = Instant::now();
-        let known = self.known.get_mut(&file.path);
-        let is_same = known.as_ref().is_some_and(|known| known.stamp == stamp);
-        let since = known.as_ref().filter(|_| is_same).map_or(now, |known| known.since);
-        let stands_still = is_last || now - since >= STANDSTILL || self.reader.is_old(stamp.modified);
-        let Some(known) = known else {
-            let mut reported = Reported::default();
-            let (end, rows) = self.read(file, None, stands_still, &mut reported, true)?;
-            let known = Known::new(stamp, since, end, rows, reported);
-            self.known.insert(file.path.clone(), known);
-            return Ok(true);
+    /// Takes back the rows of files that are gone.
+    fn take_back(&mut self, listing: &Listing) -> Result<bool, Stopped> {
+        let mut has_changed = false;
+        let gone = self.known.extract_if(.., |path, _| listing.is_gone(path));
+        for (_, known) in gone {
+            has_changed = true;
+            let batches: Vec<Batch> = known.taken_back(self.reader).collect();
+            self.reader.queue.push(Batch::concat(&batches))?;
+            self.reader.queue.wait_for_space()?;
+        }
+        Ok(has_changed)
+    }
+
+    /// Finds files again that are no longer where they were, and reads the rest of those that have left.
+    fn follow_moves(&mut self, listing: &Listing, look: Look) -> Result<bool, Stopped> {
+        let is_elsewhere = |path: &PathBuf, known: &mut Followed| match listing.get(path) {
+            Some(found) => Identity::of(&found.metadata) != known.position.file,
+            None => listing.is_gone(path),
         };
-        if is_same && !(known.is_partial && stands_still) {
+        let elsewhere: Vec<(PathBuf, Followed)> = self.known.extract_if(.., is_elsewhere).collect();
+        if elsewhere.is_empty() {
             return Ok(false);
         }
-        let mut reported = std::mem::take(&mut known.reported);
-        let mut old = std::mem::take(&mut known.rows);
-        if let Some(progress) = known.progress.take() {
-            let (end, rows) = self.read(file, Some(progress), stands_still, &mut reported, true)?;
-            let has_grown = !matches!(end, ReadEnd::Changed);
-            let has_rows = !rows.is_empty();
-            old.extend(rows);
-            merge_small(&mut old);
-            if has_grown {
-                let known = Known::new(stamp, since, end, old, reported);
-                self.known.insert(file.path.clone(), known);
-                return Ok(has_rows);
+        let places: HashMap<Identity, &Found> = listing
+            .found
+            .iter()
+            .map(|found| (Identity::of(&found.metadata), found))
+            .collect();
+        let mut has_changed = false;
+        for (path, mut known) in elsewhere {
+            let place = places.get(&known.position.file);
+            if let Some(found) = place.filter(|found| !self.known.contains_key(&found.path)) {
+                self.known.insert(found.path.clone(), known);
+                continue;
+            }
+            let successor = listing.get(&path);
+            let links = known
+                .handle
+                .as_ref()
+                .and_then(|file| file.metadata().ok())
+                .map(|found| links(&found));
+            let name = &self.reader.source.name;
+            match links {
+                Some(1..) => {
+                    tracing::info!(target: "pathway", "{name}: {} was renamed; the rest of it is still read", path.display());
+                }
+                _ if !known.has_rows() => continue,
+                _ => {
+                    if let Some(found) = successor
+                        && continues(&known, found)
+                    {
+                        // It was copied and put in the place of the old one, as some programs do that bring files up to
+                        // date.
+                        self.known.insert(path, known);
+                        continue;
+                    }
+                    let what = if successor.is_some() { "replaced" } else { "deleted" };
+                    self.reader.report(format!(
+                        "{name}: {} was {what}; its rows stay, since the schema is append-only",
+                        path.display()
+                    ));
+                }
+            }
+            if known.handle.is_some() {
+                let named = Named {
+                    shown: path.to_string_lossy().into_owned(),
+                    path,
+                    metadata: None,
+                };
+                has_changed |= self.read_rest(&named, &mut known, look)?;
+                self.left.push((named, known));
             }
         }
-        reported.begin();
-        let (end, rows) = self.read(file, None, stands_still, &mut reported, false)?;
-        if matches!(end, ReadEnd::Unreadable) {
-            let known = Known::new(stamp, since, end, old, reported);
-            self.known.insert(file.path.clone(), known);
+        Ok(has_changed)
+    }
+
+    /// Reads on files that have left, until nothing more comes of them.
+    fn see_off(&mut self, look: Look) -> Result<bool, Stopped> {
+        let mut has_changed = false;
+        for (named, mut known) in std::mem::take(&mut self.left) {
+            let is_last = look.is_last || known.stands_since(look.now) >= FAREWELL;
+            has_changed |= self.read_rest(&named, &mut known, Look { is_last, ..look })?;
+            if !is_last {
+                self.left.push((named, known));
+            }
+        }
+        Ok(has_changed)
+    }
+
+    /// Reads on a file that is open and not where it was.
+    fn read_rest(&self, named: &Named, known: &mut Followed, look: Look) -> Result<bool, Stopped> {
+        let Some(mut file) = known.handle.as_ref().and_then(|file| file.try_clone().ok()) else {
+            return Ok(false);
+        };
+        let Ok(metadata) = file.metadata() else {
+            return Ok(false);
+        };
+        let stamp = Stamp::of(&metadata);
+        if !self.reader.is_to_be_read(known, named, &stamp, look) {
             return Ok(false);
         }
-        let change: Vec<Batch> = old.iter().map(Batch::negated).chain(rows.iter().cloned()).collect();
-        let known = Known::new(stamp, since, end, rows, reported);
+        match self.reader.find(known, &stamp, &mut file) {
+            Ok(finding @ Finding::Grown(_)) => {
+                let named = Named {
+                    metadata: self.reader.metadata(named, &metadata),
+                    ..named.clone()
+                };
+                self.reader.read_on(known, &named, (stamp, file), finding, look)
+            }
+            // Whoever truncates a file that has left does not want it to be read.
+            Ok(Finding::Changed) => Ok(false),
+            Err(error) => {
+                self.reader.fail(known, named, &error);
+                Ok(false)
+            }
+        }
+    }
+
+    /// Closes files if many are open.
+    fn close_some(&mut self) {
+        let open = |known: &Followed| known.handle.is_some();
+        let mut files: Vec<&mut Followed> = self.known.values_mut().filter(|known| open(known)).collect();
+        if files.len() > OPEN_FILES {
+            files.sort_by_key(|known| known.stands_since(Instant::now()));
+            for known in &mut files[OPEN_FILES..] {
+                known.handle = None;
+            }
+        }
+    }
+
+    /// What the keys of a file that is new at this path are made from.
+    fn origin(&mut self, path: &str) -> Origin {
+        let mut origin = Origin::of(path);
+        if self.reader.is_append_only() {
+            let next = self.generations.entry(path.to_owned()).or_default();
+            origin.generation = *next;
+            *next += 1;
+        }
+        origin
+    }
+
+    /// Reads a file if it has changed, and says whether rows were sent.
+    fn update(&mut self, file: &Found, stamp: &Stamp, look: Look) -> Result<bool, Stopped> {
+        let reader = self.reader;
+        let mut known = match self.known.remove(&file.path) {
+            Some(known) => known,
+            None => Followed::at(Position::start(stamp.file, self.origin(&file.shown)), look.now),
+        };
+        let result = self.update_known(&mut known, reader, file, stamp, look);
         self.known.insert(file.path.clone(), known);
-        self.send(Batch::concat(&change).consolidated())?;
-        Ok(true)
+        result
     }
 
-    /// Reads a file, or what follows in it; also sends the rows if `sends`.
-    fn read(
+    fn update_known(
         &mut self,
+        known: &mut Followed,
+        reader: &Reader,
         file: &Found,
-        progress: Option<Progress>,
-        to_the_end: bool,
-        reported: &mut Reported,
-        sends: bool,
-    ) -> Result<(ReadEnd, Vec<Batch>), Stopped> {
-        let mut rows = Vec::new();
-        let queue = Arc::clone(&self.reader.queue);
-        let result = self.reader.read_file(
-            &self.reader.named(file),
-            progress,
-            to_the_end,
-            Some(reported),
-            |batch| {
-                rows.push(batch.clone());
-                if sends {
-                    push(&queue, &batch)?;
-                }
-                Ok(())
-            },
-        );
-        match result {
-            Ok(end) => Ok((end, rows)),
-            Err(Halt::Stopped) => Err(Stopped),
-            Err(Halt::Unreadable(error)) => {
-                if error.kind() == std::io::ErrorKind::NotFound {
-                    return Ok((ReadEnd::Whole(None), rows));
-                }
-                tracing::error!(target: "pathway", "{}: cannot read {}: {error}", self.reader.source.name, file.shown);
-                // What has been read of it is its rows until it changes, or is gone.
-                Ok((ReadEnd::Unreadable, rows))
-            }
+        stamp: &Stamp,
+        look: Look,
+    ) -> Result<bool, Stopped> {
+        let mut named = Named {
+            path: file.path.clone(),
+            shown: file.shown.clone(),
+            metadata: None,
+        };
+        if !reader.is_to_be_read(known, &named, stamp, look) {
+            return Ok(false);
         }
-    }
-
-    fn send(&self, batch: Batch) -> Result<(), Stopped> {
-        self.reader.queue.push(batch)?;
-        self.reader.queue.wait_for_space()
+        let opened = File::open(&file.path).and_then(|mut input| {
+            let metadata = input.metadata()?;
+            let stamp = Stamp::of(&metadata);
+            let finding = reader.find(known, &stamp, &mut input)?;
+            Ok((input, metadata, stamp, finding))
+        });
+        let (input, metadata, stamp, mut finding) = match opened {
+            Ok(opened) => opened,
+            // The next look knows.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+            Err(error) => {
+                reader.fail(known, &named, &error);
+                return Ok(false);
+            }
+        };
+        if matches!(finding, Finding::Changed) && reader.is_append_only() {
+            if known.has_rows() {
+                let what = if stamp.bytes < known.position.bytes {
+                    "truncated"
+                } else {
+                    "rewritten"
+                };
+                reader.report(format!(
+                    "{}: {} was {what}; the rows that were read of it stay, since the schema is append-only, and it is \
+                     read from its beginning like a new file",
+                    reader.source.name, file.shown
+                ));
+            }
+            *known = Followed::at(Position::start(stamp.file, self.origin(&file.shown)), look.now);
+            finding = Finding::Grown(Seen::default());
+        }
+        named.metadata = match &finding {
+            Finding::Grown(_) if !reader.is_append_only() && known.metadata.is_some() => known.metadata.clone(),
+            _ => reader.metadata(&named, &metadata),
+        };
+        reader.read_on(known, &named, (stamp, input), finding, look)
     }
 }
 
-impl Reader {
-    /// Whether a file was last changed long before it was first seen.
-    fn is_old(&self, modified: Option<SystemTime>) -> bool {
-        let Some(Ok(modified)) = modified.map(|time| time.duration_since(SystemTime::UNIX_EPOCH)) else {
-            return false;
-        };
-        let now = Duration::from_millis(self.clock.unix_milliseconds());
-        now.checked_sub(modified).is_some_and(|age| age >= STANDSTILL)
-    }
+/// Whether a file begins with what was read of another.
+fn continues(known: &Followed, found: &Found) -> bool {
+    let position = &known.position;
+    let is_longer = found.metadata.len() >= position.bytes;
+    let seen = || File::open(&found.path).and_then(|mut file| Seen::again(position, &mut file));
+    is_longer && matches!(seen(), Ok(Some(_)))
+}
+
+/// How many names a file has.
+#[cfg(unix)]
+fn links(metadata: &std::fs::Metadata) -> u64 {
+    std::os::unix::fs::MetadataExt::nlink(metadata)
+}
+
+#[cfg(not(unix))]
+fn links(_metadata: &std::fs::Metadata) -> u64 {
+    0
 }

@@ -9,6 +9,8 @@ use std::time::SystemTime;
 
 use glob::{Pattern, PatternError};
 
+use super::position::Identity;
+
 /// Folders in folders deeper than this are a cycle of links.
 const DEEPEST: usize = 64;
 
@@ -24,35 +26,58 @@ pub(crate) struct Found {
 impl Found {
     /// What changes when the content does.
     pub(crate) fn stamp(&self) -> Stamp {
-        Stamp {
-            bytes: self.metadata.len(),
-            modified: self.metadata.modified().ok(),
-            node: node(&self.metadata),
-        }
+        Stamp::of(&self.metadata)
     }
 }
 
 /// What changes when the content of a file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    bytes: u64,
+    pub(crate) file: Identity,
+    pub(crate) is_plain: bool,
+    pub(crate) bytes: u64,
     pub(crate) modified: Option<SystemTime>,
-    /// A writer can set the time of change, and copies often keep it; this it cannot.
-    node: Node,
+    /// When the file, or what is known of it, last changed, in seconds and nanoseconds. A writer can set the time of
+    /// change, and copies often keep it; this it cannot.
+    changed: (i64, i64),
 }
 
-/// The device, the number of the file on it, and when the file or what is known of it last changed.
-type Node = (u64, u64, i64, i64);
+impl Stamp {
+    pub(crate) fn of(metadata: &Metadata) -> Self {
+        Self {
+            file: Identity::of(metadata),
+            is_plain: metadata.is_file(),
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+            changed: changed(metadata),
+        }
+    }
+
+    /// Whether a later change would show: times of files go on in steps of some milliseconds.
+    pub(crate) fn is_settled(&self, now_milliseconds: u64) -> bool {
+        let changed = self.changed.0 * 1000 + self.changed.1 / 1_000_000;
+        i64::try_from(now_milliseconds).is_ok_and(|now| now - changed > STEP_MILLISECONDS)
+    }
+}
+
+/// Longer than a step of the clock from which files have their times.
+const STEP_MILLISECONDS: i64 = 20;
 
 #[cfg(unix)]
-fn node(metadata: &Metadata) -> Node {
+fn changed(metadata: &Metadata) -> (i64, i64) {
     use std::os::unix::fs::MetadataExt as _;
-    (metadata.dev(), metadata.ino(), metadata.ctime(), metadata.ctime_nsec())
+    (metadata.ctime(), metadata.ctime_nsec())
 }
 
 #[cfg(not(unix))]
-fn node(_metadata: &Metadata) -> Node {
-    Node::default()
+fn changed(metadata: &Metadata) -> (i64, i64) {
+    let since = metadata
+        .modified()
+        .ok()
+        .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+    since.map_or((0, 0), |since| {
+        (since.as_secs() as i64, i64::from(since.subsec_nanos()))
+    })
 }
 
 /// What there is.
@@ -67,10 +92,13 @@ pub(crate) struct Listing {
 impl Listing {
     /// Whether a file is there no more.
     pub(crate) fn is_gone(&self, path: &Path) -> bool {
-        self.found
-            .binary_search_by(|file| file.path.as_path().cmp(path))
-            .is_err()
-            && !path.ancestors().any(|above| self.unseen.contains_key(above))
+        self.get(path).is_none() && !path.ancestors().any(|above| self.unseen.contains_key(above))
+    }
+
+    /// The file at a path.
+    pub(crate) fn get(&self, path: &Path) -> Option<&Found> {
+        let place = self.found.binary_search_by(|file| file.path.as_path().cmp(path));
+        place.ok().map(|place| &self.found[place])
     }
 
     fn fail(&mut self, path: &Path, error: io::Error) {

@@ -24,10 +24,15 @@ mod csv;
 mod divided_tests;
 mod failures;
 mod follow;
+#[cfg(test)]
+mod follow_tests;
+mod followed;
+mod kept;
 mod lines;
 mod listing;
 mod metadata;
 mod numbers;
+mod position;
 mod reader;
 mod rows;
 mod shared;
@@ -48,7 +53,7 @@ use towpath_engine::source::{Commits, Division, Limits, Readers, Team};
 use towpath_engine::{EngineError, ErrorKind, PlanError, Source, SourceContext, SourceHandle};
 use towpath_types::{DType, Schema};
 
-use block::BLOCK_BYTES;
+use block::{BLOCK_BYTES, Sizes};
 pub use csv::CsvSettings;
 use failures::Failures;
 use follow::Own;
@@ -77,6 +82,16 @@ pub enum FileFormat {
     OnlyMetadata,
 }
 
+impl FileFormat {
+    /// Whether a file has a row for each of its records, rather than one.
+    fn has_records(&self) -> bool {
+        match self {
+            FileFormat::Csv(_) | FileFormat::JsonLines(_) | FileFormat::Plaintext => true,
+            FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => false,
+        }
+    }
+}
+
 /// When a source of files ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMode {
@@ -98,8 +113,12 @@ pub struct FileSource {
     schema: Schema,
     with_metadata: bool,
     limits: Limits,
+    /// Whether the user has promised that what has been read is never changed or removed.
+    is_append_only: bool,
     /// The size of pieces of files that several threads read.
     piece_bytes: u64,
+    /// Those of blocks of files that one thread reads.
+    sizes: Sizes,
 }
 
 impl FileSource {
@@ -142,7 +161,9 @@ impl FileSource {
             schema,
             with_metadata: false,
             limits: Limits::default(),
+            is_append_only: false,
             piece_bytes: BLOCK_BYTES as u64,
+            sizes: Sizes::USUAL,
         })
     }
 
@@ -172,6 +193,15 @@ impl FileSource {
     pub fn with_metadata(self) -> Self {
         Self {
             with_metadata: true,
+            ..self
+        }
+    }
+
+    /// The same source of files that only grow: what has been read is never taken back, and nothing is kept of it.
+    #[must_use]
+    pub fn append_only(self) -> Self {
+        Self {
+            is_append_only: true,
             ..self
         }
     }
@@ -265,7 +295,7 @@ impl Source for FileSource {
     }
 
     fn is_append_only(&self) -> bool {
-        self.mode == ReadMode::Static
+        self.mode == ReadMode::Static || self.is_append_only
     }
 
     fn has_unique_keys(&self) -> bool {

@@ -1,22 +1,24 @@
 //! A thread of a source: reads files, or follows them, until it has read all or is told to stop.
 
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use towpath_engine::clock::Clock;
 use towpath_engine::source::Stopped;
-use towpath_engine::{EngineError, Reporter, SourceContext, SourceQueue};
+use towpath_engine::{EngineError, ErrorKind, Reporter, RowError, SourceContext, SourceQueue};
 use towpath_types::{Batch, Field, Value};
 
-use super::block::{Block, Blocks, Prefix};
+use super::block::{Block, Blocks};
 use super::csv::CsvFormat;
 use super::failures::{Failures, Rejections, Reported};
 use super::follow::{Follower, Own};
 use super::lines::Lines;
 use super::listing::{Found, Listing};
-use super::rows::{Layout, Rows};
+use super::metadata::file_metadata;
+use super::position::Origin;
+use super::rows::{Layout, Rows, Stamping};
 use super::signal::{Closing, Signal};
 use super::whole::push_file;
 use super::{FileFormat, FileSource, ReadMode};
@@ -33,7 +35,7 @@ pub(crate) trait RecordFormat {
 pub(crate) enum Halt {
     /// The run is over, or the source has been told to stop.
     Stopped,
-    /// The file cannot be read.
+    /// The file cannot be read any further.
     Unreadable(io::Error),
 }
 
@@ -47,25 +49,6 @@ impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Self {
         Halt::Unreadable(error)
     }
-}
-
-/// Where the reading of a file can go on when more has been written to its end.
-pub(crate) struct Progress {
-    format: Box<dyn RecordFormat>,
-    prefix: Prefix,
-    position: (u64, u64),
-}
-
-/// How the reading of a file ended.
-pub(crate) enum ReadEnd {
-    /// At the end of the file.
-    Whole(Option<Progress>),
-    /// Before a last record without an end.
-    BeforeLast(Option<Progress>),
-    /// What has been read before is not there any more; nothing was read.
-    Changed,
-    /// The file is there and cannot be read.
-    Unreadable,
 }
 
 /// A source at work, seen from a thread of its own.
@@ -137,8 +120,8 @@ impl Reader {
         }
         for file in files {
             let file = self.named(&file);
-            match self.read_file(&file, None, true, None, |batch| push(&self.queue, &batch)) {
-                Ok(_) => {}
+            match self.read_file(&file, |batch| push(&self.queue, &batch)) {
+                Ok(()) => {}
                 Err(Halt::Stopped) => break,
                 Err(Halt::Unreadable(error)) => return Err(self.unreadable(&file, &error)),
             }
@@ -155,98 +138,112 @@ impl Reader {
         self.source.named(file, self.clock.unix_milliseconds())
     }
 
-    pub(crate) fn rows<'a>(&'a self, file: &'a Named, reported: Option<&'a mut Reported>, is_silent: bool) -> Rows<'a> {
+    /// What the rows of a file say of it now, if anybody asked.
+    pub(crate) fn metadata(&self, file: &Named, metadata: &Metadata) -> Option<Value> {
+        let now = self.clock.unix_milliseconds();
+        let is_asked = self.source.with_metadata && self.has_metadata();
+        is_asked.then(|| file_metadata(&file.shown, metadata, now))
+    }
+
+    /// Takes the records of a file, whose rows have keys made from `origin`.
+    pub(crate) fn rows<'a>(&'a self, file: &'a Named, origin: &Origin, reported: Option<&'a mut Reported>) -> Rows<'a> {
         let rejections = Rejections {
             source: &self.source.name,
             queue: &self.queue,
             reporter: &self.reporter,
             failures: &self.failures,
-            is_silent,
+            is_silent: false,
             reported,
         };
-        Rows::new(
-            &self.source,
-            &self.layout,
-            &file.shown,
-            file.metadata.clone(),
-            rejections,
-        )
+        let stamping = self.stamping(origin, file.metadata.clone());
+        Rows::new(&self.source, &file.shown, stamping, rejections)
     }
 
-    /// Reads one file, or what follows in it after some progress, and sends the batches. A last record without an
-    /// end is read only `to_the_end`.
+    /// What the rows of a file have in common.
+    pub(crate) fn stamping(&self, origin: &Origin, metadata: Option<Value>) -> Stamping<'_> {
+        Stamping::new(&self.source, &self.layout, origin, metadata)
+    }
+
+    /// Whether rows say of which file they are, and somebody asks.
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.layout.has_metadata()
+    }
+
+    /// Reports something about a file that is followed.
+    pub(crate) fn report(&self, message: String) {
+        tracing::error!(target: "pathway", "{message}");
+        // What happens to files never ends a run.
+        let _ = self.reporter.report(RowError::new(ErrorKind::Value, message));
+    }
+
+    /// Reads one file from its beginning to its end, and sends the batches.
     pub(crate) fn read_file(
         &self,
         file: &Named,
-        progress: Option<Progress>,
-        to_the_end: bool,
-        reported: Option<&mut Reported>,
         mut send: impl FnMut(Batch) -> Result<(), Stopped>,
-    ) -> Result<ReadEnd, Halt> {
-        let mut rows = self.rows(file, reported, false);
-        let is_static = self.source.mode == ReadMode::Static;
-        let (mut format, mut blocks) = if let Some(progress) = progress {
-            let Some(blocks) = Blocks::resume(File::open(&file.path)?, progress.prefix)? else {
-                return Ok(ReadEnd::Changed);
-            };
-            rows.resume(progress.position);
-            (progress.format, blocks)
-        } else if let Some(format) = self.record_format() {
-            // The metadata of all rows changes when the file grows.
-            let can_go_on = !is_static && !self.source.with_metadata;
-            (format, Blocks::new(File::open(&file.path)?, can_go_on))
-        } else {
-            let mut content = Vec::new();
-            if !matches!(self.source.format, FileFormat::OnlyMetadata) {
-                File::open(&file.path)?.read_to_end(&mut content)?;
-            }
-            push_file(&self.source.format, content, &self.fields, &mut rows);
-            for batch in rows.take_batches() {
-                send(batch)?;
-            }
-            return Ok(ReadEnd::Whole(None));
+    ) -> Result<(), Halt> {
+        let mut rows = self.rows(file, &Origin::of(&file.shown), None);
+        let mut send_all = |rows: &mut Rows<'_>| rows.take_batches().into_iter().try_for_each(&mut send);
+        let mut input = File::open(&file.path)?;
+        let Some(mut format) = self.record_format() else {
+            self.read_record(&mut input, &mut rows)?;
+            return Ok(send_all(&mut rows)?);
         };
-        let mut last = None;
-        while let Some(Block {
-            buffer,
-            offset,
-            is_last,
-        }) = blocks.next_block()?
-        {
-            if is_static && self.signal.is_stopped() {
-                return Err(Halt::Stopped);
+        let mut blocks = Blocks::new(&mut input, self.source.sizes);
+        let last = self.read_blocks(&mut *format, &mut blocks, &mut rows, |rows| {
+            if self.signal.is_stopped() {
+                Err(Stopped)
+            } else {
+                send_all(rows)
             }
-            let block = Block {
-                buffer,
-                offset,
+        })?;
+        if let Some(block) = last {
+            parse_block(&mut *format, &block, &mut rows);
+            send_all(&mut rows)?;
+        }
+        Ok(())
+    }
+
+    /// Reads a file that is one record.
+    pub(crate) fn read_record(&self, input: &mut File, rows: &mut Rows<'_>) -> io::Result<()> {
+        let mut content = Vec::new();
+        if !matches!(self.source.format, FileFormat::OnlyMetadata) {
+            input.read_to_end(&mut content)?;
+        }
+        push_file(&self.source.format, content, &self.fields, rows);
+        Ok(())
+    }
+
+    /// Reads all records but a last one without an end, which is what it answers. After every block `take` has the rows.
+    pub(crate) fn read_blocks<R: io::Read>(
+        &self,
+        format: &mut dyn RecordFormat,
+        blocks: &mut Blocks<R>,
+        rows: &mut Rows<'_>,
+        mut take: impl FnMut(&mut Rows<'_>) -> Result<(), Stopped>,
+    ) -> Result<Option<Block>, Halt> {
+        loop {
+            let Some(block) = blocks.next_block().map_err(|error| rows.placed(error))? else {
+                return Ok(None);
+            };
+            // It may not be the last one any more when it is looked at again.
+            let part = Block {
+                buffer: block.buffer.clone(),
+                offset: block.offset,
                 is_last: false,
             };
-            let consumed = parse_block(&mut *format, &block, &mut rows, &mut send)?;
-            blocks.consume(&block, consumed);
-            if is_last && consumed < block.bytes().len() {
-                last = Some(Block {
+            let consumed = parse_block(format, &part, rows);
+            blocks.consume(&part, consumed);
+            take(rows)?;
+            if block.is_last {
+                let rest = Block {
                     buffer: block.buffer.slice(consumed),
-                    offset: offset + consumed as u64,
-                    is_last,
-                });
+                    offset: block.offset + consumed as u64,
+                    is_last: true,
+                };
+                return Ok((!rest.bytes().is_empty()).then_some(rest));
             }
         }
-        let Some(block) = last.filter(|_| to_the_end) else {
-            let has_rest = blocks.has_rest();
-            let progress = blocks.into_prefix().map(|prefix| Progress {
-                format,
-                prefix,
-                position: rows.position(),
-            });
-            return Ok(if has_rest {
-                ReadEnd::BeforeLast(progress)
-            } else {
-                ReadEnd::Whole(progress)
-            });
-        };
-        parse_block(&mut *format, &block, &mut rows, &mut send)?;
-        // What is written next may belong to the last record.
-        Ok(ReadEnd::Whole(None))
     }
 
     /// What cuts a file into records; `None` if the file is one record.
@@ -269,20 +266,12 @@ impl Reader {
     }
 }
 
-/// Sends the rows of the complete records of a block, and returns how many bytes they took.
-pub(crate) fn parse_block(
-    format: &mut dyn RecordFormat,
-    block: &Block,
-    rows: &mut Rows<'_>,
-    send: &mut impl FnMut(Batch) -> Result<(), Stopped>,
-) -> Result<usize, Stopped> {
+/// Makes rows of the complete records of a block, and returns how many bytes they took.
+pub(crate) fn parse_block(format: &mut dyn RecordFormat, block: &Block, rows: &mut Rows<'_>) -> usize {
     rows.begin_block(block);
     let consumed = format.parse(block, rows);
     rows.end_block(consumed);
-    for batch in rows.take_batches() {
-        send(batch)?;
-    }
-    Ok(consumed)
+    consumed
 }
 
 /// Sends rows, no more at once than may be in flight.
@@ -363,7 +352,7 @@ pub(crate) mod tests {
         let mut rows = Vec::new();
         for file in source.location.list().found {
             reader
-                .read_file(&reader.named(&file), None, true, None, |batch| {
+                .read_file(&reader.named(&file), |batch| {
                     rows.extend((0..batch.len()).map(|row| batch.row(row)));
                     Ok(())
                 })

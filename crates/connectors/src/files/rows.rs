@@ -1,5 +1,7 @@
 //! From the cells of records to batches.
 
+use std::io;
+
 use arrow_buffer::Buffer;
 use towpath_types::{Batch, Cells, Column, Key, Value, hash_columns};
 
@@ -7,6 +9,7 @@ use super::block::Block;
 use super::column::BlockColumn;
 use super::failures::Rejections;
 use super::numbers::LineNumbers;
+use super::position::Origin;
 use super::{FileSource, ReadMode};
 use crate::values::Cell;
 
@@ -24,6 +27,72 @@ pub(crate) struct Layout {
     key: Vec<usize>,
 }
 
+/// Rows of one file in the order in which they stand there, without their keys.
+#[derive(Clone, Debug)]
+pub(crate) struct Records {
+    /// What tells them from the others of the file, ascending.
+    pub(crate) names: Vec<u64>,
+    /// The columns of the layout's fields.
+    pub(crate) columns: Vec<Column>,
+}
+
+impl Records {
+    /// A hash of the cells of a row.
+    pub(crate) fn hash(&self, row: usize) -> u64 {
+        let cells: Vec<Column> = self.columns.iter().map(|column| column.slice(row, 1)).collect();
+        hash_columns(&cells.iter().collect::<Vec<_>>(), 1)[0].0 as u64
+    }
+
+    /// Those after the first few.
+    pub(crate) fn after(&self, rows: usize) -> Self {
+        let len = self.names.len() - rows;
+        Self {
+            names: self.names[rows..].to_vec(),
+            columns: self.columns.iter().map(|column| column.slice(rows, len)).collect(),
+        }
+    }
+}
+
+/// What the rows of a file have in common: with it, records become updates.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamping<'a> {
+    layout: &'a Layout,
+    seed: u64,
+    metadata: Option<Value>,
+}
+
+impl<'a> Stamping<'a> {
+    pub(crate) fn new(source: &FileSource, layout: &'a Layout, origin: &Origin, metadata: Option<Value>) -> Self {
+        let mut seed = vec![Value::str(&source.key_seed), Value::str(&origin.path)];
+        if origin.generation > 0 {
+            seed.push(Value::Int(origin.generation.into()));
+        }
+        Self {
+            layout,
+            seed: (Key::for_values(&seed).0 >> 64) as u64,
+            metadata,
+        }
+    }
+
+    /// The rows, with their keys and the columns that are passed on.
+    pub(crate) fn batch(&self, records: &Records) -> Batch {
+        let len = records.names.len();
+        let keys: Vec<Key> = if self.layout.key.is_empty() {
+            let key = |name: &u64| Key::sequence(self.seed, *name);
+            records.names.iter().map(key).collect()
+        } else {
+            let key: Vec<&Column> = self.layout.key.iter().map(|place| &records.columns[*place]).collect();
+            hash_columns(&key, len)
+        };
+        let metadata = || self.metadata.clone().unwrap_or(Value::None);
+        let columns = self.layout.columns.iter().map(|place| match place {
+            Some(place) => records.columns[*place].clone(),
+            None => Column::new(Cells::Any(vec![metadata(); len].into())),
+        });
+        Batch::new(keys, columns.collect(), None)
+    }
+}
+
 impl Layout {
     /// The layout of batches with the source's columns at `positions`.
     pub(crate) fn new(source: &FileSource, positions: &[usize]) -> Self {
@@ -39,18 +108,21 @@ impl Layout {
             fields,
         }
     }
+
+    /// Whether rows say of which file they are.
+    pub(crate) fn has_metadata(&self) -> bool {
+        self.columns.contains(&None)
+    }
 }
 
 /// Takes the records of one file, or of a piece of it, and makes batches of them.
 pub(crate) struct Rows<'a> {
-    layout: &'a Layout,
+    stamping: Stamping<'a>,
     columns: Vec<BlockColumn>,
     len: usize,
     /// What tells the records at hand from the others of the file.
     names: Vec<u64>,
     naming: Naming,
-    seed: u64,
-    metadata: Option<Value>,
     path: &'a str,
     rejections: Rejections<'a>,
     /// The present block, and where it begins in the file.
@@ -59,7 +131,7 @@ pub(crate) struct Rows<'a> {
     /// A place in the block and the number of its line, from 1, if it is known.
     line: (usize, Option<u64>),
     lines: Option<&'a LineNumbers>,
-    batches: Vec<Batch>,
+    records: Vec<Records>,
 }
 
 /// What tells the records of a file apart.
@@ -72,33 +144,34 @@ enum Naming {
 }
 
 impl<'a> Rows<'a> {
-    pub(crate) fn new(
-        source: &FileSource,
-        layout: &'a Layout,
-        path: &'a str,
-        metadata: Option<Value>,
-        rejections: Rejections<'a>,
-    ) -> Self {
+    pub(crate) fn new(source: &FileSource, path: &'a str, stamping: Stamping<'a>, rejections: Rejections<'a>) -> Self {
         let dtype = |field: &usize| BlockColumn::new(&source.schema.fields[*field].dtype);
-        let seed = Key::for_values(&[Value::str(&source.key_seed), Value::str(path)]);
         Self {
-            columns: layout.fields.iter().map(dtype).collect(),
-            layout,
+            columns: stamping.layout.fields.iter().map(dtype).collect(),
+            stamping,
             len: 0,
             names: Vec::new(),
             naming: match source.mode {
                 ReadMode::Static => Naming::Offset,
                 ReadMode::Streaming(_) => Naming::Ordinal(0),
             },
-            seed: (seed.0 >> 64) as u64,
-            metadata,
             path,
             rejections,
             block: Buffer::default(),
             offset: 0,
             line: (0, Some(1)),
             lines: None,
-            batches: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+
+    /// Why the file cannot be read, and where.
+    pub(crate) fn placed(&self, error: io::Error) -> io::Error {
+        match self.line.1 {
+            Some(line) if error.kind() == io::ErrorKind::InvalidData => {
+                io::Error::new(error.kind(), format!("line {line}: {error}"))
+            }
+            _ => error,
         }
     }
 
@@ -210,34 +283,34 @@ impl<'a> Rows<'a> {
         if len == 0 {
             return;
         }
-        let columns: Vec<Column> = self
-            .columns
-            .iter_mut()
-            .map(|column| column.finish(&self.block))
-            .collect();
-        let names = std::mem::take(&mut self.names);
-        let keys: Vec<Key> = if self.layout.key.is_empty() {
-            names.iter().map(|name| Key::sequence(self.seed, *name)).collect()
-        } else {
-            let key: Vec<&Column> = self.layout.key.iter().map(|place| &columns[*place]).collect();
-            hash_columns(&key, len)
-        };
-        let columns = self
-            .layout
-            .columns
-            .iter()
-            .map(|place| match place {
-                Some(place) => columns[*place].clone(),
-                None => Column::new(Cells::Any(
-                    vec![self.metadata.clone().unwrap_or(Value::None); len].into(),
-                )),
-            })
-            .collect();
-        self.batches.push(Batch::new(keys, columns, None));
+        self.records.push(Records {
+            names: std::mem::take(&mut self.names),
+            columns: self
+                .columns
+                .iter_mut()
+                .map(|column| column.finish(&self.block))
+                .collect(),
+        });
     }
 
-    /// The batches made since the last call.
+    /// The rows made since the last call, without their keys.
+    pub(crate) fn take_records(&mut self) -> Vec<Records> {
+        std::mem::take(&mut self.records)
+    }
+
+    /// The rows made since the last call.
     pub(crate) fn take_batches(&mut self) -> Vec<Batch> {
-        std::mem::take(&mut self.batches)
+        let records = self.take_records();
+        records.iter().map(|records| self.stamping.batch(records)).collect()
+    }
+
+    /// What its rows have in common.
+    pub(crate) fn stamping(&self) -> &Stamping<'a> {
+        &self.stamping
+    }
+
+    /// Whether what is wrong is not reported.
+    pub(crate) fn set_silent(&mut self, is_silent: bool) {
+        self.rejections.is_silent = is_silent;
     }
 }

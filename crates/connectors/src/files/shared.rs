@@ -10,6 +10,7 @@ use towpath_types::Batch;
 use super::FileFormat;
 use super::block::Block;
 use super::csv::CsvFormat;
+use super::position::Origin;
 use super::reader::{Halt, Named, Reader, RecordFormat, parse_block, push};
 use super::signal::Closing;
 use super::split::Splitter;
@@ -47,7 +48,7 @@ impl Reader {
             Err((file, error)) => return Err(self.unreadable(&file, &error)),
         };
         let result = match &task {
-            Task::File(file) => self.read_file(file, None, true, None, send).map(drop),
+            Task::File(file) => self.read_file(file, send),
             Task::Piece(file, block) => self.read_piece(file, block, parser, send).map_err(Halt::from),
         };
         match result {
@@ -72,7 +73,8 @@ impl Reader {
         let FileFormat::Csv(settings) = &self.source.format else {
             return Ok(None);
         };
-        let mut rows = self.rows(file, None, is_silent);
+        let mut rows = self.rows(file, &Origin::of(&file.shown), None);
+        rows.set_silent(is_silent);
         let mut format = CsvFormat::new(settings.clone(), &self.fields, self.keeps_bad_rows);
         splitter.read_head(|block| {
             rows.begin_block(block);
@@ -103,8 +105,10 @@ impl Reader {
         let Some((_, format)) = parser else {
             panic!("a file of {:?} was split", self.source.format);
         };
-        let mut rows = self.rows(&file.file, None, false).of_piece(&file.lines);
-        let consumed = parse_block(&mut **format, block, &mut rows, &mut send)?;
+        let origin = Origin::of(&file.file.shown);
+        let mut rows = self.rows(&file.file, &origin, None).of_piece(&file.lines);
+        let consumed = parse_block(&mut **format, block, &mut rows);
+        rows.take_batches().into_iter().try_for_each(&mut send)?;
         assert!(
             consumed == block.bytes().len(),
             "a piece of {} ends within a record, at byte {}, please report it",

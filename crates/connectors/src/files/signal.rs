@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use towpath_engine::{EngineError, ErrorKind, SourceHandle, SourceQueue};
+
+/// How long files are still read that were there when the source was stopped.
+const LAST_READING: Duration = Duration::from_secs(1);
 
 /// Tells a reader that something has happened.
 #[derive(Debug, Default)]
@@ -16,14 +19,15 @@ pub(crate) struct Signal {
 
 #[derive(Debug, Default)]
 struct SignalState {
-    stop: bool,
+    /// Since when it has been stopped.
+    stop: Option<Instant>,
     /// How often files were seen to change.
     changes: u64,
 }
 
 impl Signal {
     pub(crate) fn stop(&self) {
-        self.state.lock().stop = true;
+        self.state.lock().stop.get_or_insert_with(Instant::now);
         self.changed.notify_all();
     }
 
@@ -33,16 +37,33 @@ impl Signal {
     }
 
     pub(crate) fn is_stopped(&self) -> bool {
-        self.state.lock().stop
+        self.state.lock().stop.is_some()
+    }
+
+    /// Whether it has been stopped so long ago that what is still to be read is left.
+    pub(crate) fn is_overdue(&self) -> bool {
+        self.state
+            .lock()
+            .stop
+            .is_some_and(|since| since.elapsed() > LAST_READING)
     }
 
     /// Waits for more changes than `seen`, or the end, at most for `timeout`; says how many there were.
     pub(crate) fn wait(&self, seen: u64, timeout: Duration) -> u64 {
         let mut state = self.state.lock();
-        if !state.stop && state.changes == seen {
+        if state.stop.is_none() && state.changes == seen {
             self.changed.wait_for(&mut state, timeout);
         }
         state.changes
+    }
+}
+
+impl Signal {
+    /// Waits for the end, at most for `timeout`.
+    pub(crate) fn wait_for_stop(&self, timeout: Duration) {
+        let deadline = Instant::now() + timeout;
+        let mut state = self.state.lock();
+        while state.stop.is_none() && !self.changed.wait_until(&mut state, deadline).timed_out() {}
     }
 }
 

@@ -18,6 +18,7 @@ use arrow_buffer::Buffer;
 
 use super::FileFormat;
 use super::block::{Block, LONGEST_RECORD, MARK, too_long};
+use super::numbers::LineNumbers;
 use crate::scan::Occurrences;
 
 /// Where records end.
@@ -129,6 +130,16 @@ impl Splitter {
             wanted = block.bytes().len() * 2;
         }
         Ok(())
+    }
+
+    /// Why the file cannot be read, and where.
+    pub(crate) fn placed(&self, error: io::Error, lines: &LineNumbers) -> io::Error {
+        match lines.at(self.start) {
+            Some(line) if error.kind() == io::ErrorKind::InvalidData => {
+                io::Error::new(error.kind(), format!("the record in line {line} or after it: {error}"))
+            }
+            _ => error,
+        }
     }
 
     /// Nothing of the rest is read.

@@ -172,6 +172,7 @@ impl Work {
                     Ok(Some(block)) => return Ok(Some(Task::Piece(Arc::clone(file), block))),
                     Ok(None) => state.open = None,
                     Err(error) => {
+                        let error = splitter.placed(error, &file.lines);
                         let file = file.file.clone();
                         self.end_state(state);
                         return Err((file, error));

@@ -8,7 +8,7 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
-use towpath_types::DType;
+use towpath_types::{Batch, DType};
 
 use crate::clock::ManualClock;
 use crate::cluster::Cluster;
@@ -16,6 +16,7 @@ use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::runtime::{RunOptions, run};
+use crate::source::{Message, SourceQueue};
 
 mod collect;
 mod script;
@@ -36,6 +37,18 @@ pub fn run_with(plan: &Plan, workers: usize, terminate_on_error: bool) -> Result
         ..RunOptions::default()
     };
     run(plan, options)
+}
+
+/// Takes the batches that a source has put into its queue, for tests of sources without a run.
+pub fn take_batches(queue: &SourceQueue) -> Vec<Batch> {
+    let mut batches = Vec::new();
+    while let Some(message) = queue.pop() {
+        if let Message::Batch(batch) = message {
+            batches.push(batch);
+        }
+    }
+    queue.discarded(&batches);
+    batches
 }
 
 /// Runs a plan in as many processes as that, each a thread here that talks to the others over the network, and

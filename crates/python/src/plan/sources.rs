@@ -164,7 +164,7 @@ impl PyPlan {
         Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
     }
 
-    #[pyo3(signature = (path, fields, *, format, mode, settings, object_pattern, with_metadata, autocommit_milliseconds, backlog_rows, name, origin))]
+    #[pyo3(signature = (path, fields, *, format, mode, settings, object_pattern, with_metadata, append_only, autocommit_milliseconds, backlog_rows, name, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn file_source(
         &self,
@@ -175,6 +175,7 @@ impl PyPlan {
         settings: &Bound<'_, PyAny>,
         object_pattern: &str,
         with_metadata: bool,
+        append_only: bool,
         autocommit_milliseconds: Option<u64>,
         backlog_rows: Option<usize>,
         name: Option<String>,
@@ -216,6 +217,9 @@ impl PyPlan {
         }
         if with_metadata {
             source = source.with_metadata();
+        }
+        if append_only {
+            source = source.append_only();
         }
         Ok(building.plan.source(Arc::new(source), origin.0).0)
     }

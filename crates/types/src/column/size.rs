@@ -1,9 +1,10 @@
-//! How much memory cells take, roughly.
+//! How much memory cells take, roughly, and how little they can take.
 
-use arrow_array::Array;
+use arrow_array::types::ArrowPrimitiveType;
+use arrow_array::{Array, PrimitiveArray};
 
 use super::cells::for_arrow;
-use super::{Cells, Column};
+use super::{Cells, Column, PointerArray};
 use crate::dtype::Physical;
 use crate::value::Value;
 
@@ -19,6 +20,31 @@ impl Column {
             },
             pointer pointers => pointers.values.len() * 16,
             any values => values.iter().map(value_bytes).sum())
+    }
+
+    /// The same cells in memory of their own, with none that is not needed: texts may refer to large blocks, and numbers
+    /// lie in vectors with room for more.
+    #[must_use]
+    pub fn compacted(&self) -> Self {
+        fn exact<T: ArrowPrimitiveType>(array: &PrimitiveArray<T>) -> PrimitiveArray<T> {
+            PrimitiveArray::new(array.values().to_vec().into(), array.nulls().cloned())
+        }
+        let cells = match &self.cells {
+            Cells::Bool(array) => Cells::Bool(array.clone()),
+            Cells::Int(array) => Cells::Int(exact(array)),
+            Cells::Float(array) => Cells::Float(exact(array)),
+            Cells::Str(array) => Cells::Str(array.gc()),
+            Cells::Bytes(array) => Cells::Bytes(array.gc()),
+            Cells::DateTimeNaive(array) => Cells::DateTimeNaive(exact(array)),
+            Cells::DateTimeUtc(array) => Cells::DateTimeUtc(exact(array)),
+            Cells::Duration(array) => Cells::Duration(exact(array)),
+            Cells::Pointer(array) => Cells::Pointer(PointerArray {
+                values: array.values.to_vec().into(),
+                nulls: array.nulls.clone(),
+            }),
+            Cells::Any(values) => Cells::Any(values.to_vec().into()),
+        };
+        Self::with_errors(cells, self.errors.clone())
     }
 
     fn view_bytes(&self) -> usize {
