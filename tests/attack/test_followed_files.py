@@ -96,7 +96,9 @@ class Writer(threading.Thread):
         whole = path.read_bytes()
         if self.format == "csv":
             whole = whole.removeprefix(self.header.encode()).replace(b"\r", b"\n")
-        for encoded in whole.split(b"\n") if not whole.endswith(b"\n") else whole.split(b"\n")[:-1]:
+        # What follows the last end of a line is a line if there is anything.
+        lines = whole.split(b"\n")
+        for encoded in lines if lines[-1] else lines[:-1]:
             try:
                 line = encoded.decode()
             except UnicodeDecodeError:
