@@ -6,6 +6,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
+from pathway._walking import in_order
 from support import assert_table, rows, table
 
 
@@ -16,7 +17,7 @@ def one(value: Any, annotation: Any) -> pw.Table[Any]:
 
 def result(expression: pw.ColumnExpression) -> Any:
     """The value of an expression over a table with one row."""
-    (reference,) = {part._table for part in expression._walk() if isinstance(part, pw.ColumnReference)}
+    (reference,) = {part._table for part in in_order([expression]) if isinstance(part, pw.ColumnReference)}
     assert isinstance(reference, pw.Table)
     (value,) = rows(reference.select(x=expression), "x")
     return value
@@ -114,7 +115,7 @@ def test_comparison_and_logic() -> None:
         (lambda t: t.s.str.parse_int(optional=True), int | None),
         (lambda t: t.s.str.parse_int(), int),
         (lambda t: t.id, pw.Pointer),
-        (lambda t: t.pointer_from(t.i), pw.Pointer),
+        (lambda t: t.pointer_from(t.i), pw.Pointer[int]),
         (lambda t: pw.apply(len, t.s), Any),
         (lambda t: pw.apply(str, t.i), str),
         (lambda t: pw.apply_with_type(len, int, t.s), int),

@@ -192,7 +192,7 @@ def test_keys(pets: pw.Table[Any]) -> None:
 def test_flatten() -> None:
     t = pw.debug.table_from_rows(pw.schema_from_types(k=str, v=list[int], z=int), [("a", [1, 2], 0), ("b", [], 1)])
     flat = t.flatten(t.v, origin_id="parent")
-    assert flat.column_names() == ["k", "v", "z", "parent"]
+    assert flat.column_names() == ["v", "k", "z", "parent"]
     assert_table(flat.select(flat.k, flat.v, k2=t.ix(flat.parent).k), "k | v | k2\na | 1 | a\na | 2 | a")
     assert rows(t.select(s="xyz").flatten(pw.this.s), "s") == ["x", "x", "y", "y", "z", "z"]
 

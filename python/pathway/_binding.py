@@ -8,15 +8,16 @@ top of the scope's node, and columns carry over to them; the result has the keys
 
 from __future__ import annotations
 
-import copy
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from pathway import _dtypes, _native
 from pathway._expressions import ColumnExpression, ColumnReference, ReducerExpression
-from pathway._joinable import Joinable, TableLike
+from pathway._joinable import Joinable, TableLike, resolved
+from pathway._narrowing import Narrowing
 from pathway._origin import noting, user_origin
+from pathway._walking import in_order, with_tables
 
 if TYPE_CHECKING:
     from pathway._lookup import Lookup
@@ -28,7 +29,7 @@ class _Wanted:
     """Columns of the rows that pointers point to; without a pointer, of the rows with the same key."""
 
     pointer: ColumnExpression | None
-    target: _native.Node
+    target: Joinable
     optional: bool = False
     allow_misses: bool = False
     columns: dict[_native.Column, None] = field(default_factory=dict)
@@ -52,6 +53,7 @@ class Binder:
         # Where columns of the scope, of foreign tables, and of lookups are now.
         self._moved: dict[_native.Column, _native.Column] = {}
         self._found: dict[tuple[object, _native.Column], _native.Column] = {}
+        self._bind = Binding(self._leaf, self._not_none)
         for expression in expressions:
             self._collect(expression)
         self.node = scope._node
@@ -66,7 +68,7 @@ class Binder:
 
     def bind(self, expression: ColumnExpression) -> _native.Expression:
         """The expression in the engine, over columns of `node`."""
-        return expression._bind(self._leaf)
+        return self._bind(expression)
 
     def define(self, expression: ColumnExpression) -> _native.Column:
         """The expression as a column of `node`."""
@@ -75,16 +77,25 @@ class Binder:
     # First pass: what is read.
 
     def _collect(self, expression: ColumnExpression) -> None:
-        if isinstance(expression, ReducerExpression):
-            column = self._scope._reducer(expression)
-            if column is not None:
-                self._local[column] = None
-                return
-        if isinstance(expression, ColumnReference):
-            with noting(expression._place):
-                self._collect_reference(expression)
-        for child in expression._children:
-            self._collect(child)
+        for part in in_order([expression], self._read_by):
+            if isinstance(part, ReducerExpression):
+                column = self._scope._reducer(part)
+                if column is not None:
+                    self._local[column] = None
+            elif isinstance(part, ColumnReference):
+                with noting(part._place):
+                    self._collect_reference(resolved(self._scope, part))
+
+    def _read_by(self, part: ColumnExpression) -> Sequence[ColumnExpression]:
+        """What has to be there before a part: its children, and the pointer of a lookup."""
+        if isinstance(part, ReducerExpression) and self._scope._reducer(part) is not None:
+            return ()
+        if isinstance(part, ColumnReference):
+            with noting(part._place):
+                reference = resolved(self._scope, part)
+            lookup = lookup_of(reference._table)
+            return () if lookup is None or reference._name == "id" else (lookup._pointer,)
+        return part._children
 
     def _collect_reference(self, reference: ColumnReference) -> None:
         lookup = lookup_of(reference._table)
@@ -95,10 +106,7 @@ class Binder:
         if lookup is not None:
             target = self._scope._target(lookup._target)
             column = target._column(reference._name)
-            if id(lookup) not in self._lookups:
-                # What the pointer reads comes first, so that it is there when this lookup is made.
-                self._collect(lookup._pointer)
-            wanted = _Wanted(lookup._pointer, target._node, lookup._optional, lookup._allow_misses)
+            wanted = _Wanted(lookup._pointer, target, lookup._optional, lookup._allow_misses)
             self._lookups.setdefault(id(lookup), wanted).columns[column] = None
             return
         local = self._scope._local(reference)
@@ -114,7 +122,7 @@ class Binder:
         elif self._scope._universe.is_equal_to(table._universe):
             self._foreign.setdefault(table._node, {})[table._column(reference._name)] = None
         else:
-            wanted = self._lookups.setdefault(("key", table._node), _Wanted(None, table._node))
+            wanted = self._lookups.setdefault(("key", table._node), _Wanted(None, table))
             wanted.columns[table._column(reference._name)] = None
 
     def _check_foreign(self, reference: ColumnReference, table: Joinable) -> None:
@@ -158,7 +166,7 @@ class Binder:
         kept = list(dict.fromkeys(kept))
         columns = list(wanted.columns)
         self.node = self._plan.lookup(
-            self.node, pointer, kept, wanted.target, columns, wanted.optional, wanted.allow_misses, user_origin()
+            self.node, pointer, kept, wanted.target._node, columns, wanted.optional, wanted.allow_misses, user_origin()
         )
         outputs = self._plan.columns(self.node)
         now = dict(zip(kept, outputs, strict=False))
@@ -173,26 +181,33 @@ class Binder:
         if wanted.pointer is None:
             return self._plan.define(self.node, _native.Expression.id())
         pointer = self.bind(wanted.pointer)
-        if pointer.dtype.required != _native.DType.POINTER:
-            raise TypeError(
-                f"ix needs a pointer to a row, such as table.pointer_from(...); {wanted.pointer!r} is "
-                f"{_dtypes.describe(pointer.dtype)}"
-            )
-        if pointer.dtype.is_optional and not wanted.optional:
-            raise TypeError(f"{wanted.pointer!r} can be None; say ix(..., optional=True) to get None for such rows")
+        check_pointer(wanted.pointer, pointer.dtype, wanted.target, wanted.optional)
         return self._plan.define(self.node, pointer)
 
     # Second pass.
 
-    def _leaf(self, expression: ColumnExpression) -> _native.Expression | None:
+    def _leaf(self, expression: ColumnExpression, types: Mapping[_native.Column, _native.DType]) -> Bound:
         if isinstance(expression, ReducerExpression):
             column = self._scope._reducer(expression)
             return None if column is None else self._plan.expression(self.column(column))
         if isinstance(expression, ColumnReference):
-            return self._plan.expression(self._place_of(expression))
+            place = self._place_of(expression)
+            column_expression = self._plan.expression(place)
+            narrowed = types.get(place)
+            return column_expression if narrowed is None else _native.Expression.declare(column_expression, narrowed)
         return None
 
+    def _not_none(self, reference: ColumnReference) -> Mapping[_native.Column, _native.DType]:
+        """The types that columns have where a reference is not None."""
+        place = self._place_of(reference)
+        scope_column = self._scope._local(resolved(self._scope, reference))
+        if scope_column is None:
+            dtype = self._plan.dtype(place)
+            return {place: dtype.required} if dtype.kind == "optional" else {}
+        return {self.column(column): dtype for column, dtype in self._scope._implied(scope_column).items()}
+
     def _place_of(self, reference: ColumnReference) -> _native.Column:
+        reference = resolved(self._scope, reference)
         lookup = lookup_of(reference._table)
         if lookup is not None and reference._name == "id":
             return self.column(self._scope._id_column())
@@ -248,8 +263,118 @@ def substitute_this(expression: ColumnExpression, table: Joinable) -> ColumnExpr
             return Lookup(of(part._target), substitute_this(part._pointer, table), part._optional, part._allow_misses)
         return part
 
-    changed = copy.copy(expression)
-    if isinstance(changed, ColumnReference):
-        changed._table = of(changed._table)
-    changed._children = tuple(substitute_this(child, table) for child in expression._children)
-    return changed
+    return with_tables(expression, of)
+
+
+def check_pointer(pointer: ColumnExpression, dtype: _native.DType, target: Joinable, optional: bool) -> None:
+    """Complains of a pointer that cannot point to a row of the table."""
+    if dtype.kind == "future":
+        raise TypeError(f"{pointer!r} is still being computed; use await_futures() first")
+    if dtype.required.kind != "pointer":
+        raise TypeError(
+            f"ix needs a pointer to a row, such as table.pointer_from(...); {pointer!r} is {_dtypes.describe(dtype)}"
+        )
+    if dtype.is_optional and not optional:
+        raise TypeError(f"{pointer!r} can be None; say ix(..., optional=True) to get None for such rows")
+    if not may_point_to(dtype.required, target._id_dtype):
+        raise TypeError(
+            f"{pointer!r} points to no row of this table: it is a {_dtypes.describe(dtype.required)}, and the keys of "
+            f"the table are {_dtypes.describe(target._id_dtype)}. update_id_type(pw.Pointer) makes the table forget it."
+        )
+
+
+def may_point_to(pointer: _native.DType, key: _native.DType) -> bool:
+    """Whether pointers of a type can be among keys of a type; what is not known of them may be anything."""
+    return pointer == _native.DType.POINTER or pointer.is_subtype_of(key)
+
+
+Bound: TypeAlias = "_native.Expression | None"
+_Types: TypeAlias = "Mapping[_native.Column, _native.DType]"
+
+# So many combinations of what is known not to be None are told apart for a part of an expression. Others know nothing.
+_MOST_CONTEXTS = 64
+
+
+class Binding:
+    """From expressions to those of the engine, each part once for all that is known where it is computed.
+
+    `leaf` answers for parts that depend on the table, given narrower types of some columns; `not_none` says which
+    columns have narrower types where a reference is not None.
+    """
+
+    def __init__(
+        self,
+        leaf: Callable[[ColumnExpression, _Types], Bound],
+        not_none: Callable[[ColumnReference], _Types],
+    ) -> None:
+        self._leaf = leaf
+        self._not_none = not_none
+        self._narrowing = Narrowing()
+        # By the part, then by what is known.
+        self._bound: dict[int, dict[frozenset[object], _native.Expression]] = {}
+        self._types: dict[frozenset[object], _Types] = {frozenset(): {}}
+        # Keeps what the numbers above stand for.
+        self._met: list[ColumnExpression] = []
+
+    def __call__(self, expression: ColumnExpression) -> _native.Expression:
+        self._met.append(expression)
+        nothing: frozenset[object] = frozenset()
+        open: list[tuple[ColumnExpression, frozenset[object], list[frozenset[object]] | None]]
+        open = [(expression, nothing, None)]
+        while open:
+            part, known, below = open.pop()
+            bound = self._bound.setdefault(id(part), {})
+            if below is not None:
+                arguments = [self._bound[id(child)][there] for child, there in zip(part._children, below, strict=True)]
+                bound[known] = part._bound(arguments)
+            elif known not in bound:
+                leaf = self._leaf(part, self._types[known])
+                if leaf is not None:
+                    bound[known] = leaf
+                    continue
+                below = [self._known(part, place, known) for place in range(len(part._children))]
+                open.append((part, known, below))
+                children = list(zip(part._children, below, strict=True))
+                open.extend((child, there, None) for child, there in reversed(children))
+        return self._bound[id(expression)][nothing]
+
+    def _known(self, part: ColumnExpression, place: int, known: frozenset[object]) -> frozenset[object]:
+        """What is known where a child is computed."""
+        references = self._narrowing.not_none_for(part, place)
+        if references:
+            types = dict(self._types[known])
+            for reference in references:
+                types.update(self._not_none(reference))
+            known = frozenset(types.items())
+            self._types.setdefault(known, types)
+        child = self._bound.get(id(part._children[place]), {})
+        return known if known in child or len(child) < _MOST_CONTEXTS else frozenset()
+
+
+def type_of(expression: ColumnExpression) -> _native.DType | None:
+    """The type of an expression over columns of tables; nothing if that depends on where it is used."""
+    is_known = True
+
+    def leaf(part: ColumnExpression, types: _Types) -> Bound:
+        nonlocal is_known
+        if isinstance(part, ReducerExpression):
+            is_known = False
+        elif isinstance(part, ColumnReference):
+            lookup = lookup_of(part._table)
+            table = part._table if lookup is None else lookup._target
+            if isinstance(table, Joinable):
+                found = table._plan.expression(table._column(part._name))
+                if lookup is not None and (lookup._optional or lookup._allow_misses):
+                    return _native.Expression.declare(found, _native.DType.optional(found.dtype))
+                return found
+            is_known = False
+        else:
+            return None
+        return _native.Expression.literal(None)
+
+    try:
+        dtype = Binding(leaf, lambda reference: {})(expression).dtype
+    except (TypeError, ValueError):
+        # It is said where the expression is used, or not at all, as something is not known here.
+        return None
+    return dtype if is_known else None

@@ -49,7 +49,6 @@ _NAMES = {
     "float": "FLOAT",
     "str": "STR",
     "bytes": "BYTES",
-    "pointer": "ANY_POINTER",
     "date_time_naive": "DATE_TIME_NAIVE",
     "date_time_utc": "DATE_TIME_UTC",
     "duration": "DURATION",
@@ -66,7 +65,6 @@ _PYTHON: dict[str, Any] = {
     "float": float,
     "str": str,
     "bytes": bytes,
-    "pointer": Pointer,
     "json": Json,
     "object": _values.PyObjectWrapper,
     "callable": collections.abc.Callable,
@@ -177,12 +175,22 @@ def _generic(annotation: Any, origin: Any, arguments: tuple[Any, ...], names: Ma
     if origin in (collections.abc.Awaitable, collections.abc.Coroutine):
         return to_dtype(arguments[-1], names)
     if origin is Pointer:
-        return DType.POINTER
+        return _pointer(arguments, names)
     if origin is _values.PyObjectWrapper:
         return DType.OBJECT
     if getattr(origin, "__module__", "") == "numpy" and origin.__name__ == "ndarray":
         return _array(arguments)
     return None
+
+
+def _pointer(arguments: tuple[Any, ...], names: Mapping[str, Any] | None) -> DType:
+    """`pw.Pointer[int, str]`: the key made of such values; `pw.Pointer[Schema]`: that of a row of such a table."""
+    if arguments == ((),):
+        return DType.pointer([])
+    arguments = tuple(looked_up(argument, names) for argument in arguments)
+    if len(arguments) == 1 and hasattr(arguments[0], "__id_type__"):
+        return to_dtype(arguments[0].__id_type__, names)
+    return DType.pointer([to_dtype(argument, names) for argument in arguments])
 
 
 def _is_union(origin: Any) -> bool:
@@ -255,6 +263,8 @@ def to_python(dtype: DType) -> Annotation:
     if kind in _DATETIMES:
         return getattr(_values, _DATETIMES[kind])
     arguments = tuple(to_python(argument) for argument in dtype.arguments)
+    if kind == "pointer":
+        return Pointer if dtype == DType.POINTER else types.GenericAlias(Pointer, arguments or ((),))
     if kind == "optional":
         return arguments[0] | None
     if kind == "tuple":
@@ -273,12 +283,20 @@ def to_python(dtype: DType) -> Annotation:
     raise AssertionError(f"the engine has a type {kind} that Python does not know")
 
 
+def common(one: DType, other: DType) -> DType | None:
+    """The smallest type that holds the values of both, if it says more than that they are values."""
+    joined = one.least_upper_bound(other)
+    return None if joined == DType.ANY and DType.ANY not in (one, other) else joined
+
+
 def name(dtype: DType) -> str:
     """The name of a type in schemas that are printed, such as `Optional(INT)`."""
     kind = dtype.kind
     plain = _NAMES.get(kind)
     if plain is not None:
         return plain
+    if dtype == DType.POINTER:
+        return "ANY_POINTER"
     inner = [name(argument) for argument in dtype.arguments]
     if kind == "array":
         inner = inner if dtype.arguments != [DType.ANY] else []
@@ -321,7 +339,7 @@ def to_json(dtype: DType) -> dict[str, Any]:
     """A type as plain dicts."""
     arguments = [to_json(argument) for argument in dtype.arguments]
     entry: dict[str, Any] = {"type": name(dtype).partition("(")[0]}
-    if dtype.kind == "tuple":
+    if dtype.kind in ("tuple", "pointer") and dtype != DType.POINTER:
         entry["args"] = arguments
     elif arguments:
         entry["wrapped"] = arguments[0]
@@ -333,6 +351,10 @@ def to_json(dtype: DType) -> dict[str, Any]:
 def from_json(entry: Mapping[str, Any]) -> DType:
     """The type that `to_json` wrote down."""
     kind = entry["type"]
+    if kind == "ANY_POINTER":
+        return DType.POINTER
+    if kind == "Pointer":
+        return DType.pointer([from_json(argument) for argument in entry.get("args", ())])
     if "args" in entry or kind == "Tuple":
         return DType.tuple([from_json(argument) for argument in entry.get("args", ())])
     if "wrapped" in entry:

@@ -10,11 +10,11 @@ and how it is written.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from pathway import _dtypes, _native
-from pathway._origin import Place, noting, user_place
+from pathway import _dtypes, _native, _walking
+from pathway._origin import Place, noting, user_place, warn
 
 if TYPE_CHECKING:
     from pathway._expression_datetimes import DateTimeNamespace
@@ -54,12 +54,8 @@ class ColumnExpression:
         """The node as text, given that of its children."""
         raise NotImplementedError
 
-    def _bind(self, leaf: Callable[[ColumnExpression], _native.Expression | None]) -> _native.Expression:
-        """The expression in the engine; `leaf` answers for nodes that depend on the table."""
-        bound = leaf(self)
-        if bound is not None:
-            return bound
-        arguments = [child._bind(leaf) for child in self._children]
+    def _bound(self, arguments: Sequence[_native.Expression]) -> _native.Expression:
+        """The node in the engine, given its children there; what is wrong is said with the line that wrote the node."""
         with noting(self._place):
             try:
                 return self._lower(arguments)
@@ -71,21 +67,8 @@ class ColumnExpression:
     def _origin(self) -> _native.Origin:
         return None if self._place is None else self._place.origin()
 
-    def _walk(self) -> Iterator[ColumnExpression]:
-        """The expression and everything in it, from the top."""
-        yield self
-        for child in self._children:
-            yield from child._walk()
-
     def __repr__(self) -> str:
-        names: dict[int, str] = {}
-
-        def text(expression: ColumnExpression) -> str:
-            if isinstance(expression, ColumnReference):
-                return expression._reference_text(names)
-            return expression._text([text(child) for child in expression._children])
-
-        return text(self)
+        return _walking.text(self)
 
     # Operators.
 
@@ -238,7 +221,7 @@ class ColumnExpression:
         -1
         1
         """
-        return Call("get_item_optional", [self, wrap(index), wrap(default)], "({}).get({}, {})")
+        return Get("get_item_optional", [self, wrap(index), wrap(default)], "({}).get({}, {})")
 
     def __call__(self, *args: object) -> NoReturn:
         raise TypeError(f"{self!r} is a column and cannot be called; apply functions with pw.apply(function, column)")
@@ -450,6 +433,21 @@ class Call(ColumnExpression):
 
     def _text(self, texts: Sequence[str]) -> str:
         return self._layout.format(*texts)
+
+
+class Get(Call):
+    """The element of something, or a default."""
+
+    def _lower(self, arguments: Sequence[_native.Expression]) -> _native.Expression:
+        item, items = self._children[1], arguments[0].dtype.required
+        if items.kind == "tuple" and isinstance(item, Literal) and isinstance(item._value, int):
+            length = len(items.arguments)
+            if not -length <= item._value < length:
+                warn(
+                    f"{self!r} is always the default: a {_dtypes.describe(items)} has no element {item._value}.",
+                    place=self._place,
+                )
+        return super()._lower(arguments)
 
 
 class Special(ColumnExpression):

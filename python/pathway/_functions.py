@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from pathway import _dtypes, _native
 from pathway._expressions import Call, ColumnExpression, ColumnReference, Special, UserCall, tuple_of, wrap
-from pathway._origin import user_frame
+from pathway._origin import declares, user_frame
 
 if TYPE_CHECKING:
     from pathway._grouped import Groupable, GroupedTable
@@ -41,6 +41,7 @@ def if_else(if_clause: object, then_clause: object, else_clause: object) -> Colu
     )
 
 
+@declares
 def coalesce(*args: object) -> ColumnExpression:
     """The first of the values that is not None.
 
@@ -150,6 +151,7 @@ def make_tuple(*args: object) -> ColumnExpression:
 _CASTS = {"int": "cast_int", "float": "cast_float", "bool": "cast_bool", "str": "cast_str"}
 
 
+@declares
 def cast(target_type: Any, col: object) -> ColumnExpression:
     """The value converted to int, float, bool or str.
 
@@ -188,6 +190,7 @@ def cast(target_type: Any, col: object) -> ColumnExpression:
     return Special("cast", [wrap(col)], build, _dtypes.name(target))
 
 
+@declares
 def declare_type(target_type: Any, col: object) -> ColumnExpression:
     """The same value under a narrower or wider type, which you vouch for; nothing is converted.
 
@@ -212,6 +215,7 @@ def declare_type(target_type: Any, col: object) -> ColumnExpression:
     return Special("declare_type", [wrap(col)], build, _dtypes.name(target))
 
 
+@declares
 def apply(fun: Callable[..., Any], *args: object, **kwargs: object) -> ColumnExpression:
     """The result of a Python function for the values of every row; its type is what the function is annotated with.
 
@@ -236,6 +240,7 @@ def apply(fun: Callable[..., Any], *args: object, **kwargs: object) -> ColumnExp
     return _apply(fun, return_dtype(fun), args, kwargs)
 
 
+@declares
 def apply_with_type(fun: Callable[..., Any], ret_type: Any, *args: object, **kwargs: object) -> ColumnExpression:
     """The result of a Python function for the values of every row, of the given type.
 
@@ -260,6 +265,8 @@ def apply_with_type(fun: Callable[..., Any], ret_type: Any, *args: object, **kwa
 def _apply(
     fun: Callable[..., Any], dtype: _native.DType, args: Sequence[object], kwargs: dict[str, object]
 ) -> ColumnExpression:
+    if not callable(fun):
+        raise TypeError(f"pw.apply takes a function first, found {fun!r}")
     if not args and not kwargs:
         raise ValueError("a function that is applied needs at least one argument; for a constant, give its value")
     return UserCall(

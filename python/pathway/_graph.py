@@ -22,7 +22,7 @@ class Graph:
     def __init__(self) -> None:
         self.plan = _native.Plan()
         self.solver = Solver()
-        self.id_columns: dict[_native.Node, _native.Column] = {}
+        self.id_columns: dict[tuple[_native.Node, _native.DType], _native.Column] = {}
         self.group_universes: dict[object, Universe] = {}
         self.debugged: list[Debugged] = []
         # Whether a source was given rows for runs with `debug=True`.

@@ -9,18 +9,17 @@ from __future__ import annotations
 
 import sys
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from types import GenericAlias
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Never
 
 from pathway import _dtypes, _native
 from pathway._binding import Binder, define, lookup_of
 from pathway._expressions import ColumnExpression, ColumnReference, ReducerExpression
-from pathway._joinable import ColumnNamespace, Joinable, Star, TableLike, expand
-from pathway._origin import noting, user_frame, user_origin, user_place
-from pathway._table_columns import declares
+from pathway._joinable import ColumnNamespace, Joinable, Named, Star, TableLike, expand, resolved
+from pathway._origin import declares, noting, user_frame, user_origin, user_place
 from pathway._this import Placeholder
 from pathway._universes import Universe
+from pathway._walking import in_order
 
 if TYPE_CHECKING:
     from pathway._slice import TableSlice
@@ -37,6 +36,7 @@ class Groupable(Joinable):
         id: ColumnReference | None = None,
         sort_by: ColumnReference | None = None,
         instance: ColumnReference | None = None,
+        **kwargs: Never,
     ) -> GroupedTable:
         """Groups the rows that have the same values in these columns; `reduce` makes a row of each group.
 
@@ -48,6 +48,7 @@ class Groupable(Joinable):
             id: a column of pointers that are the keys of the groups.
             sort_by: what orders the rows of a group, for the reducers that look at the order.
             instance: a column that groups as well; groups of one instance are kept together.
+            kwargs: nothing else; columns of the result belong to `reduce`.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
@@ -62,6 +63,13 @@ class Groupable(Joinable):
         felis | 4
         lynx  | 2
         """
+        if kwargs:
+            raise ValueError(
+                f"groupby() does not take {', '.join(kwargs)}; columns of the result are written in "
+                "table.groupby(...).reduce(...)"
+            )
+        if isinstance(id, str):
+            raise ValueError(f"id= of groupby() takes a column, found a text; did you mean pw.this.{id}?")
         for name, column in [
             *(("", column) for column in args),
             ("sort_by", sort_by),
@@ -126,11 +134,15 @@ class GroupedTable(TableLike):
         self._id = id
         self._sort_by = sort_by
         self._instance = instance
-        self._grouping = [column for column in columns if isinstance(column, ColumnReference)]
+        # A column that is named twice counts once.
+        named = {
+            self._identity_of(column): column for column in reversed(columns) if isinstance(column, ColumnReference)
+        }
+        self._grouping = list(reversed(named.values()))
         if id is not None:
             if len(self._grouping) > 1:
                 raise ValueError("groupby() with id= groups by that column alone")
-            if self._grouping and self._text_of(self._grouping[0]) != self._text_of(id):
+            if self._grouping and self._identity_of(self._grouping[0]) != self._identity_of(id):
                 raise ValueError(
                     "groupby() received id= and another column to group by; with id=, rows are grouped by that column"
                 )
@@ -139,8 +151,10 @@ class GroupedTable(TableLike):
         # Finds unknown columns now rather than at reduce().
         self._binder([])
 
-    def _text_of(self, reference: ColumnReference) -> object:
-        return self._source._local(reference)
+    def _identity_of(self, reference: ColumnReference) -> object:
+        """What tells the column from others, however it is named."""
+        column = self._source._local(reference)
+        return (id(reference._table), reference._name) if column is None else column
 
     def _all_grouping(self) -> list[ColumnReference]:
         return [*self._grouping, *([] if self._instance is None else [self._instance])]
@@ -211,22 +225,21 @@ class Groups(Joinable):
         self._graph = self._source._graph
         self._place = user_place()
         self._universe = self._group_universe()
-        expressions = expand(self, "reduce", args, kwargs)
-        reducers = [part for expression in expressions.values() for part in _reducers(expression)]
+        expressions = expand(self, "reduce", map(_named, args), kwargs)
+        reducers = _reducers(expressions.values())
         binder = grouped._binder([argument for reducer in reducers for argument in reducer._children])
         grouping = [binder.bind(reference) for reference in grouped._all_grouping()]
         if grouped._id is not None:
             key = grouping[0]
-            if key.dtype.required != _native.DType.POINTER:
+            if key.dtype.kind != "pointer":
                 raise TypeError(
                     f"groupby(id=...) takes a column of pointers; {grouped._id!r} is {_dtypes.describe(key.dtype)}"
                 )
         else:
-            instance = grouping[-1] if grouped._instance is not None else None
-            key = _native.Expression.pointer(grouping, instance)
-        self._id_type = GenericAlias(
-            _native.Pointer, tuple(_dtypes.to_python(expression.dtype) for expression in grouping) or ((),)
-        )
+            # As pointer_from(..., instance=...) has it.
+            values, instance = (grouping, None) if grouped._instance is None else (grouping[:-1], grouping[-1])
+            key = _native.Expression.pointer(values, instance)
+        self._id_type = _dtypes.to_python(key.dtype)
         columns = [self._plan.define(binder.node, expression) for expression in grouping]
         calls = []
         for reducer in reducers:
@@ -282,6 +295,7 @@ class Groups(Joinable):
         return table._column(reference._name) if isinstance(table, Joinable) else None
 
     def _local(self, reference: ColumnReference) -> _native.Column | None:
+        reference = resolved(self, reference)
         table = reference._table
         if lookup_of(table) is not None:
             return None
@@ -309,26 +323,38 @@ class Groups(Joinable):
 
         if kind != "this":
             return self._source._slice(kind)
-        return TableSlice({reference.name: reference for reference in self._grouped._all_grouping()}, self._grouped)
+        columns = {reference.name: reference for reference in self._grouped._all_grouping()}
+        return TableSlice(columns, self._grouped, self._source)
 
     def _names(self) -> Sequence[str]:
         return self._grouped.keys()
 
 
-def _reducers(expression: ColumnExpression) -> Iterator[ReducerExpression]:
-    """The reducers in an expression, also in pointers of lookups; not those inside other reducers."""
-    if isinstance(expression, ReducerExpression):
-        for child in expression._children:
-            if next(_reducers(child), None) is not None:
-                raise ValueError(f"{expression!r} has a reducer inside a reducer: reduce twice, or use one of them")
-        yield expression
-        return
-    if isinstance(expression, ColumnReference):
-        lookup = lookup_of(expression._table)
-        if lookup is not None:
-            yield from _reducers(lookup._pointer)
-    for child in expression._children:
-        yield from _reducers(child)
+def _reducers(expressions: Iterable[ColumnExpression]) -> list[ReducerExpression]:
+    """The reducers in the expressions, also in pointers of lookups; not those inside other reducers."""
+
+    def below(part: ColumnExpression) -> Sequence[ColumnExpression]:
+        if isinstance(part, ReducerExpression):
+            return ()
+        if isinstance(part, ColumnReference):
+            lookup = lookup_of(part._table)
+            return () if lookup is None else (lookup._pointer,)
+        return part._children
+
+    reducers = [part for part in in_order(expressions, below) if isinstance(part, ReducerExpression)]
+    for reducer in reducers:
+        if any(isinstance(part, ReducerExpression) for part in in_order(reducer._children)):
+            raise ValueError(f"{reducer!r} has a reducer inside a reducer: reduce twice, or use one of them")
+    return reducers
+
+
+def _named(argument: object) -> object:
+    """A reducer that gives a value of one column back under the name of the column, where no name was given."""
+    if isinstance(argument, ReducerExpression) and argument._reducer in ("any", "unique"):
+        (value,) = argument._children
+        if isinstance(value, ColumnReference):
+            return Named(argument, value.name)
+    return argument
 
 
 def _stack_depth() -> int:

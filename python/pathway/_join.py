@@ -8,17 +8,18 @@ table, with `pw.left`, `pw.right`, the joined tables themselves, or `pw.this` fo
 from __future__ import annotations
 
 import enum
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Never, TypedDict, Unpack
 
 from pathway import _dtypes, _native
-from pathway._binding import Binder, define
-from pathway._expressions import Call, ColumnExpression, ColumnReference, wrap
+from pathway._binding import define
+from pathway._expressions import Call, ColumnExpression, ColumnReference
+from pathway._filtering import filtered
 from pathway._grouped import Groupable
-from pathway._joinable import Joinable, TableLike, expand
-from pathway._origin import user_origin, user_place
-from pathway._table_columns import declares
-from pathway._this import Placeholder
+from pathway._joinable import Joinable, TableLike, expand, resolved
+from pathway._origin import declares, user_origin, user_place
+from pathway._this import Placeholder, PlaceholderSlice
 from pathway._universes import Universe
 
 if TYPE_CHECKING:
@@ -76,6 +77,7 @@ class JoinMethods(Joinable):
         right_instance: ColumnReference | None = None,
         left_exactly_once: bool = False,
         right_exactly_once: bool = False,
+        **kwargs: Never,
     ) -> JoinResult:
         """Pairs of rows of this table and the other for which all conditions `left.x == right.y` hold.
 
@@ -94,6 +96,7 @@ class JoinMethods(Joinable):
             right_instance: see `left_instance`.
             left_exactly_once: promises that each row of this table finds one partner only.
             right_exactly_once: promises that each row of the other table finds one partner only.
+            kwargs: nothing else; columns of the result belong to `select`.
 
         >>> import pathway as pw
         >>> pets = pw.debug.table_from_markdown('''
@@ -109,12 +112,20 @@ class JoinMethods(Joinable):
         pet | age
         Rex | 7
         """
+        if kwargs:
+            raise ValueError(
+                f"a join does not take {', '.join(kwargs)}; columns of the result are written in "
+                "table.join(...).select(...)"
+            )
         if isinstance(how, str):
             raise ValueError(f"how={how!r} is a text; use pw.JoinMode.INNER, LEFT, RIGHT or OUTER")
         if (left_instance is None) != (right_instance is None):
             raise ValueError("left_instance and right_instance of a join have to be given together")
         conditions: list[ColumnExpression] = list(on)
         if left_instance is not None and right_instance is not None:
+            for instance in (left_instance, right_instance):
+                if not isinstance(instance, ColumnReference):
+                    raise TypeError(f"the instances of a join are columns, found {instance!r}")
             conditions.append(left_instance == right_instance)
         return JoinResult._join(self, other, conditions, how, id)
 
@@ -131,7 +142,7 @@ class JoinMethods(Joinable):
         >>> table = pw.Table.empty(a=int)
         >>> result = table.join_inner(table.copy(), pw.left.a == pw.right.a).select(pw.left.a)
         """
-        return self.join(other, *on, how=JoinMode.INNER, **kwargs)
+        return self._join_as(JoinMode.INNER, other, on, kwargs)
 
     @declares
     def join_left(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
@@ -158,7 +169,7 @@ class JoinMethods(Joinable):
         Rex | 7
         Tom |
         """
-        return self.join(other, *on, how=JoinMode.LEFT, **kwargs)
+        return self._join_as(JoinMode.LEFT, other, on, kwargs)
 
     @declares
     def join_right(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
@@ -173,7 +184,7 @@ class JoinMethods(Joinable):
         >>> table = pw.Table.empty(a=int)
         >>> result = table.join_right(table.copy(), pw.left.a == pw.right.a).select(pw.right.a)
         """
-        return self.join(other, *on, how=JoinMode.RIGHT, **kwargs)
+        return self._join_as(JoinMode.RIGHT, other, on, kwargs)
 
     @declares
     def join_outer(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
@@ -188,7 +199,14 @@ class JoinMethods(Joinable):
         >>> table = pw.Table.empty(a=int)
         >>> result = table.join_outer(table.copy(), pw.left.a == pw.right.a).select(pw.this.a)
         """
-        return self.join(other, *on, how=JoinMode.OUTER, **kwargs)
+        return self._join_as(JoinMode.OUTER, other, on, kwargs)
+
+    def _join_as(
+        self, how: JoinMode, other: Joinable, on: Sequence[ColumnExpression], options: JoinOptions
+    ) -> JoinResult:
+        if "how" in options:
+            raise ValueError(f"join_{how.name.lower()}() is the join of one kind; how= belongs to join()")
+        return self.join(other, *on, how=how, **options)
 
 
 class JoinResult(Groupable, JoinMethods):
@@ -242,6 +260,8 @@ class JoinResult(Groupable, JoinMethods):
         result._from_right = dict(zip(columns[1], outputs[middle:], strict=True))
         result._merged = result._merge(on, conditions, how)
         result._universe = result._join_universe(how, chosen)
+        if chosen is not None:
+            result._id_type = (left if chosen == "left" else right)._id_type
         return result
 
     # Building one.
@@ -271,16 +291,24 @@ class JoinResult(Groupable, JoinMethods):
             raise ValueError(f"{stranger!r} in the join condition {condition!r} is no column of the {name} table")
         plan = self._graph.plan
         one_type, other_type = plan.dtype(left), plan.dtype(right)
-        if one_type.least_upper_bound(other_type) == _native.DType.ANY != one_type and other_type != _native.DType.ANY:
+        anything = _native.DType.ANY
+        if _dtypes.common(one_type, other_type) is None or (one_type == anything) != (other_type == anything):
             raise TypeError(
                 f"Incompatible types in a join condition.\nThe types are: {_dtypes.name(one_type)} and "
-                f"{_dtypes.name(other_type)}, in {condition!r}. Values of these types are never equal."
+                f"{_dtypes.name(other_type)}, in {condition!r}. If values can be equal all the same, declare them "
+                "typing.Any on both sides with update_types()."
             )
         return left, right
 
     @staticmethod
     def _side_column(side: Joinable, kind: str, reference: ColumnReference) -> _native.Column | None:
         table = reference._table
+        if isinstance(table, PlaceholderSlice):
+            base = table._table
+            if isinstance(base, Placeholder) and base._kind in (kind, "this"):
+                sliced = table._transform(side._slice("this"))
+                return side._local(sliced[reference._name])
+            return None
         if isinstance(table, Placeholder):
             # In a condition, pw.this is whichever side the position says.
             return side._column(reference._name) if table._kind in (kind, "this") else None
@@ -335,25 +363,51 @@ class JoinResult(Groupable, JoinMethods):
             return self._id_column()
         if name in self._merged:
             return self._merged[name]
-        left, right = name in self._left._names(), name in self._right._names()
-        if left and right:
+        if name in self._ambiguous_names():
             raise KeyError(
                 f"Column {name} appears on both left and right inputs of join; say pw.left.{name} or pw.right.{name}."
             )
-        if left:
+        if name in self._left._names():
             return self._from_left[self._left._column(name)]
-        if right:
+        if name in self._right._names():
             return self._from_right[self._right._column(name)]
         raise KeyError(self._misses(name))
 
     def _names(self) -> list[str]:
-        return list(dict.fromkeys([*self._left._names(), *self._right._names()]))
+        return self._unique_names
+
+    def _ambiguous_names(self) -> frozenset[str]:
+        return self._several_times
+
+    # Kept, as those of a chain of joins ask for those of all joins before.
+
+    @cached_property
+    def _unique_names(self) -> list[str]:
+        names = dict.fromkeys([*self._left._names(), *self._right._names()])
+        return [name for name in names if name not in self._several_times]
+
+    @cached_property
+    def _several_times(self) -> frozenset[str]:
+        left, right = self._left, self._right
+        both = set(left._names()) & set(right._names()) - self._merged.keys()
+        return left._ambiguous_names() | right._ambiguous_names() | both
+
+    def _implied(self, column: _native.Column) -> dict[_native.Column, _native.DType]:
+        types = super()._implied(column)
+        for side, here in ((self._left, self._from_left), (self._right, self._from_right)):
+            for source in [source for source, moved in here.items() if moved == column]:
+                if source == side._id_column():
+                    # There is a row on that side, so its columns have the types that they have there.
+                    types.update({moved: self._plan.dtype(other) for other, moved in here.items()})
+                types.update({here[other]: dtype for other, dtype in side._implied(source).items() if other in here})
+        return {moved: dtype for moved, dtype in types.items() if self._plan.dtype(moved) != dtype}
 
     def _carried(self) -> list[_native.Column]:
         columns = [*self._merged.values(), *self._from_left.values(), *self._from_right.values(), self._id_column()]
         return list(dict.fromkeys(columns))
 
     def _local(self, reference: ColumnReference) -> _native.Column | None:
+        reference = resolved(self, reference)
         table = reference._table
         if isinstance(table, Placeholder):
             if table._kind == "left":
@@ -385,12 +439,8 @@ class JoinResult(Groupable, JoinMethods):
         from pathway._slice import TableSlice
         from pathway._this import left, right, this
 
-        table, names = {
-            "this": (this, self._names()),
-            "left": (left, list(self._left._names())),
-            "right": (right, list(self._right._names())),
-        }[kind]
-        return TableSlice({name: ColumnReference(table, name) for name in names}, table)
+        table, side = {"this": (this, self), "left": (left, self._left), "right": (right, self._right)}[kind]
+        return TableSlice({name: ColumnReference(table, name) for name in side._names()}, table, side)
 
     def __repr__(self) -> str:
         return f"<pathway.JoinResult of {self._left!r} and {self._right!r}>"
@@ -448,26 +498,17 @@ class JoinResult(Groupable, JoinMethods):
         x | y
         1 | 2
         """
-        condition = wrap(filter_expression)
-        binder = Binder(self, [condition], self._carried())
-        bound = binder.bind(condition)
-        if bound.dtype != _native.DType.BOOL:
-            raise TypeError(
-                f"The condition of filter() has to be bool; {condition!r} is {_dtypes.describe(bound.dtype)}."
-            )
+        node, moved = filtered(self, filter_expression, "filter")
         result = JoinResult.__new__(JoinResult)
         result._left, result._right, result._graph = self._left, self._right, self._graph
         result._place = user_place()
-        result._node = self._plan.filter(binder.node, self._plan.define(binder.node, bound), user_origin())
-        result._from_left = _moved(self._from_left, binder)
-        result._from_right = _moved(self._from_right, binder)
-        result._merged = {name: binder.column(column) for name, column in self._merged.items()}
+        result._node = node
+        result._from_left = {column: moved(here) for column, here in self._from_left.items()}
+        result._from_right = {column: moved(here) for column, here in self._from_right.items()}
+        result._merged = {name: moved(column) for name, column in self._merged.items()}
         result._universe = self._universe.subset()
+        result._id_type = self._id_type
         return result
-
-
-def _moved(columns: Mapping[_native.Column, _native.Column], binder: Binder) -> dict[_native.Column, _native.Column]:
-    return {column: binder.column(here) for column, here in columns.items()}
 
 
 def _find(side: Joinable, reference: ColumnReference) -> _native.Column | None:

@@ -8,12 +8,12 @@ reference that can be read without moving rows.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
-from pathway import _native
+from pathway import _dtypes, _native
 from pathway._expressions import ColumnExpression, ColumnReference, wrap
 from pathway._graph import Graph
-from pathway._origin import Place
+from pathway._origin import Place, declares, warn
 from pathway._universes import Universe
 
 if TYPE_CHECKING:
@@ -47,11 +47,32 @@ class TableLike:
 
 
 class Star:
-    """All columns of something that is known only where it is used: what `*pw.this` unpacks to."""
+    """All columns of something that is known only where it is used: what `*pw.this` unpacks to, and `**pw.this`."""
 
     def __init__(self, table: TableLike, transform: Callable[[TableSlice], TableSlice] | None = None) -> None:
         self.table = table
         self.transform = transform
+
+
+class Named(NamedTuple):
+    """An expression that has a name without having been given one."""
+
+    expression: ColumnExpression
+    name: str
+
+
+class StarName(str):
+    """What `**pw.this` names its one value; where it is used, the columns are found by it."""
+
+    __slots__ = ("star",)
+    star: Star
+
+    @classmethod
+    def of(cls, star: Star) -> StarName:
+        """A name that nothing else has."""
+        name = cls(f"all columns of {id(star)}")
+        name.star = star
+        return name
 
 
 class ColumnNamespace:
@@ -90,6 +111,11 @@ class Joinable(TableLike):
     _id_type: Any = _native.Pointer
 
     @property
+    def _id_dtype(self) -> _native.DType:
+        """The type of the key."""
+        return _dtypes.to_dtype(self._id_type)
+
+    @property
     def _plan(self) -> _native.Plan:
         return self._graph.plan
 
@@ -113,6 +139,10 @@ class Joinable(TableLike):
         """The names of all columns, in order."""
         raise NotImplementedError
 
+    def _ambiguous_names(self) -> frozenset[str]:
+        """The names that several columns have, which have to be named otherwise."""
+        return frozenset()
+
     def _carried(self) -> list[_native.Column]:
         """Everything that somebody may ask of these rows after an operation that copies columns."""
         raise NotImplementedError
@@ -123,10 +153,28 @@ class Joinable(TableLike):
 
     def _id_column(self) -> _native.Column:
         """The key of the rows as a column."""
-        columns = self._graph.id_columns
-        if self._node not in columns:
-            columns[self._node] = self._plan.define(self._node, _native.Expression.id())
-        return columns[self._node]
+        columns, place = self._graph.id_columns, (self._node, self._id_dtype)
+        if place not in columns:
+            key = _native.Expression.id()
+            if self._id_dtype != key.dtype:
+                key = _native.Expression.declare(key, self._id_dtype)
+            columns[place] = self._plan.define(self._node, key)
+        return columns[place]
+
+    def _implied(self, column: _native.Column) -> dict[_native.Column, _native.DType]:
+        """The types that columns have in the rows where a column is not None."""
+        dtype = self._plan.dtype(column)
+        return {column: dtype.required} if dtype.kind == "optional" else {}
+
+    def _promise(self, other: Joinable, promise: Callable[[Universe, Universe], None]) -> None:
+        """Promises something of the keys of two tables, and warns if that leaves one without any."""
+        take_tables("A promise about the keys of tables", [other])
+        universes = (self._universe, other._universe)
+        were_empty = [universe.is_empty() for universe in universes]
+        promise(*universes)
+        for universe, was_empty in zip(universes, were_empty, strict=True):
+            if universe.is_empty() and not was_empty:
+                warn_empty()
 
     def _reducer(self, expression: ColumnExpression) -> _native.Column | None:
         """The column of a reducer, where the rows are groups."""
@@ -159,6 +207,7 @@ class Joinable(TableLike):
         """
         return list(self._names())
 
+    @declares
     def promise_universe_is_equal_to(self, other: Joinable) -> Self:
         """Promises that both tables have the same keys, so that columns of one can be used with the other.
 
@@ -172,9 +221,10 @@ class Joinable(TableLike):
         a | b
         1 | 5
         """
-        self._graph.solver.promise_equal(self._universe, other._universe)
+        self._promise(other, self._graph.solver.promise_equal)
         return self
 
+    @declares
     def promise_universe_is_subset_of(self, other: Joinable) -> Self:
         """Promises that every key of this table is also in the other.
 
@@ -185,9 +235,10 @@ class Joinable(TableLike):
         ... ''')
         >>> part = table.with_id_from(table.a).promise_universe_is_subset_of(table)
         """
-        self._graph.solver.promise_subset(self._universe, other._universe)
+        self._promise(other, self._graph.solver.promise_subset)
         return self
 
+    @declares
     def promise_universes_are_disjoint(self, other: Joinable) -> Self:
         """Promises that no key is in both tables, so that they can be concatenated.
 
@@ -202,7 +253,7 @@ class Joinable(TableLike):
         1
         1
         """
-        self._graph.solver.promise_disjoint(self._universe, other._universe)
+        self._promise(other, self._graph.solver.promise_disjoint)
         return self
 
 
@@ -235,7 +286,9 @@ def expand(
             for name, reference in star_items(scope, argument):
                 add(name, reference)
         elif isinstance(argument, ColumnReference):
-            add(argument.name, argument)
+            add(resolved(scope, argument).name, argument)
+        elif isinstance(argument, Named):
+            add(argument.name, argument.expression)
         elif isinstance(argument, str):
             raise ValueError(
                 f"Expected a column, found a text. Did you mean pw.this.{argument} instead of {argument!r}?"
@@ -246,8 +299,12 @@ def expand(
             raise ValueError(
                 f"{method}() needs a name for every expression that is no plain column: {method}(name={argument!r})"
             )
+    of_names: dict[str, ColumnExpression] = {}
     for name, value in named.items():
-        add(name, wrap(value))
+        # As in any dictionary, what is unpacked later counts.
+        of_names.update(star_items(scope, value) if isinstance(value, Star) else {name: wrap(value)})
+    for name, expression in of_names.items():
+        add(name, expression)
     return result
 
 
@@ -262,9 +319,34 @@ def star_items(scope: Joinable, star: Star) -> list[tuple[str, ColumnReference]]
     elif isinstance(star.table, Lookup):
         lookup = star.table
         names = scope._target(lookup._target)._names()
-        columns = TableSlice({name: ColumnReference(lookup, name) for name in names}, lookup)
+        columns = TableSlice({name: ColumnReference(lookup, name) for name in names}, lookup, lookup._target)
     else:
         raise TypeError(f"{star.table!r} cannot be unpacked")
     if star.transform is not None:
         columns = star.transform(columns)
     return list(columns._mapping.items())
+
+
+def resolved(scope: Joinable, reference: ColumnReference) -> ColumnReference:
+    """The column that a reference to a slice of `pw.this` and the like stands for; other references themselves."""
+    from pathway._this import PlaceholderSlice
+
+    table = reference._table
+    if not isinstance(table, PlaceholderSlice):
+        return reference
+    columns = dict(star_items(scope, Star(table._table, table._transform)))
+    if reference._name not in columns:
+        raise KeyError(missing_column(reference._name, columns))
+    return columns[reference._name]
+
+
+def take_tables(what: str, tables: Iterable[object]) -> None:
+    """Complains of anything that is no table."""
+    for table in tables:
+        if not isinstance(table, Joinable):
+            raise TypeError(f"{what} takes tables, found {table!r}")
+
+
+def warn_empty() -> None:
+    """Says that nothing can be in a table, though nobody said so."""
+    warn("No key can be in this table, for all that is said of the tables it comes from; it will have no rows.")

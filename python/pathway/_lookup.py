@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from pathway import _native
 from pathway._expressions import ColumnExpression, ColumnReference
-from pathway._joinable import ColumnNamespace, Joinable, Star, TableLike
+from pathway._joinable import ColumnNamespace, Joinable, Star, StarName, TableLike
 from pathway._table import Table
 from pathway._this import Placeholder, PlaceholderSlice
+from pathway._walking import in_order
 
 if TYPE_CHECKING:
     from pathway._universes import Universe
@@ -30,11 +31,20 @@ class Lookup(TableLike):
         self._optional = optional
         self._allow_misses = allow_misses
 
+    @cached_property
+    def _owner(self) -> TableLike | None:
+        """The table whose rows hold the pointer, as far as that is known."""
+        return _owner(self._pointer)
+
     def __repr__(self) -> str:
-        return f"{self._target!r}.ix({self._pointer!r})"
+        return f"{self._target!r}.ix({self._pointer_text})"
 
     def _reference_text(self, names: dict[int, str]) -> str:
-        return f"{self._target._reference_text(names)}.ix({self._pointer!r})"
+        return f"{self._target._reference_text(names)}.ix({self._pointer_text})"
+
+    @cached_property
+    def _pointer_text(self) -> str:
+        return repr(self._pointer)
 
     def __getattr__(self, name: str) -> ColumnReference:
         if name.startswith(("__", "_repr_", "_ipython_")):
@@ -42,12 +52,18 @@ class Lookup(TableLike):
         return ColumnReference(self, name)
 
     def __getitem__(self, name: Any) -> Any:
+        if isinstance(name, StarName):
+            return name.star
         if isinstance(name, list | tuple):
             return PlaceholderSlice(self, lambda columns: columns[list(name)])
         return ColumnReference(self, name.name if isinstance(name, ColumnReference) else name)
 
     def __iter__(self) -> Iterator[Star]:
         yield Star(self)
+
+    def keys(self) -> list[StarName]:
+        """For `**` of the rows: the names are found where it is used."""
+        return [StarName.of(Star(self))]
 
     @property
     def C(self) -> ColumnNamespace:
@@ -112,13 +128,17 @@ def lookup_table(
     target: Table[Any], pointer: ColumnExpression, optional: bool, allow_misses: bool, context: object
 ) -> Table[Any] | Lookup:
     """What `Table.ix` gives: a table if it is known whose rows hold the pointer, otherwise a `Lookup`."""
-    from pathway._binding import substitute_this
+    from pathway._binding import check_pointer, substitute_this, type_of
 
     if isinstance(context, Joinable):
         pointer = substitute_this(pointer, context)
         owner: TableLike | None = context
     else:
         owner = _owner(pointer)
+    dtype = type_of(pointer)
+    if dtype is not None and isinstance(owner, Joinable):
+        # What is wrong in any case is said here rather than where the columns are used.
+        check_pointer(pointer, dtype, target, optional)
     lookup = Lookup(target, pointer, optional, allow_misses)
     if isinstance(owner, Joinable):
         return LookupTable(lookup, target, owner)
@@ -128,13 +148,16 @@ def lookup_table(
 def _owner(pointer: ColumnExpression) -> TableLike | None:
     """The table whose rows hold the pointer: that of any column in it. A placeholder wins: it decides later."""
     owner: TableLike | None = None
-    for part in pointer._walk():
+    for part in in_order([pointer]):
         if not isinstance(part, ColumnReference):
             continue
         table: TableLike | None = part._table
-        lookup = table if isinstance(table, Lookup) else getattr(table, "_lookup", None)
-        if isinstance(lookup, Lookup):
-            table = table._context if isinstance(table, LookupTable) else _owner(lookup._pointer)
+        if isinstance(table, PlaceholderSlice):
+            table = table._table
+        if isinstance(table, LookupTable):
+            table = table._context
+        elif isinstance(table, Lookup):
+            table = table._owner
         if isinstance(table, Placeholder):
             return table
         if owner is None:

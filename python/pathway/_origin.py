@@ -8,12 +8,18 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import wraps
 from types import FrameType
-from typing import NamedTuple
+from typing import NamedTuple, ParamSpec, TypeVar
 
 _PACKAGE = os.path.dirname(os.path.abspath(__file__)) + os.sep
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Place(NamedTuple):
@@ -62,12 +68,12 @@ def user_origin() -> tuple[str, int, str] | None:
     return None if place is None else place.origin()
 
 
-def warn(message: str, category: type[Warning] = UserWarning) -> None:
-    """A warning that names the line of the user's program that is running."""
-    import warnings
-
+def warn(message: str, category: type[Warning] = UserWarning, place: Place | None = None) -> None:
+    """A warning that names a line of the user's program, by default the one that is running."""
     frame = user_frame()
-    if frame is None:
+    if place is not None:
+        warnings.warn_explicit(message, category, place.file, place.line)
+    elif frame is None:
         warnings.warn(message, category, stacklevel=2)
     else:
         registry = frame.f_globals.setdefault("__warningregistry__", {})
@@ -84,3 +90,14 @@ def noting(place: Place | None) -> Iterator[None]:
         if place is not None and not any(note.startswith("Occurred here:") for note in notes):
             error.add_note(place.note())
         raise
+
+
+def declares(method: Callable[P, R]) -> Callable[P, R]:
+    """Marks what users call to declare something: its exceptions name the user's line."""
+
+    @wraps(method)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        with noting(user_place()):
+            return method(*args, **kwargs)
+
+    return wrapped

@@ -19,7 +19,7 @@ from pathway import _dtypes, _schema_matching, _schema_text
 from pathway._native import DType, Field, Pointer
 from pathway._origin import noting, user_place
 from pathway._schema_class import columns_of_class, is_dunder, user_names
-from pathway._schema_columns import ColumnDefinition, ColumnProperties, ColumnSchema, ShownType, pointer_text
+from pathway._schema_columns import ColumnDefinition, ColumnProperties, ColumnSchema, ShownType
 
 if TYPE_CHECKING:
     from pathway._expressions import ColumnReference
@@ -66,7 +66,7 @@ class SchemaMetaclass(type):
             cls.__attributes__ = attributes
             keys = cls.primary_key_columns()
             if id_dtype is not None:
-                if _dtypes.to_dtype(id_dtype) != DType.POINTER:
+                if _dtypes.to_dtype(id_dtype).kind != "pointer":
                     raise TypeError(f"the key of a row is a pointer: id_dtype={id_dtype!r} is not one")
                 cls.__id_type__ = id_dtype
             elif keys:
@@ -206,7 +206,7 @@ class SchemaMetaclass(type):
         >>> Tree.universe_properties
         ColumnProperties(dtype=Pointer(STR), append_only=False)
         """
-        return ColumnProperties(ShownType(DType.POINTER, pointer_text(cls.__id_type__)), cls.__id_append_only__)
+        return ColumnProperties(ShownType(_dtypes.to_dtype(cls.__id_type__)), cls.__id_append_only__)
 
     def __getitem__(cls, name: str | ColumnReference) -> ColumnSchema:
         key = name if isinstance(name, str) else name.name

@@ -7,9 +7,8 @@ from dataclasses import replace
 from typing import Any, cast
 
 from pathway import _dtypes
-from pathway._native import DType
 from pathway._origin import user_frame
-from pathway._schema_columns import ColumnDefinition, ColumnSchema, ShownType, pointer_text
+from pathway._schema_columns import ColumnDefinition, ColumnSchema, ShownType
 
 
 def columns_of_class(
@@ -59,7 +58,7 @@ def columns_of_class(
                 f"{inherited.dtype!r}"
             )
         columns[final] = ColumnSchema(
-            ShownType(dtype, pointer_text(annotation) if dtype == DType.POINTER else None),
+            ShownType(dtype),
             final,
             definition.primary_key,
             definition.default_value,

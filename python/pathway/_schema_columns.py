@@ -58,15 +58,15 @@ class SchemaProperties:
 class ShownType:
     """A type that prints by its name in schemas; `dtype` is the engine's."""
 
-    def __init__(self, dtype: DType, text: str | None = None) -> None:
+    def __init__(self, dtype: DType) -> None:
         self.dtype = dtype
-        self._text = text or _dtypes.name(dtype)
+        self._text = _dtypes.name(dtype)
 
     def __repr__(self) -> str:
         return self._text
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, ShownType) and self.dtype == other.dtype and self._text == other._text
+        return isinstance(other, ShownType) and self.dtype == other.dtype
 
     def __hash__(self) -> int:
         return hash(self._text)
@@ -153,16 +153,3 @@ def column_definition(
     return ColumnDefinition(
         primary_key, default_value, dtype, name, append_only, description, example, source_component
     )
-
-
-def pointer_text(annotation: Any) -> str:
-    """The name of a type of keys in schemas that are printed."""
-    arguments = getattr(annotation, "__args__", None)
-    if arguments is None:
-        return "ANY_POINTER"
-    match arguments:
-        case (type() as schema,) if hasattr(schema, "__id_type__"):
-            # A pointer to the rows of a schema's tables.
-            return pointer_text(schema.__id_type__)
-    inner = ", ".join(_dtypes.name(_dtypes.to_dtype(argument)) for argument in arguments if argument != ())
-    return f"Pointer({inner})"

@@ -6,7 +6,7 @@ from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
 from pathway import _dtypes, _schema_json
-from pathway._schema_columns import ColumnSchema, pointer_text
+from pathway._schema_columns import ColumnSchema
 
 if TYPE_CHECKING:
     from pathway._schema import SchemaMetaclass
@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 def lines(schema: SchemaMetaclass) -> str:
     """Two lines: the names of the columns and their types."""
     names = ["id", *schema.__columns__]
-    types = [pointer_text(schema.__id_type__), *(repr(column.dtype) for column in schema.__columns__.values())]
+    types = [
+        _dtypes.name(_dtypes.to_dtype(schema.__id_type__)),
+        *(repr(column.dtype) for column in schema.__columns__.values()),
+    ]
     widths = [max(len(name), len(kind)) for name, kind in zip(names, types, strict=True)]
     return "\n".join(
         " | ".join(cell.ljust(width) for cell, width in zip(cells, widths, strict=True)).rstrip()

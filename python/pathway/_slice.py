@@ -7,6 +7,7 @@ from typing import Any, overload
 
 from pathway._expressions import ColumnExpression, ColumnReference
 from pathway._joinable import TableLike, missing_column
+from pathway._origin import declares, noting, user_place
 
 
 class TableSlice(TableLike):
@@ -22,9 +23,14 @@ class TableSlice(TableLike):
     1   | 3
     """
 
-    def __init__(self, mapping: Mapping[str, ColumnReference], table: TableLike) -> None:
+    def __init__(self, mapping: Mapping[str, ColumnReference], table: TableLike, also: TableLike | None = None) -> None:
         self._mapping = dict(mapping)
         self._table = table
+        # Another name of the table: columns may be named of either.
+        self._also = also
+
+    def _with(self, mapping: Mapping[str, ColumnReference]) -> TableSlice:
+        return TableSlice(mapping, self._table, self._also)
 
     def __repr__(self) -> str:
         return f"TableSlice({self._mapping})"
@@ -44,7 +50,7 @@ class TableSlice(TableLike):
         return list(self._mapping)
 
     def __getattr__(self, name: str) -> ColumnReference:
-        if name.startswith("__") or name == "_mapping":
+        if name.startswith("__") or name in ("_mapping", "_table", "_also"):
             raise AttributeError(name)
         try:
             return self[name]
@@ -56,9 +62,10 @@ class TableSlice(TableLike):
     @overload
     def __getitem__(self, names: list[Any]) -> TableSlice: ...
     def __getitem__(self, names: Any) -> Any:
-        if isinstance(names, list | tuple):
-            return TableSlice({self._name(name): self._mapping[self._name(name)] for name in names}, self._table)
-        return self._mapping[self._name(names)]
+        with noting(user_place()):
+            if isinstance(names, list | tuple):
+                return self._with({self._name(name): self._mapping[self._name(name)] for name in names})
+            return self._mapping[self._name(names)]
 
     @property
     def slice(self) -> TableSlice:
@@ -71,6 +78,7 @@ class TableSlice(TableLike):
         """
         return self
 
+    @declares
     def without(self, *columns: str | ColumnReference) -> TableSlice:
         """All columns but these.
 
@@ -80,8 +88,9 @@ class TableSlice(TableLike):
         ['b']
         """
         removed = {self._name(column) for column in columns}
-        return TableSlice({n: reference for n, reference in self._mapping.items() if n not in removed}, self._table)
+        return self._with({n: reference for n, reference in self._mapping.items() if n not in removed})
 
+    @declares
     def rename(self, names: Mapping[str | ColumnReference, str | ColumnReference]) -> TableSlice:
         """All columns, some under new names (old name -> new name), which go to the end.
 
@@ -92,7 +101,7 @@ class TableSlice(TableLike):
         """
         renamed = {self._name(old): new.name if isinstance(new, ColumnReference) else new for old, new in names.items()}
         kept = {n: reference for n, reference in self._mapping.items() if n not in renamed}
-        return TableSlice({**kept, **{new: self._mapping[old] for old, new in renamed.items()}}, self._table)
+        return self._with({**kept, **{new: self._mapping[old] for old, new in renamed.items()}})
 
     def with_prefix(self, prefix: str) -> TableSlice:
         """All columns, the prefix before each name.
@@ -102,7 +111,7 @@ class TableSlice(TableLike):
         >>> table.slice.with_prefix("my_").keys()
         ['my_a', 'my_b']
         """
-        return TableSlice({prefix + name: reference for name, reference in self._mapping.items()}, self._table)
+        return self._with({prefix + name: reference for name, reference in self._mapping.items()})
 
     def with_suffix(self, suffix: str) -> TableSlice:
         """All columns, the suffix after each name.
@@ -112,7 +121,7 @@ class TableSlice(TableLike):
         >>> table.slice.with_suffix("_1").keys()
         ['a_1', 'b_1']
         """
-        return TableSlice({name + suffix: reference for name, reference in self._mapping.items()}, self._table)
+        return self._with({name + suffix: reference for name, reference in self._mapping.items()})
 
     def ix(
         self,
@@ -184,7 +193,18 @@ class TableSlice(TableLike):
         return TableSlice({name: table[reference.name] for name, reference in self._mapping.items()}, table)
 
     def _name(self, column: str | ColumnReference) -> str:
-        name = column.name if isinstance(column, ColumnReference) else column
+        from pathway._this import this
+
+        if isinstance(column, ColumnReference):
+            if column.table not in (self._table, self._also, this):
+                raise ValueError(
+                    f"{column!r} is no column of the table of this slice; use a column of that table, pw.this or a name"
+                )
+            name = column.name
+        elif isinstance(column, str):
+            name = column
+        else:
+            raise TypeError(f"expected the name of a column or a column, found {column!r}")
         if name not in self._mapping:
             raise KeyError(missing_column(name, self._mapping))
         return name

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pathway import _native
+from pathway import _dtypes, _native
 from pathway._native import DType, Pointer
 from pathway.io import _tables
 
@@ -35,6 +35,10 @@ def static_table(
 ) -> Table[Any]:
     """A table of rows in the order of the schema's columns."""
     fields = _tables.fields(schema, f"{name} of the program")
+    if keys is None and id_from is not None:
+        types = {field.name: field.dtype for field in fields}
+        if all(name in types for name in id_from):
+            schema = schema.with_id_type(_dtypes.to_python(DType.pointer([types[name] for name in id_from])))
     if keys is None:
         keys = row_keys(fields, rows, id_from)
     if times is not None:

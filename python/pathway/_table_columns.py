@@ -7,38 +7,22 @@ the same rows.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from functools import wraps
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, overload
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, overload
 
 from pathway import _graph, _native, _not_there_yet
 from pathway._binding import Binder, define
 from pathway._expressions import ColumnExpression, ColumnReference, PointerExpression, wrap
 from pathway._graph import Graph
-from pathway._joinable import Joinable, TableLike, expand, missing_column
-from pathway._origin import noting, user_place
-from pathway._this import Placeholder
+from pathway._joinable import Joinable, TableLike, expand, missing_column, resolved
+from pathway._origin import declares, noting, user_place
+from pathway._this import Placeholder, this
 from pathway._universes import Universe
 
 if TYPE_CHECKING:
     from pathway._schema import Schema
     from pathway._slice import TableSlice
     from pathway._table import Table
-
-
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def declares(method: Callable[P, R]) -> Callable[P, R]:
-    """Marks what users call to declare tables: its exceptions name the user's line."""
-
-    @wraps(method)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        with noting(user_place()):
-            return method(*args, **kwargs)
-
-    return wrapped
 
 
 class TableColumns(Joinable):
@@ -93,7 +77,7 @@ class TableColumns(Joinable):
         if isinstance(table, Placeholder):
             self._target(table)
             return self._column(reference._name)
-        return self._find(reference, exact=False)
+        return self._find(resolved(self, reference), exact=False)
 
     def _find(self, reference: ColumnReference, exact: bool) -> _native.Column | None:
         table = reference._table
@@ -155,10 +139,19 @@ class TableColumns(Joinable):
     def __getitem__(self, name: Any) -> Any:
         with noting(user_place()):
             if isinstance(name, list | tuple):
-                return self._same_rows({_name(column): self._column(_name(column)) for column in name})
-            if _name(name) not in ("id", *self._names()):
-                raise KeyError(missing_column(_name(name), self._names()))
-            return ColumnReference(self, _name(name))
+                return self._same_rows({self._own(column): self._column(self._own(column)) for column in name})
+            own = self._own(name)
+            if own not in ("id", *self._names()):
+                raise KeyError(missing_column(own, self._names()))
+            return ColumnReference(self, own)
+
+    def _own(self, column: object) -> str:
+        """The name of a column that is given by name, or as a column of this table or of `pw.this`."""
+        if isinstance(column, ColumnReference) and column.table not in (self, this):
+            raise ValueError(
+                f"{column!r} is a column of another table; take one of this table, of pw.this, or give its name"
+            )
+        return _name(column)
 
     def __iter__(self) -> Iterator[ColumnReference]:
         return iter(self._references())
@@ -341,6 +334,8 @@ class TableColumns(Joinable):
         if names_mapping is not None:
             if kwargs:
                 raise ValueError("rename() takes a mapping or named arguments, not both")
+            if not isinstance(names_mapping, Mapping):
+                raise TypeError(f"rename() takes a mapping from old names to new ones, found {names_mapping!r}")
             return self.rename_by_dict(names_mapping)
         return self.rename_columns(**kwargs)
 
@@ -372,7 +367,7 @@ class TableColumns(Joinable):
         b | a
         1 | 2
         """
-        return self._renamed({_name(new): _name(old) for old, new in names_mapping.items()})
+        return self._renamed({_name(new): self._own(old) for old, new in names_mapping.items()})
 
     def _renamed(self, names: Mapping[str, str]) -> Table[Any]:
         if "id" in names:
@@ -391,6 +386,8 @@ class TableColumns(Joinable):
         >>> pw.Table.empty(a=int).with_prefix("x_").column_names()
         ['x_a']
         """
+        if not isinstance(prefix, str):
+            raise TypeError(f"with_prefix() takes a text, found {prefix!r}")
         return self._same_rows({prefix + name: column for name, column in self._columns.items()})
 
     @declares
@@ -401,6 +398,8 @@ class TableColumns(Joinable):
         >>> pw.Table.empty(a=int).with_suffix("_x").column_names()
         ['a_x']
         """
+        if not isinstance(suffix, str):
+            raise TypeError(f"with_suffix() takes a text, found {suffix!r}")
         return self._same_rows({name + suffix: column for name, column in self._columns.items()})
 
     @declares
@@ -418,6 +417,11 @@ class TableColumns(Joinable):
         """
         if not isinstance(other, TableColumns):
             raise TypeError(f"a table can be put beside another table, not {other!r}")
+        if not self._universe.is_equal_to(other._universe):
+            raise ValueError(
+                "The tables that are put side by side with + have to have the same keys; these may have others.\n"
+                "If you know that they are the same, say table.promise_universe_is_equal_to(other)."
+            )
         return define(self, expand(self, "+", [*self, *other], {}))
 
     def _bound(self, expressions: Mapping[str, ColumnExpression]) -> tuple[Binder, dict[str, _native.Column]]:

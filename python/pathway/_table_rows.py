@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, cast
 
 from pathway import _dtypes, _native
+from pathway._binding import define
 from pathway._expressions import Call, ColumnExpression, ColumnReference, Literal, Special, wrap
-from pathway._joinable import TableLike
-from pathway._origin import user_origin
-from pathway._table_columns import TableColumns, declares
+from pathway._filtering import filtered
+from pathway._joinable import TableLike, take_tables, warn_empty
+from pathway._origin import declares, user_origin, warn
+from pathway._table_columns import TableColumns
 
 if TYPE_CHECKING:
     from pathway._joinable import Joinable
@@ -31,15 +34,10 @@ class TableRows(TableColumns):
         columns = self._plan.columns(node)
         return self._make(self._graph, node, dict(zip(names, columns, strict=False)), universe, id_type=id_type)
 
-    def _filtered(self, condition: ColumnExpression, method: str) -> tuple[_native.Node, dict[str, _native.Column]]:
-        binder, columns = self._bound({"condition": condition})
-        bound = binder.bind(condition)
-        if bound.dtype != _native.DType.BOOL:
-            raise TypeError(
-                f"The condition of {method}() has to be bool; {condition!r} is {_dtypes.describe(bound.dtype)}."
-            )
-        node = self._plan.filter(binder.node, self._plan.define(binder.node, bound), user_origin())
-        return node, columns
+    def _filtered(self, condition: ColumnExpression, method: str, universe: Universe) -> Table[Any]:
+        node, moved = filtered(self, condition, method)
+        columns = {name: moved(column) for name, column in self._columns.items()}
+        return self._make(self._graph, node, columns, universe, id_type=self._id_type)
 
     @declares
     def filter(self, filter_expression: ColumnExpression) -> Table[Any]:
@@ -55,16 +53,7 @@ class TableRows(TableColumns):
         name | age
         Ada  | 36
         """
-        condition = wrap(filter_expression)
-        node, columns = self._filtered(condition, "filter")
-        for reference in _required(condition):
-            column = self._local(reference)
-            for name, own in self._columns.items():
-                if own == column:
-                    expression = self._plan.expression(columns[name])
-                    required = _native.Expression.declare(expression, expression.dtype.required)
-                    columns[name] = self._plan.define(node, required)
-        return self._make(self._graph, node, columns, self._universe.subset(), id_type=self._id_type)
+        return self._filtered(filter_expression, "filter", self._universe.subset())
 
     @declares
     def split(self, split_expression: ColumnExpression) -> tuple[Table[Any], Table[Any]]:
@@ -81,14 +70,13 @@ class TableRows(TableColumns):
         name | age
         Bob  | 7
         """
-        condition = wrap(split_expression)
+        if not isinstance(split_expression, ColumnExpression):
+            raise TypeError(f"split() takes a condition over columns, found {split_expression!r}")
         chosen_universe = self._universe.subset()
         rest_universe = self._graph.solver.difference(self._universe, chosen_universe)
-        chosen, columns = self._filtered(condition, "split")
-        rest, other_columns = self._filtered(Call("~", [condition], "(~{})"), "split")
         return (
-            self._make(self._graph, chosen, columns, chosen_universe, id_type=self._id_type),
-            self._make(self._graph, rest, other_columns, rest_universe, id_type=self._id_type),
+            self._filtered(split_expression, "split", chosen_universe),
+            self._filtered(Call("~", [split_expression], "(~{})"), "split", rest_universe),
         )
 
     @declares
@@ -113,8 +101,7 @@ class TableRows(TableColumns):
             [Call("is_not_none", [together], "({}).is_not_none()"), Literal(False)],
             lambda arguments: _native.Expression.fill_error(arguments[0], arguments[1]),
         )
-        node, columns = self._filtered(is_sound, "remove_errors")
-        return self._make(self._graph, node, columns, self._universe.subset(), id_type=self._id_type)
+        return self._filtered(is_sound, "remove_errors", self._universe.subset())
 
     # Rows of several tables.
 
@@ -148,11 +135,14 @@ class TableRows(TableColumns):
                         "may have the same key.\nUse concat_reindex() to give them new keys, or "
                         "promise_universes_are_disjoint() if you know better; the run checks it."
                     )
+        if not others:
+            return self.copy()
+        id_type = self._common_types(others, "concat", True)
         names = list(self._names())
         inputs = [(table._node, [table._columns[name] for name in names]) for table in tables]
         node = self._plan.concat(inputs, user_origin())
         universe = self._graph.solver.union([table._universe for table in tables])
-        return self._new(node, names, universe)
+        return self._new(node, names, universe, id_type=id_type)
 
     @declares
     def concat_reindex(self, *tables: TableRows) -> Table[Any]:
@@ -170,6 +160,7 @@ class TableRows(TableColumns):
         """
         for other in tables:
             self._check_same_names(other, "concat_reindex")
+        self._common_types(tables, "concat_reindex", False)
         names = list(self._names())
         inputs = []
         for number, table in enumerate([self, *tables]):
@@ -205,6 +196,10 @@ class TableRows(TableColumns):
         """
         self._check_same_names(other, "update_rows")
         names = list(self._names())
+        id_type = self._common_types([other], "update_rows", True)
+        if self._universe.is_subset_of(other._universe) and not self._universe.is_empty():
+            warn("update_rows(): every key of this table is in the other; the result is the other table.")
+            return other._same_rows({name: other._columns[name] for name in names})
         node = self._plan.update_rows(
             self._node,
             [self._columns[name] for name in names],
@@ -212,7 +207,8 @@ class TableRows(TableColumns):
             [other._columns[name] for name in names],
             user_origin(),
         )
-        return self._new(node, names, self._graph.solver.union([self._universe, other._universe]))
+        universe = self._graph.solver.union([self._universe, other._universe])
+        return self._new(node, names, universe, id_type=id_type)
 
     @declares
     def update_cells(self, other: TableRows) -> Table[Any]:
@@ -230,6 +226,7 @@ class TableRows(TableColumns):
         x | 1
         y | 0
         """
+        take_tables("Table.update_cells()", [other])
         names = list(self._names())
         unknown = [name for name in other._names() if name not in names]
         if unknown:
@@ -242,6 +239,13 @@ class TableRows(TableColumns):
                 "table: every key of it has to be in the updated table.\nIf you know that this is so, say "
                 "other.promise_universe_is_subset_of(table); the run checks it. update_rows() also adds rows."
             )
+        self._common_types([other], "update_cells", False)
+        if other._universe.is_equal_to(self._universe):
+            if not self._universe.is_empty():
+                warn("update_cells(): both tables have the same keys; with_columns() does the same.")
+            replaced = {name: ColumnReference(other, name) for name in other._names()}
+            own: dict[str, ColumnExpression] = {name: ColumnReference(self, name) for name in names}
+            return define(self, {**own, **replaced})
         node = self._plan.update_cells(
             self._node,
             [self._columns[name] for name in names],
@@ -271,7 +275,10 @@ class TableRows(TableColumns):
         a
         y
         """
+        take_tables("Table.difference()", [other])
         universe = self._graph.solver.difference(self._universe, other._universe)
+        if universe.is_empty() and not self._universe.is_empty():
+            warn_empty()
         return self._semi_join([other], False, universe)
 
     @declares
@@ -292,7 +299,15 @@ class TableRows(TableColumns):
         a
         y
         """
+        take_tables("Table.intersect()", tables)
+        if not tables:
+            warn("intersect() without arguments changes nothing.")
+            return self.copy()
+        if all(self._universe.is_subset_of(table._universe) for table in tables) and not self._universe.is_empty():
+            warn("intersect(): every key of this table is in the others; it changes nothing.")
         universe = self._graph.solver.intersection([self._universe, *(table._universe for table in tables)])
+        if universe.is_empty() and not any(table._universe.is_empty() for table in (self, *tables)):
+            warn_empty()
         return self._semi_join(list(tables), True, universe)
 
     def _semi_join(self, others: list[Joinable], keep_matched: bool, universe: Universe) -> Table[Any]:
@@ -341,6 +356,9 @@ class TableRows(TableColumns):
         b | c
         y | 0
         """
+        take_tables("Table.restrict()", [other])
+        if other._universe.is_equal_to(self._universe) and not self._universe.is_empty():
+            warn("restrict(): both tables have the same keys; it changes nothing.")
         if not other._universe.is_subset_of(self._universe):
             raise ValueError(
                 "Table.restrict(): the other universe has to be a subset of that of this table: all its keys have to "
@@ -371,12 +389,13 @@ class TableRows(TableColumns):
         a | b
         1 | 2
         """
+        take_tables("Table.with_universe_of()", [other])
         names = list(self._names())
         columns = [self._columns[name] for name in names]
         if self._node == other._node:
-            return self._make(self._graph, other._node, self._columns, other._universe, id_type=self._id_type)
+            return self._make(self._graph, other._node, self._columns, other._universe, id_type=other._id_type)
         node = self._plan.key_join(other._node, [], [(self._node, columns)], user_origin())
-        return self._new(node, names, other._universe, id_type=self._id_type)
+        return self._new(node, names, other._universe, id_type=other._id_type)
 
     # Other keys.
 
@@ -394,7 +413,7 @@ class TableRows(TableColumns):
         a
         1
         """
-        return self._reindexed(new_index, _native.Pointer)
+        return self._reindexed(new_index)
 
     @declares
     def with_id_from(self, *args: object, instance: ColumnReference | None = None) -> Table[Any]:
@@ -414,20 +433,20 @@ class TableRows(TableColumns):
         36
         """
         key = self.pointer_from(*args, instance=instance)
-        return self._reindexed(key, _native.Pointer)
+        return self._reindexed(key)
 
-    def _reindexed(self, key: ColumnExpression, id_type: Any) -> Table[Any]:
+    def _reindexed(self, key: ColumnExpression) -> Table[Any]:
         key = wrap(key)
         binder, columns = self._bound({"key": key})
         bound = binder.bind(key)
-        if bound.dtype.required != _native.DType.POINTER:
+        if bound.dtype.kind != "pointer":
             raise TypeError(
                 f"New keys have to be pointers; {key!r} is {_dtypes.describe(bound.dtype)}. See with_id_from()."
             )
         names = list(columns)
         column = self._plan.define(binder.node, bound)
         node = self._plan.reindex(binder.node, column, list(columns.values()), user_origin())
-        return self._new(node, names, self._new_universe(), id_type=id_type)
+        return self._new(node, names, self._new_universe(), id_type=_dtypes.to_python(bound.dtype))
 
     def _new_universe(self) -> Universe:
         from pathway._universes import Universe
@@ -438,7 +457,8 @@ class TableRows(TableColumns):
     def flatten(self, to_flatten: ColumnReference, *, origin_id: str | None = None) -> Table[Any]:
         """A row for every element of a tuple, list, array, JSON array or text; other columns are repeated.
 
-        `origin_id` names a column for the key of the row the element comes from.
+        The column of the elements comes first. `origin_id` names a column for the key of the row that an element comes
+        from.
 
         Args:
             to_flatten: the column.
@@ -447,9 +467,9 @@ class TableRows(TableColumns):
         >>> import pathway as pw
         >>> table = pw.debug.table_from_rows(pw.schema_from_types(k=str, v=list[int]), [("a", [1, 2]), ("b", [])])
         >>> pw.debug.compute_and_print(table.flatten(pw.this.v), include_id=False)
-        k | v
-        a | 1
-        a | 2
+        v | k
+        1 | a
+        2 | a
         """
         if not isinstance(to_flatten, ColumnReference):
             raise TypeError(f"flatten() takes a column of the table, found {to_flatten!r}; select() it first")
@@ -462,10 +482,10 @@ class TableRows(TableColumns):
         others = {other: column for other, column in self._columns.items() if other != name}
         node = self._plan.flatten(self._node, flattened, list(others.values()), origin_id is not None, user_origin())
         outputs = self._plan.columns(node)
-        moved = dict(zip([name, *others], outputs, strict=False))
-        columns = {column: moved[column] for column in self._columns}
+        columns = dict(zip([name, *others], outputs, strict=False))
         if origin_id is not None:
-            columns[origin_id] = outputs[-1]
+            origin = _native.Expression.declare(self._plan.expression(outputs[-1]), self._id_dtype)
+            columns[origin_id] = self._plan.define(node, origin)
         return self._make(self._graph, node, columns, self._new_universe())
 
     # Rows that pointers point to.
@@ -544,6 +564,18 @@ class TableRows(TableColumns):
         key = self.pointer_from(*args, optional=optional, instance=instance)
         return self.ix(key, optional=optional, context=context, allow_misses=allow_misses)
 
+    def _common_types(self, others: Sequence[TableRows], method: str, with_keys: bool) -> Any:
+        """The type of the keys of all the tables; complains of columns that have no common type."""
+        for name in others[0]._names() if others else ():
+            dtype = self._plan.dtype(self._columns[name])
+            for other in others:
+                dtype = _common(dtype, self._plan.dtype(other._columns[name]), f"the column {name}", method)
+        dtype = self._id_dtype
+        for other in others if with_keys else ():
+            if not (other._universe.is_empty() or self._universe.is_empty()):
+                dtype = _common(dtype, other._id_dtype, "the keys", method)
+        return _dtypes.to_python(dtype)
+
     def _check_same_names(self, other: TableRows, method: str) -> None:
         if not isinstance(other, TableRows):
             raise TypeError(f"Table.{method}() takes tables, found {other!r}")
@@ -557,11 +589,12 @@ class TableRows(TableColumns):
             )
 
 
-def _required(condition: ColumnExpression) -> list[ColumnReference]:
-    """The columns that are not None where the condition is True."""
-    if isinstance(condition, Call) and condition._function == "is_not_none":
-        (value,) = condition._children
-        return [value] if isinstance(value, ColumnReference) else []
-    if isinstance(condition, Call) and condition._function == "&":
-        return [reference for child in condition._children for reference in _required(child)]
-    return []
+def _common(one: _native.DType, other: _native.DType, what: str, method: str) -> _native.DType:
+    joined = _dtypes.common(one, other)
+    if joined is None:
+        hint = "update_id_type(pw.Pointer) makes a table forget the types" if what == "the keys" else "use pw.cast"
+        raise TypeError(
+            f"Incompatible types in Table.{method}(): {what} of the tables: {_dtypes.describe(one)} and "
+            f"{_dtypes.describe(other)}. They have no common type; {hint}."
+        )
+    return joined

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, cast
 from pathway import _dtypes, _graph, _native
 from pathway._binding import Binder, define
 from pathway._expressions import ColumnExpression, ColumnReference, wrap
-from pathway._origin import user_frame, user_origin
-from pathway._table_columns import TableColumns, declares
+from pathway._origin import declares, user_frame, user_origin
+from pathway._table_columns import TableColumns
 from pathway._universes import Universe
 
 if TYPE_CHECKING:
@@ -126,7 +126,7 @@ class TableTypes(TableColumns):
         >>> import pathway as pw
         >>> table = pw.Table.empty(a=int).update_id_type(pw.Pointer[int])
         """
-        if _to_dtype(id_type) != _native.DType.POINTER:
+        if _to_dtype(id_type).kind != "pointer":
             raise TypeError(f"the key of a row is a pointer, not {id_type!r}")
         return self._make(self._graph, self._node, self._columns, self._universe, id_type=id_type)
 
@@ -146,7 +146,9 @@ class TableTypes(TableColumns):
             fields, [], keys=None, times=None, diffs=None, name="empty", origin=user_origin()
         )
         columns = dict(zip(dtypes, graph.plan.columns(node), strict=True))
-        return TableColumns._make(graph, node, columns, Universe(graph.solver))
+        universe = Universe(graph.solver)
+        graph.solver.promise_empty(universe)
+        return TableColumns._make(graph, node, columns, universe)
 
     @staticmethod
     @declares

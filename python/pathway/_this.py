@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pathway._expressions import ColumnExpression, ColumnReference, PointerExpression, wrap
-from pathway._joinable import ColumnNamespace, Star, TableLike
+from pathway._joinable import ColumnNamespace, Star, StarName, TableLike
 
 if TYPE_CHECKING:
     from pathway._lookup import Lookup
@@ -48,6 +48,8 @@ class Placeholder(TableLike):
         return ColumnReference(self, name)
 
     def __getitem__(self, name: Any) -> Any:
+        if isinstance(name, StarName):
+            return name.star
         if isinstance(name, list | tuple):
             return PlaceholderSlice(self, lambda columns: columns[list(name)])
         return ColumnReference(self, name.name if isinstance(name, ColumnReference) else name)
@@ -55,18 +57,18 @@ class Placeholder(TableLike):
     def __iter__(self) -> Iterator[Star]:
         yield Star(self)
 
-    def keys(self) -> list[Star]:
-        """All columns, to be unpacked.
+    def keys(self) -> list[StarName]:
+        """For `**pw.this` and its kin: the names are found where it is used.
 
         >>> import pathway as pw
         >>> table = pw.debug.table_from_markdown('''
         ... a | b
         ... 1 | 2
         ... ''')
-        >>> table.select(*pw.this.slice).column_names()
+        >>> table.select(**pw.this).column_names()
         ['a', 'b']
         """
-        return [Star(self)]
+        return [StarName.of(Star(self))]
 
     @property
     def C(self) -> ColumnNamespace:
@@ -233,7 +235,13 @@ class Placeholder(TableLike):
 
 
 class PlaceholderSlice(TableLike):
-    """Some columns of a placeholder, under some names: unpack it with `*` in `select` and the like."""
+    """Some columns of a placeholder, under some names: unpack it with `*` or `**` in `select` and the like.
+
+    >>> import pathway as pw
+    >>> table = pw.Table.empty(a=int, b=int)
+    >>> table.select(pw.this.without("a").b, **pw.this.with_prefix("my_")).column_names()
+    ['b', 'my_a', 'my_b']
+    """
 
     def __init__(self, table: TableLike, transform: Callable[[TableSlice], TableSlice]) -> None:
         self._table = table
@@ -242,15 +250,31 @@ class PlaceholderSlice(TableLike):
     def __repr__(self) -> str:
         return f"{self._table!r}[...]"
 
+    def _reference_text(self, names: dict[int, str]) -> str:
+        return f"{self._table._reference_text(names)}[...]"
+
     def __iter__(self) -> Iterator[Star]:
         yield Star(self._table, self._transform)
+
+    def keys(self) -> list[StarName]:
+        """For `**` of the slice: the names are found where it is used."""
+        return [StarName.of(Star(self._table, self._transform))]
+
+    def __getattr__(self, name: str) -> ColumnReference:
+        if name.startswith(("__", "_repr_", "_ipython_")) or name in ("_table", "_transform"):
+            raise AttributeError(name)
+        return ColumnReference(self, name)
 
     def _then(self, step: Callable[[TableSlice], TableSlice]) -> PlaceholderSlice:
         before = self._transform
         return PlaceholderSlice(self._table, lambda columns: step(before(columns)))
 
-    def __getitem__(self, names: list[Any]) -> PlaceholderSlice:
-        return self._then(lambda columns: columns[names])
+    def __getitem__(self, names: Any) -> Any:
+        if isinstance(names, StarName):
+            return names.star
+        if isinstance(names, list | tuple):
+            return self._then(lambda columns: columns[list(names)])
+        return ColumnReference(self, names.name if isinstance(names, ColumnReference) else names)
 
     @property
     def slice(self) -> PlaceholderSlice:

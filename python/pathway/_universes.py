@@ -33,6 +33,10 @@ class Universe:
         """Whether it is certain that every key is also in the other."""
         return self is other or self.solver.contradicts(self.number, -other.number)
 
+    def is_empty(self) -> bool:
+        """Whether it is certain that there are no keys."""
+        return self.solver.contradicts(self.number)
+
     def is_equal_to(self, other: Universe) -> bool:
         """Whether it is certain that both have the same keys."""
         return self is other or (self.is_subset_of(other) and other.is_subset_of(self))
@@ -65,6 +69,10 @@ class Solver:
         """Both have the same keys."""
         self.promise_subset(one, other)
         self.promise_subset(other, one)
+
+    def promise_empty(self, universe: Universe) -> None:
+        """There are no keys."""
+        self._add(-universe.number)
 
     def promise_disjoint(self, one: Universe, other: Universe) -> None:
         """No key is in both."""

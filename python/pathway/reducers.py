@@ -324,7 +324,7 @@ def latest(expression: object) -> ColumnExpression:
 
 
 def count_distinct(*args: object) -> ColumnExpression:
-    """How many different values, or combinations of values, there are; None is one.
+    """How many different values, or combinations of values, there are; None is one. Without arguments: 1.
 
     Args:
         args: expressions over the rows.
@@ -340,4 +340,5 @@ def count_distinct(*args: object) -> ColumnExpression:
     n
     2
     """
-    return ReducerExpression("count_distinct", [wrap(value) for value in args])
+    # No values at all are one combination, as any constant is.
+    return ReducerExpression("count_distinct", [wrap(value) for value in args or (0,)])

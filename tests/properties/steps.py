@@ -6,6 +6,7 @@ have the columns `g`, `a`, `b`, and give such a table back.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -98,6 +99,50 @@ def sign_of_parity(number: int) -> int:
 @step(each(lambda key, row: {**row, "a": row["a"] if row["a"] % 2 else -row["a"]}))
 def user_function(table: Table, other: Table) -> Table:
     return table.with_columns(a=sign_of_parity(table.a))
+
+
+@step(each(lambda key, row: {**row, "a": row["b"] + 1 if row["b"] is not None else -row["a"]}))
+def known_not_to_be_none(table: Table, other: Table) -> Table:
+    return table.with_columns(a=pw.if_else(table.b.is_none(), -table.a, table.b + 1))
+
+
+@step(each(lambda key, row: {**row, "b": None if row["b"] is None else row["b"] * 2 + row["a"]}))
+def required(table: Table, other: Table) -> Table:
+    return table.with_columns(b=pw.require(table.b * 2 + table.a, table.b))
+
+
+@step(each(lambda key, row: {**row, "a": 4 * (row["a"] + or_else(row["b"], 0)) if row["a"] > 0 else 1}))
+def shared_parts(table: Table, other: Table) -> Table:
+    once = table.a + pw.coalesce(table.b, 0)
+    twice = once + once
+    return table.with_columns(a=pw.if_else(table.a > 0, twice + twice, once - once + 1))
+
+
+@step(each(lambda key, row: {"g": row["g"], "b": row["b"], "a": row["a"] * 2}))
+def slices(table: Table, other: Table) -> Table:
+    return table.select(**pw.this.without("a"), a=pw.this.with_prefix("my_").my_a * 2)
+
+
+@step(each(lambda key, row: {**row, "b": row["a"]}))
+def update_all_cells(table: Table, other: Table) -> Table:
+    with warnings.catch_warnings():
+        # That with_columns would do.
+        warnings.simplefilter("ignore", UserWarning)
+        return table.update_cells(table.select(b=table.a))
+
+
+@step(lambda rows, _: rows)
+def update_rows_of_a_part(table: Table, other: Table) -> Table:
+    with warnings.catch_warnings():
+        # That nothing is left of the first table.
+        warnings.simplefilter("ignore", UserWarning)
+        return table.filter(table.a > 0).with_columns(a=0).update_rows(table)
+
+
+@step(lambda rows, _: rows)
+def concat_with_nothing(table: Table, other: Table) -> Table:
+    empty = pw.Table.empty(b=int | None, g=str, a=int)
+    return empty.concat(table).select(pw.this.g, pw.this.a, pw.this.b).update_cells(empty)
 
 
 # Some of the rows.
@@ -203,6 +248,35 @@ for mode, sides in {
     STEPS[f"join_{mode.name.lower()}"] = Step(join(mode), joined(*sides))
 
 
+@step(lambda rows, other: joined_where(rows, other, lambda row, found: found["b"] is not None))
+def filtered_join(table: Table, other: Table) -> Table:
+    other = other.copy()
+    pairs = table.join_left(other, table.g == other.g).filter(other.b.is_not_none())
+    return pairs.select(table.g, table.a, b=other.b + 1)
+
+
+@step(
+    lambda rows, other: {
+        key: {**row, "b": None if row["b"] is None else row["a"] + row["b"]}
+        for key, row in joined(True, False)(rows, other).items()
+    }
+)
+def required_side(table: Table, other: Table) -> Table:
+    other = other.copy()
+    pairs = table.join_left(other, table.g == other.g)
+    return pairs.select(table.g, table.a, b=pw.require(other.a + table.a, other.id))
+
+
+def joined_where(rows: Rows, other: Rows, condition: Callable[[Row, Row], bool]) -> Rows:
+    """The pairs with equal `g`, with `b` of the second one more."""
+    return distinct(
+        (pointer_from([key, partner]), {"g": row["g"], "a": row["a"], "b": found["b"] + 1})
+        for key, row in rows.items()
+        for partner, found in other.items()
+        if row["g"] == found["g"] and condition(row, found)
+    )
+
+
 def totals(rows: Rows) -> dict[str, int]:
     result: dict[str, int] = {}
     for row in rows.values():
@@ -220,6 +294,23 @@ def join_with_id_of_the_left(table: Table, other: Table) -> Table:
 def ix_ref(table: Table, other: Table) -> Table:
     summed = other.groupby(other.g).reduce(other.g, total=pw.reducers.sum(other.a))
     return table.select(table.g, table.a, b=summed.ix_ref(table.g, allow_misses=True).total)
+
+
+@step(lambda rows, _: {k: {**row, "b": instance_totals(rows)[row["g"], row["a"] % 2]} for k, row in rows.items()})
+def ix_ref_of_an_instance(table: Table, other: Table) -> Table:
+    split = table.select(table.g, table.a, odd=table.a % 2)
+    summed = split.groupby(split.g, instance=split.odd).reduce(total=pw.reducers.sum(split.a))
+    return table.select(
+        table.g, table.a, b=pw.unwrap(summed.ix_ref(table.g, instance=table.a % 2, allow_misses=True).total)
+    )
+
+
+def instance_totals(rows: Rows) -> dict[tuple[str, int], int]:
+    result: dict[tuple[str, int], int] = {}
+    for row in rows.values():
+        place = (row["g"], row["a"] % 2)
+        result[place] = result.get(place, 0) + row["a"]
+    return result
 
 
 @step(lambda rows, _: {k: {**row, "a": totals(rows)[row["g"]]} for k, row in rows.items()})

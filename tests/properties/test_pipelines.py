@@ -14,6 +14,9 @@ from hypothesis import strategies as st
 from steps import STEPS
 from streams import SCRIPTS, Change, Rows, accumulated, base_table, states
 
+# Random pipelines do much that changes nothing, which is said.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
 EXAMPLES = settings.default.max_examples
 
 # The name of a step, and whether its second table is that of the other key space or the first one again.

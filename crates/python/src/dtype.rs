@@ -32,6 +32,11 @@ macro_rules! constants {
             }
 
             #[staticmethod]
+            fn pointer(values: Vec<PyDType>) -> Self {
+                Self(DType::pointer(values.into_iter().map(|value| value.0)))
+            }
+
+            #[staticmethod]
             fn list(item: PyDType) -> Self {
                 Self(DType::list(item.0))
             }
@@ -62,7 +67,7 @@ macro_rules! constants {
                     DType::Float => "float",
                     DType::Str => "str",
                     DType::Bytes => "bytes",
-                    DType::Pointer => "pointer",
+                    DType::Pointer(_) => "pointer",
                     DType::DateTimeNaive => "date_time_naive",
                     DType::DateTimeUtc => "date_time_utc",
                     DType::Duration => "duration",
@@ -80,7 +85,7 @@ macro_rules! constants {
             #[getter]
             fn arguments(&self) -> Vec<PyDType> {
                 match &self.0 {
-                    DType::Tuple(items) => items.iter().cloned().map(PyDType).collect(),
+                    DType::Tuple(items) | DType::Pointer(Some(items)) => items.iter().cloned().map(PyDType).collect(),
                     DType::List(inner) | DType::Array(_, inner) | DType::Optional(inner) | DType::Future(inner) => {
                         vec![PyDType((**inner).clone())]
                     }
@@ -144,7 +149,7 @@ constants! {
     FLOAT = DType::Float,
     STR = DType::Str,
     BYTES = DType::Bytes,
-    POINTER = DType::Pointer,
+    POINTER = DType::ANY_POINTER,
     DATE_TIME_NAIVE = DType::DateTimeNaive,
     DATE_TIME_UTC = DType::DateTimeUtc,
     DURATION = DType::Duration,

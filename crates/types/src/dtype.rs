@@ -23,8 +23,8 @@ pub enum DType {
     Str,
     /// `bytes`
     Bytes,
-    /// The key of a row.
-    Pointer,
+    /// The key of a row; the types of the values it is made of, where known.
+    Pointer(Option<Arc<[DType]>>),
     /// A date and time without a time zone.
     DateTimeNaive,
     /// A date and time in UTC.
@@ -75,6 +75,14 @@ pub enum Physical {
 }
 
 impl DType {
+    /// The key of any row.
+    pub const ANY_POINTER: DType = DType::Pointer(None);
+
+    /// The key made of values of these types.
+    pub fn pointer(values: impl IntoIterator<Item = DType>) -> DType {
+        DType::Pointer(Some(values.into_iter().collect()))
+    }
+
     /// `T | None`; nothing changes for types that include `None` already.
     pub fn optional(self) -> DType {
         match self {
@@ -115,7 +123,7 @@ impl DType {
             DType::Float => Physical::Float,
             DType::Str => Physical::Str,
             DType::Bytes => Physical::Bytes,
-            DType::Pointer => Physical::Pointer,
+            DType::Pointer(_) => Physical::Pointer,
             DType::DateTimeNaive => Physical::DateTimeNaive,
             DType::DateTimeUtc => Physical::DateTimeUtc,
             DType::Duration => Physical::Duration,
@@ -149,6 +157,13 @@ impl DType {
             (_, DType::Any) | (DType::Int, DType::Float) | (DType::None, DType::Optional(_)) => true,
             (DType::Optional(a), DType::Optional(b)) | (DType::List(a), DType::List(b)) => a.is_subtype_of(b),
             (a, DType::Optional(b)) => a.is_subtype_of(b),
+            (DType::Pointer(_), DType::Pointer(None)) => true,
+            (DType::Pointer(Some(a)), DType::Pointer(Some(b))) => {
+                a.len() == b.len()
+                    && a.iter()
+                        .zip(b.iter())
+                        .all(|(a, b)| a.is_subtype_of(b) && !a.is_widened_to(b))
+            }
             (DType::Tuple(a), DType::Tuple(b)) => {
                 a.len() == b.len() && a.iter().zip(b.iter()).all(|(a, b)| a.is_subtype_of(b))
             }
@@ -156,6 +171,19 @@ impl DType {
             (DType::Array(n, a), DType::Array(m, b)) => (m.is_none() || n == m) && a.is_subtype_of(b),
             (DType::Future(a), DType::Future(b)) => a.is_subtype_of(b),
             (a, b) => a == b,
+        }
+    }
+
+    /// Whether ints become floats: 1 and 1.0 make different keys.
+    fn is_widened_to(&self, other: &DType) -> bool {
+        matches!((self.required(), other.required()), (DType::Int, DType::Float))
+    }
+
+    /// The smallest type that holds the values of both, if it says more than that they are values.
+    pub fn joined(&self, other: &DType) -> Option<DType> {
+        match self.least_upper_bound(other) {
+            DType::Any if self != &DType::Any && other != &DType::Any => None,
+            joined => Some(joined),
         }
     }
 
@@ -182,6 +210,13 @@ impl DType {
             (DType::Tuple(a), DType::Tuple(b)) if a.len() == b.len() => {
                 DType::tuple(a.iter().zip(b.iter()).map(|(a, b)| a.least_upper_bound(b)))
             }
+            (DType::Pointer(Some(a)), DType::Pointer(Some(b))) if a.len() == b.len() => {
+                let joined = a.iter().zip(b.iter()).map(|(a, b)| {
+                    let joined = a.joined(b)?;
+                    (!a.is_widened_to(&joined) && !b.is_widened_to(&joined)).then_some(joined)
+                });
+                joined.collect::<Option<Vec<_>>>().map_or(DType::Any, DType::pointer)
+            }
             (DType::Tuple(items), DType::List(item)) | (DType::List(item), DType::Tuple(items)) => DType::list(
                 items
                     .iter()
@@ -206,21 +241,13 @@ impl fmt::Display for DType {
             DType::Float => f.write_str("float"),
             DType::Str => f.write_str("str"),
             DType::Bytes => f.write_str("bytes"),
-            DType::Pointer => f.write_str("Pointer"),
+            DType::Pointer(None) => f.write_str("Pointer"),
+            DType::Pointer(Some(items)) => write!(f, "Pointer[{}]", Listed(items)),
             DType::DateTimeNaive => f.write_str("DateTimeNaive"),
             DType::DateTimeUtc => f.write_str("DateTimeUtc"),
             DType::Duration => f.write_str("Duration"),
             DType::Json => f.write_str("Json"),
-            DType::Tuple(items) => {
-                f.write_str("tuple[")?;
-                for (i, item) in items.iter().enumerate() {
-                    if i > 0 {
-                        f.write_str(", ")?;
-                    }
-                    write!(f, "{item}")?;
-                }
-                f.write_str("]")
-            }
+            DType::Tuple(items) => write!(f, "tuple[{}]", Listed(items)),
             DType::List(item) => write!(f, "list[{item}]"),
             DType::Array(_, item) if **item == DType::Any => f.write_str("ndarray"),
             DType::Array(_, item) => write!(f, "ndarray[{item}]"),
@@ -229,6 +256,17 @@ impl fmt::Display for DType {
             DType::Callable => f.write_str("Callable"),
             DType::Future(inner) => write!(f, "Future[{inner}]"),
         }
+    }
+}
+
+struct Listed<'a>(&'a [DType]);
+
+impl fmt::Display for Listed<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, item) in self.0.iter().enumerate() {
+            write!(f, "{}{item}", if i > 0 { ", " } else { "" })?;
+        }
+        Ok(())
     }
 }
 
@@ -257,5 +295,34 @@ mod tests {
             DType::list(DType::Float),
             "list[float]",
         );
+        let key = DType::pointer([DType::Int, DType::Str]);
+        check(key.clone(), DType::ANY_POINTER, "Pointer");
+        check(key.clone(), key.clone().optional(), "Pointer[int, str] | None");
+        check(
+            key.clone(),
+            DType::pointer([DType::Int.optional(), DType::Str]),
+            "Pointer[int | None, str]",
+        );
+        check(key.clone(), DType::pointer([DType::Int]), "Any");
+        check(key.clone(), DType::pointer([DType::Float, DType::Str]), "Any");
+        check(
+            key.clone(),
+            DType::pointer([DType::None, DType::Str]),
+            "Pointer[int | None, str]",
+        );
+        check(key.clone(), DType::pointer([DType::Str, DType::Str]), "Any");
+        check(
+            key.clone(),
+            DType::pointer([DType::Any, DType::Str]),
+            "Pointer[Any, str]",
+        );
+        check(
+            DType::pointer([key.clone()]),
+            DType::pointer([DType::ANY_POINTER]),
+            "Pointer[Pointer]",
+        );
+        assert!(key.is_subtype_of(&DType::pointer([DType::Int.optional(), DType::Any])));
+        assert!(!key.is_subtype_of(&DType::pointer([DType::Float, DType::Str])));
+        assert!(!DType::ANY_POINTER.is_subtype_of(&key));
     }
 }

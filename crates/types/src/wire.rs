@@ -534,7 +534,7 @@ mod tests {
                     .boxed()
             ),
             of(
-                DType::Pointer.optional(),
+                DType::ANY_POINTER.optional(),
                 any::<u128>().prop_map(|key| Value::Pointer(Key(key))).boxed()
             ),
             of(

@@ -214,7 +214,7 @@ mod tests {
             (DType::Str, Value::str(""), "\"\""),
             (DType::Bytes, Value::Bytes([0, 255, 5].as_slice().into()), "\"AP8F\""),
             (
-                DType::Pointer,
+                DType::ANY_POINTER,
                 Value::Pointer(Key(1)),
                 "\"^00000000000000000000000001\"",
             ),

@@ -158,7 +158,7 @@ mod tests {
         );
         check(DType::Int.optional(), Value::None, "null");
         check(
-            DType::Pointer,
+            DType::ANY_POINTER,
             Value::Pointer(Key(1)),
             "\"^00000000000000000000000001\"",
         );

@@ -91,7 +91,7 @@ pub fn parse_json_value(json: &Json, dtype: &DType) -> Result<Value, String> {
             None => mismatch(),
         },
         (
-            DType::Str | DType::Bytes | DType::Pointer | DType::DateTimeNaive | DType::DateTimeUtc,
+            DType::Str | DType::Bytes | DType::Pointer(_) | DType::DateTimeNaive | DType::DateTimeUtc,
             Json::String(text),
         ) => parse_string(text, required),
         (DType::Tuple(types), Json::Array(items)) => {
@@ -231,7 +231,7 @@ mod tests {
                 .prop_map(|value| (DType::Float, Value::Float(value))),
             any::<String>().prop_map(|text| (DType::Str, Value::str(&text))),
             any::<Vec<u8>>().prop_map(|data| (DType::Bytes, Value::Bytes(data.into()))),
-            any::<u128>().prop_map(|key| (DType::Pointer, Value::Pointer(Key(key)))),
+            any::<u128>().prop_map(|key| (DType::ANY_POINTER, Value::Pointer(Key(key)))),
             any::<i64>().prop_map(|value| (DType::DateTimeNaive, Value::DateTimeNaive(value))),
             any::<i64>().prop_map(|value| (DType::DateTimeUtc, Value::DateTimeUtc(value))),
             any::<i64>().prop_map(|value| (DType::Duration, Value::Duration(value))),

@@ -63,7 +63,7 @@ pub(super) fn parse_string(text: &str, dtype: &DType) -> Result<Value, String> {
     match dtype {
         DType::Str | DType::Any => Ok(Value::str(text)),
         DType::Bytes => parse_bytes(text),
-        DType::Pointer => text
+        DType::Pointer(_) => text
             .parse::<Key>()
             .map(Value::Pointer)
             .map_err(|error| error.to_string()),
@@ -110,7 +110,7 @@ pub fn parse_text_value(text: &str, dtype: &DType) -> Result<Value, String> {
         DType::Float => parse_float(text).map(Value::Float),
         DType::Bool => parse_bool(text).map(Value::Bool),
         DType::Duration => parse_int(text).map(Value::Duration),
-        DType::Str | DType::Any | DType::Bytes | DType::Pointer | DType::DateTimeNaive | DType::DateTimeUtc => {
+        DType::Str | DType::Any | DType::Bytes | DType::Pointer(_) | DType::DateTimeNaive | DType::DateTimeUtc => {
             parse_string(text, required)
         }
         DType::Json | DType::Tuple(_) | DType::List(_) | DType::Array(..) => {
@@ -215,7 +215,7 @@ mod tests {
             DType::DateTimeNaive,
             DType::DateTimeUtc,
             DType::Duration,
-            DType::Pointer,
+            DType::ANY_POINTER,
             DType::tuple([DType::Int, DType::Int]),
             DType::list(DType::Int),
         ] {
@@ -268,7 +268,7 @@ mod tests {
             " 1970-01-01T02:00:01+02:00 ",
             Value::DateTimeUtc(1_000_000_000),
         );
-        bad(&DType::Pointer, "x", "26 characters");
+        bad(&DType::ANY_POINTER, "x", "26 characters");
         let pair = DType::tuple([DType::Int, DType::Int]);
         good(&pair, " [1, 2] ", Value::tuple([Value::Int(1), Value::Int(2)]));
         for text in ["[1]", "(1, 2)", "{}", "1", "[1,\"a\"]", "[1,2", "[1,null]"] {

@@ -8,101 +8,79 @@ use arrow_buffer::BooleanBuffer;
 use towpath_types::{Cells, Column, DType, Key, Shared};
 
 use super::call::union;
-use super::{Expression, Operand, Rows};
+use super::evaluate::Part;
+use super::{Expression, Operand};
 use crate::error::EngineError;
-use crate::operator::Reporter;
 
 impl Expression {
-    pub(super) fn evaluate_if_else(
-        &self,
-        parts: &[Expression; 3],
-        rows: &Rows<'_>,
-        reporter: &Reporter,
-    ) -> Result<Column, EngineError> {
-        let [condition, then, otherwise] = parts;
-        let condition = condition.evaluate(rows, reporter)?;
+    pub(super) fn evaluate_if_else(&self, part: &Part<'_>) -> Result<Column, EngineError> {
+        let [condition, then, otherwise] = self.children() else {
+            panic!("if_else has three parts");
+        };
+        let condition = condition.results(part)?;
         let Cells::Bool(chosen) = condition.cells() else {
             panic!("the condition of if_else is laid out as bool");
         };
         let Some(errors) = condition.errors() else {
-            return self.choose(chosen.values(), then, otherwise, rows, reporter);
+            return self.choose(chosen.values(), then, otherwise, part);
         };
         // An error in the condition chooses neither branch.
         let good = !errors;
-        let columns = columns_where(&[then, otherwise], &good, rows);
-        let keys = keys_where(&good, rows);
         let chosen = condition.filter(&good);
         let Cells::Bool(chosen) = chosen.cells() else {
             panic!("a filter keeps the layout");
         };
-        let part = Rows {
-            columns: &columns,
-            keys: &keys,
-        };
-        let column = self.choose(chosen.values(), then, otherwise, &part, reporter)?;
+        let column = part.only(&[then, otherwise], &good, |part| {
+            self.choose(chosen.values(), then, otherwise, part)
+        })?;
         Ok(self.with_nones_elsewhere(&good, &column).masked(Some(errors)))
     }
 
-    pub(super) fn evaluate_coalesce(
-        &self,
-        arguments: &[Expression],
-        rows: &Rows<'_>,
-        reporter: &Reporter,
-    ) -> Result<Column, EngineError> {
-        let len = rows.keys.len();
-        let mut result = arguments[0].evaluate(rows, reporter)?.with_layout_of(&self.dtype);
-        for argument in &arguments[1..] {
-            let full = BooleanBuffer::collect_bool(len, |row| !result.is_none(row));
-            if full.count_set_bits() == len {
+    pub(super) fn evaluate_coalesce(&self, part: &Part<'_>) -> Result<Column, EngineError> {
+        let mut result = self.children()[0].results(part)?.with_layout_of(self.dtype());
+        for argument in &self.children()[1..] {
+            let full = BooleanBuffer::collect_bool(part.len(), |row| !result.is_none(row));
+            if full.count_set_bits() == part.len() {
                 break;
             }
-            let rest = self.branch(argument, &!&full, rows, reporter)?;
-            result = merge(&full, &result.filter(&full), &rest, &self.dtype);
+            let rest = self.branch(argument, &!&full, part)?;
+            result = merge(&full, &result.filter(&full), &rest, self.dtype());
         }
         Ok(result)
     }
 
-    pub(super) fn evaluate_require(
-        &self,
-        arguments: &[Expression],
-        rows: &Rows<'_>,
-        reporter: &Reporter,
-    ) -> Result<Column, EngineError> {
-        let len = rows.keys.len();
-        let mut wanted = BooleanBuffer::new_set(len);
+    pub(super) fn evaluate_require(&self, part: &Part<'_>) -> Result<Column, EngineError> {
+        let mut wanted = BooleanBuffer::new_set(part.len());
         let mut errors = None;
-        for argument in &arguments[1..] {
-            let column = argument.evaluate(rows, reporter)?;
-            wanted = &wanted & &BooleanBuffer::collect_bool(len, |row| !column.is_none(row));
+        for argument in &self.children()[1..] {
+            let column = argument.results(part)?;
+            wanted = &wanted & &BooleanBuffer::collect_bool(part.len(), |row| !column.is_none(row));
             errors = union(errors, column.errors().cloned());
         }
         // Where another is an error, so is the result, and the value need not be known.
         if let Some(errors) = &errors {
             wanted = &wanted & &!errors;
         }
-        let value = self.branch(&arguments[0], &wanted, rows, reporter)?;
+        let value = self.branch(&self.children()[0], &wanted, part)?;
         Ok(self.with_nones_elsewhere(&wanted, &value).masked(errors.as_ref()))
     }
 
-    pub(super) fn evaluate_fill_error(
-        &self,
-        parts: &[Expression; 2],
-        rows: &Rows<'_>,
-        reporter: &Reporter,
-    ) -> Result<Column, EngineError> {
-        let [value, replacement] = parts;
-        let value = value.evaluate(rows, &reporter.silent())?.with_layout_of(&self.dtype);
+    pub(super) fn evaluate_fill_error(&self, part: &Part<'_>) -> Result<Column, EngineError> {
+        let [value, replacement] = self.children() else {
+            panic!("fill_error has two parts");
+        };
+        let value = silently(part, |part| value.results(part))?.with_layout_of(self.dtype());
         let Some(errors) = value.errors() else {
             return Ok(value);
         };
-        let filled = self.branch(replacement, errors, rows, reporter)?;
-        Ok(merge(errors, &filled, &value.filter(&!errors), &self.dtype))
+        let filled = self.branch(replacement, errors, part)?;
+        Ok(merge(errors, &filled, &value.filter(&!errors), self.dtype()))
     }
 
     /// The cells of `column` where `chosen`, in order, and `None` elsewhere.
     fn with_nones_elsewhere(&self, chosen: &BooleanBuffer, column: &Column) -> Column {
-        let nones = self.dtype.physical().nones(chosen.len() - column.len());
-        merge(chosen, column, &nones, &self.dtype)
+        let nones = self.dtype().physical().nones(chosen.len() - column.len());
+        merge(chosen, column, &nones, self.dtype())
     }
 
     /// The results of `then` where `chosen`, and of `otherwise` elsewhere.
@@ -111,71 +89,89 @@ impl Expression {
         chosen: &BooleanBuffer,
         then: &Expression,
         otherwise: &Expression,
-        rows: &Rows<'_>,
-        reporter: &Reporter,
+        part: &Part<'_>,
     ) -> Result<Column, EngineError> {
-        let len = rows.keys.len();
         let count = chosen.count_set_bits();
-        if count == len {
-            return Ok(then.evaluate(rows, reporter)?.with_layout_of(&self.dtype));
+        if count == part.len() {
+            return Ok(then.results(part)?.with_layout_of(self.dtype()));
         }
         if count == 0 {
-            return Ok(otherwise.evaluate(rows, reporter)?.with_layout_of(&self.dtype));
+            return Ok(otherwise.results(part)?.with_layout_of(self.dtype()));
         }
-        if !then.is_users() && !otherwise.is_users() {
-            // Failures are rare: evaluate both for all rows, and only if a row fails, which may well be one
-            // that does not need it, begin again with the rows that do.
-            let silent = reporter.silent();
-            let reporter = |branch: &Expression| if branch.can_fail() { &silent } else { reporter };
-            let then = then.operand(rows, reporter(then))?;
-            let otherwise = otherwise.operand(rows, reporter(otherwise))?;
-            if let Some(column) = zip(chosen, &then, &otherwise, &self.dtype) {
+        if !then.is_users() && !otherwise.is_users() && self.dtype().physical().arrow().is_some() {
+            // Failures are rare: evaluate both for all rows, and only if a row fails that is wanted, begin again with
+            // the rows that are, to report it.
+            let speculate = |branch: &Expression| {
+                if branch.can_fail() {
+                    silently(part, |part| branch.operand(part))
+                } else {
+                    branch.operand(part)
+                }
+            };
+            let (left, right) = (speculate(then)?, speculate(otherwise)?);
+            if let Some(column) = zip(chosen, &left, &right, self.dtype())
+                && (part.is_silent || column.errors().is_none())
+            {
                 return Ok(column);
             }
         }
-        let then = self.branch(then, chosen, rows, reporter)?;
-        let otherwise = self.branch(otherwise, &!chosen, rows, reporter)?;
-        Ok(merge(chosen, &then, &otherwise, &self.dtype))
+        let then = self.branch(then, chosen, part)?;
+        let otherwise = self.branch(otherwise, &!chosen, part)?;
+        Ok(merge(chosen, &then, &otherwise, self.dtype()))
     }
 
     /// The results of `expression` for the rows of `mask` alone.
-    fn branch(
-        &self,
-        expression: &Expression,
-        mask: &BooleanBuffer,
-        rows: &Rows<'_>,
-        reporter: &Reporter,
-    ) -> Result<Column, EngineError> {
-        let columns = columns_where(&[expression], mask, rows);
-        let keys = keys_where(mask, rows);
-        let rows = Rows {
-            columns: &columns,
-            keys: &keys,
-        };
-        Ok(expression.evaluate(&rows, reporter)?.with_layout_of(&self.dtype))
+    fn branch(&self, expression: &Expression, mask: &BooleanBuffer, part: &Part<'_>) -> Result<Column, EngineError> {
+        part.only(&[expression], mask, |part| {
+            Ok(expression.results(part)?.with_layout_of(self.dtype()))
+        })
     }
 }
 
+impl Part<'_> {
+    /// What `evaluate` says for the rows of `mask` alone; it may read what `expressions` read.
+    pub(super) fn only<T>(
+        &self,
+        expressions: &[&Expression],
+        mask: &BooleanBuffer,
+        evaluate: impl FnOnce(&Part<'_>) -> T,
+    ) -> T {
+        let columns = columns_where(expressions, mask, self.columns);
+        let keys: Shared<Key> = mask.set_indices().map(|row| self.keys[row]).collect();
+        let place = |row: usize| self.places.map_or(row as u32, |places| places[row]);
+        let places: Vec<u32> = mask.set_indices().map(place).collect();
+        evaluate(&Part {
+            columns: &columns,
+            keys: &keys,
+            places: Some(&places),
+            ..*self
+        })
+    }
+}
+
+/// What `evaluate` says, without a report of what fails.
+fn silently<T>(part: &Part<'_>, evaluate: impl FnOnce(&Part<'_>) -> T) -> T {
+    if part.is_silent {
+        return evaluate(part);
+    }
+    evaluate(&Part {
+        reporter: &part.reporter.silent(),
+        is_silent: true,
+        ..*part
+    })
+}
+
 /// The columns that `expressions` read, with the rows of `mask` alone.
-fn columns_where(expressions: &[&Expression], mask: &BooleanBuffer, rows: &Rows<'_>) -> Vec<Column> {
-    let mut columns: Vec<Column> = rows
-        .columns
-        .iter()
-        .map(|column| Column::empty(column.physical()))
-        .collect();
+fn columns_where(expressions: &[&Expression], mask: &BooleanBuffer, all: &[Column]) -> Vec<Column> {
+    let mut columns: Vec<Column> = all.iter().map(|column| Column::empty(column.physical())).collect();
     for expression in expressions {
         expression.for_each_column(&mut |slot| {
             if columns[slot].is_empty() {
-                columns[slot] = rows.columns[slot].filter(mask);
+                columns[slot] = all[slot].filter(mask);
             }
         });
     }
     columns
-}
-
-/// The keys of the rows of `mask`.
-fn keys_where(mask: &BooleanBuffer, rows: &Rows<'_>) -> Shared<Key> {
-    mask.set_indices().map(|row| rows.keys[row]).collect()
 }
 
 /// The cells of `then` where `chosen`, in order, and those of `otherwise` elsewhere, in order.
@@ -199,9 +195,6 @@ fn zip(chosen: &BooleanBuffer, then: &Operand, otherwise: &Operand, dtype: &DTyp
         then.cells().with_layout_of(dtype),
         otherwise.cells().with_layout_of(dtype),
     );
-    if left.errors().is_some() || right.errors().is_some() {
-        return None;
-    }
     dtype.physical().arrow()?;
     let mask = BooleanArray::new(chosen.clone(), None);
     let scalar = |column: &Column| arrow_array::Scalar::new(column.cells().as_arrow().slice(0, 1));
@@ -212,5 +205,16 @@ fn zip(chosen: &BooleanBuffer, then: &Operand, otherwise: &Operand, dtype: &DTyp
         (false, true) => arrow_select::zip::zip(&mask, &left_cells, &scalar(&right)),
         (true, true) => arrow_select::zip::zip(&mask, &scalar(&left), &scalar(&right)),
     };
-    Some(Column::new(Cells::from_arrow(dtype.physical(), zipped.ok()?)))
+    let cells = Cells::from_arrow(dtype.physical(), zipped.ok()?);
+    let wrong = |column: &Column, operand: &Operand, mask: &BooleanBuffer| {
+        let errors = column.errors()?;
+        let wrong = if operand.is_scalar() {
+            mask.clone()
+        } else {
+            errors & mask
+        };
+        (wrong.count_set_bits() > 0).then_some(wrong)
+    };
+    let errors = union(wrong(&left, then, chosen), wrong(&right, otherwise, &!chosen));
+    Some(Column::with_errors(cells, errors))
 }

@@ -8,7 +8,8 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Value};
 
 use super::branches::merge;
-use super::{Expression, Kind, Rows};
+use super::evaluate::Part;
+use super::{Expression, Kind};
 use crate::error::{EngineError, ErrorKind, RowError};
 use crate::operator::Reporter;
 
@@ -141,22 +142,16 @@ type Call<'a> = dyn Fn(&[Operand], &mut Evaluation<'_>) -> Result<Column, Engine
 
 impl Expression {
     /// Evaluates the arguments and calls a function with them.
-    pub(super) fn apply(
-        &self,
-        arguments: &[Expression],
-        takes_none: bool,
-        rows: &Rows<'_>,
-        reporter: &Reporter,
-        call: &Call<'_>,
-    ) -> Result<Operand, EngineError> {
+    pub(super) fn apply(&self, takes_none: bool, part: &Part<'_>, call: &Call<'_>) -> Result<Operand, EngineError> {
+        let arguments = self.children();
         let operands: Vec<Operand> = arguments
             .iter()
-            .map(|argument| argument.operand(rows, reporter))
+            .map(|argument| argument.operand(part))
             .collect::<Result<_, _>>()?;
         let scalar =
-            !operands.is_empty() && operands.iter().all(Operand::is_scalar) && matches!(self.kind, Kind::Call(..));
-        let len = if scalar { 1 } else { rows.keys.len() };
-        let dtypes: Vec<DType> = arguments.iter().map(|argument| argument.dtype.clone()).collect();
+            !operands.is_empty() && operands.iter().all(Operand::is_scalar) && matches!(self.kind(), Kind::Call(_));
+        let len = if scalar { 1 } else { part.len() };
+        let dtypes: Vec<DType> = arguments.iter().map(|argument| argument.dtype().clone()).collect();
         let errors = marked(&operands, len, Column::is_error, |column| column.errors().is_some());
         let nones = if takes_none {
             None
@@ -167,16 +162,16 @@ impl Expression {
         };
         let mut evaluation = Evaluation {
             len,
-            dtype: &self.dtype,
+            dtype: self.dtype(),
             arguments: &dtypes,
             masked: union(errors.clone(), nones.clone()),
             failures: Vec::new(),
-            reporter,
+            reporter: part.reporter,
         };
         let mut column = call(&operands, &mut evaluation)?;
         let failures = evaluation.failures;
         if let Some(nones) = nones {
-            column = with_nones(&column, &nones, &self.dtype);
+            column = with_nones(&column, &nones, self.dtype());
         }
         let mut errors = errors;
         if !failures.is_empty() {
@@ -184,8 +179,8 @@ impl Expression {
             mask.append_n(len, false);
             for (row, mut error) in failures {
                 mask.set_bit(row, true);
-                error.key = error.key.or_else(|| rows.keys.get(row).copied());
-                reporter.report_at(self.origin.as_ref(), error)?;
+                error.key = error.key.or_else(|| part.keys.get(row).copied());
+                part.reporter.report_at(self.origin(), error)?;
             }
             errors = union(errors, Some(mask.finish()));
         }

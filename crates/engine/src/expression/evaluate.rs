@@ -4,9 +4,18 @@ use arrow_buffer::BooleanBuffer;
 use towpath_types::{Cells, Column, Key, PointerArray, Shared, hash_columns};
 
 use super::call::union;
+use super::shared::SharedResults;
 use super::{Evaluation, Expression, Kind, Operand};
 use crate::error::EngineError;
 use crate::operator::Reporter;
+
+/// With less stack than this, evaluation goes on upon a new one: expressions may be nested thousands deep.
+const STACK_FOR_ONE_PART: usize = 256 << 10;
+
+/// With less than this, a function of the user's gets a new one.
+const STACK_FOR_USERS: usize = 1 << 20;
+
+const NEW_STACK: usize = 8 << 20;
 
 /// The rows an expression is evaluated for.
 #[derive(Clone, Debug)]
@@ -17,54 +26,97 @@ pub struct Rows<'a> {
     pub keys: &'a Shared<Key>,
 }
 
+/// Some of the rows of a batch, at one place of the evaluation.
+#[derive(Clone, Copy)]
+pub(super) struct Part<'a> {
+    pub(super) columns: &'a [Column],
+    pub(super) keys: &'a Shared<Key>,
+    /// Where the rows are in the batch; nothing if they are all.
+    pub(super) places: Option<&'a [u32]>,
+    /// What has been computed for rows of the batch.
+    pub(super) shared: &'a SharedResults,
+    pub(super) reporter: &'a Reporter,
+    /// Whether the reporter forgets what is reported.
+    pub(super) is_silent: bool,
+}
+
+impl Part<'_> {
+    pub(super) fn len(&self) -> usize {
+        self.keys.len()
+    }
+}
+
 impl Expression {
     /// The column of the results, in the layout of the expression's type.
     ///
     /// # Errors
     /// If a row fails and the run is to end with it.
     pub fn evaluate(&self, rows: &Rows<'_>, reporter: &Reporter) -> Result<Column, EngineError> {
-        let operand = self.operand(rows, reporter)?;
-        let column = operand.expanded(&self.dtype, rows.keys.len());
-        Ok(column.with_layout_of(&self.dtype))
+        self.results(&Part {
+            columns: rows.columns,
+            keys: rows.keys,
+            places: None,
+            shared: &SharedResults::new(rows.keys.len()),
+            reporter,
+            is_silent: false,
+        })
+    }
+
+    /// The results for a part of the batch, in the layout of the expression's type.
+    pub(super) fn results(&self, part: &Part<'_>) -> Result<Column, EngineError> {
+        let column = self.operand(part)?.expanded(self.dtype(), part.len());
+        Ok(column.with_layout_of(self.dtype()))
     }
 
     /// The results as an operand, which need not be in the layout of the expression's type.
-    pub(super) fn operand(&self, rows: &Rows<'_>, reporter: &Reporter) -> Result<Operand, EngineError> {
-        let len = rows.keys.len();
-        if len == 0 {
+    pub(super) fn operand(&self, part: &Part<'_>) -> Result<Operand, EngineError> {
+        if part.keys.is_empty() {
             // Not even constants are evaluated, which could fail.
-            return Ok(Operand::column(Column::empty(self.dtype.physical())));
+            return Ok(Operand::column(Column::empty(self.dtype().physical())));
         }
-        match &self.kind {
-            Kind::Column(slot) => Ok(Operand::column(rows.columns[*slot].clone())),
-            Kind::Id => Ok(Operand::column(Column::pointers(rows.keys.clone()))),
-            Kind::Literal(value) => Ok(Operand::scalar(value, &self.dtype)),
-            Kind::Declare(inner) => Ok(inner.operand(rows, reporter)?.with_layout_of(&self.dtype)),
-            Kind::Call(function, arguments) => {
+        match self.0.slot {
+            Some(slot) => self.shared_operand(slot, part),
+            None => self.computed(part),
+        }
+    }
+
+    /// The results, computed now.
+    pub(super) fn computed(&self, part: &Part<'_>) -> Result<Operand, EngineError> {
+        match self.kind() {
+            Kind::Column(slot) => Ok(Operand::column(part.columns[*slot].clone())),
+            Kind::Id => Ok(Operand::column(Column::pointers(part.keys.clone()))),
+            Kind::Literal(value) => Ok(Operand::scalar(value, self.dtype())),
+            _ => stacker::maybe_grow(STACK_FOR_ONE_PART, NEW_STACK, || self.computed_of_others(part)),
+        }
+    }
+
+    fn computed_of_others(&self, part: &Part<'_>) -> Result<Operand, EngineError> {
+        let children = self.children();
+        match self.kind() {
+            Kind::Column(_) | Kind::Id | Kind::Literal(_) => self.computed(part),
+            Kind::Declare => Ok(children[0].operand(part)?.with_layout_of(self.dtype())),
+            Kind::Call(function) => {
                 let call = |arguments: &[Operand], evaluation: &mut Evaluation<'_>| {
                     Ok((function.evaluate)(arguments, evaluation))
                 };
-                self.apply(arguments, function.takes_none, rows, reporter, &call)
+                self.apply(function.takes_none, part, &call)
             }
-            Kind::User(function, arguments) => {
-                let call =
-                    |arguments: &[Operand], evaluation: &mut Evaluation<'_>| function.call(arguments, evaluation);
-                self.apply(arguments, true, rows, reporter, &call)
+            Kind::User(function) => {
+                let call = |arguments: &[Operand], evaluation: &mut Evaluation<'_>| {
+                    stacker::maybe_grow(STACK_FOR_USERS, NEW_STACK, || function.call(arguments, evaluation))
+                };
+                self.apply(true, part, &call)
             }
-            Kind::IfElse(parts) => self.evaluate_if_else(parts, rows, reporter).map(Operand::column),
-            Kind::Coalesce(arguments) => self.evaluate_coalesce(arguments, rows, reporter).map(Operand::column),
-            Kind::Require(arguments) => self.evaluate_require(arguments, rows, reporter).map(Operand::column),
-            Kind::FillError(parts) => self.evaluate_fill_error(parts, rows, reporter).map(Operand::column),
-            Kind::Pointer {
-                values,
-                instance,
-                optional,
-            } => {
-                let columns: Vec<Column> = values
+            Kind::IfElse => self.evaluate_if_else(part).map(Operand::column),
+            Kind::Coalesce => self.evaluate_coalesce(part).map(Operand::column),
+            Kind::Require => self.evaluate_require(part).map(Operand::column),
+            Kind::FillError => self.evaluate_fill_error(part).map(Operand::column),
+            Kind::Pointer { instance, optional } => {
+                let columns: Vec<Column> = children
                     .iter()
-                    .map(|value| value.evaluate(rows, reporter))
+                    .map(|value| value.results(part))
                     .collect::<Result<_, _>>()?;
-                Ok(Operand::column(pointers(&columns, *instance, *optional, len)))
+                Ok(Operand::column(pointers(&columns, *instance, *optional, part.len())))
             }
         }
     }

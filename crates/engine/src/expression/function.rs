@@ -65,14 +65,14 @@ impl Function {
 
     /// The type of the result for these arguments.
     pub(super) fn result_of(&self, arguments: &[Expression]) -> Result<DType, PlanError> {
-        let dtypes: Vec<DType> = arguments.iter().map(|argument| argument.dtype.clone()).collect();
+        let dtypes: Vec<DType> = arguments.iter().map(|argument| argument.dtype().clone()).collect();
         let general = (self.result)(&dtypes)?;
         let Some(rule) = self.constant_rule else {
             return Ok(general);
         };
         let constants: Vec<Option<&Value>> = arguments
             .iter()
-            .map(|argument| match &argument.kind {
+            .map(|argument| match argument.kind() {
                 Kind::Literal(value) => Some(value),
                 _ => None,
             })

@@ -59,7 +59,7 @@ impl Operator for Flatten {
         let mut dtypes = vec![element_type(sequence)?];
         dtypes.extend_from_slice(carried);
         if self.origin_id {
-            dtypes.push(DType::Pointer);
+            dtypes.push(DType::ANY_POINTER);
         }
         Ok(dtypes)
     }

@@ -78,7 +78,7 @@ impl Operator for Join {
             let [key, carried @ ..] = input.as_slice() else {
                 return Err(PlanError::value("join needs a column of join keys"));
             };
-            if key.required() != &DType::Pointer {
+            if !matches!(key.required(), DType::Pointer(_)) {
                 return Err(PlanError::mismatch(format!("a join key is a pointer, not {key}")));
             }
             dtypes.extend(
@@ -129,7 +129,7 @@ mod tests {
     }
 
     fn scripts(left: Vec<Vec<Update>>, right: Vec<Vec<Update>>) -> Scripts {
-        let dtypes = vec![DType::Pointer, DType::Str];
+        let dtypes = vec![DType::ANY_POINTER, DType::Str];
         [(dtypes.clone(), left), (dtypes, right)]
     }
 
@@ -243,6 +243,10 @@ mod tests {
             kind: JoinKind::Outer,
             id: JoinId::Left,
         };
-        assert!(wrong.output(&[vec![DType::Pointer], vec![DType::Pointer]]).is_err());
+        assert!(
+            wrong
+                .output(&[vec![DType::ANY_POINTER], vec![DType::ANY_POINTER]])
+                .is_err()
+        );
     }
 }

@@ -31,8 +31,8 @@ impl Operator for Lookup {
             return Err(PlanError::value("ix needs a column of pointers"));
         };
         let fits = match pointer {
-            DType::Pointer => true,
-            DType::Optional(inner) => **inner == DType::Pointer && (self.optional || self.allow_misses),
+            DType::Pointer(_) => true,
+            DType::Optional(inner) => matches!(**inner, DType::Pointer(_)) && (self.optional || self.allow_misses),
             _ => false,
         };
         if !fits {
@@ -100,7 +100,7 @@ mod tests {
 
     fn scripts(rows: Vec<Vec<Update>>, target: Vec<Vec<Update>>) -> [(Vec<DType>, Vec<Vec<Update>>); 2] {
         [
-            (vec![DType::Pointer.optional(), DType::Int], rows),
+            (vec![DType::ANY_POINTER.optional(), DType::Int], rows),
             (vec![DType::Str], target),
         ]
     }

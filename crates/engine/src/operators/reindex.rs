@@ -27,7 +27,7 @@ impl Operator for Reindex {
         let [key, carried @ ..] = inputs[0].as_slice() else {
             return Err(PlanError::value("reindex needs a column of keys"));
         };
-        if key.required() != &DType::Pointer {
+        if !matches!(key.required(), DType::Pointer(_)) {
             return Err(PlanError::mismatch(format!(
                 "Pathway supports reindexing Tables with Pointer type only. The type used was {key}."
             )));

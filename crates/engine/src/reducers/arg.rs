@@ -35,7 +35,7 @@ pub(super) const ANY: Reducer = Reducer {
 
 fn chosen_type(name: &str, arguments: &[DType]) -> Result<DType, PlanError> {
     match arguments {
-        [_] => Ok(DType::Pointer),
+        [_] => Ok(DType::ANY_POINTER),
         [_, other] => Ok(other.clone()),
         _ => Err(unsupported(name, arguments)),
     }

@@ -249,7 +249,7 @@ mod tests {
             (DType::Bool, Value::from(true)),
             (DType::Str, Value::from("a text of more than twelve bytes")),
             (DType::Bytes, Value::Bytes([1, 2].as_slice().into())),
-            (DType::Pointer, Value::from(Key(9))),
+            (DType::ANY_POINTER, Value::from(Key(9))),
             (DType::DateTimeUtc, Value::DateTimeUtc(5)),
             (DType::Duration, Value::Duration(6)),
             (DType::Any, Value::tuple([Value::from(1)])),

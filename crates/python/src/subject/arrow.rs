@@ -389,7 +389,7 @@ fn fit(value: Value, dtype: &DType) -> Result<Value, String> {
             .map(|item| fit(item.clone(), dtype))
             .collect::<Result<Vec<_>, _>>()
             .map(Value::tuple),
-        (DType::Pointer, Value::Str(text)) => text
+        (DType::Pointer(_), Value::Str(text)) => text
             .parse()
             .map(Value::Pointer)
             .map_err(|error: towpath_types::KeyParseError| error.to_string()),

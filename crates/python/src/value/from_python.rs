@@ -78,7 +78,7 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
             Ok(bytes) => Ok(Value::Bytes(bytes.as_bytes().into())),
             Err(_) => refuse(value, dtype),
         },
-        DType::Pointer => pointer(value).map_or_else(|| refuse(value, dtype), Ok),
+        DType::Pointer(_) => pointer(value).map_or_else(|| refuse(value, dtype), Ok),
         DType::Json => Ok(Value::Json(Arc::new(json(value)?))),
         DType::Tuple(dtypes) => {
             let items = sequence(value).map_or_else(|| refuse(value, dtype), Ok)?;

@@ -40,7 +40,7 @@ pub(crate) fn dtype_of(value: &Value) -> DType {
         Value::Float(_) => DType::Float,
         Value::Str(_) => DType::Str,
         Value::Bytes(_) => DType::Bytes,
-        Value::Pointer(_) => DType::Pointer,
+        Value::Pointer(_) => DType::ANY_POINTER,
         Value::DateTimeNaive(_) => DType::DateTimeNaive,
         Value::DateTimeUtc(_) => DType::DateTimeUtc,
         Value::Duration(_) => DType::Duration,

@@ -103,6 +103,7 @@ fn may_equal(left: &DType, right: &DType) -> bool {
         (DType::Tuple(items), DType::List(item)) | (DType::List(item), DType::Tuple(items)) => {
             items.iter().all(|each| may_equal(each, item))
         }
+        (DType::Pointer(_), DType::Pointer(_)) => left.required().joined(right.required()).is_some(),
         (left, right) => left == right,
     }
 }
@@ -124,7 +125,7 @@ fn order_rule(name: &str, dtypes: &[DType]) -> Result<DType, PlanError> {
         | DType::Float
         | DType::Str
         | DType::Bytes
-        | DType::Pointer
+        | DType::Pointer(_)
         | DType::DateTimeNaive
         | DType::DateTimeUtc
         | DType::Duration

@@ -106,7 +106,7 @@ impl Operator for Reduce {
 
     fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
         let input = &inputs[0];
-        if input.first().map(DType::required) != Some(&DType::Pointer) {
+        if !matches!(input.first().map(DType::required), Some(DType::Pointer(_))) {
             return Err(PlanError::mismatch("the key of a group is a pointer"));
         }
         let mut dtypes: Vec<DType> = self.groups.iter().map(|place| input[*place].clone()).collect();

@@ -325,7 +325,7 @@ fn rows_of_groups(rows: i64, groups: i64) -> Batch {
         .map(|group| Value::Pointer(Key::for_values(std::slice::from_ref(group))))
         .collect();
     let columns = vec![
-        Column::from_values(&DType::Pointer, &keys),
+        Column::from_values(&DType::ANY_POINTER, &keys),
         Column::from_values(&DType::Int, &ints(groups)),
         Column::from_values(&DType::Int, &ints(rows)),
     ];
@@ -339,7 +339,7 @@ fn few_groups_become_a_row_each_and_many_stay() {
         arguments: arguments.to_vec(),
         options: Options::default(),
     };
-    let dtypes = vec![DType::Pointer, DType::Int, DType::Int];
+    let dtypes = vec![DType::ANY_POINTER, DType::Int, DType::Int];
     let aggregates = vec![aggregate("count", &[]), aggregate("sum", &[2]), aggregate("max", &[2])];
     let mut combiner = Combiner::new(aggregates, vec![1], &dtypes, &[DType::Int, DType::Int, DType::Int]);
     let mut combine = |batches: &[Batch]| -> Vec<Batch> {
