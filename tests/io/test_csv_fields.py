@@ -166,6 +166,16 @@ def test_two_fields_of_one_name_are_not_chosen_from(tmp_path: pathlib.Path) -> N
     assert "more than once" in errors[0].row["message"]
 
 
+def test_what_stands_before_the_header_is_passed_over(tmp_path: pathlib.Path) -> None:
+    """Statements of banks begin with lines about the account, files of Excel now and then with the delimiter."""
+    path = tmp_path / "a.csv"
+    path.write_text('sep=,\n"Account","DE00 1234"\n\nFrom,2024-01-01\norder,amount\na,1\nb,2\n')
+    table, errors = pw.testing.capture(pw.io.csv.read(path, schema=Order, mode="static"), pw.global_error_log())
+    assert sorted(update.row["order"] for update in table) == ["a", "b"]
+    (error,) = errors
+    assert 'lacks ["order"]' in error.row["message"]
+
+
 def test_followed_files_are_read_in_the_same_way(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.csv").write_text("order, amount, discount\na, 5, inf\nb,, \n")
     seen = []

@@ -14,6 +14,9 @@ use super::rows::Rows;
 use crate::scan::Places;
 use crate::values::{Cell, excerpt, is_text, parse_plain_int, parse_text_value};
 
+/// So many records are looked at for a header.
+const RECORDS_BEFORE_HEADER: usize = 100;
+
 /// How csv is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvSettings {
@@ -167,8 +170,10 @@ pub(crate) struct CsvFormat {
     settings: CsvSettings,
     columns: Vec<CsvColumn>,
     has_header: bool,
-    /// The header lacks columns: no record of the file can be read.
+    /// There is no header where one could be, so no record can be read.
     is_hopeless: bool,
+    /// How many records there were instead of a header.
+    before_header: usize,
     spans: Vec<Span>,
     cells: Vec<Cell>,
     /// Whether a field that cannot be read becomes an error in a row that is kept.
@@ -217,6 +222,7 @@ impl CsvFormat {
             columns,
             has_header: false,
             is_hopeless: false,
+            before_header: 0,
             spans: Vec::new(),
             keeps_bad_rows,
             errors: Vec::new(),
@@ -328,13 +334,26 @@ impl CsvFormat {
         }
     }
 
+    /// Looks whether a record is the header. What bank statements and the like have before it is passed over.
+    #[cold]
+    fn take_header(&mut self, record: &str, start: usize, rows: &mut Rows<'_>) {
+        if let Err(reason) = self.read_header(record, start) {
+            if self.before_header == 0 {
+                rows.reject_file(&format!(
+                    "{reason}; no row of the file is read, unless a later record has these names"
+                ));
+            }
+            self.before_header += 1;
+            self.is_hopeless = self.before_header == RECORDS_BEFORE_HEADER;
+        }
+    }
+
     fn read_header(&mut self, record: &str, start: usize) -> Result<(), String> {
         let names: Vec<String> = self
             .spans
             .iter()
             .map(|span| self.text(*span, record, start).into_owned())
             .collect();
-        self.has_header = true;
         let mut missing = Vec::new();
         for column in &mut self.columns {
             let places = |is_named: fn(&str, &str) -> bool| -> Vec<usize> {
@@ -348,24 +367,19 @@ impl CsvFormat {
                 found = places(|name, wanted| name.trim() == wanted);
             }
             if found.len() > 1 {
-                self.is_hopeless = true;
-                return Err(format!(
-                    "the header {names:?} has {:?} more than once; no row of the file is read",
-                    column.name
-                ));
+                return Err(format!("the header {names:?} has {:?} more than once", column.name));
             }
             column.field = found.pop();
             if column.field.is_none() && column.default.is_none() {
                 missing.push(column.name.clone());
             }
         }
-        if missing.is_empty() {
-            return Ok(());
+        self.has_header = missing.is_empty();
+        if self.has_header {
+            Ok(())
+        } else {
+            Err(format!("the header lacks {missing:?}, it has {names:?}"))
         }
-        self.is_hopeless = true;
-        Err(format!(
-            "the header lacks {missing:?}, it has {names:?}; no row of the file is read"
-        ))
     }
 
     /// Reads the cells of the record whose fields were found.
@@ -426,11 +440,7 @@ impl CsvFormat {
     fn take_record(&mut self, record: Result<&str, std::str::Utf8Error>, start: usize, rows: &mut Rows<'_>) {
         match record {
             Err(error) => rows.reject(start, &format!("no valid UTF-8: {error}")),
-            Ok(record) if !self.has_header => {
-                if let Err(reason) = self.read_header(record, start) {
-                    rows.reject_file(&reason);
-                }
-            }
+            Ok(record) if !self.has_header => self.take_header(record, start, rows),
             Ok(record) => match self.read_cells(record, start) {
                 Ok(()) => {
                     rows.push(&self.cells, record, start);
@@ -451,7 +461,7 @@ impl CsvFormat {
     /// Takes records until there was a header; answers how many bytes these were, and whether there was one.
     pub(crate) fn parse_header(&mut self, block: &Block, rows: &mut Rows<'_>) -> (usize, bool) {
         let consumed = self.parse_records::<true>(block, rows);
-        (consumed, self.has_header)
+        (consumed, self.has_header || self.is_hopeless)
     }
 
     /// Whether no record of the file can be read.
@@ -684,6 +694,21 @@ mod tests {
         ];
         assert_eq!(messages, Vec::<String>::new());
         assert_eq!(rows, [taken(""), taken(" "), given]);
+    }
+
+    #[test]
+    fn records_before_the_header_are_passed_over() {
+        let content = "sep=,\n\"Statement, of\n2024\",x\n\na,b\nx,1\na,b\n";
+        check(&CsvSettings::default(), content, &[("x", 1)]);
+        let messages = rejected(FileFormat::Csv(CsvSettings::default()), schema(), content.as_bytes());
+        assert_eq!(messages.len(), 2, "{messages:?}");
+        let expected = "the header lacks [\"a\", \"b\"], it has [\"sep=\", \"\"]; no row of the file is read, unless a later record has these";
+        assert!(messages[0].contains(expected), "{messages:?}");
+        assert!(messages[1].contains("line 7: field \"b\""), "{messages:?}");
+        // Not for ever.
+        let late = |count| format!("{}a,b\nx,1\n", "x,1\n".repeat(count));
+        check(&CsvSettings::default(), &late(RECORDS_BEFORE_HEADER - 1), &[("x", 1)]);
+        check(&CsvSettings::default(), &late(RECORDS_BEFORE_HEADER), &[]);
     }
 
     #[test]
