@@ -1,10 +1,12 @@
 """Leaving a run that has failed while functions of the user are still at work in it.
 
-All processes of a run are to end soon after one of them has failed, also one that is inside a function that takes long,
-such as a request that is never answered. Nothing can be done to the thread that is in it. So `pw.run` raises what it
-would have raised, as if the function had returned, and the program goes on to its end as usual: ``except``,
-``finally``, functions that were registered with `atexit`. Only the interpreter is not taken down, which would crash
-under the thread: the process ends without it.
+A function may take long, or never return, such as a request that is never answered, and nothing can be done to the
+thread that is in it. So `pw.run` raises what it would have raised, as if the function had returned, and the program
+goes on. What the thread was writing stays as it is.
+
+Several processes that share a run all end soon after one of them has failed. The program of each still goes on to its
+end as usual: ``except``, ``finally``, functions that were registered with `atexit`. But threads that Python waits for
+at its end, such as those of asyncio, may never end; so the process ends without them.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ other processes until it sends them signals."""
 _is_registered = False
 
 
-def abandon(native_run: _native.Run) -> None:
+def abandon(native_run: _native.Run, *, is_shared: bool) -> None:
     """Raises what the run has failed with; its threads go on until the process ends."""
     global _is_registered
     logger.error(
@@ -35,7 +37,7 @@ def abandon(native_run: _native.Run) -> None:
         "seconds: it ends without them",
         SECONDS,
     )
-    if not _is_registered:
+    if is_shared and not _is_registered:
         _is_registered = True
         # What is registered last is called first: before threads are joined that may never end, such as those of
         # asyncio.to_thread.

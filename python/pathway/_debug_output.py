@@ -15,6 +15,7 @@ from pathway import _environment, _graph, _native
 from pathway._native import Pointer
 
 if TYPE_CHECKING:
+    from pathway import Table
     from pathway.io._tables import Output
 
 
@@ -24,8 +25,6 @@ class Debugged:
 
     name: str
     output: Output
-    is_subscribed: bool = False
-    is_printing: bool = False
 
     def line(self, key: Pointer, row: Mapping[str, Any], time: int, diff: int) -> str:
         """An update as text."""
@@ -33,32 +32,27 @@ class Debugged:
         return f"[{self.name}] @{time} {diff:+d} id={key}{cells}"
 
 
-def print_as_it_happens(graph: _graph.Graph, wanted: bool) -> None:
-    """Whether the run that follows prints the updates of all debugged tables."""
-    for debugged in graph.debugged:
-        debugged.is_printing = wanted
-        # An output stays in the plan; one that was never wanted is not there at all.
-        if wanted and not debugged.is_subscribed:
-            debugged.is_subscribed = True
-            _subscribe(graph.plan, debugged)
+def debug(graph: _graph.Graph, name: str, table: Table[Any]) -> None:
+    """Prints the updates of the table from now on, in runs that want it."""
+    from pathway.io import _tables
 
+    debugged = Debugged(name, _tables.output(table))
+    graph.debugged.append(debugged)
 
-def _subscribe(plan: _native.Plan, debugged: Debugged) -> None:
     def on_change(key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
-        if debugged.is_printing:
-            print(debugged.line(key, row, time, 1 if is_addition else -1), flush=True)
+        print(debugged.line(key, row, time, 1 if is_addition else -1), flush=True)
 
-    output = debugged.output
-    plan.subscribe(
-        output.node,
-        output.columns,
+    graph.plan.subscribe(
+        debugged.output.node,
+        debugged.output.columns,
         on_change=on_change,
         on_time_end=None,
         on_end=None,
         skip_errors=False,
         sort_by=[],
-        name=f"debug {debugged.name}",
-        origin=output.origin,
+        name=f"debug {name}",
+        origin=debugged.output.origin,
+        debug=True,
     )
 
 

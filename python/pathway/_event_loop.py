@@ -8,6 +8,7 @@ the next.
 from __future__ import annotations
 
 import asyncio
+import inspect
 import os
 import threading
 from collections.abc import Awaitable, Coroutine, Iterator, Sequence
@@ -21,15 +22,19 @@ _given: asyncio.AbstractEventLoop | None = None
 
 def run_together(work: Sequence[Awaitable[None]]) -> None:
     """Runs everything concurrently and waits. The first exception cancels the rest and is raised."""
-    asyncio.run_coroutine_threadsafe(_together(work), _given or _own_loop()).result()
+    error = asyncio.run_coroutine_threadsafe(_together(work), _given or _own_loop()).result()
+    if error is not None:
+        raise error
 
 
 def run(work: Coroutine[Any, Any, None]) -> None:
     """Runs something long, a subject, in the loop of the user, or else in one of its own, and waits."""
     if _given is None:
-        asyncio.run(work)
+        error = asyncio.run(_outcome(work))
     else:
-        asyncio.run_coroutine_threadsafe(work, _given).result()
+        error = asyncio.run_coroutine_threadsafe(_outcome(work), _given).result()
+    if error is not None:
+        raise error
 
 
 @contextmanager
@@ -94,12 +99,33 @@ def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
         return None
 
 
-async def _together(work: Sequence[Awaitable[None]]) -> None:
-    tasks = [asyncio.ensure_future(item) for item in work]
+async def _outcome(work: Awaitable[None]) -> BaseException | None:
+    """Awaits something, and gives back the exception that ends it.
+
+    A SystemExit or KeyboardInterrupt that leaves a task ends the loop, and nobody who waits for the task hears of it.
+    """
     try:
-        await asyncio.gather(*tasks)
-    except BaseException:
+        await work
+    except BaseException as error:
+        return error
+    return None
+
+
+async def _together(work: Sequence[Awaitable[None]]) -> BaseException | None:
+    """The first exception, after which the rest is cancelled."""
+    tasks = [asyncio.ensure_future(_outcome(item)) for item in work]
+    error: BaseException | None = None
+    try:
+        for finished in asyncio.as_completed(tasks):
+            error = await finished
+            if error is not None:
+                break
+    finally:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        raise
+        for item in work:
+            # What was cancelled before it began.
+            if inspect.iscoroutine(item):
+                item.close()
+    return error

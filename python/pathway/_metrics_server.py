@@ -7,18 +7,28 @@ run is let go.
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from pathway import _environment, _monitoring
+from pathway import _environment, _forks, _monitoring
 
 if TYPE_CHECKING:
     from pathway._native import Statistics
 
 _CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+_CLIENTS = 64
+"""How many may be connected at the same time."""
+
+_SECONDS = 5.0
+"""How long a client may take from the connection to the last byte of the answer."""
+
+_REQUEST_BYTES = 1 << 14
+"""How long a request may be."""
 
 # name, type, meaning, and what it is for an entry.
 _METRICS: tuple[tuple[str, str, str, Callable[[Statistics], int]], ...] = (
@@ -37,31 +47,41 @@ _WORKER_METRICS = (
 
 
 class MetricsServer:
-    """Listens on 127.0.0.1 from the moment it is made; has something to say between `serve` and `close`."""
+    """Listens on 127.0.0.1 from the moment it is made; has something to say between `serve` and `close`.
+
+    One thread serves everybody. Whoever has not sent a request and taken the answer within a few seconds is gone, and
+    so is the one that has been there longest when there are too many: a client can hold up neither the others nor the
+    end of the run.
+    """
 
     def __init__(self, port: int) -> None:
         self._statistics: Callable[[], Sequence[Statistics]] | None = None
         self._lock = threading.Lock()
         try:
-            self._server = _Server(("127.0.0.1", port), self._handler())
-        except OSError as error:
+            self._socket = socket.create_server(("127.0.0.1", port), backlog=_CLIENTS)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
             raise OSError(
-                error.errno,
-                f"with_http_server: cannot listen on 127.0.0.1:{port} ({error.strerror}); another run may use the "
-                "port, set the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
+                getattr(error, "errno", None),
+                f"with_http_server: cannot listen on 127.0.0.1:{port} ({reason}); another run may use the port, set "
+                "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
             ) from None
-        self._thread = threading.Thread(target=self._server.serve_forever, name="pathway:metrics", daemon=True)
+        self._clients: dict[asyncio.StreamWriter, None] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)
+        self._in_child = _forks.undone_in_child(self._socket.close)
 
     def __enter__(self) -> Self:
+        self._in_child.__enter__()
         self._thread.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._server.shutdown()
+        self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
-        self._server.server_close()
+        self._in_child.__exit__(None, None, None)
 
     def serve(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
         """From now on the answers are about this run."""
@@ -73,35 +93,63 @@ class MetricsServer:
         with self._lock:
             self._statistics = None
 
+    def _run(self) -> None:
+        """Everything the server's thread does."""
+        start = asyncio.start_server(self._meet, sock=self._socket, limit=_REQUEST_BYTES)
+        server = self._loop.run_until_complete(start)
+        self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(self._leave())
+        self._loop.close()
+
+    async def _leave(self) -> None:
+        for writer in list(self._clients):
+            writer.transport.abort()
+        tasks = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(self._clients) >= _CLIENTS:
+            longest = next(iter(self._clients))
+            del self._clients[longest]
+            longest.transport.abort()
+        self._clients[writer] = None
+        try:
+            async with asyncio.timeout(_SECONDS):
+                writer.transport.set_write_buffer_limits(0)
+                writer.write(self._answer(await reader.readuntil(b"\r\n\r\n")))
+                # Nothing is left to be written after this.
+                await writer.drain()
+        except (OSError, EOFError, asyncio.LimitOverrunError):
+            # Whoever does not ask, or does not listen, gets no answer.
+            writer.transport.abort()
+        finally:
+            self._clients.pop(writer, None)
+            writer.close()
+
+    def _answer(self, request: bytes) -> bytes:
+        """The answer to a request."""
+        method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0]
+        if method not in (b"GET", b"HEAD"):
+            return _response("405 Method Not Allowed", "text/plain", b"")
+        if path not in (b"/status", b"/metrics"):
+            return _response("404 Not Found", "text/plain", b"")
+        answer = _response("200 OK", _CONTENT_TYPE, self._text().encode("utf-8", "backslashreplace"))
+        return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == b"HEAD" else answer
+
     def _text(self) -> str:
         with self._lock:
             return text([] if self._statistics is None else self._statistics())
 
-    def _handler(self) -> type[BaseHTTPRequestHandler]:
-        server = self
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                if self.path.partition("?")[0] not in ("/status", "/metrics"):
-                    self.send_error(404)
-                    return
-                answer = server._text().encode()
-                self.send_response(200)
-                self.send_header("Content-Type", _CONTENT_TYPE)
-                self.send_header("Content-Length", str(len(answer)))
-                self.end_headers()
-                self.wfile.write(answer)
-
-            def log_message(self, format: str, *args: object) -> None:
-                """Scrapes are no news."""
-
-        return Handler
-
-
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # Answers under way do not keep the run from ending.
-    block_on_close = False
+def _response(status: str, content_type: str, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
 
 
 def text(statistics: Sequence[Statistics]) -> str:

@@ -11,10 +11,12 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple, Self
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pathway import _environment
+from pathway import _environment, _forks
+from pathway._shown import shown
 
 if TYPE_CHECKING:
     from pathway._native import Statistics
@@ -68,7 +70,7 @@ class Line(NamedTuple):
 class Monitor:
     """Shows nothing but, at the end, that rows were rejected: those are never silent."""
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Monitor:
         return self
 
     def __exit__(
@@ -143,10 +145,23 @@ class PanelMonitor(Monitor):
         # What goes elsewhere, as with `2> log.txt`, stays there.
         self._live = Live(console=console, auto_refresh=False, redirect_stderr=_is_terminal(sys.stderr))
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
+        self._streams = (sys.stdout, sys.stderr)
+        # Drawn until something goes wrong with the terminal.
+        self._is_drawn = True
+        self._in_child = _forks.undone_in_child(self._leave_in_child)
 
-    def __enter__(self) -> Self:
+    def __enter__(self) -> Monitor:
+        from rich.errors import LiveError
+
+        self._streams = (sys.stdout, sys.stderr)
         streams = {sys.stdout: "stdout", sys.stderr: "stderr"}
-        self._live.start()
+        self._in_child.__enter__()
+        try:
+            self._live.start()
+        except LiveError:
+            # There is one panel on a terminal: that of another run, or one of the program.
+            self._is_drawn = False
+            return LogMonitor(self._clock)
         # While the panel is drawn, `print` writes above it. So must handlers that have got hold of the streams before.
         for handler in [*logging.root.handlers, *logger.handlers]:
             if isinstance(handler, logging.StreamHandler) and handler.stream in streams:
@@ -158,21 +173,31 @@ class PanelMonitor(Monitor):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._live.stop()
+        self._in_child.__exit__(None, None, None)
+        with suppress(OSError, ValueError):
+            self._live.stop()
         for handler, stream in self._handlers:
             handler.setStream(stream)
 
+    def _leave_in_child(self) -> None:
+        """Lets a forked process write where it would without a panel, which goes on in its parent."""
+        sys.stdout, sys.stderr = self._streams
+        for handler, stream in self._handlers:
+            handler.stream = stream
+
     def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
-        if self._clock() >= self._next:
+        if self._is_drawn and self._clock() >= self._next:
             self._next = self._clock() + _PANEL_SECONDS
             self._draw(statistics())
 
     def finish(self, statistics: Sequence[Statistics]) -> None:
-        self._draw(statistics)
+        if self._is_drawn:
+            self._draw(statistics)
         super().finish(statistics)
 
     def _draw(self, statistics: Sequence[Statistics]) -> None:
         from rich.table import Table
+        from rich.text import Text
 
         panel = Table(title="pathway", title_justify="left")
         panel.add_column("")
@@ -183,13 +208,19 @@ class PanelMonitor(Monitor):
             if self._operators or line.role != "operator":
                 panel.add_row(
                     line.role,
-                    line.name,
+                    # A text as it is: in a string, rich looks for what is to be bold.
+                    Text(shown(line.name)),
                     f"{line.rows:,}",
                     f"{line.rate:,.0f}",
                     f"{line.waiting:,}",
                     "" if line.lag_seconds is None else f"{line.lag_seconds:.1f} s",
                 )
-        self._live.update(panel, refresh=True)
+        try:
+            self._live.update(panel, refresh=True)
+        except (OSError, ValueError) as error:
+            # The terminal is gone, or cannot write a name. The run is not about that.
+            self._is_drawn = False
+            logger.warning("the progress is not shown any more: %s", error)
 
 
 class Rates:

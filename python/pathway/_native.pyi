@@ -110,6 +110,12 @@ class Pointer:
 def pointer_from(values: Sequence[object]) -> Pointer:
     """The key that `Table.pointer_from` gives rows with these values."""
 
+def begin_forked() -> None:
+    """Called in a process that was just forked."""
+
+def close_door(seconds: float) -> bool:
+    """Lets no thread of the engine into Python any more, and waits so long for those inside; whether nobody is."""
+
 def infer_dtype(value: object) -> DType:
     """The type of one Python value."""
 
@@ -393,6 +399,7 @@ class Plan:
         sort_by: Sequence[int],
         name: str | None,
         origin: Origin,
+        debug: bool = False,
     ) -> None:
         """Calls `on_change(key=, row=, time=, is_addition=)`, `on_time_end(time)`, `on_end()`."""
 
@@ -402,6 +409,7 @@ class Plan:
         self,
         *,
         everything: bool,
+        debug: bool,
         workers: int,
         terminate_on_error: bool,
         start_time: int | None,
@@ -441,7 +449,7 @@ class Run:
         """Waits without the GIL; True when the run has ended. Raises what ended it, once."""
 
     def stop(self) -> None:
-        """Asks the sources to end (`on_stop` of subjects is called); then wait."""
+        """Asks the sources to end: `on_stop` of subjects is called, in other threads. Then wait."""
 
     def abort(self) -> None:
         """Ends the run at once."""

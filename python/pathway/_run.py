@@ -7,25 +7,25 @@ and serves it over HTTP if asked to (`_metrics_server`).
 from __future__ import annotations
 
 import logging
-import threading
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 
-from pathway import _cluster, _debug_output, _environment, _event_loop, _graph, _monitoring, _native, _waiting
+from pathway import _cluster, _debug_output, _ending, _environment, _event_loop, _graph, _monitoring, _native, _waiting
 from pathway._run_settings import RunSettings, taking
 
 
 @taking(RunSettings)
 def run(settings: RunSettings) -> None:
-    """Runs everything that the outputs declared so far need, until all sources have ended.
+    """Runs everything that the outputs declared since the last run need, until all sources have ended.
 
-    Without outputs it does nothing. An exception in a source, a function or a sink ends the run and is raised. Ctrl-C
-    and SIGTERM end it in order: ``on_stop`` of the subjects is called, what was committed reaches the outputs, then
-    KeyboardInterrupt or SystemExit(143) is raised. A second signal ends it as soon as the functions that are being
-    called return, and rows still on the way are lost. Outputs that are running cannot be run a second time.
+    If none was declared since, what the last run has run is run again, from the beginning. Without outputs it does
+    nothing. An exception in a source, a function or a sink ends the run and is raised. Ctrl-C and SIGTERM end it in
+    order: ``on_stop`` of the subjects is called, what was committed reaches the outputs, then KeyboardInterrupt or
+    SystemExit(143) is raised. A second signal ends it as soon as the functions that are being called return, and rows
+    still on the way are lost. Outputs that are running cannot be run a second time.
 
-    A run of several processes that has failed is abandoned 2 seconds later if functions that were called have not
-    returned; they go on until the process ends, with status 1.
+    A run that has failed is abandoned 2 seconds later if functions that were called have not returned; they go on in
+    their threads. If it is a run of several processes, the process ends with the program all the same, with status 1.
 
     Args:
         debug: whether ``Table.debug`` prints.
@@ -61,7 +61,8 @@ def run(settings: RunSettings) -> None:
 
 @taking(RunSettings)
 def run_all(settings: RunSettings) -> None:
-    """Runs every table declared so far, whether or not an output needs it. The arguments are those of ``pw.run``.
+    """Runs every table and output declared so far, whether or not they have run, and whether or not an output needs a
+    table. The arguments are those of ``pw.run``.
 
     Example:
 
@@ -81,9 +82,7 @@ def run_all(settings: RunSettings) -> None:
 def _start(settings: RunSettings, *, everything: bool) -> None:
     if settings.debug and _graph.current().has_debug_data:
         raise NotImplementedError("a source has debug_data, which pw.run(debug=True) does not support yet")
-    with _only_run(_graph.current()):
-        _debug_output.print_as_it_happens(_graph.current(), settings.debug)
-        _execute(settings, everything=everything, captures=None)
+    _execute(settings, everything=everything, captures=None)
 
 
 def run_captures(captures: Sequence[_native.Capture], settings: RunSettings) -> None:
@@ -113,6 +112,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         try:
             native_run = _graph.current().plan.run(
                 everything=everything,
+                debug=settings.debug,
                 workers=_environment.threads(),
                 terminate_on_error=terminate_on_error,
                 start_time=_environment.start_timestamp(),
@@ -124,9 +124,10 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             _waiting.leave(signals)
             raise
         try:
-            if server is not None:
-                server.serve(native_run.statistics)
-            _waiting.wait(native_run, monitor, signals, is_shared=cluster is not None)
+            with _ending.stopped_at_the_end(native_run):
+                if server is not None:
+                    server.serve(native_run.statistics)
+                _waiting.wait(native_run, monitor, signals, is_shared=cluster is not None)
         finally:
             if server is not None:
                 server.close()
@@ -134,21 +135,3 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
             del native_run
     _waiting.leave(signals)
-
-
-_running: set[_graph.Graph] = set()
-_running_lock = threading.Lock()
-
-
-@contextmanager
-def _only_run(graph: _graph.Graph) -> Iterator[None]:
-    """Refuses a second run of the same outputs: the subjects and files can serve only one at a time."""
-    with _running_lock:
-        if graph in _running:
-            raise RuntimeError("pw.run() is already running these outputs: call it once, or after the run has ended")
-        _running.add(graph)
-    try:
-        yield
-    finally:
-        with _running_lock:
-            _running.discard(graph)

@@ -59,10 +59,9 @@ class Table(TableRows, TableTypes, Groupable, JoinMethods, Generic[TSchema]):
         word
         hello
         """
-        from pathway._debug_output import Debugged
-        from pathway.io import _tables
+        from pathway import _debug_output
 
-        self._graph.debugged.append(Debugged(name, _tables.output(self)))
+        _debug_output.debug(self._graph, name, self)
         return self
 
     @staticmethod

@@ -11,6 +11,19 @@ use crate::source::SourceQueue;
 /// The time in the statistics of a node that has ended.
 pub const END: Time = i64::MAX as Time;
 
+/// How often functions of the user have returned in this process. A run that is ending tells by it whether a worker
+/// that gets no further has much to do or stands still.
+static RETURNED: AtomicU64 = AtomicU64::new(0);
+
+/// A function of the user has returned.
+pub fn returned() {
+    RETURNED.fetch_add(1, Ordering::Relaxed);
+}
+
+pub(crate) fn count_returned() -> u64 {
+    RETURNED.load(Ordering::Relaxed)
+}
+
 /// What one operator has done so far.
 #[derive(Debug, Default)]
 pub struct Counters {

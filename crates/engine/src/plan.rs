@@ -186,6 +186,27 @@ impl Plan {
         &self.outputs
     }
 
+    /// All nodes that the rows of these come from, and these.
+    pub fn upstream(&self, nodes: &[NodeId]) -> BTreeSet<NodeId> {
+        let mut found = BTreeSet::new();
+        let mut open = nodes.to_vec();
+        while let Some(node) = open.pop() {
+            if found.insert(node) {
+                match &self.nodes[node.0].rows {
+                    Rows::Source(_) => {}
+                    Rows::Filter { input, .. } => open.push(*input),
+                    Rows::Operator { inputs, .. } => open.extend(inputs.iter().map(|input| input.node)),
+                }
+            }
+        }
+        found
+    }
+
+    /// Where in the user's program a node was made.
+    pub fn origin(&self, node: NodeId) -> Option<&Origin> {
+        self.nodes[node.0].origin.as_ref()
+    }
+
     /// A node with the rows of `input` where `condition` is true.
     ///
     /// # Errors

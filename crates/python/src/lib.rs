@@ -1,8 +1,9 @@
 //! The Python binding: all of PyO3, and nothing else knows Python.
 //!
 //! One file for each thing of `_native.pyi`. Values are translated in [`value`], failures in [`error`]; rows
-//! come in through [`subject`] and go out through [`sinks`].
+//! come in through [`subject`] and go out through [`sinks`]. Threads of ours enter Python through the [`door`].
 
+mod door;
 mod dtype;
 mod error;
 mod expression;
@@ -20,7 +21,12 @@ mod value;
 use pyo3::prelude::*;
 
 /// The engine, as Python sees it.
-#[pymodule]
+///
+/// It relies on the lock of the interpreter, and says so: a Python that can do without switches it on when this is
+/// imported. What relies on it are the places that are `unsafe` for the sake of speed: the names of calls that
+/// [`subject`] remembers, the lists, texts and numbers that are read without a further reference while nobody can
+/// change them, and the raw methods that take the lock for granted.
+#[pymodule(gil_used = true)]
 fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     memory::keep_what_is_freed();
@@ -39,6 +45,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<sinks::capture::PyCapture>()?;
     module.add_class::<subject::Subject>()?;
     subject::install(&py.get_type::<subject::Subject>())?;
+    module.add_function(wrap_pyfunction!(door::begin_forked, module)?)?;
+    module.add_function(wrap_pyfunction!(door::close_door, module)?)?;
     module.add_function(wrap_pyfunction!(dtype::infer_dtype, module)?)?;
     module.add_function(wrap_pyfunction!(expression::functions, module)?)?;
     module.add_function(wrap_pyfunction!(expression::reducers, module)?)?;

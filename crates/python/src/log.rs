@@ -1,22 +1,32 @@
 //! Messages to people: Python's `logging`, logger `pathway`.
 
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 
-fn log(py: Python<'_>, level: &str, message: &str) -> PyResult<()> {
-    py.import("logging")?
-        .call_method1("getLogger", ("pathway",))?
-        .call_method1(level, ("%s", message))
-        .map(drop)
+use crate::door;
+
+/// Tells a message. What is told goes wrong with nobody: a handler that raises is itself reported, by Python.
+fn log(py: Python<'_>, level: &str, message: &str) {
+    let tell = || {
+        let logger = py.import("logging")?.call_method1("getLogger", ("pathway",))?;
+        let arguments = ["%s", message].map(|text| PyString::new(py, text).into_any());
+        door::call(&logger.getattr(level)?, &arguments, None).map(drop)
+    };
+    if let Err(error) = tell() {
+        error.write_unraisable(py, None);
+    }
 }
 
 /// Something was lost, or will be.
 pub(crate) fn error(py: Python<'_>, message: &str) -> PyResult<()> {
-    log(py, "error", message)
+    log(py, "error", message);
+    Ok(())
 }
 
 /// Something is probably not as it was meant.
 pub(crate) fn warning(py: Python<'_>, message: &str) -> PyResult<()> {
-    log(py, "warning", message)
+    log(py, "warning", message);
+    Ok(())
 }
 
 /// Hands the engine's own messages to Python's logging.
@@ -55,7 +65,7 @@ impl tracing::Subscriber for Forward {
             _ => "info",
         };
         // While the interpreter ends there is nobody left to tell.
-        Python::try_attach(|py| drop(log(py, level, &text.0)));
+        door::try_attach(|py| log(py, level, &text.0));
     }
 
     fn enter(&self, _span: &tracing::span::Id) {}

@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use towpath_engine::monitor::Role;
 use towpath_engine::{EngineError, ErrorKind};
 
+use crate::door;
 use crate::error::engine_error;
 
 /// What one node has done so far.
@@ -36,13 +37,20 @@ pub(crate) struct PyRun {
     run: Mutex<Option<Arc<towpath_engine::Run>>>,
     /// Nobody waits for its threads any more.
     is_abandoned: AtomicBool,
+    /// Its threads are in the process that was forked so often.
+    forks: usize,
+    /// As long as it is there, what it runs is not run a second time.
+    _running: Arc<()>,
 }
 
 impl PyRun {
-    pub(crate) fn new(run: towpath_engine::Run) -> Self {
+    /// A run; the token is held for as long as it goes on.
+    pub(crate) fn new(run: towpath_engine::Run, running: Arc<()>) -> Self {
         Self {
             run: Mutex::new(Some(Arc::new(run))),
             is_abandoned: AtomicBool::new(false),
+            forks: door::forks(),
+            _running: running,
         }
     }
 
@@ -67,7 +75,7 @@ impl PyRun {
         }
     }
 
-    /// Asks the sources to end; then wait.
+    /// Asks the sources to end, and does not wait for functions of the user that this calls; then wait.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         let run = self.run()?;
         py.detach(|| run.stop());
@@ -128,12 +136,13 @@ impl Drop for PyRun {
     fn drop(&mut self) {
         // The threads of the run may want the GIL to end.
         if let Some(run) = self.run.lock().take() {
-            if self.is_abandoned.load(Ordering::Relaxed) {
-                // To drop it is to wait for it.
+            // To drop it is to wait for its threads: those that nobody waits for, that wait for ever since the
+            // interpreter ends, or that are in another process.
+            if self.is_abandoned.load(Ordering::Relaxed) || door::is_closed() || self.forks != door::forks() {
                 std::mem::forget(run);
                 return;
             }
-            Python::attach(|py| py.detach(|| drop(run)));
+            door::attach(|py| py.detach(|| drop(run)));
         }
     }
 }

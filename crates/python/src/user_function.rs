@@ -2,10 +2,11 @@
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList, PyString, PyTuple};
+use pyo3::types::{PyList, PyString, PyTuple};
 use towpath_engine::{EngineError, Evaluation, Operand, UserFunction};
 use towpath_types::{Column, ColumnBuilder};
 
+use crate::door;
 use crate::error::{raised, row_error};
 use crate::subject::slots::push_plain;
 use crate::value::{cell_to_python, convert, shown, type_name};
@@ -43,6 +44,14 @@ impl PythonFunction {
         }
     }
 
+    /// The names of the last arguments, as a call has them.
+    fn names<'py>(&self, py: Python<'py>) -> PyResult<Option<Bound<'py, PyTuple>>> {
+        if self.keywords.is_empty() {
+            return Ok(None);
+        }
+        PyTuple::new(py, self.keywords.iter().map(|name| PyString::intern(py, name))).map(Some)
+    }
+
     /// Whether the row's result is settled without a call: an error, or `None`.
     fn is_settled(&self, arguments: &[Operand], evaluation: &Evaluation<'_>, row: usize) -> bool {
         evaluation.is_masked(row)
@@ -67,8 +76,7 @@ impl PythonFunction {
     /// Calls the function once a row.
     fn call_rows(&self, py: Python<'_>, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> PyResult<Column> {
         let function = self.function.bind(py);
-        let positional = arguments.len() - self.keywords.len();
-        let names: Vec<Bound<'_, PyString>> = self.keywords.iter().map(|name| PyString::new(py, name)).collect();
+        let names = self.names(py)?;
         let mut builder = ColumnBuilder::new(evaluation.dtype);
         let physical = evaluation.dtype.physical();
         let mut values = Vec::with_capacity(arguments.len());
@@ -81,24 +89,7 @@ impl PythonFunction {
             for argument in arguments {
                 values.push(cell_to_python(py, argument.cells(), argument.place(row))?);
             }
-            let result = if names.is_empty() {
-                // Up to so many, arguments go to the function without a tuple.
-                match &values[..] {
-                    [a] => function.call1((a,)),
-                    [a, b] => function.call1((a, b)),
-                    [a, b, c] => function.call1((a, b, c)),
-                    [a, b, c, d] => function.call1((a, b, c, d)),
-                    [a, b, c, d, e] => function.call1((a, b, c, d, e)),
-                    [a, b, c, d, e, f] => function.call1((a, b, c, d, e, f)),
-                    _ => function.call1(PyTuple::new(py, &values)?),
-                }
-            } else {
-                let keywords = PyDict::new(py);
-                for (name, value) in names.iter().zip(values.drain(positional..)) {
-                    keywords.set_item(name, value)?;
-                }
-                function.call(PyTuple::new(py, &values)?, Some(&keywords))
-            };
+            let result = door::call(function, &values, names.as_ref());
             if let Ok(result) = &result
                 && push_plain(&mut builder, physical, result)
             {
@@ -125,7 +116,7 @@ impl PythonFunction {
         evaluation: &mut Evaluation<'_>,
     ) -> PyResult<Column> {
         let function = self.function.bind(py);
-        let positional = arguments.len() - self.keywords.len();
+        let names = self.names(py)?;
         let rows: Vec<usize> = (0..evaluation.len)
             .filter(|row| !self.is_settled(arguments, evaluation, *row))
             .collect();
@@ -140,27 +131,21 @@ impl PythonFunction {
                 for row in chunk {
                     list.append(cell_to_python(py, argument.cells(), argument.place(*row))?)?;
                 }
-                lists.push(list);
+                lists.push(list.into_any());
             }
-            let keywords = PyDict::new(py);
-            for (name, list) in self.keywords.iter().zip(lists.drain(positional..)) {
-                keywords.set_item(name, list)?;
-            }
-            let returned = function
-                .call(PyTuple::new(py, lists)?, Some(&keywords))
-                .and_then(|returned| {
-                    let items: Vec<Bound<'_, PyAny>> = returned.try_iter()?.collect::<PyResult<_>>()?;
-                    if items.len() == chunk.len() {
-                        Ok(items)
-                    } else {
-                        Err(PyValueError::new_err(format!(
-                            "{} was called with {} rows and returned {} results",
-                            self.name,
-                            chunk.len(),
-                            items.len()
-                        )))
-                    }
-                });
+            let returned = door::call(function, &lists, names.as_ref()).and_then(|returned| {
+                let items: Vec<Bound<'_, PyAny>> = returned.try_iter()?.collect::<PyResult<_>>()?;
+                if items.len() == chunk.len() {
+                    Ok(items)
+                } else {
+                    Err(PyValueError::new_err(format!(
+                        "{} was called with {} rows and returned {} results",
+                        self.name,
+                        chunk.len(),
+                        items.len()
+                    )))
+                }
+            });
             match returned {
                 Ok(items) => {
                     for (row, item) in chunk.iter().zip(items) {
@@ -200,7 +185,7 @@ impl UserFunction for PythonFunction {
     }
 
     fn call(&self, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Result<Column, EngineError> {
-        Python::attach(|py| {
+        door::attach(|py| {
             let column = match self.max_batch_size {
                 None => self.call_rows(py, arguments, evaluation),
                 Some(size) => self.call_lists(py, size, arguments, evaluation),

@@ -14,7 +14,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _event_loop, _origin
+from pathway import _event_loop, _forks, _origin
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -54,6 +54,7 @@ async def _awaited(result: Awaitable[Any]) -> Any:
     return await result
 
 
+@_forks.ended_in_child()
 def drive(subject: ConnectorSubject, *arguments: str) -> None:
     """Calls `run` of the subject and sends what it yields; the argument is the partition, if there is one."""
     items = subject.run(*arguments)

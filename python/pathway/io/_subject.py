@@ -23,7 +23,7 @@ import threading
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Any, Literal, Self
 
-from pathway import _native
+from pathway import _native, _shown
 from pathway.io import _deletions, _drive, _partitions, _tables
 
 logger = logging.getLogger("pathway")
@@ -288,9 +288,9 @@ class ConnectorSubject(_native.Subject, ABC):
             except StopSubject:
                 pass
             except BaseException as raised:
-                error = error or raised
+                error = raised if error is None else error
         if error is not None:
-            what = f"{type(error).__name__}: {error}{_place_of_exit(error)}"
+            what = f"{_shown.of_error(error)}{_place_of_exit(error)}"
             failed = None if self._parts is None else self._parts.failed
             partition = "" if failed is None else f', partition "{failed}"'
             logger.error("%s%s: the connector failed: %s", self._shown_name, partition, what)

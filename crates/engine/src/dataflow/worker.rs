@@ -23,7 +23,7 @@ use super::times::SourceTimes;
 use crate::clock::Clock;
 use crate::cluster::Lines;
 use crate::error::{EngineError, ErrorKind};
-use crate::monitor::{Part, Watched};
+use crate::monitor::{Part, Watched, count_returned};
 use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
 use crate::physical::{PhysicalInput, PhysicalPlan, Work};
 use crate::program::RunningProgram;
@@ -85,12 +85,14 @@ impl Shared {
         }
     }
 
-    /// A stream, or the end of an output, has failed with this error. With several processes the run ends soon, also while the workers that should
-    /// see to it are inside functions of the user's, or other processes hold up what was committed before.
+    /// A stream, or the end of an output, has failed with this error. The run ends soon, also while the workers that
+    /// should see to it are inside functions of the user's, or other processes hold up what was committed before.
     pub(crate) fn end_soon(self: &Arc<Self>, error: &EngineError) {
-        if self.team.processes == 1 || self.is_ending.swap(true, Ordering::AcqRel) {
+        if self.is_ending.swap(true, Ordering::AcqRel) {
             return;
         }
+        let is_alone = self.team.processes == 1;
+        let patience = if is_alone { PATIENCE_ALONE } else { PATIENCE };
         let watch = {
             let (shared, error) = (Arc::downgrade(self), error.clone());
             move || {
@@ -98,11 +100,14 @@ impl Shared {
                 while let Some(shared) = shared.upgrade()
                     && !shared.is_failed()
                 {
-                    let seen = shared.moves.load(Ordering::Relaxed);
+                    let mut seen = shared.moves.load(Ordering::Relaxed);
+                    if is_alone {
+                        seen += shared.rows_moved() + count_returned();
+                    }
                     if seen != moves {
                         (moves, since) = (seen, Instant::now());
                     }
-                    if since.elapsed() >= PATIENCE {
+                    if since.elapsed() >= patience {
                         return shared.fail(error);
                     }
                     drop(shared);
@@ -114,6 +119,12 @@ impl Shared {
         if thread.spawn(watch).is_err() {
             self.fail(error.clone());
         }
+    }
+
+    /// How many rows came into and out of the nodes of this process.
+    fn rows_moved(&self) -> u64 {
+        let counts = self.watched.iter().map(|watched| watched.statistics().all);
+        counts.map(|counts| counts.rows_in + counts.rows_out).sum()
     }
 
     /// Ends the run at once.
@@ -178,6 +189,9 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// How long a run of several processes waits when the outputs do not come further.
 const PATIENCE: Duration = Duration::from_millis(1500);
+
+/// How long a run of one process waits when nothing comes further and no function returns.
+const PATIENCE_ALONE: Duration = Duration::from_secs(5);
 
 impl Failures {
     pub(crate) fn is_failed(&self) -> bool {

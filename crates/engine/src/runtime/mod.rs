@@ -39,7 +39,7 @@ pub struct RunOptions {
     /// The time of the first commits; the time of day at the start if there is none. That of the first process holds
     /// in all.
     pub start: Option<Time>,
-    /// Whether every node runs, or only those that an output needs.
+    /// Whether every node runs that is no output, or only those that an output needs.
     pub everything: bool,
     /// The outputs that run; all of the plan's if there is none.
     pub outputs: Option<Vec<NodeId>>,
@@ -164,10 +164,15 @@ impl Run {
     /// # Errors
     /// If two connectors share a name, or a source or worker cannot start.
     pub fn start(plan: &Plan, options: RunOptions) -> Result<Run, EngineError> {
+        let outputs = options.outputs.as_ref().unwrap_or(&plan.outputs);
         let roots: Vec<NodeId> = if options.everything {
-            (0..plan.nodes.len()).map(NodeId).collect()
+            let is_left_out = |node: &NodeId| plan.outputs.contains(node) && !outputs.contains(node);
+            (0..plan.nodes.len())
+                .map(NodeId)
+                .filter(|node| !is_left_out(node))
+                .collect()
         } else {
-            options.outputs.clone().unwrap_or_else(|| plan.outputs.clone())
+            outputs.clone()
         };
         let physical = PhysicalPlan::lower(plan, &roots);
         let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
@@ -303,7 +308,10 @@ impl Run {
                 keeps_bad_rows: !log.terminate,
             };
             match source.start(context) {
-                Ok(handle) => self.sources.add(handle),
+                Ok(handle) => {
+                    let queues = watched.parts.iter().filter_map(|part| part.queue.clone()).collect();
+                    self.sources.add(source.name(), handle, queues);
+                }
                 Err(error) => self.shared.fail(error.at(node.origin.as_ref())),
             }
         }
@@ -375,7 +383,7 @@ impl Run {
         }
     }
 
-    /// Asks all sources to end, so that the run ends when what they have committed is complete.
+    /// Asks all sources to end, so that the run ends when what they have committed is complete. Waits for none.
     pub fn stop(&self) {
         self.sources.stop();
         self.lines.stop();

@@ -1,8 +1,10 @@
 //! The sources of a run: how they are divided into streams, and those that this process reads.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -64,36 +66,136 @@ pub(super) fn watch(
     Watched { name, role, parts }
 }
 
+/// How long a source may take to stop, before what it has committed goes on without it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// How long sources may take to end once the run has, before it ends without them. A source has its own limits within.
+const LAST_PATIENCE: Duration = Duration::from_secs(3);
+
 /// The sources that this process reads.
+///
+/// To stop one, or to wait for its end, may call functions of the user, which may never return. So both are done in
+/// threads of their own, and nobody waits for them longer than a run may take to end.
 #[derive(Default)]
 pub(super) struct Sources {
-    handles: Mutex<Vec<Box<dyn SourceHandle>>>,
+    reading: Mutex<Vec<Arc<Reading>>>,
     stopped: AtomicBool,
 }
 
-impl Sources {
-    pub(super) fn add(&self, handle: Box<dyn SourceHandle>) {
-        let mut handles = self.handles.lock();
-        if self.stopped.load(Ordering::Acquire) {
-            handle.stop();
+/// A source that is being read.
+struct Reading {
+    name: String,
+    /// Held while it is told to stop, and empty once somebody waits for its end.
+    handle: Mutex<Option<Box<dyn SourceHandle>>>,
+    queues: Vec<Arc<SourceQueue>>,
+}
+
+impl Reading {
+    fn stop(self: &Arc<Self>) {
+        let (told, is_told) = channel();
+        let reading = Arc::clone(self);
+        let stop = move || {
+            if let Some(handle) = &*reading.handle.lock() {
+                handle.stop();
+            }
+            // Nobody may be waiting any more.
+            let _ = told.send(());
+        };
+        in_a_thread("pathway-stop", stop);
+        let reading = Arc::clone(self);
+        in_a_thread("pathway-patience", move || {
+            if is_told.recv_timeout(PATIENCE) == Err(RecvTimeoutError::Timeout) {
+                tracing::warn!(
+                    target: "pathway",
+                    "connector {:?} was told to stop, and its on_stop() has not returned within {} seconds: the run \
+                     goes on without it",
+                    reading.name,
+                    PATIENCE.as_secs()
+                );
+                for queue in &reading.queues {
+                    queue.flush();
+                    queue.close_uncommitted();
+                }
+            }
+        });
+    }
+}
+
+/// Does something in a thread of its own; here if there can be none.
+fn in_a_thread(name: &str, work: impl FnOnce() + Send + 'static) {
+    let work = Arc::new(Mutex::new(Some(work)));
+    let take = {
+        let work = Arc::clone(&work);
+        move || {
+            let work = work.lock().take();
+            if let Some(work) = work {
+                work();
+            }
         }
-        handles.push(handle);
+    };
+    if std::thread::Builder::new()
+        .name(name.to_owned())
+        .spawn(take.clone())
+        .is_err()
+    {
+        take();
+    }
+}
+
+impl Sources {
+    /// A source that has started, with the queues of its streams.
+    pub(super) fn add(&self, name: String, handle: Box<dyn SourceHandle>, queues: Vec<Arc<SourceQueue>>) {
+        let reading = Arc::new(Reading {
+            name,
+            handle: Mutex::new(Some(handle)),
+            queues,
+        });
+        let mut all = self.reading.lock();
+        if self.stopped.load(Ordering::Acquire) {
+            reading.stop();
+        }
+        all.push(reading);
     }
 
+    /// Tells all of them to stop, and waits for none.
     pub(super) fn stop(&self) {
-        let handles = self.handles.lock();
+        let all = self.reading.lock();
         if !self.stopped.swap(true, Ordering::AcqRel) {
-            handles.iter().for_each(|handle| handle.stop());
+            all.iter().for_each(|reading| reading.stop());
         }
     }
 
     /// Waits for all of them at once: each may take its time to end.
     pub(super) fn join(&self) {
-        let handles = std::mem::take(&mut *self.handles.lock());
-        std::thread::scope(|scope| {
-            for handle in handles {
-                scope.spawn(move || handle.join());
-            }
-        });
+        let all = std::mem::take(&mut *self.reading.lock());
+        let (ended, ends) = channel();
+        let names: Vec<String> = all.iter().map(|reading| reading.name.clone()).collect();
+        let mut open: BTreeSet<usize> = (0..all.len()).collect();
+        for (place, reading) in all.into_iter().enumerate() {
+            let ended = ended.clone();
+            in_a_thread("pathway-join", move || {
+                let handle = reading.handle.lock().take();
+                if let Some(handle) = handle {
+                    handle.join();
+                }
+                // Nobody may be waiting any more.
+                let _ = ended.send(place);
+            });
+        }
+        let until = Instant::now() + LAST_PATIENCE;
+        while !open.is_empty() {
+            match ends.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(place) => open.remove(&place),
+                Err(_) => break,
+            };
+        }
+        for place in open {
+            tracing::warn!(
+                target: "pathway",
+                "connector {:?} has not ended within {} seconds after the run has, and is left behind",
+                names[place],
+                LAST_PATIENCE.as_secs()
+            );
+        }
     }
 }

@@ -2,23 +2,24 @@
 
 mod operators;
 mod outputs;
+mod runs;
 mod sources;
 
-use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use towpath_engine::plan::Input;
 use towpath_engine::{Cluster, ColumnId, NodeId, Operator, Origin, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
 
+use crate::door;
 use crate::dtype::PyDType;
 use crate::error::{OriginArgument, engine_error, plan_error};
 use crate::expression::PyExpression;
+use crate::plan::runs::{OutputKind, Refusal, Runs};
 use crate::pointer::PyPointer;
 use crate::run::PyRun;
 use crate::sinks::capture::PyCapture;
@@ -77,19 +78,15 @@ pub(crate) struct PyPlan(Mutex<Building>);
 #[derive(Debug, Default)]
 struct Building {
     plan: Plan,
-    /// The outputs that are captures, which run only when asked for.
-    captures: Vec<NodeId>,
-    /// The names given to connectors.
-    names: BTreeMap<String, usize>,
-    /// The files that outputs write to.
-    written: BTreeMap<PathBuf, usize>,
+    /// Which outputs run, and what they must not have in common.
+    runs: Runs,
 }
 
 impl Building {
-    /// Remembers a name that the user gave to a connector.
+    /// Remembers a name that the user gave to the connector that is added next.
     fn named(&mut self, name: Option<&String>) {
         if let Some(name) = name {
-            *self.names.entry(name.clone()).or_insert(0) += 1;
+            self.runs.named(name, NodeId(self.plan.len()));
         }
     }
 
@@ -101,6 +98,14 @@ impl Building {
             Some(name) => (name.clone(), name),
             None => (default.to_owned(), format!("{default} at node {}", self.plan.len())),
         }
+    }
+}
+
+/// Why something is not run, as an exception.
+fn refused(refusal: Refusal) -> PyErr {
+    match refusal {
+        Refusal::Running(message) => PyRuntimeError::new_err(message),
+        Refusal::Collision(message) => PyValueError::new_err(message),
     }
 }
 
@@ -132,29 +137,31 @@ impl PyPlan {
         Ok(node.0)
     }
 
+    /// Adds an output; the name is one that the user gave, the path that of the file it writes to.
+    #[expect(clippy::too_many_arguments, reason = "what there is to say of an output")]
     fn output(
         &self,
         operator: impl Operator + 'static,
         node: usize,
         columns: &[usize],
         origin: Option<Origin>,
+        kind: OutputKind,
+        name: Option<String>,
+        path: Option<String>,
     ) -> PyResult<NodeId> {
         let mut building = self.0.lock();
-        building
+        let output = building
             .plan
             .output(Arc::new(operator), input(node, columns), origin)
-            .map_err(plan_error)
-    }
-
-    /// Remembers a name that the user gave to a connector.
-    fn named(&self, name: Option<&String>) {
-        self.0.lock().named(name);
-    }
-
-    /// Remembers a file that an output writes to.
-    fn writes_to(&self, path: &str) {
-        let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
-        *self.0.lock().written.entry(path).or_insert(0) += 1;
+            .map_err(plan_error)?;
+        building.runs.declared(output, kind);
+        if let Some(name) = name {
+            building.runs.named(&name, output);
+        }
+        if let Some(path) = path {
+            building.runs.writes_to(&path, output);
+        }
+        Ok(output)
     }
 }
 
@@ -220,59 +227,48 @@ impl PyPlan {
         self.0.lock().plan.is_append_only(NodeId(node))
     }
 
-    /// Starts a run.
-    #[pyo3(signature = (*, everything, workers, terminate_on_error, start_time, captures_only, cluster))]
+    /// Starts a run: of the captures if some are given, else of what was declared since the last run of this kind,
+    /// else of what that has run.
+    #[pyo3(signature = (*, everything, debug, workers, terminate_on_error, start_time, captures_only, cluster))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords")]
     fn run(
         &self,
         py: Python<'_>,
         everything: bool,
+        debug: bool,
         workers: usize,
         terminate_on_error: bool,
         start_time: Option<Time>,
         captures_only: Option<Vec<Bound<'_, PyCapture>>>,
         cluster: Option<PyCluster>,
     ) -> PyResult<PyRun> {
-        let building = self.0.lock();
-        if let Some((name, _)) = building.names.iter().find(|(_, count)| **count > 1) {
-            return Err(PyValueError::new_err(format!(
-                "Unique name '{name}' used more than once"
-            )));
-        }
-        if let Some((path, _)) = building.written.iter().find(|(_, count)| **count > 1) {
-            return Err(PyValueError::new_err(format!(
-                "two outputs write to the file {}; give each a file of its own",
-                path.display()
-            )));
-        }
-        let outputs = match captures_only {
-            Some(captures) => captures.iter().map(|capture| capture.get().node).collect(),
-            None => {
-                let is_capture = |node: &NodeId| building.captures.contains(node);
-                building
-                    .plan
-                    .outputs()
-                    .iter()
-                    .copied()
-                    .filter(|node| !is_capture(node))
-                    .collect()
-            }
+        let captures: Option<Vec<NodeId>> =
+            captures_only.map(|captures| captures.iter().map(|capture| capture.get().node).collect());
+        let (plan, chosen) = {
+            let mut building = self.0.lock();
+            let Building { plan, runs } = &mut *building;
+            let chosen = match captures {
+                Some(captures) => runs.of_captures(plan, captures),
+                None => runs.of_outputs(plan, everything, debug),
+            };
+            (plan.clone(), chosen.map_err(refused)?)
         };
-        let plan = building.plan.clone();
-        drop(building);
+        for message in &chosen.messages {
+            crate::log::warning(py, message)?;
+        }
         let options = RunOptions {
             workers,
             terminate_on_error,
             start: start_time,
             everything,
-            outputs: Some(outputs),
+            outputs: Some(chosen.outputs),
             cluster: cluster.map(PyCluster::into_cluster),
             ..RunOptions::default()
         };
         let run = py
             .detach(|| Run::start(&plan, options))
             .map_err(|error| engine_error(py, &error))?;
-        Ok(PyRun::new(run))
+        Ok(PyRun::new(run, chosen.running))
     }
 }
 
@@ -297,7 +293,7 @@ impl PyCluster {
             timeout: Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX),
             run: self.run,
             is_interrupted: Arc::new(move || {
-                Python::attach(|py| {
+                door::attach(|py| {
                     // A handler that raises wants the same as one that leaves a note.
                     py.check_signals().is_err()
                         || is_interrupted

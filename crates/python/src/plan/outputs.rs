@@ -5,6 +5,7 @@ use std::sync::Arc;
 use pyo3::prelude::*;
 use towpath_connectors::sink::{CsvWriter, FileSink, JsonLinesWriter, NullSink, RowFormat};
 
+use super::runs::OutputKind;
 use super::{NamedColumns, PyPlan, split};
 use crate::error::OriginArgument;
 use crate::sinks::capture::{CaptureSink, PyCapture};
@@ -12,19 +13,32 @@ use crate::sinks::subscribe::Subscribe;
 
 impl PyPlan {
     /// An output to a file, or to a file of every worker in a folder.
-    fn file_sink(&self, format: Arc<dyn RowFormat>, path: String, partitioned: bool, name: Option<String>) -> FileSink {
-        self.named(name.as_ref());
-        let extension = format.extension();
-        match partitioned {
-            true => self.writes_to(&format!("{path}/part-*.{extension}")),
-            false => self.writes_to(&path),
+    #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
+    fn file_output(
+        &self,
+        format: Arc<dyn RowFormat>,
+        node: usize,
+        columns: &[usize],
+        path: String,
+        partitioned: bool,
+        sort_by: Vec<usize>,
+        name: Option<String>,
+        origin: OriginArgument,
+    ) -> PyResult<()> {
+        let written = match partitioned {
+            true => format!("{path}/part-*.{}", format.extension()),
+            false => path.clone(),
+        };
+        let label = name
+            .clone()
+            .unwrap_or_else(|| format!("{}.write {path}", format.name()));
+        let mut sink = FileSink::new(label, path, format).sorted_by(sort_by);
+        if partitioned {
+            sink = sink.partitioned();
         }
-        let sink = FileSink::new(
-            name.unwrap_or_else(|| format!("{}.write {path}", format.name())),
-            path,
-            format,
-        );
-        if partitioned { sink.partitioned() } else { sink }
+        let kind = OutputKind::Ordinary;
+        self.output(sink, node, columns, origin.0, kind, name, Some(written))
+            .map(drop)
     }
 }
 
@@ -44,8 +58,7 @@ impl PyPlan {
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
         let format = Arc::new(CsvWriter::new(names));
-        let sink = self.file_sink(format, path, partitioned, name).sorted_by(sort_by);
-        self.output(sink, node, &columns, origin.0).map(drop)
+        self.file_output(format, node, &columns, path, partitioned, sort_by, name, origin)
     }
 
     #[pyo3(signature = (node, columns, path, partitioned, sort_by, name, origin))]
@@ -62,8 +75,7 @@ impl PyPlan {
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
         let format = Arc::new(JsonLinesWriter::new(&names));
-        let sink = self.file_sink(format, path, partitioned, name).sorted_by(sort_by);
-        self.output(sink, node, &columns, origin.0).map(drop)
+        self.file_output(format, node, &columns, path, partitioned, sort_by, name, origin)
     }
 
     #[pyo3(signature = (node, columns, name, origin))]
@@ -75,12 +87,13 @@ impl PyPlan {
         origin: OriginArgument,
     ) -> PyResult<()> {
         let (_, columns) = split(columns);
-        self.named(name.as_ref());
-        let sink = NullSink::new(name.unwrap_or_else(|| "null.write".to_owned()));
-        self.output(sink, node, &columns, origin.0).map(drop)
+        let sink = NullSink::new(name.clone().unwrap_or_else(|| "null.write".to_owned()));
+        let kind = OutputKind::Ordinary;
+        self.output(sink, node, &columns, origin.0, kind, name, None).map(drop)
     }
 
-    #[pyo3(signature = (node, columns, *, on_change, on_time_end, on_end, skip_errors, sort_by, name, origin))]
+    /// Calls functions; if it is for `debug`, only in runs that say so.
+    #[pyo3(signature = (node, columns, *, on_change, on_time_end, on_end, skip_errors, sort_by, name, origin, debug=false))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn subscribe(
         &self,
@@ -93,11 +106,11 @@ impl PyPlan {
         sort_by: Vec<usize>,
         name: Option<String>,
         origin: OriginArgument,
+        debug: bool,
     ) -> PyResult<()> {
         let (names, columns) = split(columns);
-        self.named(name.as_ref());
         let sink = Subscribe {
-            name,
+            name: name.clone(),
             columns: names,
             on_change,
             on_time_end,
@@ -105,13 +118,14 @@ impl PyPlan {
             skip_errors,
             sort_by,
         };
-        self.output(sink, node, &columns, origin.0).map(drop)
+        let kind = if debug { OutputKind::Debug } else { OutputKind::Ordinary };
+        self.output(sink, node, &columns, origin.0, kind, name, None).map(drop)
     }
 
     fn capture(&self, node: usize, columns: Vec<usize>, origin: OriginArgument) -> PyResult<PyCapture> {
         let sink = CaptureSink::default();
-        let node = self.output(sink.clone(), node, &columns, origin.0)?;
-        self.0.lock().captures.push(node);
+        let kind = OutputKind::Capture;
+        let node = self.output(sink.clone(), node, &columns, origin.0, kind, None, None)?;
         Ok(PyCapture { sink, node })
     }
 }

@@ -70,6 +70,7 @@ impl PyPlan {
             key_seed,
         };
         let mut node = building.plan.source(Arc::new(source), origin.0.clone());
+        building.runs.serves_one_run(node);
         if upsert {
             let columns = building.plan.columns(node).to_vec();
             node = building

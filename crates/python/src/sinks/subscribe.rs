@@ -10,6 +10,7 @@ use towpath_engine::{EngineError, Operator, Output, PlanError, Reporter, Routing
 use towpath_types::{Batch, DType, Time};
 
 use super::{Collected, has_error};
+use crate::door;
 use crate::error::raised;
 use crate::pointer::PyPointer;
 use crate::value::cell_to_python;
@@ -51,7 +52,7 @@ impl Operator for Subscribe {
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        Ok(Python::attach(|py| {
+        Ok(door::attach(|py| {
             let shared = |function: &Option<Py<PyAny>>| function.as_ref().map(|function| function.clone_ref(py));
             Box::new(Subscriber {
                 names: self
@@ -106,9 +107,14 @@ impl Subscriber {
             return Ok(());
         };
         let on_change = on_change.bind(py);
-        let time = time.into_pyobject(py)?;
-        let keywords = PyDict::new(py);
-        let empty = PyTuple::empty(py);
+        let time = time.into_pyobject(py)?.into_any();
+        let names = [
+            intern!(py, "key"),
+            intern!(py, "row"),
+            intern!(py, "time"),
+            intern!(py, "is_addition"),
+        ];
+        let names = PyTuple::new(py, names)?;
         for row in rows {
             if self.reporter.is_cancelled() {
                 return Ok(());
@@ -117,11 +123,13 @@ impl Subscriber {
             for (name, column) in self.names.iter().zip(batch.columns()) {
                 values.set_item(name.bind(py), cell_to_python(py, column, row)?)?;
             }
-            keywords.set_item(intern!(py, "key"), Bound::new(py, PyPointer(batch.keys()[row]))?)?;
-            keywords.set_item(intern!(py, "row"), values)?;
-            keywords.set_item(intern!(py, "time"), &time)?;
-            keywords.set_item(intern!(py, "is_addition"), PyBool::new(py, batch.diff(row) > 0))?;
-            on_change.call(&empty, Some(&keywords))?;
+            let change = [
+                Bound::new(py, PyPointer(batch.keys()[row]))?.into_any(),
+                values.into_any(),
+                time.clone(),
+                PyBool::new(py, batch.diff(row) > 0).to_owned().into_any(),
+            ];
+            door::call(on_change, &change, Some(&names))?;
         }
         Ok(())
     }
@@ -141,7 +149,7 @@ impl Task for Subscriber {
             let mut start = 0;
             while start < batch.len() {
                 let end = batch.len().min(start + ROWS_A_TURN);
-                Python::attach(|py| {
+                door::attach(|py| {
                     self.call(py, &batch, start..end, time)
                         .map_err(|error| raised(py, error))
                 })?;
@@ -153,12 +161,9 @@ impl Task for Subscriber {
             return Ok(());
         }
         if let Some(on_time_end) = &self.on_time_end {
-            Python::attach(|py| {
-                on_time_end
-                    .bind(py)
-                    .call1((time,))
-                    .map(drop)
-                    .map_err(|error| raised(py, error))
+            door::attach(|py| {
+                let call = || door::call(on_time_end.bind(py), &[time.into_pyobject(py)?.into_any()], None);
+                call().map(drop).map_err(|error| raised(py, error))
             })?;
         }
         Ok(())
@@ -166,7 +171,10 @@ impl Task for Subscriber {
 
     fn finish(&mut self) -> Result<(), EngineError> {
         if let Some(on_end) = self.on_end.as_ref().filter(|_| self.is_first) {
-            Python::attach(|py| on_end.bind(py).call0().map(drop).map_err(|error| raised(py, error)))?;
+            door::attach(|py| {
+                let ended = door::call(on_end.bind(py), &[], None);
+                ended.map(drop).map_err(|error| raised(py, error))
+            })?;
         }
         Ok(())
     }

@@ -22,6 +22,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use buffer::Ingest;
 
+use crate::door;
 use crate::error::raised;
 use crate::pointer::PyPointer;
 
@@ -229,8 +230,8 @@ impl Source for PythonSource {
         if !self.is_partitioned {
             return Ok(Division::whole());
         }
-        let names: Vec<String> = Python::attach(|py| {
-            let names = self.subject.bind(py).call_method0("_partition_names");
+        let names: Vec<String> = door::attach(|py| {
+            let names = door::call_method(self.subject.bind(py), "_partition_names");
             names
                 .and_then(|names| names.extract())
                 .map_err(|error| raised(py, error))
@@ -243,7 +244,7 @@ impl Source for PythonSource {
     }
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
-        Python::attach(|py| {
+        door::attach(|py| {
             let mut streams = Vec::new();
             let mut partitions = Vec::new();
             for SourceStream { number, queue } in &context.streams {
@@ -339,9 +340,9 @@ impl RunningStream {
 
 impl RunningSubject {
     fn request_stop(&self) {
-        Python::attach(|py| {
+        door::attach(|py| {
             // It reports its own failures through `_close_native`.
-            if let Err(error) = self.subject.bind(py).call_method0("_stop_requested") {
+            if let Err(error) = door::call_method(self.subject.bind(py), "_stop_requested") {
                 error.write_unraisable(py, None);
             }
         });

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 use towpath_types::{Object, Value};
 
+use crate::door;
 use crate::error::described;
 
 /// The object as a value.
@@ -25,10 +26,11 @@ pub(super) struct PyObjectValue {
 
 /// An object that came from another process, or why it cannot be made again.
 pub(crate) fn decode(bytes: &[u8]) -> Result<Arc<dyn Object>, String> {
-    Python::attach(|py| {
+    door::attach(|py| {
         let object = py
             .import("pickle")
-            .and_then(|pickle| pickle.call_method1("loads", (PyBytes::new(py, bytes),)))
+            .and_then(|pickle| pickle.getattr("loads"))
+            .and_then(|loads| door::call(&loads, &[PyBytes::new(py, bytes).into_any()], None))
             .map_err(|error| described(py, &error))?;
         Ok(Arc::new(PyObjectValue::new(&object)) as Arc<dyn Object>)
     })
@@ -47,7 +49,7 @@ impl PyObjectValue {
 impl Object for PyObjectValue {
     fn identity(&self) -> Arc<[u8]> {
         Arc::clone(self.identity.get_or_init(|| {
-            Python::attach(|py| {
+            door::attach(|py| {
                 pickled(self.object.bind(py)).unwrap_or_else(|_| {
                     // An object that cannot be pickled is equal to itself alone.
                     (self.object.as_ptr() as u64).to_le_bytes().as_slice().into()
@@ -58,11 +60,11 @@ impl Object for PyObjectValue {
 
     fn transport(&self) -> Result<Arc<[u8]>, Arc<str>> {
         let pickle = |py: Python<'_>| {
-            let bytes = py.import("pickle")?.call_method1("dumps", (self.object.bind(py),))?;
+            let bytes = dumps(self.object.bind(py))?;
             PyResult::Ok(bytes.cast::<PyBytes>()?.as_bytes().into())
         };
         self.transport
-            .get_or_init(|| Python::attach(|py| pickle(py).map_err(|error| described(py, &error).into())))
+            .get_or_init(|| door::attach(|py| pickle(py).map_err(|error| described(py, &error).into())))
             .clone()
     }
 
@@ -73,8 +75,13 @@ impl Object for PyObjectValue {
 
 fn pickled(object: &Bound<'_, PyAny>) -> PyResult<Arc<[u8]>> {
     let bytes = match object.getattr_opt(intern!(object.py(), "_dumps"))? {
-        Some(dumps) => dumps.call0()?,
-        None => object.py().import("pickle")?.call_method1("dumps", (object,))?,
+        Some(dumps) => door::call(&dumps, &[], None)?,
+        None => dumps(object)?,
     };
     Ok(bytes.cast::<PyBytes>()?.as_bytes().into())
+}
+
+fn dumps<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let dumps = object.py().import("pickle")?.getattr("dumps")?;
+    door::call(&dumps, std::slice::from_ref(object), None)
 }
