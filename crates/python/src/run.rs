@@ -40,7 +40,7 @@ pub(crate) struct PyRun {
     /// Its threads are in the process that was forked so often.
     forks: usize,
     /// As long as it is there, what it runs is not run a second time.
-    _running: Arc<()>,
+    running: Mutex<Option<Arc<()>>>,
 }
 
 impl PyRun {
@@ -50,7 +50,7 @@ impl PyRun {
             run: Mutex::new(Some(Arc::new(run))),
             is_abandoned: AtomicBool::new(false),
             forks: door::forks(),
-            _running: running,
+            running: Mutex::new(Some(running)),
         }
     }
 
@@ -68,10 +68,14 @@ impl PyRun {
     fn wait(&self, py: Python<'_>, seconds: f64) -> PyResult<bool> {
         let run = self.run()?;
         let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        match py.detach(|| run.wait(Some(timeout))) {
-            None => Ok(false),
-            Some(Ok(())) => Ok(true),
-            Some(Err(error)) => Err(engine_error(py, &error)),
+        let Some(result) = py.detach(|| run.wait(Some(timeout))) else {
+            return Ok(false);
+        };
+        // It may live on for a while, in the traceback of an exception.
+        self.running.lock().take();
+        match result {
+            Ok(()) => Ok(true),
+            Err(error) => Err(engine_error(py, &error)),
         }
     }
 
@@ -102,6 +106,7 @@ impl PyRun {
             return Ok(());
         };
         self.is_abandoned.store(true, Ordering::Relaxed);
+        self.running.lock().take();
         Err(engine_error(py, &error))
     }
 

@@ -253,8 +253,11 @@ impl PyPlan {
             };
             (plan.clone(), chosen.map_err(refused)?)
         };
-        for message in &chosen.messages {
-            crate::log::warning(py, message)?;
+        // The first process speaks for all.
+        if cluster.as_ref().is_none_or(|cluster| cluster.process == 0) {
+            for message in &chosen.messages {
+                crate::log::warning(py, message)?;
+            }
         }
         let options = RunOptions {
             workers,
