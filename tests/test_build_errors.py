@@ -57,6 +57,10 @@ MISTAKES: dict[type[Exception], list[Any]] = {
         lambda t, o: t.join(o, t.a == t.c),
         lambda t, o: t.join(t, t.a == t.a),
         lambda t, o: t.join(o, t.a == o.d, how="left"),
+        lambda t, o: t.join(o, t.a == o.d, how=None),
+        lambda t, o: t[["a", "a"]],
+        lambda t, o: t.flatten(t.b, origin_id="id"),
+        lambda t, o: t.flatten(t.b, origin_id="c"),
         lambda t, o: t.join(o, t.a == o.d, id="a"),
         lambda t, o: t.join(o, t.a == o.d, left_instance=t.c),
         lambda t, o: t.join(o, t.a == o.d, x=t.a),
@@ -112,6 +116,13 @@ MISTAKES: dict[type[Exception], list[Any]] = {
         lambda t, o: t.select(x=t.a > 1).join(o, pw.left.x == o.d),
         lambda t, o: t.select(x=pw.declare_type(Any, t.a)).join(o, pw.left.x == o.d),
         lambda t, o: t.rename("a"),
+        lambda t, o: t.rename_by_dict([("a", "z")]),
+        lambda t, o: t.flatten(t.b, origin_id=5),
+        lambda t, o: pw.Table.from_columns(5),
+        lambda t, o: pw.Table.from_columns(x=t.a + 1),
+        lambda t, o: pw.universes.promise_are_equal("x", t),
+        lambda t, o: pw.universes.promise_is_subset_of("x", t),
+        lambda t, o: pw.universes.promise_are_pairwise_disjoint(t, "x"),
         lambda t, o: t.rename({"a": 1}),
         lambda t, o: t.rename(x=1),
         lambda t, o: t.without(1),
@@ -185,3 +196,10 @@ def test_a_column_that_is_grouped_by_twice_counts_once() -> None:
     )
     other = t.select(c=t.a * 0, d=t.b)
     assert t.groupby(other.c, other.d).reduce(n=pw.reducers.count()).schema.id_type == pw.Pointer[int, str]
+
+
+def test_a_table_is_there_whatever_its_rows() -> None:
+    t = pw.Table.empty(a=int)
+    assert [bool(t), bool(pw.this), bool(t.join(t.copy()))] == [True, True, True]
+    with pytest.raises(TypeError, match="number of rows"):
+        len(t)

@@ -117,8 +117,8 @@ class JoinMethods(Joinable):
                 f"a join does not take {', '.join(kwargs)}; columns of the result are written in "
                 "table.join(...).select(...)"
             )
-        if isinstance(how, str):
-            raise ValueError(f"how={how!r} is a text; use pw.JoinMode.INNER, LEFT, RIGHT or OUTER")
+        if not isinstance(how, JoinMode):
+            raise ValueError(f"how={how!r} is no kind of join; use pw.JoinMode.INNER, LEFT, RIGHT or OUTER")
         if (left_instance is None) != (right_instance is None):
             raise ValueError("left_instance and right_instance of a join have to be given together")
         conditions: list[ColumnExpression] = list(on)

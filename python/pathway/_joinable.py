@@ -42,8 +42,9 @@ class TableLike:
             "the number of rows of a table is not known before it runs; use table.reduce(n=pw.reducers.count())"
         )
 
-    def __bool__(self) -> NoReturn:
-        raise RuntimeError("a table has no truth value: its rows are not known before it runs")
+    def __bool__(self) -> bool:
+        # As any object that is there: `if table:` asks whether there is a table, not whether it has rows.
+        return True
 
 
 class Star:

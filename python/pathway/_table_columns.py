@@ -139,7 +139,11 @@ class TableColumns(Joinable):
     def __getitem__(self, name: Any) -> Any:
         with noting(user_place()):
             if isinstance(name, list | tuple):
-                return self._same_rows({self._own(column): self._column(self._own(column)) for column in name})
+                columns = [self._own(column) for column in name]
+                for column in columns:
+                    if columns.count(column) > 1:
+                        raise ValueError(f"Duplicate expression value given for {column}")
+                return self._same_rows({column: self._column(column) for column in columns})
             own = self._own(name)
             if own not in ("id", *self._names()):
                 raise KeyError(missing_column(own, self._names()))
@@ -334,8 +338,6 @@ class TableColumns(Joinable):
         if names_mapping is not None:
             if kwargs:
                 raise ValueError("rename() takes a mapping or named arguments, not both")
-            if not isinstance(names_mapping, Mapping):
-                raise TypeError(f"rename() takes a mapping from old names to new ones, found {names_mapping!r}")
             return self.rename_by_dict(names_mapping)
         return self.rename_columns(**kwargs)
 
@@ -367,6 +369,8 @@ class TableColumns(Joinable):
         b | a
         1 | 2
         """
+        if not isinstance(names_mapping, Mapping):
+            raise TypeError(f"new names are given as a mapping from old ones, found {names_mapping!r}")
         return self._renamed({_name(new): self._own(old) for old, new in names_mapping.items()})
 
     def _renamed(self, names: Mapping[str, str]) -> Table[Any]:

@@ -477,7 +477,9 @@ class TableRows(TableColumns):
         flattened = self._local(to_flatten)
         if flattened is None or self._columns.get(name) != flattened:
             raise ValueError(f"{to_flatten!r} is not a column of the table that is flattened")
-        if origin_id is not None and origin_id in self._columns:
+        if origin_id is not None and not isinstance(origin_id, str):
+            raise TypeError(f"origin_id of flatten() is the name of a column, found {origin_id!r}")
+        if origin_id is not None and origin_id in ("id", *self._columns):
             raise ValueError(f"the table already has a column {origin_id}")
         others = {other: column for other, column in self._columns.items() if other != name}
         node = self._plan.flatten(self._node, flattened, list(others.values()), origin_id is not None, user_origin())

@@ -172,7 +172,9 @@ class TableTypes(TableColumns):
         if not references:
             raise ValueError("Table.from_columns() needs at least one column")
         for reference in references:
-            if not isinstance(reference, ColumnReference) or not isinstance(reference.table, TableColumns):
+            if not isinstance(reference, ColumnReference):
+                raise TypeError(f"Table.from_columns() takes columns of tables, found {reference!r}")
+            if not isinstance(reference.table, TableColumns):
                 raise ValueError(f"Table.from_columns() takes columns of tables, found {reference!r}")
         table = cast("Table[Any]", references[0].table)
         for reference in references[1:]:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from pathway._joinable import Joinable
+from pathway._joinable import Joinable, take_tables
+from pathway._origin import declares
 
 __all__ = ["promise_are_equal", "promise_are_pairwise_disjoint", "promise_is_subset_of"]
 
 
+@declares
 def promise_are_equal(self: Joinable, *others: Joinable) -> None:
     """Promises that all the tables have the same keys.
 
@@ -21,10 +23,12 @@ def promise_are_equal(self: Joinable, *others: Joinable) -> None:
     a | b
     1 | 2
     """
+    take_tables("pw.universes.promise_are_equal()", [self, *others])
     for other in others:
         self.promise_universe_is_equal_to(other)
 
 
+@declares
 def promise_is_subset_of(self: Joinable, *others: Joinable) -> None:
     """Promises that every key of the first table is in each of the others.
 
@@ -33,10 +37,12 @@ def promise_is_subset_of(self: Joinable, *others: Joinable) -> None:
     >>> pw.universes.promise_is_subset_of(one, two)
     >>> updated = two.update_cells(one)
     """
+    take_tables("pw.universes.promise_is_subset_of()", [self, *others])
     for other in others:
         self.promise_universe_is_subset_of(other)
 
 
+@declares
 def promise_are_pairwise_disjoint(self: Joinable, *others: Joinable) -> None:
     """Promises that no key is in two of the tables.
 
@@ -46,6 +52,7 @@ def promise_are_pairwise_disjoint(self: Joinable, *others: Joinable) -> None:
     >>> both = one.concat(two)
     """
     tables = [self, *others]
+    take_tables("pw.universes.promise_are_pairwise_disjoint()", tables)
     for place, table in enumerate(tables):
         for other in tables[place + 1 :]:
             table.promise_universes_are_disjoint(other)

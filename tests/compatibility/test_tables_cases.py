@@ -1,6 +1,6 @@
-"""Programs whose results are known, in `tables_cases.jsonl`: what a script written for the API has to see.
+"""Programs whose results are known, in files beside this one: what a script written for the API has to see.
 
-A line of the file is a case: a fragment of a program that leaves the table `result`, and sometimes tables `also` that
+A line is a case: a fragment of a program that leaves the table `result`, and sometimes tables `also` that
 run with it; and what is expected: rows that remain, all updates, or an error. The fragment is a module of its own, in
 which `pw`, `np`, `pd`, `typing` and `T` (`pw.debug.table_from_markdown`) are there. With `errors_as_data`, the first
 error does not end the run.
@@ -26,9 +26,10 @@ import pathway as pw
 import pytest
 from pathway._native import ERROR
 
-CASES = {
-    case["name"]: case
-    for case in map(json.loads, (Path(__file__).parent / "tables_cases.jsonl").read_text().splitlines())
+FILES = [Path(__file__).parent / "tables_cases.jsonl", Path(__file__).parent / "algebra_cases.jsonl"]
+
+CASES: dict[str, dict[str, Any]] = {
+    case["name"]: case for file in FILES for case in map(json.loads, file.read_text().splitlines())
 }
 
 # What these need of the API is not there yet. A case that begins to pass has to be taken out.
