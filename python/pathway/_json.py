@@ -143,14 +143,22 @@ class Json:
         return isinstance(other, Json) and bool(self._value == other._value)
 
     def __hash__(self) -> int:
-        value = self._value
-        return hash(json.dumps(value, sort_keys=True) if isinstance(value, dict | list) else value)
+        return _hash(self._value)
 
     def __str__(self) -> str:
         return Json.dumps(self._value)
 
     def __repr__(self) -> str:
         return f"pw.Json({self._value!r})"
+
+
+def _hash(value: Any) -> int:
+    """The same for documents that are equal, in whatever order their members are and whichever zero they have."""
+    if isinstance(value, dict):
+        return hash(frozenset((name, _hash(member)) for name, member in value.items()))
+    if isinstance(value, list | tuple):
+        return hash(tuple(_hash(item) for item in value))
+    return hash(value)
 
 
 def _plain(value: object) -> object:
@@ -161,8 +169,17 @@ def _plain(value: object) -> object:
         # In nanoseconds, as connectors write durations.
         return getattr(value, "value", None) or round(value.total_seconds() * 1_000_000_000)
     if isinstance(value, datetime.datetime):
-        return value.isoformat()
+        return _moment(value)
     raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
+
+
+def _moment(value: datetime.datetime) -> str:
+    """The moment as the engine writes it into documents: with nanoseconds, and its offset if it has one."""
+    if hasattr(value, "nanosecond"):
+        return value.isoformat(timespec="nanoseconds")
+    text = value.isoformat(timespec="microseconds")
+    digits = len("2025-03-14T10:00:00.000000")
+    return f"{text[:digits]}000{text[digits:]}"
 
 
 Json.NULL = Json(None)

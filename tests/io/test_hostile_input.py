@@ -99,11 +99,6 @@ def test_a_value_that_contains_itself_is_a_bad_row(schema: type[pw.Schema], capl
     assert "nested more than" in caplog.text
 
 
-def test_a_float_that_json_cannot_write_is_a_bad_row(caplog: pytest.LogCaptureFixture) -> None:
-    assert rows_of(lambda subject: subject.next(value=float("nan")), Document) == []
-    assert "cannot take nan" in caplog.text
-
-
 def test_a_masked_value_of_numpy_is_none() -> None:
     class Schema(pw.Schema):
         number: int | None

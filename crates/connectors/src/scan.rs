@@ -1,50 +1,11 @@
-//! Finds the few bytes that structure a text, eight bytes at a time.
-//!
-//! A word of eight bytes is compared with a wanted byte by an exclusive or and a search for zero bytes; it
-//! needs no special instructions and is several times faster than looking at every byte.
+//! Finds the few bytes that structure a text, eight bytes at a time, see [`towpath_types::scan`].
 
-const LOW_BITS: u64 = 0x7f7f_7f7f_7f7f_7f7f;
-const HIGH_BIT: u64 = 0x8080_8080_8080_8080;
-
-const fn repeated(byte: u8) -> u64 {
-    u64::from_le_bytes([byte; 8])
-}
-
-/// The high bit of every byte of `word` that is zero; exact, no carry disturbs its neighbour.
-#[inline]
-fn zero_bytes(word: u64) -> u64 {
-    !(((word & LOW_BITS) + LOW_BITS) | word) & HIGH_BIT
-}
+use towpath_types::scan::{repeated, zero_bytes};
 
 /// The high bits of the eight bytes, in the lowest byte.
 #[inline]
 fn gathered(word: u64) -> u64 {
     (word >> 7).wrapping_mul(0x0102_0408_1020_4080) >> 56
-}
-
-#[inline]
-fn word_at(bytes: &[u8], place: usize) -> Option<u64> {
-    let word = bytes.get(place..place + 8)?;
-    Some(u64::from_le_bytes(word.try_into().ok()?))
-}
-
-/// Where the first quote, backslash or control character at or after `from` is; these end or disturb a JSON string.
-#[inline]
-pub(crate) fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut place = from;
-    while let Some(word) = word_at(bytes, place) {
-        let control = zero_bytes(word & repeated(0xe0));
-        let found = control | zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
-        if found != 0 {
-            return Some(place + (found.trailing_zeros() / 8) as usize);
-        }
-        place += 8;
-    }
-    let rest = bytes.get(place..)?;
-    let found = rest
-        .iter()
-        .position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
-    Some(place + found)
 }
 
 /// Walks over the places of up to four bytes in a text.
@@ -205,12 +166,6 @@ mod tests {
             let found: Vec<usize> = std::iter::from_fn(|| quotes.next_place()).collect();
             let expected: Vec<usize> = expected(skip).into_iter().filter(|place| bytes[*place] == b'"').collect();
             prop_assert_eq!(found, expected);
-        }
-
-        #[test]
-        fn strings_end_where_they_end(bytes in prop::collection::vec(prop_oneof![any::<u8>(), 0x1e..0x24_u8], 0..60)) {
-            let expected = bytes.iter().position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20);
-            prop_assert_eq!(string_end(&bytes, 0), expected);
         }
     }
 }

@@ -4,6 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use std::io::Write as _;
 
+use crate::json::{write_float, write_string};
 use crate::value::Value;
 
 /// The value as compact JSON, in the encoding that all text formats share: bytes in base64,
@@ -22,13 +23,13 @@ fn write_json(value: &Value, out: &mut Vec<u8>) {
         Value::Bool(value) => out.extend_from_slice(if *value { b"true" } else { b"false" }),
         Value::Int(value) | Value::Duration(value) => drop(write!(out, "{value}")),
         Value::Float(value) => write_json_float(*value, out),
-        Value::Str(text) => write_json_string(text, out),
-        Value::Bytes(data) => write_json_string(&BASE64.encode(data), out),
-        Value::Object(object) => write_json_string(&BASE64.encode(object.identity()), out),
-        Value::Pointer(key) => write_json_string(&key.to_string(), out),
-        Value::DateTimeNaive(value) => write_json_string(&date_time_text(*value, false), out),
-        Value::DateTimeUtc(value) => write_json_string(&date_time_text(*value, true), out),
-        Value::Json(document) => out.extend_from_slice(document.to_string().as_bytes()),
+        Value::Str(text) => write_string(text, out),
+        Value::Bytes(data) => write_string(&BASE64.encode(data), out),
+        Value::Object(object) => write_string(&BASE64.encode(object.stored()), out),
+        Value::Pointer(key) => write_string(&key.to_string(), out),
+        Value::DateTimeNaive(value) => write_string(&date_time_text(*value, false), out),
+        Value::DateTimeUtc(value) => write_string(&date_time_text(*value, true), out),
+        Value::Json(document) => document.write(out),
         Value::Tuple(items) => write_list(items.iter(), out, write_json),
         Value::IntArray(array) => {
             write_array(&array.shape, array.elements.iter(), out, |value, out| {
@@ -44,9 +45,10 @@ fn write_json(value: &Value, out: &mut Vec<u8>) {
 }
 
 fn write_json_float(value: f64, out: &mut Vec<u8>) {
-    match serde_json::Number::from_f64(value) {
-        Some(number) => drop(write!(out, "{number}")),
-        None => write_json_string(non_finite_text(value), out),
+    if value.is_finite() {
+        write_float(value, out);
+    } else {
+        write_string(non_finite_text(value), out);
     }
 }
 
@@ -98,27 +100,7 @@ fn write_array<T>(
 
 /// Appends a JSON string with its quotes.
 pub fn write_json_string(text: &str, out: &mut Vec<u8>) {
-    out.push(b'"');
-    let mut plain = 0;
-    for (place, byte) in text.bytes().enumerate() {
-        if byte >= 0x20 && byte != b'"' && byte != b'\\' {
-            continue;
-        }
-        out.extend_from_slice(&text.as_bytes()[plain..place]);
-        plain = place + 1;
-        match byte {
-            b'"' => out.extend_from_slice(b"\\\""),
-            b'\\' => out.extend_from_slice(b"\\\\"),
-            b'\n' => out.extend_from_slice(b"\\n"),
-            b'\r' => out.extend_from_slice(b"\\r"),
-            b'\t' => out.extend_from_slice(b"\\t"),
-            0x08 => out.extend_from_slice(b"\\b"),
-            0x0c => out.extend_from_slice(b"\\f"),
-            other => drop(write!(out, "\\u{other:04x}")),
-        }
-    }
-    out.extend_from_slice(&text.as_bytes()[plain..]);
-    out.push(b'"');
+    write_string(text, out);
 }
 
 /// A moment in ISO 8601 with nine fractional digits, `+0000` after it if it is in UTC.

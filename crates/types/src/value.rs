@@ -9,6 +9,7 @@ use std::cmp::Ordering;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::json::Json;
 use crate::key::{Key, encode_value};
 
 /// A value that the engine carries and compares but does not understand, such as a Python object.
@@ -21,6 +22,10 @@ pub trait Object: Any + Send + Sync + std::fmt::Debug {
     /// Why it cannot travel.
     fn transport(&self) -> Result<Arc<[u8]>, Arc<str>> {
         Err("it stays in its process".into())
+    }
+    /// What files hold of the object; the same as between processes, where it can travel.
+    fn stored(&self) -> Arc<[u8]> {
+        self.transport().unwrap_or_else(|_| self.identity())
     }
     /// The concrete object, for the crate that made it.
     fn as_any(&self) -> &dyn Any;
@@ -59,7 +64,7 @@ pub enum Value {
     /// Nanoseconds.
     Duration(i64),
     /// A JSON document.
-    Json(Arc<serde_json::Value>),
+    Json(Arc<Json>),
     /// A tuple or a list.
     Tuple(Arc<[Value]>),
     /// A numpy array of integers.
@@ -146,15 +151,6 @@ pub(crate) fn canonical_float(value: f64) -> f64 {
     if value.is_nan() { f64::NAN } else { value + 0.0 }
 }
 
-fn compare_json(left: &serde_json::Value, right: &serde_json::Value) -> Ordering {
-    // JSON documents have no natural order; the order of their text is at least stable.
-    if left == right {
-        Ordering::Equal
-    } else {
-        left.to_string().cmp(&right.to_string())
-    }
-}
-
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -167,7 +163,7 @@ impl Ord for Value {
             (Value::Str(a), Value::Str(b)) => a.cmp(b),
             (Value::Bytes(a), Value::Bytes(b)) => a.cmp(b),
             (Value::Pointer(a), Value::Pointer(b)) => a.cmp(b),
-            (Value::Json(a), Value::Json(b)) => compare_json(a, b),
+            (Value::Json(a), Value::Json(b)) => a.cmp(b),
             (Value::Tuple(a), Value::Tuple(b)) => a.cmp(b),
             (Value::IntArray(a), Value::IntArray(b)) => a.elements.cmp(&b.elements).then_with(|| a.shape.cmp(&b.shape)),
             (Value::FloatArray(a), Value::FloatArray(b)) => a

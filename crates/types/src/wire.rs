@@ -21,6 +21,7 @@ use crate::batch::Batch;
 use crate::builder::ColumnBuilder;
 use crate::column::{Cells, Column, PointerArray};
 use crate::dtype::Physical;
+use crate::json::Json;
 use crate::key::Key;
 use crate::value::{NdArray, Object, Value};
 
@@ -50,6 +51,14 @@ static OBJECTS: OnceLock<ObjectDecoder> = OnceLock::new();
 pub fn set_object_decoder(decoder: ObjectDecoder) {
     // Every caller has the same decoder to offer.
     let _ = OBJECTS.set(decoder);
+}
+
+/// The opaque object of its [`transport`](Object::transport).
+///
+/// # Errors
+/// If the bytes are no object.
+pub fn decode_object(bytes: &[u8]) -> Result<Arc<dyn Object>, String> {
+    OBJECTS.get().ok_or("nothing is known of objects here")?(bytes)
 }
 
 /// Takes bytes, or only counts them.
@@ -448,7 +457,7 @@ impl<'a> Input<'a> {
             8 => Value::DateTimeUtc(self.word()?),
             9 => Value::Duration(self.word()?),
             10 => {
-                let document = serde_json::from_str(self.text()?);
+                let document = Json::parse(self.text()?);
                 Value::Json(Arc::new(document.map_err(|_| wrong("a document is not JSON"))?))
             }
             11 => {
@@ -467,8 +476,7 @@ impl<'a> Input<'a> {
             }
             14 => {
                 let bytes = self.blob()?;
-                let decode = OBJECTS.get().ok_or(wrong("nothing is known of objects here"))?;
-                Value::Object(decode(bytes).map_err(|reason| WireError {
+                Value::Object(decode_object(bytes).map_err(|reason| WireError {
                     reason: reason.into(),
                     column: None,
                 })?)
@@ -500,7 +508,7 @@ mod tests {
             any::<u128>().prop_map(|key| Value::Pointer(Key(key))),
             any::<i64>().prop_map(Value::DateTimeUtc),
             any::<i64>().prop_map(Value::Duration),
-            ".{0,9}".prop_map(|text| Value::Json(Arc::new(serde_json::json!({"a": [1, null, text]})))),
+            ".{0,9}".prop_map(|text| Value::from(Json::from(serde_json::json!({"z": [1, null, text], "a": 1})))),
             prop::collection::vec(any::<i64>(), 0..6).prop_map(|elements| {
                 Value::IntArray(NdArray {
                     shape: [1, elements.len()].as_slice().into(),

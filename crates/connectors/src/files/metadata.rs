@@ -1,11 +1,10 @@
 //! The `_metadata` of rows: from which file they are.
 
 use std::fs::Metadata;
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
-use towpath_types::Value;
+use towpath_types::{Json, Value};
 
 fn seconds(time: std::io::Result<SystemTime>) -> Option<u64> {
     time.ok()?.duration_since(UNIX_EPOCH).ok().map(|since| since.as_secs())
@@ -32,7 +31,7 @@ fn owner(_metadata: &Metadata) -> Option<String> {
 
 /// The metadata of a file as a JSON object; times are in unix seconds.
 pub(crate) fn file_metadata(path: &str, metadata: &Metadata, seen_at_milliseconds: u64) -> Value {
-    Value::Json(Arc::new(json!({
+    Value::from(Json::from(json!({
         "path": path,
         "size": metadata.len(),
         "created_at": seconds(metadata.created()),

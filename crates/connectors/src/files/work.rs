@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde_json::json;
-use towpath_types::Value;
+use towpath_types::{Json, Value};
 
 use super::block::Block;
 use super::csv::CsvFormat;
@@ -41,7 +41,7 @@ impl Entry {
     /// The entry as text, for the other processes.
     pub(crate) fn to_text(&self) -> String {
         let metadata = match &self.file.metadata {
-            Some(Value::Json(metadata)) => Some(&**metadata),
+            Some(Value::Json(metadata)) => Some(metadata.to_string()),
             _ => None,
         };
         json!({
@@ -55,9 +55,12 @@ impl Entry {
 
     /// The entry of a text; `None` if it is no entry.
     pub(crate) fn from_text(text: &str) -> Option<Self> {
-        let mut entry: serde_json::Value = serde_json::from_str(text).ok()?;
+        let entry: serde_json::Value = serde_json::from_str(text).ok()?;
         let shown = entry["shown"].as_str()?.to_owned();
-        let metadata = Some(entry["metadata"].take()).filter(|metadata| !metadata.is_null());
+        let metadata = match entry["metadata"].as_str() {
+            Some(metadata) => Some(Json::parse(metadata).ok()?),
+            None => None,
+        };
         let path = match entry["path"].as_array() {
             Some(bytes) => path_of(
                 bytes
@@ -71,7 +74,7 @@ impl Entry {
             file: Named {
                 path,
                 shown,
-                metadata: metadata.map(|metadata| Value::Json(Arc::new(metadata))),
+                metadata: metadata.map(Value::from),
             },
             size: entry["size"].as_u64(),
         })

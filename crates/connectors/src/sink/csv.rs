@@ -148,7 +148,7 @@ fn write_value(value: &Value, out: &mut Vec<u8>) {
         Value::Float(value) => write_float(*value, out),
         Value::Str(text) => write_quoted(text, out),
         Value::Bytes(data) => write_plain(BASE64.encode(data).as_bytes(), out),
-        Value::Object(object) => write_plain(BASE64.encode(object.identity()).as_bytes(), out),
+        Value::Object(object) => write_plain(BASE64.encode(object.stored()).as_bytes(), out),
         Value::Pointer(key) => write_plain(key.to_string().as_bytes(), out),
         Value::DateTimeNaive(value) => write_plain(date_time_text(*value, false).as_bytes(), out),
         Value::DateTimeUtc(value) => write_plain(date_time_text(*value, true).as_bytes(), out),
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn every_type() {
-        let json = serde_json::json!({"x": [1, null, "a\""]});
+        let json = towpath_types::Json::from(serde_json::json!({"x": [1, null, "a\""]}));
         for (dtype, value, expected) in [
             (DType::Int, Value::Int(i64::MIN), "\"-9223372036854775808\""),
             (DType::Bool, Value::Bool(true), "\"True\""),
@@ -232,7 +232,7 @@ mod tests {
             (DType::Int.optional(), Value::None, "\"None\""),
             (
                 DType::Json,
-                Value::Json(json.into()),
+                Value::from(json),
                 "\"{\"\"x\"\":[1,null,\"\"a\\\"\"\"\"]}\"",
             ),
             (

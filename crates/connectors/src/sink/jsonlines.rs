@@ -5,7 +5,6 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use towpath_types::{Batch, Cells, Column, Time, date_time_text, json_text, non_finite_text, write_json_string};
 
 use super::{RowFormat, write_int};
-use crate::scan::string_end;
 
 /// Writes JSON lines.
 #[derive(Clone, Debug)]
@@ -86,14 +85,6 @@ fn write_float(value: f64, out: &mut Vec<u8>) {
     }
 }
 
-/// Most text has nothing to escape, which is quick to see.
-fn write_string(text: &str, out: &mut Vec<u8>) {
-    match string_end(text.as_bytes(), 0) {
-        None => write_plain(text.as_bytes(), out),
-        Some(_) => write_json_string(text, out),
-    }
-}
-
 fn write_cell(column: &Column, row: usize, out: &mut Vec<u8>) {
     if column.nulls().is_some_and(|nulls| nulls.is_null(row)) {
         out.extend_from_slice(b"null");
@@ -102,7 +93,7 @@ fn write_cell(column: &Column, row: usize, out: &mut Vec<u8>) {
     match column.cells() {
         Cells::Int(array) => write_int(array.value(row), out),
         Cells::Duration(array) => write_int(array.value(row), out),
-        Cells::Str(array) => write_string(array.value(row), out),
+        Cells::Str(array) => write_json_string(array.value(row), out),
         Cells::Float(array) => write_float(array.value(row), out),
         Cells::Bool(array) => out.extend_from_slice(if array.value(row) { b"true" } else { b"false" }),
         Cells::Bytes(array) => write_plain(BASE64.encode(array.value(row)).as_bytes(), out),
@@ -143,6 +134,7 @@ mod tests {
         check(DType::Float, Value::Float(0.00001), "0.00001");
         check(DType::Float, Value::Float(1e-7), "1e-7");
         check(DType::Float, Value::Float(f64::NAN), "\"NaN\"");
+        check(DType::Float, Value::Float(-0.0), "-0.0");
         check(DType::Str, Value::str("q\"\\\n\u{1}é"), "\"q\\\"\\\\\\n\\u0001é\"");
         check(DType::Bytes, Value::Bytes([0, 255, 5].as_slice().into()), "\"AP8F\"");
         check(DType::Duration, Value::Duration(7), "7");

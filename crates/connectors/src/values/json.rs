@@ -1,60 +1,11 @@
 //! Values of a type from JSON.
 
-use serde_json::Value as Json;
-use towpath_types::{DType, NdArray, Value, non_finite};
+use towpath_types::{DType, Json, JsonObject, NdArray, Value, non_finite};
 
 use super::text::parse_string;
 
-/// Parses a JSON document, with floats rounded correctly.
-pub(crate) fn parse_json(text: &str) -> Result<Json, String> {
-    let mut document = sonic_rs::from_str(text).map_err(|error| {
-        // The rest of the message draws the place in the text, over several lines.
-        let message = error.to_string();
-        message.lines().next().unwrap_or_default().to_owned()
-    })?;
-    if may_have_negative_zero(text)
-        && let Ok(signed) = serde_json::from_str(text)
-    {
-        restore_signs(&mut document, &signed);
-    }
-    Ok(document)
-}
-
-/// Whether a number of the text begins with `-0`: sonic-rs drops the sign of zeros.
-fn may_have_negative_zero(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    // In dates, the commonest other place of `-0`, a digit stands before it.
-    memchr::memmem::find_iter(bytes, b"-0").any(|at| at == 0 || !bytes[at - 1].is_ascii_alphanumeric())
-}
-
-/// Takes the sign of zeros, and nothing else, from another reading of the same document, whose floats may be rounded
-/// wrongly.
-fn restore_signs(document: &mut Json, signed: &Json) {
-    match (document, signed) {
-        (number @ Json::Number(_), Json::Number(other))
-            if other
-                .as_f64()
-                .is_some_and(|value| value == 0.0 && value.is_sign_negative()) =>
-        {
-            *number = Json::Number(other.clone());
-        }
-        (Json::Array(items), Json::Array(others)) => {
-            for (item, other) in items.iter_mut().zip(others) {
-                restore_signs(item, other);
-            }
-        }
-        (Json::Object(members), Json::Object(others)) => {
-            for (name, member) in members {
-                if let Some(other) = others.get(name) {
-                    restore_signs(member, other);
-                }
-            }
-        }
-        _ => {}
-    }
-}
-
-/// Converts a member of a JSON document to a value of the type. `null` is `None`, also in an optional `Json`.
+/// Converts a member of a JSON document to a value of the type, by the rules for values of Python: `true` is also the
+/// `int` 1. `null` is `None`, also in an optional `Json`.
 ///
 /// # Errors
 /// Why the member is no value of the type.
@@ -65,36 +16,28 @@ pub fn parse_json_value(json: &Json, dtype: &DType) -> Result<Value, String> {
     }
     let mismatch = || Err(format!("{} is no {dtype}", kind(json)));
     match (required, json) {
-        (DType::Json, json) => Ok(Value::Json(json.clone().into())),
-        (DType::Any, json) => Ok(any_value(json)),
+        (DType::Json, json) => Ok(Value::from(json.clone())),
+        (DType::Any, json) => any_value(json),
         (DType::Bool, Json::Bool(value)) => Ok(Value::Bool(*value)),
-        (DType::Int, Json::Number(number)) => match number.as_i64() {
-            Some(value) => Ok(Value::Int(value)),
-            None if number
-                .as_f64()
-                .is_some_and(|value| value.fract() == 0.0 && value.abs() >= 2_f64.powi(63)) =>
-            {
-                Err("it does not fit in 64 bits".to_owned())
-            }
-            None => Err("a number with a fraction or an exponent is no int".to_owned()),
-        },
-        (DType::Duration, Json::Number(number)) => match number.as_i64() {
-            Some(value) => Ok(Value::Duration(value)),
-            None => Err("a duration is a whole number of nanoseconds".to_owned()),
-        },
-        (DType::Float, Json::Number(number)) => match number.as_f64() {
+        (DType::Int, Json::Bool(value)) => Ok(Value::Int(i64::from(*value))),
+        (DType::Int, Json::Int(_) | Json::Whole(_)) => whole(json).map(Value::Int),
+        (DType::Int, Json::Float(_)) => Err("a number with a fraction or an exponent is no int".to_owned()),
+        (DType::Duration, Json::Int(_) | Json::Whole(_)) => whole(json).map(Value::Duration),
+        (DType::Duration, Json::Float(_)) => Err("a duration is a whole number of nanoseconds".to_owned()),
+        (DType::Float, Json::Bool(value)) => Ok(Value::Float(f64::from(u8::from(*value)))),
+        (DType::Float, Json::Int(_) | Json::Whole(_) | Json::Float(_)) => match json.as_f64() {
             Some(value) => Ok(Value::Float(value)),
-            None => mismatch(),
+            None => Err("it is beyond the range of floats".to_owned()),
         },
-        (DType::Float, Json::String(text)) => match non_finite(text) {
+        (DType::Float, Json::Str(text)) => match non_finite(text) {
             Some(value) => Ok(Value::Float(value)),
             None => mismatch(),
         },
         (
-            DType::Str | DType::Bytes | DType::Pointer(_) | DType::DateTimeNaive | DType::DateTimeUtc,
-            Json::String(text),
+            DType::Str | DType::Bytes | DType::Pointer(_) | DType::DateTimeNaive | DType::DateTimeUtc | DType::Object,
+            Json::Str(text),
         ) => parse_string(text, required),
-        (DType::Tuple(types), Json::Array(items)) => {
+        (DType::Tuple(types), Json::List(items)) => {
             if types.len() != items.len() {
                 return Err(format!("a list of {} items is no {dtype}", items.len()));
             }
@@ -105,7 +48,7 @@ pub fn parse_json_value(json: &Json, dtype: &DType) -> Result<Value, String> {
                 .collect();
             Ok(Value::tuple(items?))
         }
-        (DType::List(dtype), Json::Array(items)) => {
+        (DType::List(dtype), Json::List(items)) => {
             let items: Result<Vec<Value>, String> = items.iter().map(|item| parse_json_value(item, dtype)).collect();
             Ok(Value::tuple(items?))
         }
@@ -119,37 +62,37 @@ fn kind(json: &Json) -> &'static str {
     match json {
         Json::Null => "null",
         Json::Bool(_) => "a bool",
-        Json::Number(_) => "a number",
-        Json::String(_) => "a string",
-        Json::Array(_) => "a list",
+        Json::Int(_) | Json::Whole(_) | Json::Float(_) => "a number",
+        Json::Str(_) => "a string",
+        Json::List(_) => "a list",
         Json::Object(_) => "an object",
     }
 }
 
-/// What stands for JSON in a column of any type: Python's scalars, tuples for lists, `Json` for objects.
-fn any_value(json: &Json) -> Value {
-    match json {
-        Json::Null => Value::None,
-        Json::Bool(value) => Value::Bool(*value),
-        Json::Number(number) => match (number.as_i64(), number.as_f64()) {
-            (Some(value), _) => Value::Int(value),
-            (None, Some(value)) => Value::Float(value),
-            (None, None) => Value::Json(json.clone().into()),
-        },
-        Json::String(text) => Value::str(text),
-        Json::Array(items) => Value::tuple(items.iter().map(any_value)),
-        Json::Object(_) => Value::Json(json.clone().into()),
-    }
+fn whole(json: &Json) -> Result<i64, String> {
+    json.as_i64().ok_or_else(|| "it does not fit in 64 bits".to_owned())
 }
 
-fn array(members: &serde_json::Map<String, Json>, dimensions: Option<usize>, element: &DType) -> Result<Value, String> {
-    let (Some(Json::Array(shape)), Some(Json::Array(elements))) = (members.get("shape"), members.get("elements"))
-    else {
+/// What stands for JSON in a column of any type: Python's scalars, tuples for lists, `Json` for objects.
+fn any_value(json: &Json) -> Result<Value, String> {
+    Ok(match json {
+        Json::Null => Value::None,
+        Json::Bool(value) => Value::Bool(*value),
+        Json::Int(_) | Json::Whole(_) => Value::Int(whole(json)?),
+        Json::Float(value) => Value::Float(*value),
+        Json::Str(text) => Value::str(text),
+        Json::List(items) => Value::Tuple(items.iter().map(any_value).collect::<Result<_, _>>()?),
+        Json::Object(_) => Value::from(json.clone()),
+    })
+}
+
+fn array(members: &JsonObject, dimensions: Option<usize>, element: &DType) -> Result<Value, String> {
+    let (Some(Json::List(shape)), Some(Json::List(elements))) = (members.get("shape"), members.get("elements")) else {
         return Err("an array is written as {\"shape\":[…],\"elements\":[…]}".to_owned());
     };
     let shape: Option<Vec<usize>> = shape
         .iter()
-        .map(|length| length.as_u64().and_then(|length| usize::try_from(length).ok()))
+        .map(|length| length.as_i64().and_then(|length| usize::try_from(length).ok()))
         .collect();
     let shape = shape.ok_or("the shape of an array is a list of lengths")?;
     let count = shape
@@ -193,21 +136,26 @@ mod tests {
     #[test]
     fn members_of_json() {
         let bad = |dtype: DType, text: &str| {
-            let json = parse_json(text).expect("it is JSON");
+            let json = Json::parse(text).expect("it is JSON");
             assert!(parse_json_value(&json, &dtype).is_err(), "{text} as {dtype}");
         };
         bad(DType::Int, "1.0");
         bad(DType::Int, "9223372036854775808");
-        bad(DType::Int, "true");
+        bad(DType::Int, "1e5");
+        bad(DType::Int, "NaN");
+        bad(DType::Any, "9223372036854775808");
+        bad(DType::Any, "[9223372036854775808]");
+        bad(DType::Float, &"9".repeat(400));
+        bad(DType::Duration, "true");
         bad(DType::Int, "\"1\"");
         bad(DType::Int, "null");
         bad(DType::Float, "\"nan\"");
         bad(DType::Bool, "1");
         bad(DType::Str, "1");
         bad(DType::Str, "null");
-        let json = parse_json("{\"a\":[1,null,1.5,\"x\"]}").expect("it is JSON");
+        let json = Json::parse("{\"a\":[1,null,1.5,\"x\"]}").expect("it is JSON");
         assert_eq!(
-            parse_json_value(&json["a"], &DType::Any),
+            parse_json_value(json.get("a").expect("a member"), &DType::Any),
             Ok(Value::tuple([
                 Value::Int(1),
                 Value::None,
@@ -216,19 +164,14 @@ mod tests {
             ]))
         );
         assert_eq!(parse_json_value(&Json::Null, &DType::Json.optional()), Ok(Value::None));
-        assert_eq!(
-            parse_json_value(&Json::Null, &DType::Json),
-            Ok(Value::Json(Json::Null.into()))
-        );
+        assert_eq!(parse_json_value(&Json::Null, &DType::Json), Ok(Value::from(Json::Null)));
     }
 
     fn typed_value() -> impl Strategy<Value = (DType, Value)> {
         let leaf = prop_oneof![
             any::<bool>().prop_map(|value| (DType::Bool, Value::Bool(value))),
             any::<i64>().prop_map(|value| (DType::Int, Value::Int(value))),
-            any::<f64>()
-                .prop_map(|value| if value.is_nan() { f64::NAN } else { value })
-                .prop_map(|value| (DType::Float, Value::Float(value))),
+            prop::num::f64::ANY.prop_map(|value| (DType::Float, Value::Float(value))),
             any::<String>().prop_map(|text| (DType::Str, Value::str(&text))),
             any::<Vec<u8>>().prop_map(|data| (DType::Bytes, Value::Bytes(data.into()))),
             any::<u128>().prop_map(|key| (DType::ANY_POINTER, Value::Pointer(Key(key)))),
@@ -248,7 +191,7 @@ mod tests {
     proptest! {
         #[test]
         fn what_is_written_is_read((dtype, value) in typed_value()) {
-            let json = parse_json(&json_text(&value)).expect("what is written is JSON");
+            let json = Json::parse(&json_text(&value)).expect("what is written is JSON");
             prop_assert_eq!(parse_json_value(&json, &dtype), Ok(value));
         }
     }

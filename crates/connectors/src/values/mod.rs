@@ -9,7 +9,6 @@ mod json;
 mod moment;
 mod text;
 
-pub(crate) use json::parse_json;
 pub use json::parse_json_value;
 pub use text::parse_text_value;
 pub(crate) use text::{is_text, parse_float, parse_int, parse_plain_int};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use towpath_types::{Column, DType, Value};
+use towpath_types::{Column, DType, Json, Value};
 
 use super::functions::testing::{Table, call, constant, dtype_of};
 use super::{Evaluation, Expression, Operand, UserFunction};
@@ -209,7 +209,7 @@ fn pointers_depend_on_the_values_alone() {
 
 #[test]
 fn none_goes_through_functions_that_do_not_take_it() {
-    let json = |text: &str| Value::Json(Arc::new(serde_json::from_str(text).expect("JSON")));
+    let json = |text: &str| Value::from(Json::parse(text).expect("JSON"));
     let table = Table::new([(DType::Json.optional(), vec![json("1"), ().into(), json("null")])]);
     let [a] = table.columns();
     let ints = call("as_int", [a]).expect("fits");

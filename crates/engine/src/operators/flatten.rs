@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use arrow_array::Int64Array;
-use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Key, NdArray, Value, hash_columns};
+use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Json, Key, NdArray, Value, hash_columns};
 
 use super::report_skipped;
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
@@ -143,9 +143,7 @@ fn elements(value: &Value) -> Result<Vec<Value>, RowError> {
         Value::IntArray(array) => Ok(array_elements(array, Value::Int, Value::IntArray)),
         Value::FloatArray(array) => Ok(array_elements(array, Value::Float, Value::FloatArray)),
         Value::Json(document) => match &**document {
-            serde_json::Value::Array(items) => {
-                Ok(items.iter().map(|item| Value::Json(Arc::new(item.clone()))).collect())
-            }
+            Json::List(items) => Ok(items.iter().map(|item| Value::from(item.clone())).collect()),
             other => Err(RowError::new(
                 ErrorKind::Value,
                 format!("Pathway can't flatten this Json: {other}"),
@@ -247,7 +245,7 @@ mod tests {
         assert!(matches!(&flat[1], Value::IntArray(row) if *row.elements == [3, 4] && *row.shape == [2]));
         let text = elements(&Value::from("aé")).expect("text has characters");
         assert_eq!(text, [Value::from("a"), Value::from("é")]);
-        let json = |text: &str| Value::Json(Arc::new(serde_json::from_str(text).expect("JSON")));
+        let json = |text: &str| Value::from(Json::parse(text).expect("JSON"));
         assert_eq!(
             elements(&json("[1, null]")).expect("an array"),
             [json("1"), json("null")]

@@ -1,6 +1,6 @@
 //! Messages: `next_json`, `next_str` and `next_bytes`.
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
@@ -70,6 +70,7 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
             let row = PyDict::new(py);
             match row.call_method1(intern!(py, "update"), (message,)) {
                 Ok(_) => take_mapping(py, ingest, &row, 1, None),
+                Err(error) if !error.is_instance_of::<PyException>(py) => Err(error),
                 Err(_) => ingest.reject(py, None, no_row(message)),
             }
         }

@@ -3,6 +3,7 @@
 mod arrow;
 mod batches;
 mod buffer;
+mod columns;
 mod json;
 mod next;
 pub(crate) mod slots;
@@ -95,7 +96,7 @@ impl Subject {
     /// Sends many rows as columns of one length: a dict of lists or numpy arrays.
     #[pyo3(signature = (columns, /))]
     fn next_columns(slf: &Bound<'_, Self>, columns: &Bound<'_, PyAny>) -> PyResult<()> {
-        batches::next_columns(slf, columns)
+        columns::next_columns(slf, columns)
     }
 
     /// Sends many rows of pyarrow, polars, pandas, duckdb, or whatever else has `__arrow_c_stream__` or

@@ -91,7 +91,7 @@ impl Keywords {
         let mut extra = None;
         for (place, name) in names.iter().enumerate() {
             let name = name.cast_into::<PyString>()?;
-            match ingest.field_named(name.to_str()?) {
+            match name.to_str().ok().and_then(|name| ingest.field_named(name)) {
                 Some(field) => places[field] = place,
                 None => extra = Some(name),
             }
@@ -106,7 +106,7 @@ impl Keywords {
         remembered.push((names.clone().unbind(), places.clone()));
         drop(forgotten);
         if let Some(extra) = extra {
-            warn_of_extra(py, ingest, extra.to_str()?)?;
+            warn_of_extra(py, ingest, &extra.to_string_lossy())?;
         }
         Ok(found(&places))
     }

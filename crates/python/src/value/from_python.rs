@@ -1,18 +1,15 @@
 //! Values for a column of a type, or of any type.
 
-use std::cell::Cell;
-use std::sync::Arc;
-
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
-use towpath_types::{DType, Key, Value};
+use towpath_types::{DType, Key, NESTING, Value};
 
-use super::arrays::{array, is_array, is_numpy};
+use super::arrays::{array, array_items, is_array, is_numpy};
 use super::json::json;
 use super::modules::classes;
-use super::moments::{date_time, duration};
+use super::moments::{date_time, duration, numpy_moment};
 use super::object::object;
 use super::refusal::{out_of_range, refuse, shown, type_name};
 use crate::pointer::PyPointer;
@@ -22,10 +19,18 @@ use crate::pointer::PyPointer;
 /// # Errors
 /// `TypeError`, `ValueError` or `OverflowError` if it does not fit.
 pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value> {
+    typed(value, dtype, NESTING)
+}
+
+/// The same, for a value that may have so many levels of nesting.
+fn typed(value: &Bound<'_, PyAny>, dtype: &DType, levels: usize) -> PyResult<Value> {
     match dtype {
         DType::Optional(_) | DType::None if value.is_none() => Ok(Value::None),
-        DType::Optional(inner) => convert(value, inner),
-        DType::Any => infer(value),
+        DType::Optional(inner) => match typed(value, inner, levels) {
+            Err(_) if is_missing(value) => Ok(Value::None),
+            taken => taken,
+        },
+        DType::Any => any(value, levels),
         DType::Bool => match value.cast::<PyBool>() {
             Ok(value) => Ok(Value::Bool(value.is_true())),
             Err(_) if is_numpy(value, &["bool", "bool_"]) => Ok(Value::Bool(value.is_truthy()?)),
@@ -38,9 +43,10 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
             if value.is_instance_of::<PyFloat>() || value.is_none() {
                 return refuse(value, dtype);
             }
-            match value.call_method0(intern!(value.py(), "__index__")) {
-                Ok(index) => Ok(Value::Int(int(&index)?)),
-                Err(_) => refuse(value, dtype),
+            let index = value.call_method0(intern!(value.py(), "__index__"));
+            match refused(index, value, dtype)? {
+                index if index.is_instance_of::<PyInt>() => Ok(Value::Int(int(&index)?)),
+                _ => refuse(value, dtype),
             }
         }
         DType::Float => {
@@ -53,33 +59,22 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
                     Err(_) => out_of_range(value),
                 };
             }
-            if value.is_none() {
+            // numpy makes a float of these as well, of one that means something else.
+            if value.is_none() || is_numpy(value, &["complex64", "complex128", "datetime64", "timedelta64"]) {
                 return refuse(value, dtype);
             }
-            if is_numpy(value, &["complex64", "complex128"]) {
-                return refuse(value, dtype);
-            }
-            match value.call_method0(intern!(value.py(), "__float__")) {
-                Ok(float) => Ok(Value::Float(float.extract()?)),
-                Err(_) => refuse(value, dtype),
-            }
+            refused(value.extract(), value, dtype).map(Value::Float)
         }
-        DType::Str => match value.cast::<PyString>() {
-            Ok(text) => match text.to_str() {
-                Ok(text) => Ok(Value::str(text)),
-                Err(_) => Err(PyValueError::new_err(format!(
-                    "the text {} is no valid Unicode: it has lone surrogates",
-                    shown(value)
-                ))),
-            },
-            Err(_) => refuse(value, dtype),
+        DType::Str => match value.is_instance_of::<PyString>() {
+            true => text(value).map(Value::str),
+            false => refuse(value, dtype),
         },
         DType::Bytes => match value.cast::<PyBytes>() {
             Ok(bytes) => Ok(Value::Bytes(bytes.as_bytes().into())),
             Err(_) => refuse(value, dtype),
         },
         DType::Pointer(_) => pointer(value).map_or_else(|| refuse(value, dtype), Ok),
-        DType::Json => Ok(Value::Json(Arc::new(json(value)?))),
+        DType::Json => Ok(Value::from(json(value, levels)?)),
         DType::Tuple(dtypes) => {
             let items = sequence(value).map_or_else(|| refuse(value, dtype), Ok)?;
             if items.len() != dtypes.len() {
@@ -90,27 +85,23 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
                     dtypes.len()
                 )));
             }
-            let items = items
-                .iter()
-                .zip(dtypes.iter())
-                .map(|(item, dtype)| convert(item, dtype));
+            let levels = inner(levels)?;
+            let items = items.iter().zip(dtypes.iter());
+            let items = items.map(|(item, dtype)| typed(item, dtype, levels));
             Ok(Value::Tuple(items.collect::<PyResult<_>>()?))
         }
         DType::List(item_dtype) => {
             let items = match sequence(value) {
                 Some(items) => items,
-                None if is_array(value) => value.call_method0("tolist")?.try_iter()?.collect::<PyResult<_>>()?,
+                None if is_array(value)? => array_items(value)?,
                 None => return refuse(value, dtype),
             };
-            Ok(Value::Tuple(
-                items
-                    .iter()
-                    .map(|item| convert(item, item_dtype))
-                    .collect::<PyResult<_>>()?,
-            ))
+            let levels = inner(levels)?;
+            let items = items.iter().map(|item| typed(item, item_dtype, levels));
+            Ok(Value::Tuple(items.collect::<PyResult<_>>()?))
         }
         DType::Array(dimensions, element) => {
-            if !is_array(value) {
+            if !is_array(value)? {
                 return refuse(value, dtype);
             }
             array(value, *dimensions, element)
@@ -129,7 +120,7 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
             }
         }
         DType::Callable if value.is_callable() => Ok(object(value)),
-        DType::Future(inner) => convert(value, inner),
+        DType::Future(inner) => typed(value, inner, levels),
         DType::Callable | DType::None => refuse(value, dtype),
     }
 }
@@ -139,8 +130,11 @@ pub(crate) fn convert(value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<Value
 /// # Errors
 /// `TypeError` for a type the engine does not know.
 pub(crate) fn infer(value: &Bound<'_, PyAny>) -> PyResult<Value> {
+    any(value, NESTING)
+}
+
+fn any(value: &Bound<'_, PyAny>, levels: usize) -> PyResult<Value> {
     let py = value.py();
-    let _nesting = Nesting::deeper()?;
     if value.is_none() {
         return Ok(Value::None);
     }
@@ -154,7 +148,7 @@ pub(crate) fn infer(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         return Ok(Value::Float(value.value()));
     }
     if value.is_instance_of::<PyString>() {
-        return convert(value, &DType::Str);
+        return text(value).map(Value::str);
     }
     if let Ok(bytes) = value.cast::<PyBytes>() {
         return Ok(Value::Bytes(bytes.as_bytes().into()));
@@ -163,10 +157,12 @@ pub(crate) fn infer(value: &Bound<'_, PyAny>) -> PyResult<Value> {
         return Ok(Value::Pointer(pointer.get().0));
     }
     if let Some(items) = sequence(value) {
-        return Ok(Value::Tuple(items.iter().map(infer).collect::<PyResult<_>>()?));
+        let levels = inner(levels)?;
+        let items = items.iter().map(|item| any(item, levels));
+        return Ok(Value::Tuple(items.collect::<PyResult<_>>()?));
     }
     if value.is_instance_of::<PyDict>() {
-        return convert(value, &DType::Json);
+        return Ok(Value::from(json(value, levels)?));
     }
     if value.is_instance_of::<crate::dtype::PyError>() {
         return Ok(Value::Error);
@@ -177,20 +173,26 @@ pub(crate) fn infer(value: &Bound<'_, PyAny>) -> PyResult<Value> {
     if let Some(found) = duration(value)? {
         return Ok(found);
     }
-    if is_array(value) {
+    if is_array(value)? {
         return array(value, None, &DType::Any);
+    }
+    if is_missing(value) {
+        return Ok(Value::None);
+    }
+    if is_numpy(value, &["longdouble", "float128", "float96"]) {
+        return typed(value, &DType::Float, levels);
     }
     if value.get_type().module().is_ok_and(|module| module == "numpy")
         && let Some(item) = value.getattr_opt(intern!(py, "item"))?
     {
         let item = item.call0()?;
         if !item.get_type().is(value.get_type()) {
-            return infer(&item);
+            return any(&item, inner(levels)?);
         }
     }
     let classes = classes(py)?;
     if value.is_instance(classes.json.bind(py))? {
-        return convert(value, &DType::Json);
+        return Ok(Value::from(json(value, levels)?));
     }
     if value.is_instance(classes.object.bind(py))? {
         return Ok(object(value));
@@ -228,30 +230,46 @@ pub(super) fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Vec<Bound<'py, 
     value.cast::<PyList>().ok().map(|list| list.iter().collect())
 }
 
-/// Values are nested at most so deep.
-const DEPTH: usize = 200;
-
-thread_local! {
-    static NESTED: Cell<usize> = const { Cell::new(0) };
+/// How deep the items of a value may be nested that may be nested so deep itself. A value may contain itself.
+pub(super) fn inner(levels: usize) -> PyResult<usize> {
+    levels
+        .checked_sub(1)
+        .ok_or_else(|| PyValueError::new_err(format!("the value is nested more than {NESTING} levels deep")))
 }
 
-/// Counts how deep a value is nested, for as long as it lives: a value may contain itself.
-pub(super) struct Nesting;
+/// The text of a `str`.
+pub(super) fn text<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    value.cast::<PyString>()?.to_str().map_err(|_| {
+        PyValueError::new_err(format!(
+            "the text {} is no valid Unicode: it has lone surrogates",
+            shown(value)
+        ))
+    })
+}
 
-impl Nesting {
-    pub(super) fn deeper() -> PyResult<Self> {
-        if NESTED.get() >= DEPTH {
-            return Err(PyValueError::new_err(format!(
-                "the value is nested more than {DEPTH} levels deep"
-            )));
-        }
-        NESTED.set(NESTED.get() + 1);
-        Ok(Nesting)
+/// What a method of the value has given; an exception of it means that the value does not fit.
+fn refused<T>(result: PyResult<T>, value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<T> {
+    match result {
+        Err(error) if error.is_instance_of::<PyException>(value.py()) => refuse(value, dtype),
+        result => result,
     }
 }
 
-impl Drop for Nesting {
-    fn drop(&mut self) {
-        NESTED.set(NESTED.get() - 1);
+/// Whether the class of the value is one of pandas'.
+pub(crate) fn is_of_pandas(value: &Bound<'_, PyAny>) -> bool {
+    let module = value.get_type().module();
+    module.is_ok_and(|module| {
+        module
+            .to_str()
+            .is_ok_and(|module| module == "pandas" || module.starts_with("pandas."))
+    })
+}
+
+/// Whether it stands for a value that is missing: `pd.NA`, `pd.NaT`, numpy's `NaT`.
+pub(super) fn is_missing(value: &Bound<'_, PyAny>) -> bool {
+    if is_of_pandas(value) {
+        let name = value.get_type().name();
+        return name.is_ok_and(|name| name == "NAType" || name == "NaTType");
     }
+    matches!(numpy_moment(value), Ok(Some((i64::MIN, _))))
 }

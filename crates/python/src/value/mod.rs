@@ -9,6 +9,7 @@
 //! | `from_python` | values for a column of a type, or of any type |
 //! | `to_python` | values and cells as Python has them |
 //! | `arrays`, `json`, `moments`, `object` | the types that take more than a line, both ways |
+//! | `units` | what moments of numpy and Arrow count |
 //! | `refusal` | what is said of a value that does not fit |
 //! | `modules` | what is imported, when it is first needed |
 
@@ -24,12 +25,14 @@ mod moments;
 mod object;
 mod refusal;
 mod to_python;
+mod units;
 
-pub(crate) use from_python::{convert, infer};
+pub(crate) use from_python::{convert, infer, is_of_pandas};
 pub(crate) use modules::numpy;
 pub(crate) use object::decode as decode_object;
-pub(crate) use refusal::{shown, type_name};
+pub(crate) use refusal::{lossy, shown, type_name};
 pub(crate) use to_python::{cell_to_python, to_python};
+pub(crate) use units::Unit;
 
 /// The type of a value.
 pub(crate) fn dtype_of(value: &Value) -> DType {

@@ -2,7 +2,7 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyDict, PyType};
 
 /// Classes of our own package.
 pub(super) struct Classes {
@@ -36,4 +36,37 @@ pub(crate) fn numpy(py: Python<'_>) -> PyResult<&Bound<'_, PyModule>> {
     NUMPY
         .get_or_try_init(py, || py.import("numpy").map(Bound::unbind))
         .map(|module| module.bind(py))
+}
+
+/// A class of numpy, if anybody has imported it: before that there is no instance of it.
+fn numpy_class<'py>(
+    py: Python<'py>,
+    class: &'static PyOnceLock<Py<PyType>>,
+    name: &str,
+) -> PyResult<Option<&'py Bound<'py, PyType>>> {
+    if class.get(py).is_none() {
+        let modules = py.import("sys")?.getattr("modules")?.cast_into::<PyDict>()?;
+        if modules.get_item("numpy")?.is_none() {
+            return Ok(None);
+        }
+    }
+    class.import(py, "numpy", name).map(Some)
+}
+
+/// `numpy.ndarray`.
+pub(super) fn array_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyType>>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    numpy_class(py, &CLASS, "ndarray")
+}
+
+/// `numpy.datetime64`.
+pub(super) fn moment_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyType>>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    numpy_class(py, &CLASS, "datetime64")
+}
+
+/// `numpy.timedelta64`.
+pub(super) fn span_class(py: Python<'_>) -> PyResult<Option<&Bound<'_, PyType>>> {
+    static CLASS: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    numpy_class(py, &CLASS, "timedelta64")
 }

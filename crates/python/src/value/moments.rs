@@ -1,4 +1,5 @@
-//! Moments and durations: pandas' types, which count nanoseconds, and those of `datetime`, which do not.
+//! Moments and durations: pandas' types, which count nanoseconds, those of numpy, which count whatever they say, and
+//! those of `datetime`.
 
 use pyo3::exceptions::PyOverflowError;
 use pyo3::intern;
@@ -6,13 +7,23 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyDeltaAccess, PyDict};
 use towpath_types::Value;
 
-use super::modules::pandas;
+use super::from_python::is_missing;
+use super::modules::{moment_class, pandas, span_class};
 use super::refusal::{out_of_range, shown};
+use super::units::Unit;
 
 /// A moment, with a time zone or without; nothing if the value is none.
 pub(super) fn date_time(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     let py = value.py();
     if !value.is_instance_of::<PyDateTime>() {
+        return match numpy_moment(value)? {
+            Some((steps, NumpyMoment::Moment(unit))) if steps != i64::MIN => {
+                counted(unit.moment(steps), value).map(|found| Some(Value::DateTimeNaive(found)))
+            }
+            _ => Ok(None),
+        };
+    }
+    if is_missing(value) {
         return Ok(None);
     }
     let is_aware = !value.call_method0(intern!(py, "utcoffset"))?.is_none();
@@ -21,7 +32,7 @@ pub(super) fn date_time(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     } else {
         Value::DateTimeNaive
     };
-    if let Some(nanoseconds) = nanoseconds(value)? {
+    if let Some(nanoseconds) = pandas_nanoseconds(value, "Timestamp")? {
         return Ok(Some(wrap(nanoseconds)));
     }
     let datetime = py.import("datetime")?;
@@ -47,9 +58,14 @@ pub(super) fn date_time(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
 /// A duration; nothing if the value is none.
 pub(super) fn duration(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     if !value.is_instance_of::<PyDelta>() {
-        return Ok(None);
+        return match numpy_moment(value)? {
+            Some((steps, NumpyMoment::Span(unit))) if steps != i64::MIN => {
+                counted(unit.span(steps), value).map(|found| Some(Value::Duration(found)))
+            }
+            _ => Ok(None),
+        };
     }
-    if let Some(nanoseconds) = nanoseconds(value)? {
+    if let Some(nanoseconds) = pandas_nanoseconds(value, "Timedelta")? {
         return Ok(Some(Value::Duration(nanoseconds)));
     }
     match delta_nanoseconds(value)? {
@@ -58,12 +74,61 @@ pub(super) fn duration(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
     }
 }
 
-/// Nanoseconds since the epoch of pandas' types, which know them; others count in microseconds.
-fn nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
-    match value.getattr_opt(intern!(value.py(), "value"))? {
-        Some(nanoseconds) => Ok(Some(nanoseconds.extract()?)),
-        None => Ok(None),
+fn counted(nanoseconds: Result<i64, String>, value: &Bound<'_, PyAny>) -> PyResult<i64> {
+    nanoseconds.map_err(|reason| PyOverflowError::new_err(format!("cannot take {}: {reason}", shown(value))))
+}
+
+/// Nanoseconds since the epoch of pandas' types, which know them; others count in microseconds. A class of the user's
+/// may have an attribute of that name, too.
+fn pandas_nanoseconds(value: &Bound<'_, PyAny>, class: &str) -> PyResult<Option<i64>> {
+    let py = value.py();
+    let Some(nanoseconds) = value.getattr_opt(intern!(py, "value"))? else {
+        return Ok(None);
+    };
+    if !value.is_instance(&pandas(py)?.getattr(class)?)? {
+        return Ok(None);
     }
+    Ok(Some(nanoseconds.extract()?))
+}
+
+/// What a moment or duration of numpy counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NumpyMoment {
+    Moment(Unit),
+    Span(Unit),
+}
+
+/// A `datetime64` or `timedelta64` of numpy, as a number and what it counts; the lowest number is `NaT`.
+pub(super) fn numpy_moment(value: &Bound<'_, PyAny>) -> PyResult<Option<(i64, NumpyMoment)>> {
+    let py = value.py();
+    let class = value.get_type();
+    let kind = match (moment_class(py)?, span_class(py)?) {
+        (Some(moment), _) if class.is_subclass(moment)? => NumpyMoment::Moment,
+        (_, Some(span)) if class.is_subclass(span)? => NumpyMoment::Span,
+        _ => return Ok(None),
+    };
+    let unit = Unit::of_numpy(&value.getattr(intern!(py, "dtype"))?)?;
+    let steps = value.call_method1(intern!(py, "astype"), ("int64",))?.extract()?;
+    Ok(Some((steps, kind(unit))))
+}
+
+/// A moment in ISO 8601 with nine fractional digits, and its offset if it has one; nothing if it is missing.
+pub(super) fn moment_text(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> {
+    let py = value.py();
+    if is_missing(value) {
+        return Ok(None);
+    }
+    if pandas_nanoseconds(value, "Timestamp").is_ok_and(|found| found.is_some()) {
+        let text = value.call_method1(intern!(py, "isoformat"), ("T", "nanoseconds"))?;
+        return text.extract().map(Some);
+    }
+    let class = py.get_type::<PyDateTime>();
+    let text = class.call_method1(intern!(py, "isoformat"), (value, "T", "microseconds"))?;
+    let text: String = text.extract()?;
+    let (moment, offset) = text
+        .split_at_checked("2025-03-14T10:00:00.000000".len())
+        .unwrap_or((&text, ""));
+    Ok(Some(format!("{moment}000{offset}")))
 }
 
 fn delta_nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {

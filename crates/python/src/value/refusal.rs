@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyOverflowError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyDateTime;
+use pyo3::types::{PyDateTime, PyString};
 use towpath_types::DType;
 
 /// The repr of a value for a message, cut if it is long.
@@ -49,4 +49,12 @@ pub(super) fn out_of_range<T>(value: &Bound<'_, PyAny>) -> PyResult<T> {
         "the integer {} does not fit into 64 bits",
         shown(value)
     )))
+}
+
+/// A name for messages, whatever it is: a text may hold what is no character, and so be no name of anything.
+pub(crate) fn lossy(name: &Bound<'_, PyAny>) -> String {
+    match name.cast::<PyString>() {
+        Ok(text) => text.to_string_lossy().into_owned(),
+        Err(_) => shown(name),
+    }
 }

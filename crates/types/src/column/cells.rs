@@ -90,6 +90,19 @@ impl Cells {
         for_arrow!(self, array => array, pointer _pointers => panic!("pointers are no Arrow array"), any _values => panic!("values are no Arrow array"))
     }
 
+    /// The cells of a layout that counts nanoseconds.
+    ///
+    /// # Panics
+    /// For another layout.
+    pub fn of_nanoseconds(physical: Physical, nanoseconds: Vec<i64>, nulls: Option<NullBuffer>) -> Self {
+        match physical {
+            Physical::DateTimeNaive => Cells::DateTimeNaive(TimestampNanosecondArray::new(nanoseconds.into(), nulls)),
+            Physical::DateTimeUtc => Cells::DateTimeUtc(TimestampNanosecondArray::new(nanoseconds.into(), nulls)),
+            Physical::Duration => Cells::Duration(DurationNanosecondArray::new(nanoseconds.into(), nulls)),
+            other => panic!("{other:?} counts no nanoseconds"),
+        }
+    }
+
     /// The cells of an Arrow array of exactly the type of the layout.
     ///
     /// # Panics

@@ -68,16 +68,7 @@ fn value_bytes(value: &Value) -> usize {
             Value::Tuple(items) => items.iter().map(value_bytes).sum(),
             Value::IntArray(array) => array.elements.len() * 8,
             Value::FloatArray(array) => array.elements.len() * 8,
-            Value::Json(document) => json_bytes(document),
+            Value::Json(document) => document.bytes(),
             _ => 0,
         }
-}
-
-fn json_bytes(document: &serde_json::Value) -> usize {
-    32 + match document {
-        serde_json::Value::String(text) => text.len(),
-        serde_json::Value::Array(items) => items.iter().map(json_bytes).sum(),
-        serde_json::Value::Object(members) => members.iter().map(|(name, value)| name.len() + json_bytes(value)).sum(),
-        _ => 0,
-    }
 }

@@ -4,6 +4,7 @@ use xxhash_rust::xxh3::xxh3_128;
 
 use super::Key;
 use crate::column::{Cells, Column};
+use crate::json::write_canonical;
 use crate::value::{Value, canonical_float};
 
 /// What the encoding of a value begins with.
@@ -54,8 +55,11 @@ pub(crate) fn encode_value(value: &Value, bytes: &mut Vec<u8>) {
         Value::DateTimeNaive(value) => encode_word(tag::DATE_TIME_NAIVE, *value as u64, bytes),
         Value::DateTimeUtc(value) => encode_word(tag::DATE_TIME_UTC, *value as u64, bytes),
         Value::Duration(value) => encode_word(tag::DURATION, *value as u64, bytes),
-        // `serde_json` keeps the members of an object sorted by name, so equal documents have equal text.
-        Value::Json(document) => encode_bytes(tag::JSON, document.to_string().as_bytes(), bytes),
+        Value::Json(document) => {
+            let mut text = Vec::new();
+            write_canonical(document, &mut text);
+            encode_bytes(tag::JSON, &text, bytes);
+        }
         Value::Tuple(items) => {
             encode_word(tag::TUPLE, items.len() as u64, bytes);
             for item in items.iter() {

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use towpath_types::{Column, DType, NdArray, Value};
+use towpath_types::{Column, DType, Json, NdArray, Value};
 
 use super::rules::{arity, unsupported};
 use crate::error::{ErrorKind, PlanError, RowError};
@@ -148,13 +148,13 @@ fn array_item<T: Copy>(array: &NdArray<T>, index: i64) -> Option<(NdArray<T>, Op
     Some((NdArray { shape, elements }, element))
 }
 
-fn json_item(document: &serde_json::Value, index: &Value) -> Result<Option<Value>, RowError> {
+fn json_item(document: &Json, index: &Value) -> Result<Option<Value>, RowError> {
     let found = match index {
-        Value::Int(index) => usize::try_from(*index).ok().and_then(|index| document.get(index)),
+        Value::Int(index) => usize::try_from(*index).ok().and_then(|index| document.item(index)),
         Value::Str(name) => document.get(&**name),
         Value::Json(index) => match &**index {
-            serde_json::Value::String(name) => document.get(name),
-            serde_json::Value::Number(index) => index.as_u64().and_then(|index| document.get(index as usize)),
+            Json::Str(name) => document.get(name),
+            Json::Int(index) => usize::try_from(*index).ok().and_then(|index| document.item(index)),
             _ => None,
         },
         other => {
@@ -164,7 +164,7 @@ fn json_item(document: &serde_json::Value, index: &Value) -> Result<Option<Value
             ));
         }
     };
-    Ok(found.map(|found| Value::Json(Arc::new(found.clone()))))
+    Ok(found.map(|found| Value::from(found.clone())))
 }
 
 fn get_item(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
@@ -172,7 +172,7 @@ fn get_item(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
         let value = arguments[0].value(row);
         match item(&value, &arguments[1].value(row))? {
             Some(item) => Ok(item),
-            None if matches!(value, Value::Json(_)) => Ok(Value::Json(Arc::new(serde_json::Value::Null))),
+            None if matches!(value, Value::Json(_)) => Ok(Value::from(Json::Null)),
             None => Err(RowError::new(ErrorKind::Index, "index out of bounds")),
         }
     })
@@ -187,12 +187,12 @@ fn get_item_optional(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> 
 
 #[cfg(test)]
 mod tests {
-    use towpath_types::{DType, NdArray, Value};
+    use towpath_types::{DType, Json, NdArray, Value};
 
     use crate::expression::functions::testing::{Table, call, constant, outcome};
 
     fn json(text: &str) -> Value {
-        Value::Json(std::sync::Arc::new(serde_json::from_str(text).expect("JSON")))
+        Value::from(Json::parse(text).expect("JSON"))
     }
 
     #[test]

@@ -2,8 +2,7 @@
 //!
 //! JSON's null is `None`; a document of another kind is an error. Integers are also floats.
 
-use serde_json::Value as Document;
-use towpath_types::{Column, DType, Value};
+use towpath_types::{Column, DType, Json, Value};
 
 use super::rules::{arity, unsupported};
 use crate::error::{ErrorKind, PlanError, RowError};
@@ -49,7 +48,7 @@ fn extract(
     arguments: &[Operand],
     evaluation: &mut Evaluation<'_>,
     target: &str,
-    content: fn(&Document) -> Option<Value>,
+    content: fn(&Json) -> Option<Value>,
 ) -> Column {
     evaluation.collect(|row| match arguments[0].value(row) {
         Value::Json(document) if document.is_null() => Ok(Value::None),
@@ -64,16 +63,14 @@ fn extract(
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use towpath_types::Value;
+    use towpath_types::{Json, Value};
 
     use crate::expression::functions::testing::outcome;
 
     #[test]
     fn contents() {
         let check = |name: &str, text: &str, expected: &str| {
-            let document = Value::Json(Arc::new(serde_json::from_str(text).expect("JSON")));
+            let document = Value::from(Json::parse(text).expect("JSON"));
             assert_eq!(outcome(name, [document]), expected, "{name} {text}");
         };
         check("as_int", "7", "7");
