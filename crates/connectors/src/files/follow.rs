@@ -35,7 +35,7 @@ const PERIOD: Duration = Duration::from_millis(200);
 /// After news of a change others usually follow.
 const GATHERING: Duration = Duration::from_millis(5);
 
-/// So many files are kept open, those that have grown last.
+/// So many files are kept open at most; half as many, those that have grown last, are kept open in any case.
 const OPEN_FILES: usize = 100;
 
 /// A file that has left is closed when it has not changed for so long.
@@ -91,6 +91,8 @@ pub(crate) struct Follower<'a> {
     left: Vec<(Named, Followed)>,
     /// How many files were read at a path whose rows stay for ever.
     generations: HashMap<String, u32>,
+    /// How many files were opened since some were closed.
+    opened: usize,
     /// What could not be looked at the last time.
     unseen: BTreeSet<PathBuf>,
 }
@@ -104,6 +106,7 @@ impl<'a> Follower<'a> {
             known: BTreeMap::new(),
             left: Vec::new(),
             generations: HashMap::new(),
+            opened: 0,
             unseen: BTreeSet::new(),
         }
     }
@@ -115,7 +118,15 @@ impl<'a> Follower<'a> {
         loop {
             let now = Instant::now();
             let is_last = self.reader.signal.is_stopped();
-            if self.look(Look { now, is_last }).is_err() || is_last {
+            let looked = self.look(Look { now, is_last });
+            if looked.is_err() && self.reader.signal.is_overdue() {
+                tracing::warn!(
+                    target: "pathway",
+                    "{}: not all that was in the files was read before the run was told to stop",
+                    self.reader.source.name
+                );
+            }
+            if looked.is_err() || is_last {
                 break;
             }
             // Looking takes at most a tenth of the time, or half of it if there is news.
@@ -173,7 +184,6 @@ impl<'a> Follower<'a> {
         }
         if is_append_only {
             has_changed |= self.see_off(look)?;
-            self.close_some();
         }
         self.unseen = listing.unseen.into_keys().collect();
         if has_changed && self.commits {
@@ -280,7 +290,7 @@ impl<'a> Follower<'a> {
             return Ok(false);
         };
         let stamp = Stamp::of(&metadata);
-        if !self.reader.is_to_be_read(known, named, &stamp, look) {
+        if !self.reader.is_to_be_read(known, &named.shown, &stamp, look) {
             return Ok(false);
         }
         match self.reader.find(known, &stamp, &mut file) {
@@ -300,16 +310,19 @@ impl<'a> Follower<'a> {
         }
     }
 
-    /// Closes files if many are open.
+    /// Closes files, now that one more was opened, if many are open.
     fn close_some(&mut self) {
-        let open = |known: &Followed| known.handle.is_some();
-        let mut files: Vec<&mut Followed> = self.known.values_mut().filter(|known| open(known)).collect();
-        if files.len() > OPEN_FILES {
-            files.sort_by_key(|known| known.stands_since(Instant::now()));
-            for known in &mut files[OPEN_FILES..] {
-                known.handle = None;
-            }
+        self.opened += 1;
+        if self.opened <= OPEN_FILES {
+            return;
         }
+        let mut open: Vec<&mut Followed> = self.known.values_mut().filter(|known| known.handle.is_some()).collect();
+        let now = Instant::now();
+        open.sort_by_key(|known| known.stands_since(now));
+        for known in open.iter_mut().skip(OPEN_FILES / 2) {
+            known.handle = None;
+        }
+        self.opened = open.len().min(OPEN_FILES / 2);
     }
 
     /// What the keys of a file that is new at this path are made from.
@@ -325,13 +338,22 @@ impl<'a> Follower<'a> {
 
     /// Reads a file if it has changed, and says whether rows were sent.
     fn update(&mut self, file: &Found, stamp: &Stamp, look: Look) -> Result<bool, Stopped> {
-        let reader = self.reader;
+        if let Some(known) = self.known.get_mut(&file.path)
+            && !self.reader.is_to_be_read(known, &file.shown, stamp, look)
+        {
+            return Ok(false);
+        }
         let mut known = match self.known.remove(&file.path) {
             Some(known) => known,
             None => Followed::at(Position::start(stamp.file, self.origin(&file.shown)), look.now),
         };
-        let result = self.update_known(&mut known, reader, file, stamp, look);
+        let was_open = known.handle.is_some();
+        let result = self.update_known(&mut known, self.reader, file, look);
+        let is_opened = known.handle.is_some() && !was_open;
         self.known.insert(file.path.clone(), known);
+        if is_opened {
+            self.close_some();
+        }
         result
     }
 
@@ -340,7 +362,6 @@ impl<'a> Follower<'a> {
         known: &mut Followed,
         reader: &Reader,
         file: &Found,
-        stamp: &Stamp,
         look: Look,
     ) -> Result<bool, Stopped> {
         let mut named = Named {
@@ -348,16 +369,13 @@ impl<'a> Follower<'a> {
             shown: file.shown.clone(),
             metadata: None,
         };
-        if !reader.is_to_be_read(known, &named, stamp, look) {
-            return Ok(false);
-        }
         let opened = File::open(&file.path).and_then(|mut input| {
             let metadata = input.metadata()?;
             let stamp = Stamp::of(&metadata);
             let finding = reader.find(known, &stamp, &mut input)?;
             Ok((input, metadata, stamp, finding))
         });
-        let (input, metadata, stamp, mut finding) = match opened {
+        let (mut input, metadata, stamp, mut finding) = match opened {
             Ok(opened) => opened,
             // The next look knows.
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
@@ -366,6 +384,12 @@ impl<'a> Follower<'a> {
                 return Ok(false);
             }
         };
+        if matches!(finding, Finding::Changed)
+            && !reader.is_append_only()
+            && reader.is_being_written(known, &stamp, &mut input, look)
+        {
+            return Ok(false);
+        }
         if matches!(finding, Finding::Changed) && reader.is_append_only() {
             if known.has_rows() {
                 let what = if stamp.bytes < known.position.bytes {

@@ -267,7 +267,7 @@ const HEADERS: &[&[u8]] = &[
 ];
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(50))]
 
     #[test]
     fn csv_is_followed(
@@ -446,7 +446,7 @@ fn check_log(format: FileFormat, block: usize, header: &[u8], events: &[LogEvent
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(50))]
 
     #[test]
     fn a_log_in_csv_loses_and_repeats_nothing(
@@ -586,6 +586,34 @@ fn a_change_in_the_middle_is_the_difference() {
     assert_eq!(changes, expected);
     append(&path, "more\n");
     assert_eq!(work.look_after(1), [(row("more"), 1)]);
+}
+
+#[test]
+fn a_file_that_is_written_anew_is_the_difference_when_it_is_whole() {
+    let (_folder, path) = text_file();
+    write(&path, "one\ntwo\nthree");
+    let source = source(&path, FileFormat::Plaintext, false);
+    let reader = reader(&source, false, &Arc::default());
+    let mut work = Work::new(&reader);
+    work.look_after(0);
+    work.look_after(1);
+    assert_eq!(work.rows().len(), 3);
+    // Somebody who looks while it is saved sees half of it, and at last there is still no end of the line.
+    write(&path, "one\nTW");
+    assert_eq!(work.look_after(0), []);
+    append(&path, "O\nthree");
+    assert_eq!(work.look_after(0), []);
+    assert_eq!(work.look_after(1), [(row("two"), -1), (row("TWO"), 1)]);
+    // Nobody waits for ever for a writer that never stops within a line.
+    write(&path, "1");
+    work.look_after(0);
+    let mut changes = Vec::new();
+    for _ in 0..3 {
+        append(&path, "1\n1");
+        work.now += Duration::from_millis(600);
+        changes.extend(work.look(false));
+    }
+    assert!(!changes.is_empty());
 }
 
 #[test]
@@ -758,7 +786,29 @@ fn many_small_steps_take_no_more_memory_than_one() {
     assert!(work.table.is_empty());
 }
 
+#[test]
+fn few_files_are_kept_open_and_the_last_to_grow_are() {
+    let folder = TempDir::new().expect("a temporary folder");
+    let path = |file: usize| folder.path().join(format!("{file:03}"));
+    (0..250).for_each(|file| write(&path(file), "one\n"));
+    let source = source(folder.path(), FileFormat::Plaintext, false).append_only();
+    let reader = reader(&source, false, &Arc::default());
+    let mut work = Work::new(&reader);
+    assert_eq!(work.look_after(0).len(), 250);
+    assert!(work.follower.open_files() <= 100, "{}", work.follower.open_files());
+    (60..80).for_each(|file| append(&path(file), "two\n"));
+    assert_eq!(work.look_after(1).len(), 20);
+    (0..50).for_each(|file| append(&path(file), "two\n"));
+    assert_eq!(work.look_after(1).len(), 50);
+    let handle = |file: usize| work.follower.known[&path(file)].handle.is_some();
+    assert!(handle(49) && work.follower.open_files() <= 100);
+}
+
 impl Follower<'_> {
+    fn open_files(&self) -> usize {
+        self.known.values().filter(|known| known.handle.is_some()).count()
+    }
+
     /// As if the program had ended, and a new one were given the positions as they were written down.
     fn restart(&mut self) {
         for known in self.known.values_mut() {

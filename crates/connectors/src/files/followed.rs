@@ -56,6 +56,9 @@ pub(crate) struct Followed {
     since: Instant,
     /// Whether every change since then shows.
     is_settled: bool,
+    /// It has changed into this, which is not read yet because it may be written just now; and since when that is so, of
+    /// this and of any change.
+    pending: Option<(Stamp, Instant, Instant)>,
     /// What was done about a last record without an end, if there is one.
     rest: Option<Patience>,
     /// Whether it was said that this record waits.
@@ -81,6 +84,7 @@ impl Followed {
             stamp: None,
             since: now,
             is_settled: false,
+            pending: None,
             rest: None,
             is_told: false,
             failure: None,
@@ -182,7 +186,7 @@ impl Reader {
     }
 
     /// Whether there may be something new about a file that looks like this.
-    pub(crate) fn is_to_be_read(&self, known: &mut Followed, file: &Named, stamp: &Stamp, look: Look) -> bool {
+    pub(crate) fn is_to_be_read(&self, known: &mut Followed, shown: &str, stamp: &Stamp, look: Look) -> bool {
         if known.stamp != Some(*stamp) {
             return true;
         }
@@ -195,7 +199,7 @@ impl Reader {
                     "{}: the last line of {} has no end yet; since the schema is append-only, it becomes a row when its \
                      end is written or the run stops",
                     self.source.name,
-                    file.shown
+                    shown
                 );
             }
         }
@@ -209,10 +213,10 @@ impl Reader {
         if self.is_append_only() && !matches!(self.source.format, FileFormat::JsonLines(_)) {
             return Patience::Wait;
         }
-        let stands = if known.stamp == Some(*stamp) {
-            known.stands_since(look.now)
-        } else {
-            Duration::ZERO
+        let stands = match &known.pending {
+            _ if known.stamp == Some(*stamp) => known.stands_since(look.now),
+            Some((pending, since, _)) if pending == stamp => look.now.saturating_duration_since(*since),
+            _ => Duration::ZERO,
         };
         let modified = stamp
             .modified
@@ -247,6 +251,28 @@ impl Reader {
             Some(seen) => Finding::Grown(seen),
             None => Finding::Changed,
         })
+    }
+
+    /// Whether a file that was changed is written just now: its last line has no end. Then it waits a second at most, so
+    /// that the change becomes visible at once.
+    pub(crate) fn is_being_written(&self, known: &mut Followed, stamp: &Stamp, input: &mut File, look: Look) -> bool {
+        let mut last = [0];
+        let mut last_byte = || input.seek(SeekFrom::End(-1)).and_then(|_| input.read_exact(&mut last));
+        let is_written = self.patience(known, stamp, look) == Patience::Wait
+            && !known.kept.is_empty()
+            && self.source.format.has_records()
+            && last_byte().is_ok()
+            && !matches!(last, [b'\n' | b'\r']);
+        if !is_written {
+            return false;
+        }
+        let first = known.pending.map_or(look.now, |(.., first)| first);
+        let since = match known.pending {
+            Some((pending, since, _)) if pending == *stamp => since,
+            _ => look.now,
+        };
+        known.pending = Some((*stamp, since, first));
+        look.now.saturating_duration_since(first) < STANDSTILL
     }
 
     /// Reads a file on, or again from its beginning, and says whether any rows were sent.
@@ -472,5 +498,6 @@ impl Followed {
         }
         self.stamp = Some(stamp);
         self.is_settled = is_settled;
+        self.pending = None;
     }
 }
