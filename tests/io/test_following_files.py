@@ -194,7 +194,7 @@ def test_only_a_schema_whose_columns_are_all_append_only_is_a_log(folder: pathli
 
 def test_a_csv_that_is_exported_again_and_again_is_the_difference(folder: pathlib.Path) -> None:
     class Item(pw.Schema):
-        id: int = pw.column_definition(primary_key=True)
+        number: int = pw.column_definition(primary_key=True)
         data: str
 
     path = folder / "items.csv"
@@ -202,7 +202,7 @@ def test_a_csv_that_is_exported_again_and_again_is_the_difference(folder: pathli
     def export(items: dict[int, str]) -> list[str]:
         with path.with_suffix(".tmp").open("w", newline="") as file:
             writer = csv.writer(file)
-            writer.writerow(["id", "data"])
+            writer.writerow(["number", "data"])
             writer.writerows(items.items())
         path.with_suffix(".tmp").rename(path)
         return list(items.values())
