@@ -1,4 +1,4 @@
-//! `avg` of ints and floats.
+//! `avg` of ints and floats: the exact sum, divided.
 
 use arrow_array::Float64Array;
 use towpath_types::{Cells, Column, DType};
@@ -41,7 +41,7 @@ impl ReducerState for Average {
                 }
             }
             Cells::Float(array) => {
-                self.floats.resize(self.counts.len(), FloatSum::default());
+                self.floats.resize_with(self.counts.len(), FloatSum::default);
                 for (row, (slot, value)) in updates.slots.iter().zip(array.values()).enumerate() {
                     self.floats[*slot as usize].add(*value, updates.diff(row));
                 }
@@ -55,9 +55,12 @@ impl ReducerState for Average {
         let averages = slots.iter().map(|slot| {
             let slot = *slot as usize;
             let int = self.ints.get(slot).map_or(0.0, |sum| *sum as f64);
-            let float = self.floats.get(slot).map_or(0.0, FloatSum::total);
             let count = self.counts[slot];
-            (count != 0).then(|| (int + float) / count as f64)
+            let average = || match self.floats.get(slot) {
+                Some(sum) => sum.quotient(count as f64),
+                None => int / count as f64,
+            };
+            (count != 0).then(average)
         });
         Column::new(Cells::Float(averages.collect::<Float64Array>()))
     }

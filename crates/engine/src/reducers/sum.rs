@@ -1,7 +1,9 @@
-//! `sum` of ints, floats and arrays. Ints are summed without loss; a total that is no 64-bit int is an error.
+//! `sum` of ints, floats and arrays. All are summed without loss; a total, or an element of one, that is no 64-bit int
+//! is an error.
 
-use arrow_array::{Float64Array, Int64Array};
 use std::sync::Arc;
+
+use arrow_array::{Array, Float64Array, Int64Array};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, NdArray, Physical, Value};
 
 use super::floats::FloatSum;
@@ -21,6 +23,8 @@ pub(super) const SUM: Reducer = Reducer {
     },
     combines: |setup| matches!(setup.layout(0), Physical::Int | Physical::Float),
 };
+
+const OVERFLOW: &str = "integer overflow in reducer sum";
 
 #[derive(Debug, Default)]
 struct IntSum {
@@ -51,10 +55,7 @@ impl ReducerState for IntSum {
     fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
         let totals = slots.iter().enumerate().map(|(place, slot)| {
             i64::try_from(self.sums[*slot as usize]).unwrap_or_else(|_| {
-                failures.push((
-                    place,
-                    RowError::new(ErrorKind::Overflow, "integer overflow in reducer sum"),
-                ));
+                failures.push((place, RowError::new(ErrorKind::Overflow, OVERFLOW)));
                 0
             })
         });
@@ -104,15 +105,21 @@ struct FloatSums {
 
 impl ReducerState for FloatSums {
     fn grow(&mut self, slots: usize) {
-        self.sums.resize(slots, FloatSum::default());
+        self.sums.resize_with(slots, FloatSum::default);
     }
 
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
         let Cells::Float(array) = arguments[0].cells() else {
             panic!("a sum of floats takes floats");
         };
-        for (row, (slot, value)) in updates.slots.iter().zip(array.values()).enumerate() {
-            self.sums[*slot as usize].add(*value, updates.diff(row));
+        let rows = updates.slots.iter().zip(array.values());
+        match updates.diffs {
+            None => rows.for_each(|(slot, value)| self.sums[*slot as usize].add(*value, 1)),
+            Some(diffs) => {
+                for ((slot, value), diff) in rows.zip(diffs) {
+                    self.sums[*slot as usize].add(*value, *diff);
+                }
+            }
         }
         Ok(())
     }
@@ -127,24 +134,23 @@ impl ReducerState for FloatSums {
     }
 
     fn partial(&self, slots: &[u32]) -> Vec<Column> {
-        let halves = slots.iter().map(|slot| self.sums[*slot as usize].halves());
-        let (high, low): (Vec<f64>, Vec<f64>) = halves.unzip();
-        vec![floats(high), floats(low)]
+        let parts = slots.iter().map(|slot| self.sums[*slot as usize].parts());
+        let (values, rest): (Vec<f64>, Vec<Option<Vec<u8>>>) = parts.unzip();
+        vec![floats(values), Column::new(Cells::Bytes(rest.into_iter().collect()))]
     }
 
     fn partial_of_rows(&self, arguments: &[Column]) -> Vec<Column> {
-        vec![arguments[0].clone(), floats(vec![0.0; arguments[0].len()])]
+        vec![arguments[0].clone(), Physical::Bytes.nones(arguments[0].len())]
     }
 
     fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
-        let [Cells::Float(high), Cells::Float(low)] = [partial[0].cells(), partial[1].cells()] else {
-            panic!("a sum of floats is two floats");
+        let [Cells::Float(values), Cells::Bytes(rest)] = [partial[0].cells(), partial[1].cells()] else {
+            panic!("a sum of floats is a float and bytes");
         };
         for (row, slot) in updates.slots.iter().enumerate() {
             let sign = updates.diff(row).signum();
-            let sum = &mut self.sums[*slot as usize];
-            sum.add(high.value(row), sign);
-            sum.add(low.value(row), sign);
+            let bytes = rest.is_valid(row).then(|| rest.value(row));
+            self.sums[*slot as usize].add_parts(values.value(row), bytes, sign);
         }
         Ok(())
     }
@@ -161,8 +167,28 @@ struct Shaped {
     /// How many arrays, and how many of them have floats.
     arrays: i64,
     floats: i64,
-    ints: Vec<i64>,
+    ints: Vec<i128>,
     rest: Vec<FloatSum>,
+}
+
+impl Shaped {
+    /// The sums, if all of them are 64-bit ints.
+    fn whole(&self) -> Option<Arc<[i64]>> {
+        self.ints.iter().map(|int| i64::try_from(*int).ok()).collect()
+    }
+
+    /// The sums of ints and floats together.
+    fn floats(&self) -> Arc<[f64]> {
+        let together = |(int, rest): (&i128, &FloatSum)| {
+            if *int == 0 {
+                return rest.total();
+            }
+            let mut sum = rest.clone();
+            sum.add_whole(*int);
+            sum.total()
+        };
+        self.ints.iter().zip(&self.rest).map(together).collect()
+    }
 }
 
 #[derive(Debug, Default)]
@@ -180,7 +206,7 @@ impl ArraySum {
                 arrays: 0,
                 floats: 0,
                 ints: vec![0; len],
-                rest: vec![FloatSum::default(); len],
+                rest: Vec::new(),
             });
             group.len() - 1
         });
@@ -201,13 +227,14 @@ impl ReducerState for ArraySum {
                     let shaped = self.shaped(*slot, &array.shape, array.elements.len());
                     shaped.arrays += diff;
                     for (sum, element) in shaped.ints.iter_mut().zip(array.elements.iter()) {
-                        *sum = sum.wrapping_add(element.wrapping_mul(diff));
+                        *sum += i128::from(*element) * i128::from(diff);
                     }
                 }
                 Value::FloatArray(array) => {
                     let shaped = self.shaped(*slot, &array.shape, array.elements.len());
                     shaped.arrays += diff;
                     shaped.floats += diff;
+                    shaped.rest.resize_with(array.elements.len(), FloatSum::default);
                     for (sum, element) in shaped.rest.iter_mut().zip(array.elements.iter()) {
                         sum.add(*element, diff);
                     }
@@ -224,18 +251,19 @@ impl ReducerState for ArraySum {
         for (place, slot) in slots.iter().enumerate() {
             match self.groups[*slot as usize].as_slice() {
                 [] => builder.push_none(),
-                [only] if only.floats == 0 => builder.push(&Value::IntArray(NdArray {
-                    shape: Arc::clone(&only.shape),
-                    elements: only.ints.as_slice().into(),
-                })),
+                [only] if only.floats == 0 => match only.whole() {
+                    Some(elements) => builder.push(&Value::IntArray(NdArray {
+                        shape: Arc::clone(&only.shape),
+                        elements,
+                    })),
+                    None => {
+                        failures.push((place, RowError::new(ErrorKind::Overflow, OVERFLOW)));
+                        builder.push_error();
+                    }
+                },
                 [only] => builder.push(&Value::FloatArray(NdArray {
                     shape: Arc::clone(&only.shape),
-                    elements: only
-                        .ints
-                        .iter()
-                        .zip(&only.rest)
-                        .map(|(int, rest)| *int as f64 + rest.total())
-                        .collect(),
+                    elements: only.floats(),
                 })),
                 [one, other, ..] => {
                     let message = format!("can't add arrays of shapes {:?} and {:?}", one.shape, other.shape);
