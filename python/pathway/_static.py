@@ -39,14 +39,17 @@ def static_table(
         types = {field.name: field.dtype for field in fields}
         if all(name in types for name in id_from):
             schema = schema.with_id_type(_dtypes.to_python(DType.pointer([types[name] for name in id_from])))
+    # Then a removal names its row by the values.
+    are_numbers = keys is None and not id_from and not any(field.primary_key for field in fields)
     if keys is None:
         keys = row_keys(fields, rows, id_from)
     if times is not None:
         times = _even(times)
     if diffs is not None and any(diff not in (1, -1) for diff in diffs):
         raise ValueError(f"{DIFF} has to be 1 or -1")
+    own_keys = None if are_numbers else keys
     node = _tables.plan().static_source(
-        fields, rows, keys=keys, times=times, diffs=diffs, name=name, origin=_tables.origin()
+        fields, rows, keys=own_keys, times=times, diffs=diffs, name=name, origin=_tables.origin()
     )
     is_stream = times is not None or diffs is not None
     return _tables.source_table(node, schema, keys=None if is_stream else keys)

@@ -29,6 +29,8 @@ pub(crate) fn count_returned() -> u64 {
 pub struct Counters {
     rows_in: AtomicU64,
     rows_out: AtomicU64,
+    /// Rows that were left out, since they could not be right.
+    rejected: AtomicU64,
     /// Rows taken in of the times that are complete.
     settled: AtomicU64,
     /// Rows of the open time that a sink has delivered already.
@@ -44,6 +46,11 @@ impl Counters {
 
     pub(crate) fn count_out(&self, batch: &Batch) {
         self.rows_out.fetch_add(batch.len() as u64, Ordering::Relaxed);
+    }
+
+    /// Rows were left out, since they could not be right.
+    pub fn reject(&self, rows: u64) {
+        self.rejected.fetch_add(rows, Ordering::Relaxed);
     }
 
     /// A sink has delivered rows of the open time.
@@ -129,7 +136,7 @@ pub struct Counts {
     pub rows_in: u64,
     /// Rows put out.
     pub rows_out: u64,
-    /// Rows a source did not accept.
+    /// Rows a source did not accept, or that were removed though they were not there.
     pub rejected: u64,
     /// Rows of a source that are in flight, or that a sink has still to deliver.
     pub backlog: u64,
@@ -173,7 +180,7 @@ impl Part {
         Counts {
             rows_in,
             rows_out: self.counters.rows_out.load(Ordering::Relaxed),
-            rejected,
+            rejected: rejected + self.counters.rejected.load(Ordering::Relaxed),
             backlog,
             time: self.counters.time.load(Ordering::Relaxed),
         }

@@ -6,6 +6,8 @@ use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as TableEntry;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::LazyLock;
 
 use crate::column::Column;
 use crate::key::{Key, hash_row};
@@ -383,14 +385,20 @@ impl DistinctKeys {
     }
 }
 
+/// Drawn anew in every process.
+static SEEDS: LazyLock<[u64; 2]> = LazyLock::new(|| [(); 2].map(|()| RandomState::new().hash_one(())));
+
 /// Both halves of a key: the low 16 bits are the shard, which all keys of one worker may share, and keys that users
-/// made of small numbers have no high half.
+/// made of small numbers have no high half. They are multiplied with secret seeds, since how keys are made is known, and
+/// whoever sends rows could otherwise send many whose keys fall into one place of a table.
 #[inline]
 fn fold(key: u128) -> u64 {
-    (key >> 64) as u64 ^ key as u64
+    let [first, second] = *SEEDS;
+    let product = u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second);
+    product as u64 ^ (product >> 64) as u64
 }
 
-/// Keys are hashes already: their halves, folded together, are as good as any hash of them.
+/// Keys are hashes already: their halves, mixed with a seed.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct BuildKeyHasher;
 

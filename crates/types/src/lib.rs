@@ -24,7 +24,7 @@ pub use builder::ColumnBuilder;
 pub use column::{Cells, Column, PointerArray};
 pub use dtype::{DType, Physical};
 pub use json::{DIGITS, Json, JsonError, Message, NESTING, Object as JsonObject};
-pub use key::{Key, KeyParseError, hash_columns};
+pub use key::{Key, KeyParseError, encode_rows, hash_columns};
 pub use schema::{Field, Schema};
 pub use shared::Shared;
 pub use text::{date_time_text, json_text, non_finite, non_finite_text, write_json_string};

@@ -143,6 +143,11 @@ impl CellStore {
         }
     }
 
+    /// Makes a cell an error.
+    pub fn put_error(&mut self, slot: u32) {
+        self.put(&[slot], &self.physical.errors(1), std::iter::once(0));
+    }
+
     /// The cells at `slots`, in that order.
     pub fn gather(&self, slots: &[u32]) -> Column {
         let nulls = self.mask(slots, Mark::None).map(|nones| NullBuffer::new(!&nones));
@@ -223,6 +228,42 @@ impl CellStore {
             (Stored::Texts(texts), Cells::Bytes(array)) => texts.get(place) == array.value(row),
             (Stored::Values(values), Cells::Any(array)) => values[place] == array[row],
             _ => false,
+        }
+    }
+
+    /// The first row whose cell differs from that in its slot.
+    pub fn first_difference(&self, slots: &[u32], column: &Column) -> Option<usize> {
+        let is_plain = self.marks.is_empty() && column.errors().is_none() && column.nulls().is_none();
+        let slots = slots.iter().map(|slot| *slot as usize);
+        match (&self.cells, column.cells()) {
+            (Stored::Words(words), Cells::Int(array)) if is_plain => {
+                let mut pairs = slots.zip(array.values());
+                pairs.position(|(slot, value)| words[slot] as i64 != *value)
+            }
+            (Stored::Texts(texts), Cells::Str(array)) if is_plain => {
+                let mut rows = slots.enumerate();
+                rows.find_map(|(row, slot)| (texts.get(slot) != array.value(row).as_bytes()).then_some(row))
+            }
+            _ => {
+                let mut rows = slots.enumerate();
+                rows.find_map(|(row, slot)| (!self.cell_eq(slot as u32, column, row)).then_some(row))
+            }
+        }
+    }
+
+    /// Gives back the memory of all cells.
+    pub fn forget_all(&mut self) {
+        *self = Self::new(self.physical);
+    }
+
+    /// How much memory its slots take, without what cells hold elsewhere.
+    #[cfg(test)]
+    pub(crate) fn bytes(&self) -> usize {
+        match &self.cells {
+            Stored::Words(words) => words.capacity() * 8,
+            Stored::Keys(keys) => keys.capacity() * 16,
+            Stored::Texts(texts) => texts.len() * 16,
+            Stored::Values(values) => values.capacity() * size_of::<Value>(),
         }
     }
 

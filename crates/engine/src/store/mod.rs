@@ -9,3 +9,14 @@ mod rows;
 pub use cells::CellStore;
 pub(crate) use rows::duplicated;
 pub use rows::{KeyedRows, Slots};
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+
+/// Gives memory back when a map has lost most of what it held.
+pub(crate) fn shrink<K: Hash + Eq, V, S: BuildHasher>(map: &mut HashMap<K, V, S>) {
+    const LEAST: usize = 1 << 10;
+    if map.capacity() > LEAST && map.len() < map.capacity() / 8 {
+        map.shrink_to(map.len() * 2);
+    }
+}

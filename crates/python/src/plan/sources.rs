@@ -7,10 +7,11 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
-use towpath_engine::operators::Upsert;
+use towpath_engine::operators::{Removals, Upsert};
 use towpath_engine::plan::Input;
 use towpath_engine::runtime::ErrorTable;
 use towpath_engine::source::Limits;
+use towpath_engine::{NodeId, Operator, Origin, Plan, Source};
 use towpath_types::{Batch, ColumnBuilder, Field, Key, Schema, Time, Value, hash_columns};
 
 use super::{PyField, PyPlan};
@@ -19,6 +20,13 @@ use crate::pointer::PyPointer;
 use crate::static_source::StaticSource;
 use crate::subject::{PythonSource, Subject};
 use crate::value::convert;
+
+/// An operator on all columns of a node.
+fn after(plan: &mut Plan, node: NodeId, operator: Arc<dyn Operator>, origin: Option<Origin>) -> PyResult<NodeId> {
+    let columns = plan.columns(node).to_vec();
+    plan.operator(operator, vec![Input { node, columns }], origin)
+        .map_err(plan_error)
+}
 
 #[pymethods]
 impl PyPlan {
@@ -53,6 +61,15 @@ impl PyPlan {
         let default = Limits::default();
         let mut building = self.0.lock();
         let (name, key_seed) = building.source_name(name, default_name);
+        // What is removed without a key of its own names its row by the values.
+        let has_keys = own_keys || fields.iter().any(|field| field.primary_key);
+        let changes: Option<Arc<dyn Operator>> = if upsert {
+            Some(Arc::new(Upsert))
+        } else if deletions {
+            Some(Arc::new(Removals::new(&name, has_keys, is_partitioned)))
+        } else {
+            None
+        };
         let source = PythonSource {
             subject,
             fields,
@@ -71,12 +88,8 @@ impl PyPlan {
         };
         let mut node = building.plan.source(Arc::new(source), origin.0.clone());
         building.runs.serves_one_run(node);
-        if upsert {
-            let columns = building.plan.columns(node).to_vec();
-            node = building
-                .plan
-                .operator(Arc::new(Upsert), vec![Input { node, columns }], origin.0)
-                .map_err(plan_error)?;
+        if let Some(operator) = changes {
+            node = after(&mut building.plan, node, operator, origin.0)?;
         }
         Ok(node.0)
     }
@@ -120,6 +133,8 @@ impl PyPlan {
         }
         let columns: Vec<_> = builders.iter_mut().map(ColumnBuilder::finish).collect();
         let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
+        // Otherwise a removal names its row by the values.
+        let has_keys = keys.is_some() || !primary.is_empty();
         let keys: Vec<Key> = match keys {
             Some(keys) => keys.into_iter().map(|key| key.0).collect(),
             None if !primary.is_empty() => {
@@ -162,7 +177,13 @@ impl PyPlan {
             batches,
             unique_keys,
         };
-        Ok(self.0.lock().plan.source(Arc::new(source), origin.0).0)
+        let removals = (!source.is_append_only()).then(|| Removals::new(&source.name, has_keys, false));
+        let plan = &mut self.0.lock().plan;
+        let mut node = plan.source(Arc::new(source), origin.0.clone());
+        if let Some(removals) = removals {
+            node = after(plan, node, Arc::new(removals), origin.0)?;
+        }
+        Ok(node.0)
     }
 
     #[pyo3(signature = (path, fields, *, format, mode, settings, object_pattern, with_metadata, append_only, autocommit_milliseconds, backlog_rows, name, origin))]

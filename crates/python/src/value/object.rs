@@ -1,6 +1,7 @@
 //! Python objects that the engine carries without looking into them.
 
 use std::any::Any;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use pyo3::intern;
@@ -50,10 +51,8 @@ impl Object for PyObjectValue {
     fn identity(&self) -> Arc<[u8]> {
         Arc::clone(self.identity.get_or_init(|| {
             door::attach(|py| {
-                pickled(self.object.bind(py)).unwrap_or_else(|_| {
-                    // An object that cannot be pickled is equal to itself alone.
-                    (self.object.as_ptr() as u64).to_le_bytes().as_slice().into()
-                })
+                // An object that cannot be pickled is equal to itself alone.
+                pickled(self.object.bind(py)).unwrap_or_else(|_| numbered(self.object.bind(py)))
             })
         }))
     }
@@ -71,6 +70,20 @@ impl Object for PyObjectValue {
     fn as_any(&self) -> &dyn Any {
         self
     }
+}
+
+/// A number that no other object of any process has. It is not the address, which another object may have later.
+fn numbered(object: &Bound<'_, PyAny>) -> Arc<[u8]> {
+    static OTHERS: AtomicU64 = AtomicU64::new(0);
+    let number = || {
+        let module = object.py().import(intern!(object.py(), "pathway._object_numbers"))?;
+        module
+            .call_method1(intern!(object.py(), "number_of"), (object,))?
+            .extract::<Vec<u8>>()
+    };
+    // What cannot even be asked is equal to this value alone.
+    let bytes = number().unwrap_or_else(|_| OTHERS.fetch_add(1, Ordering::Relaxed).to_le_bytes().to_vec());
+    bytes.into()
 }
 
 fn pickled(object: &Bound<'_, PyAny>) -> PyResult<Arc<[u8]>> {

@@ -6,7 +6,7 @@ use arrow_array::{
     Array, BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
     TimestampNanosecondArray, new_empty_array,
 };
-use arrow_buffer::NullBuffer;
+use arrow_buffer::{BooleanBuffer, NullBuffer};
 use arrow_schema::{DataType, TimeUnit};
 
 use super::Column;
@@ -146,6 +146,11 @@ impl Physical {
             builder.push_none();
         }
         builder.finish()
+    }
+
+    /// Cells that are all errors.
+    pub fn errors(self, len: usize) -> Column {
+        self.nones(len).masked(Some(&BooleanBuffer::new_set(len)))
     }
 
     /// No cells.

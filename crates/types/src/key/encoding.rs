@@ -157,19 +157,24 @@ pub fn hash_columns(columns: &[&Column], len: usize) -> Vec<Key> {
             _ => {}
         }
     }
-    let mut bytes = Vec::with_capacity(64);
-    (0..len)
-        .map(|row| {
-            bytes.clear();
-            for column in columns {
-                encode_cell(column, row, &mut bytes);
-            }
-            Key(xxh3_128(&bytes))
-        })
-        .collect()
+    let mut keys = Vec::with_capacity(len);
+    encode_rows(columns, len, |_, bytes| keys.push(Key(xxh3_128(bytes))));
+    keys
 }
 
-/// The same for one row; `bytes` is room to work in.
+/// Hands over the encoding of every row, from which keys are made: equal bytes are equal cells.
+pub fn encode_rows(columns: &[&Column], len: usize, mut each: impl FnMut(usize, &[u8])) {
+    let mut bytes = Vec::with_capacity(64);
+    for row in 0..len {
+        bytes.clear();
+        for column in columns {
+            encode_cell(column, row, &mut bytes);
+        }
+        each(row, &bytes);
+    }
+}
+
+/// The key of one row; `bytes` is room to work in.
 pub(crate) fn hash_row(columns: &[Column], row: usize, bytes: &mut Vec<u8>) -> Key {
     bytes.clear();
     for column in columns {

@@ -17,8 +17,8 @@ use crate::value::Value;
 
 mod encoding;
 
-pub use encoding::hash_columns;
 use encoding::tag;
+pub use encoding::{encode_rows, hash_columns};
 pub(crate) use encoding::{encode_value, hash_row};
 
 /// Names one row of a table.

@@ -1,0 +1,354 @@
+//! `removals`: the rows of a source that may remove some, without the removals of rows that were never added.
+//!
+//! Operators rely on it that what is removed is there: a sum that is taken off twice, a row that a join pairs −1 times
+//! would be wrong for ever. So a source whose removals come from outside is followed by this operator, which remembers
+//! what it has added, and reports and leaves out a removal that nothing explains. Sources that never remove keep
+//! nothing.
+//!
+//! The order of what is added and removed at one time does not matter: a removal that finds nothing waits for the end
+//! of the time.
+//!
+//! What is remembered of a row is a hash of 128 bits, seeded anew in every run so that nobody can make two rows that
+//! are taken for one another, and how often the row is there: 24 bytes. Where rows have no key of their own, a removal
+//! names its row by the values, and gets the key of the row that was added last with these values.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use towpath_types::{Batch, Column, DType, Key, Time, Value, encode_rows};
+
+use crate::error::{EngineError, ErrorKind, PlanError, RowError};
+use crate::expression::shown;
+use crate::monitor::Counters;
+use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
+use crate::store::shrink;
+
+/// So many removals are logged one by one by each worker; all are in the error log.
+const LOGGED: u64 = 1000;
+
+/// So much of the values of a row is shown.
+const SHOWN: usize = 200;
+
+/// See the module.
+#[derive(Clone, Debug)]
+pub struct Removals {
+    /// What the source is called.
+    pub source: Arc<str>,
+    /// Whether rows have keys that a removal repeats; otherwise it names its row by the values.
+    pub has_keys: bool,
+    /// Whether rows of one key may come in at several workers.
+    pub is_divided: bool,
+    /// The columns that are put out; all if there is nothing here.
+    outputs: Option<Vec<usize>>,
+}
+
+impl Removals {
+    /// For a source of this name.
+    pub fn new(source: &str, has_keys: bool, is_divided: bool) -> Self {
+        Self {
+            source: source.into(),
+            has_keys,
+            is_divided,
+            outputs: None,
+        }
+    }
+}
+
+impl Operator for Removals {
+    fn name(&self) -> &'static str {
+        "removals"
+    }
+
+    fn label(&self) -> String {
+        format!("removals of {}", self.source)
+    }
+
+    fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
+        Ok(inputs[0].clone())
+    }
+
+    fn routing(&self, _input: usize) -> Routing {
+        // What names its row by the values is removed where it was added.
+        if self.is_divided && self.has_keys {
+            Routing::ByKey
+        } else {
+            Routing::Local
+        }
+    }
+
+    fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
+        // Which rows are there does not depend on which columns are read after it, so all are compared.
+        let pruned = Self {
+            outputs: Some(outputs.to_vec()),
+            ..self.clone()
+        };
+        Some((Arc::new(pruned), vec![(0..widths[0]).collect()]))
+    }
+
+    fn append_only(&self, inputs: &[bool]) -> bool {
+        inputs[0]
+    }
+
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        let rows = if self.has_keys {
+            Rows::ByKey(HashMap::new())
+        } else {
+            Rows::ByValues(HashMap::new())
+        };
+        Ok(Box::new(RemovalsTask {
+            operator: self.clone(),
+            reporter: context.reporter,
+            counters: context.counters,
+            seeds: [RandomState::new(), RandomState::new()],
+            rows,
+            waiting: Vec::new(),
+            left_out: 0,
+        }))
+    }
+}
+
+/// What tells a row from others.
+type Identity = [u64; 2];
+
+/// The rows that are there.
+enum Rows {
+    /// How often each is.
+    ByKey(HashMap<Identity, u32>),
+    /// The keys of those with the same values, in the order in which they came.
+    ByValues(HashMap<Identity, SmallVec<[Key; 1]>>),
+}
+
+impl Rows {
+    fn add(&mut self, row: Identity, key: Key, times: i64) {
+        match self {
+            Rows::ByKey(counts) => {
+                let count = counts.entry(row).or_default();
+                *count = count.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
+            }
+            Rows::ByValues(keys) => {
+                let keys = keys.entry(row).or_default();
+                (0..times).for_each(|_| keys.push(key));
+            }
+        }
+    }
+
+    /// Takes one row away; the key that it was added with, if there is one.
+    fn remove(&mut self, row: Identity, key: Key) -> Option<Key> {
+        match self {
+            Rows::ByKey(counts) => {
+                let count = counts.get_mut(&row)?;
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&row);
+                }
+                Some(key)
+            }
+            Rows::ByValues(rows) => {
+                let keys = rows.get_mut(&row)?;
+                let key = keys.pop();
+                if keys.is_empty() {
+                    rows.remove(&row);
+                }
+                key
+            }
+        }
+    }
+
+    fn shrink(&mut self) {
+        match self {
+            Rows::ByKey(counts) => shrink(counts),
+            Rows::ByValues(rows) => shrink(rows),
+        }
+    }
+}
+
+struct RemovalsTask {
+    operator: Removals,
+    reporter: Reporter,
+    counters: Arc<Counters>,
+    seeds: [RandomState; 2],
+    rows: Rows,
+    /// Removals of the open time that have found nothing yet: batches, and for each row who it is.
+    waiting: Vec<(Batch, Vec<Identity>)>,
+    /// How many removals were left out.
+    left_out: u64,
+}
+
+impl RemovalsTask {
+    fn identities(&self, batch: &Batch) -> Vec<Identity> {
+        let keys = Column::pointers(batch.keys().clone());
+        let key = self.operator.has_keys.then_some(&keys);
+        let told_by: Vec<&Column> = key.into_iter().chain(batch.columns()).collect();
+        let mut identities = Vec::with_capacity(batch.len());
+        encode_rows(&told_by, batch.len(), |_, bytes| {
+            identities.push([&self.seeds[0], &self.seeds[1]].map(|seed| seed.hash_one(bytes)));
+        });
+        identities
+    }
+
+    /// Removes rows, as often as the differences say; returns what was removed, under the keys it was added with, and
+    /// the rest.
+    fn remove(&mut self, batch: &Batch, rows: &[u32], identities: &[Identity]) -> (Batch, Batch, Vec<Identity>) {
+        let (mut removed, mut keys) = (Vec::new(), Vec::new());
+        let (mut rest, mut rest_diffs, mut rest_identities) = (Vec::new(), Vec::new(), Vec::new());
+        for row in rows {
+            let place = *row as usize;
+            let mut left = batch.diff(place);
+            while left < 0
+                && let Some(key) = self.rows.remove(identities[place], batch.keys()[place])
+            {
+                removed.push(*row);
+                keys.push(key);
+                left += 1;
+            }
+            if left < 0 {
+                rest.push(*row);
+                rest_diffs.push(left);
+                rest_identities.push(identities[place]);
+            }
+        }
+        let diffs = vec![-1; removed.len()];
+        let removed = batch.take(&removed).with_keys(keys).with_diffs(Some(diffs.into()));
+        let rest = batch.take(&rest).with_diffs(Some(rest_diffs.into()));
+        (removed, rest, rest_identities)
+    }
+
+    fn put_out(&self, batch: Batch, output: &mut Output) {
+        output.push(match &self.operator.outputs {
+            Some(outputs) => batch.project(outputs),
+            None => batch,
+        });
+    }
+
+    /// Reports a row whose removal is left out.
+    fn report(&mut self, batch: &Batch, row: usize) {
+        let source = &self.operator.source;
+        let values: Vec<String> = batch.row(row).iter().map(shown_in_part).collect();
+        let key = if self.operator.has_keys {
+            format!("the key {} and ", batch.keys()[row])
+        } else {
+            String::new()
+        };
+        let message = format!(
+            "{source}: a row is removed that was not added, or was removed before; the removal is left out. It has {key}the \
+             values ({})",
+            values.join(", ")
+        );
+        self.left_out += 1;
+        if self.left_out <= LOGGED {
+            tracing::error!(target: "pathway", "{message}");
+        } else if self.left_out == LOGGED + 1 {
+            tracing::error!(
+                target: "pathway",
+                "{source}: more than {LOGGED} rows were removed that were not there; from now on they are only counted, \
+                 and put into pw.global_error_log()"
+            );
+        }
+        let mut error = RowError::new(ErrorKind::Key, message);
+        error.key = Some(batch.keys()[row]);
+        self.reporter.note(error);
+    }
+}
+
+fn shown_in_part(value: &Value) -> String {
+    let mut text = shown(value);
+    if let Some((end, _)) = text.char_indices().nth(SHOWN) {
+        text.truncate(end);
+        text.push('…');
+    }
+    text
+}
+
+impl Task for RemovalsTask {
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        let identities = self.identities(&batch);
+        for (row, identity) in identities.iter().enumerate() {
+            if batch.diff(row) > 0 {
+                self.rows.add(*identity, batch.keys()[row], batch.diff(row));
+            }
+        }
+        if batch.is_insert_only() {
+            self.put_out(batch, output);
+            return Ok(());
+        }
+        let (added, gone): (Vec<u32>, Vec<u32>) =
+            (0..batch.len() as u32).partition(|row| batch.diff(*row as usize) > 0);
+        self.put_out(batch.take(&added), output);
+        let (removed, rest, identities) = self.remove(&batch, &gone, &identities);
+        self.put_out(removed, output);
+        if !rest.is_empty() {
+            self.waiting.push((rest, identities));
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
+        for (batch, identities) in std::mem::take(&mut self.waiting) {
+            let rows: Vec<u32> = (0..batch.len() as u32).collect();
+            let (removed, rest, _) = self.remove(&batch, &rows, &identities);
+            self.put_out(removed, output);
+            for row in 0..rest.len() {
+                self.counters.reject(rest.diff(row).unsigned_abs());
+                self.report(&rest, row);
+            }
+        }
+        self.rows.shrink();
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{Update, check_operator, update};
+
+    fn row(key: u128, value: &str, diff: i64) -> Update {
+        update(key, [Value::from(value)], diff)
+    }
+
+    #[test]
+    fn a_row_is_removed_if_it_is_there() {
+        for is_divided in [false, true] {
+            check_operator(
+                Removals::new("source", true, is_divided),
+                &[(
+                    vec![DType::Str],
+                    vec![
+                        // In any order within a time.
+                        vec![row(1, "a", -1), row(1, "a", 1), row(2, "b", 1), row(3, "c", 1)],
+                        // Not there; there, but with other values; there once and removed twice.
+                        vec![row(1, "a", -1), row(2, "x", -1), row(3, "c", -1), row(3, "c", -1)],
+                        // What was left out is not owed.
+                        vec![row(1, "a", 1)],
+                    ],
+                )],
+                "2 +1 b
+                 2 +1 c
+                 4 -1 c
+                 6 +1 a",
+            );
+        }
+    }
+
+    #[test]
+    fn a_removal_without_a_key_finds_the_row_by_its_values() {
+        let script = [(
+            vec![DType::Str],
+            vec![
+                vec![row(1, "a", 1), row(2, "a", 1), row(3, "b", 1)],
+                vec![row(100, "a", -1), row(101, "b", -1), row(102, "b", -1)],
+            ],
+        )];
+        check_operator(
+            Removals::new("source", false, false),
+            &script,
+            "2 +1 a
+             2 +1 a
+             2 +1 b
+             4 -1 a
+             4 -1 b",
+        );
+    }
+}
