@@ -195,7 +195,7 @@ fn combined<'scope>(
         move |(input, frontier), output| {
             let mut send = |capability: &Capability<Time>, made: &mut Output| {
                 for batch in made.drain() {
-                    output.session(capability).give_container(&mut Parcel(batch));
+                    output.session(capability).give_container(&mut Parcel::new(batch));
                 }
             };
             input.for_each(|capability, parcel| {
@@ -206,7 +206,8 @@ fn combined<'scope>(
                     combiner.flush(&mut made);
                     send(&other, &mut made);
                 }
-                let batch = projected(std::mem::take(&mut parcel.0), &columns);
+                let (batch, _) = std::mem::take(parcel).open();
+                let batch = projected(batch, &columns);
                 if let Err(error) = combiner.absorb(batch, &mut made) {
                     failures.fail(error.at(origin.as_ref()));
                 }

@@ -5,6 +5,7 @@ use std::io::Write;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use timely::Accountable;
 use timely::communication::Push;
@@ -19,11 +20,73 @@ use crate::error::{EngineError, ErrorKind, Origin};
 
 /// A batch as timely carries it.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Parcel(pub(crate) Batch);
+pub(crate) struct Parcel {
+    batch: Batch,
+    credit: Option<Credit>,
+}
+
+/// How many rows an operator has put out that nobody has taken yet. Rows that left the process count as taken.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OnTheWay(Arc<AtomicUsize>);
+
+/// Counts rows as on their way until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Credit {
+    on_the_way: OnTheWay,
+    rows: usize,
+}
+
+impl OnTheWay {
+    pub(crate) fn rows(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+impl Credit {
+    fn new(on_the_way: &OnTheWay, rows: usize) -> Self {
+        on_the_way.0.fetch_add(rows, Ordering::Relaxed);
+        Self {
+            on_the_way: on_the_way.clone(),
+            rows,
+        }
+    }
+}
+
+impl Clone for Credit {
+    fn clone(&self) -> Self {
+        Self::new(&self.on_the_way, self.rows)
+    }
+}
+
+impl Drop for Credit {
+    fn drop(&mut self) {
+        self.on_the_way.0.fetch_sub(self.rows, Ordering::Relaxed);
+    }
+}
+
+impl Parcel {
+    /// A batch that nobody counts.
+    pub(crate) fn new(batch: Batch) -> Self {
+        Self { batch, credit: None }
+    }
+
+    /// A batch whose rows are counted until they are taken.
+    pub(crate) fn counted(batch: Batch, on_the_way: &OnTheWay) -> Self {
+        Self {
+            credit: Some(Credit::new(on_the_way, batch.len())),
+            batch,
+        }
+    }
+
+    /// The batch, and what counts its rows.
+    pub(crate) fn open(self) -> (Batch, Option<Credit>) {
+        (self.batch, self.credit)
+    }
+}
 
 impl Accountable for Parcel {
     fn record_count(&self) -> i64 {
-        self.0.len() as i64
+        self.batch.len() as i64
     }
 }
 
@@ -42,7 +105,7 @@ impl ContainerBytes for Parcel {
             .split_first_chunk::<8>()
             .and_then(|(head, rest)| rest.get(..length(head)));
         match wire::read_batch(content.unwrap_or_default()) {
-            Ok(batch) => Parcel(batch),
+            Ok(batch) => Parcel::new(batch),
             Err(error) => {
                 UNREADABLE.set(Some(error));
                 Parcel::default()
@@ -51,15 +114,15 @@ impl ContainerBytes for Parcel {
     }
 
     fn length_in_bytes(&self) -> usize {
-        8 + wire::batch_length(&self.0).next_multiple_of(8)
+        8 + wire::batch_length(&self.batch).next_multiple_of(8)
     }
 
     fn into_bytes<W: Write>(&self, writer: &mut W) {
-        let length = wire::batch_length(&self.0);
+        let length = wire::batch_length(&self.batch);
         let padding = length.next_multiple_of(8) - length;
         let written = writer
             .write_all(&(length as u64).to_le_bytes())
-            .and_then(|()| wire::write_batch(&self.0, writer))
+            .and_then(|()| wire::write_batch(&self.batch, writer))
             .and_then(|()| writer.write_all(&[0; 8][..padding]));
         if let Err(error) = written {
             panic!("the buffer for a batch is too short: {error}");
@@ -104,7 +167,7 @@ impl Reader {
 
     /// Whether a parcel is what was sent; if not, the run fails.
     pub(crate) fn has_come(&self, parcel: &Parcel) -> bool {
-        if parcel.0.is_empty()
+        if parcel.batch.is_empty()
             && let Some(error) = UNREADABLE.take()
         {
             self.fail(
@@ -174,7 +237,7 @@ impl Distributor<Parcel> for Spread {
         stamp: &Stamp<T>,
         pushers: &mut [P],
     ) {
-        let batch = std::mem::take(&mut parcel.0);
+        let (batch, credit) = std::mem::take(parcel).open();
         let batch = match &self.columns {
             Some(columns) => projected(batch, columns),
             None => batch,
@@ -182,7 +245,11 @@ impl Distributor<Parcel> for Spread {
         let parts = self.parts(&batch, pushers.len());
         for (worker, (part, pusher)) in parts.into_iter().zip(pushers).enumerate() {
             if !part.is_empty() && self.reader.can_go(&part, worker) {
-                Message::push_at(&mut Parcel(part), stamp.clone(), pusher);
+                let mut parcel = match &credit {
+                    Some(credit) => Parcel::counted(part, &credit.on_the_way),
+                    None => Parcel::new(part),
+                };
+                Message::push_at(&mut parcel, stamp.clone(), pusher);
             }
         }
     }

@@ -1,8 +1,14 @@
 //! Drives a [`Task`]: updates in the order of times, and the news that a time is complete.
+//!
+//! What comes out may be far more than what comes in: a join can pair every row with every other. So a task stops when
+//! it has put out some batches, see [`Output::is_full`], and goes on when the operators after it have had their turn;
+//! where those are in other workers, it waits until they have taken enough. What is on its way so stays bounded, between
+//! the workers of one process.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
 
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::operators::Capability;
@@ -12,7 +18,7 @@ use timely::dataflow::{Scope, Stream};
 use towpath_types::{Batch, Time};
 
 use super::edges::{Edge, Intake, Node};
-use super::exchange::{Parcel, projected};
+use super::exchange::{Credit, OnTheWay, Parcel, projected};
 use super::worker::Failures;
 use crate::error::EngineError;
 use crate::monitor::Counters;
@@ -22,10 +28,34 @@ use crate::program::RunningProgram;
 /// What arrived for one time and was not yet absorbed.
 struct Pending {
     capability: Capability<Time>,
-    batches: Vec<(usize, Batch)>,
+    batches: VecDeque<(usize, Batch, Option<Credit>)>,
     /// How many rows have come, those included that were absorbed.
     rows: usize,
+    /// Whether the task knows that there are no more.
+    is_complete: bool,
+    /// The rows that were put out and that nobody has taken yet. They are counted for each time: those of later times
+    /// may wait for this one.
+    on_the_way: OnTheWay,
 }
+
+/// What is to be done next.
+enum Stage {
+    Unfinished,
+    Absorb(usize, Batch),
+    Complete,
+    Settle,
+}
+
+/// How many rows an operator puts out before it lets those after it work.
+const ROWS_A_TURN: usize = 1 << 18;
+
+/// How many rows of an operator may be on their way to other workers before it waits.
+const ROWS_ON_THE_WAY: usize = 1 << 20;
+
+/// How long it waits before it looks again.
+const PAUSE: Duration = Duration::from_millis(1);
+
+type Send<'a> = dyn FnMut(&Capability<Time>, Parcel) + 'a;
 
 /// The state of a task in the dataflow.
 struct Driver {
@@ -34,6 +64,8 @@ struct Driver {
     counters: Arc<Counters>,
     output: Output,
     pending: BTreeMap<Time, Pending>,
+    /// The time that the task works on.
+    opened: Option<Time>,
     /// For every input whether its end was announced.
     ended: Vec<bool>,
     finished: bool,
@@ -55,6 +87,7 @@ pub(crate) fn add_operator<'scope>(
         failures: Rc::clone(&failures),
     };
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
+    let activator = scope.activator_for(builder.operator_info().address);
     let places = edges.len();
     let mut inputs = Vec::new();
     for (place, edge) in edges.into_iter().enumerate() {
@@ -68,6 +101,7 @@ pub(crate) fn add_operator<'scope>(
         counters,
         output: Output::default(),
         pending: BTreeMap::new(),
+        opened: None,
         ended: vec![false; places],
         finished: false,
     };
@@ -82,10 +116,8 @@ pub(crate) fn add_operator<'scope>(
                 return;
             }
             let mut output = output.activate();
-            let mut send = |capability: &Capability<Time>, batches: Vec<Batch>| {
-                for batch in batches {
-                    output.session(capability).give_container(&mut Parcel(batch));
-                }
+            let mut send = |capability: &Capability<Time>, mut parcel: Parcel| {
+                output.session(capability).give_container(&mut parcel);
             };
             for intake in &mut inputs {
                 let Intake {
@@ -98,7 +130,7 @@ pub(crate) fn add_operator<'scope>(
                     if !reader.has_come(parcel) {
                         return;
                     }
-                    let batch = std::mem::take(&mut parcel.0);
+                    let (batch, credit) = std::mem::take(parcel).open();
                     let batch = match columns {
                         Some(columns) => projected(batch, columns),
                         None => batch,
@@ -109,11 +141,13 @@ pub(crate) fn add_operator<'scope>(
                     };
                     let pending = driver.pending.entry(*capability.time()).or_insert_with(|| Pending {
                         capability,
-                        batches: Vec::new(),
+                        batches: VecDeque::new(),
                         rows: 0,
+                        is_complete: false,
+                        on_the_way: OnTheWay::default(),
                     });
                     pending.rows += batch.len();
-                    pending.batches.push((*place, batch));
+                    pending.batches.push_back((*place, batch, credit));
                 });
             }
             let frontier = frontiers
@@ -121,10 +155,12 @@ pub(crate) fn add_operator<'scope>(
                 .filter_map(|frontier| frontier.frontier().first().copied())
                 .min();
             match driver.advance(frontier, &mut send) {
-                Ok(()) => driver.announce_ends(|input| {
+                Ok(Turn::Done) => driver.announce_ends(|input| {
                     let mut fed = inputs.iter().zip(frontiers).filter(|(intake, _)| intake.place == input);
                     fed.all(|(_, frontier)| frontier.frontier().is_empty())
                 }),
+                Ok(Turn::Yield) => activator.activate(),
+                Ok(Turn::Wait) => activator.activate_after(PAUSE),
                 Err(error) => {
                     let error = error.at(driver.program.origin());
                     if driver.finished {
@@ -141,53 +177,108 @@ pub(crate) fn add_operator<'scope>(
     stream
 }
 
+/// Whether an operator has done what it could, or others should work before it goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    Done,
+    /// Soon, when the operators after it have had what it put out.
+    Yield,
+    /// Later, since other workers still have to take what it put out.
+    Wait,
+}
+
 impl Driver {
-    /// Hands over what may be handed over when no update before `frontier` can come any more.
-    fn advance(
-        &mut self,
-        frontier: Option<Time>,
-        send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
-    ) -> Result<(), EngineError> {
-        if self.task.is_stateless() {
-            while let Some((time, pending)) = self.pending.pop_first() {
+    /// Hands over what may be handed over when no update before `frontier` can come any more, as far as there is room
+    /// for what it becomes.
+    fn advance(&mut self, frontier: Option<Time>, send: &mut Send<'_>) -> Result<Turn, EngineError> {
+        let mut room = ROWS_A_TURN;
+        loop {
+            if self.is_crowded() {
+                return Ok(Turn::Wait);
+            }
+            let Some((time, stage)) = self.next(frontier) else {
+                break;
+            };
+            if self.opened != Some(time) {
+                self.opened = Some(time);
                 self.task.open(time);
-                self.absorb(pending.batches, &pending.capability, send)?;
-                self.counters.settle(pending.rows);
+                self.program.open(time);
             }
+            match stage {
+                Stage::Unfinished => self.task.go_on(&mut self.output)?,
+                Stage::Absorb(input, batch) => self.task.absorb(input, batch, &mut self.output)?,
+                Stage::Complete => self.task.complete(time, &mut self.output)?,
+                Stage::Settle => self.settle(time),
+            }
+            let sent = self.send(time, send)?;
+            if sent >= room {
+                return Ok(Turn::Yield);
+            }
+            room -= sent;
         }
-        while let Some(mut entry) = self.pending.first_entry() {
-            let time = *entry.key();
-            if frontier.is_some_and(|frontier| time > frontier) {
-                break;
+        match frontier {
+            Some(frontier) => self.counters.completed(frontier.saturating_sub(1)),
+            None if !self.finished => {
+                self.finished = true;
+                self.task.finish()?;
+                self.counters.ended();
             }
-            let batches = std::mem::take(&mut entry.get_mut().batches);
-            let capability = entry.get().capability.clone();
-            self.task.open(time);
-            self.absorb(batches, &capability, send)?;
-            if frontier.is_some_and(|frontier| time >= frontier) {
-                break;
-            }
-            self.task.complete(time, &mut self.output)?;
-            self.send(&capability, send)?;
+            None => {}
+        }
+        Ok(Turn::Done)
+    }
+
+    /// Whether too many rows are on their way of the time that is next.
+    fn is_crowded(&self) -> bool {
+        let first = || self.pending.first_key_value().map(|(time, _)| *time);
+        let time = if self.task.is_done() { first() } else { self.opened };
+        let pending = time.and_then(|time| self.pending.get(&time));
+        pending.is_some_and(|pending| pending.on_the_way.rows() > ROWS_ON_THE_WAY)
+    }
+
+    /// What is to be done next, and at which time.
+    fn next(&mut self, frontier: Option<Time>) -> Option<(Time, Stage)> {
+        let is_stateless = self.task.is_stateless();
+        let mut entry = self.pending.first_entry()?;
+        let time = *entry.key();
+        let pending = entry.get_mut();
+        if !self.task.is_done() {
+            // Of the time that was opened last: of a task that minds their order, that is the first.
+            return self.opened.map(|opened| (opened, Stage::Unfinished));
+        }
+        if !is_stateless && frontier.is_some_and(|frontier| time > frontier) {
+            return None;
+        }
+        if let Some((input, batch, credit)) = pending.batches.pop_front() {
+            // It is taken when the rows it becomes are on their way.
+            drop(credit);
+            return Some((time, Stage::Absorb(input, batch)));
+        }
+        if is_stateless || pending.is_complete {
+            return Some((time, Stage::Settle));
+        }
+        if frontier.is_some_and(|frontier| time >= frontier) {
+            return None;
+        }
+        pending.is_complete = true;
+        Some((time, Stage::Complete))
+    }
+
+    /// All of a time is done.
+    fn settle(&mut self, time: Time) {
+        if !self.task.is_stateless() {
             self.counters.completed(time);
-            if let Some((_, pending)) = self.pending.pop_first() {
-                self.counters.settle(pending.rows);
-            }
         }
-        if let Some(frontier) = frontier {
-            self.counters.completed(frontier.saturating_sub(1));
-        } else if !self.finished {
-            self.finished = true;
-            self.task.finish()?;
-            self.counters.ended();
+        if let Some(pending) = self.pending.remove(&time) {
+            self.counters.settle(pending.rows);
         }
-        Ok(())
+        self.opened = None;
     }
 
     /// Tells the task of the inputs of which nothing can come any more and nothing waits.
     fn announce_ends(&mut self, has_ended: impl Fn(usize) -> bool) {
         for input in 0..self.ended.len() {
-            let waits = |pending: &Pending| pending.batches.iter().any(|(place, _)| *place == input);
+            let waits = |pending: &Pending| pending.batches.iter().any(|(place, ..)| *place == input);
             if !self.ended[input] && has_ended(input) && !self.pending.values().any(waits) {
                 self.ended[input] = true;
                 self.task.input_ended(input);
@@ -195,33 +286,20 @@ impl Driver {
         }
     }
 
-    fn absorb(
-        &mut self,
-        batches: Vec<(usize, Batch)>,
-        capability: &Capability<Time>,
-        send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
-    ) -> Result<(), EngineError> {
-        for (input, batch) in batches {
-            self.task.absorb(input, batch, &mut self.output)?;
-            self.send(capability, send)?;
-        }
-        Ok(())
-    }
-
-    fn send(
-        &mut self,
-        capability: &Capability<Time>,
-        send: &mut dyn FnMut(&Capability<Time>, Vec<Batch>),
-    ) -> Result<(), EngineError> {
-        let mut results = Vec::new();
+    /// Sends on what was put out; how many rows that is.
+    fn send(&mut self, time: Time, send: &mut Send<'_>) -> Result<usize, EngineError> {
+        let mut rows = 0;
         for batch in self.output.drain() {
             let batch = self.program.apply(batch)?;
-            if !batch.is_empty() {
-                self.counters.count_out(&batch);
-                results.push(batch);
+            if batch.is_empty() {
+                continue;
+            }
+            self.counters.count_out(&batch);
+            rows += batch.len();
+            if let Some(pending) = self.pending.get(&time) {
+                send(&pending.capability, Parcel::counted(batch, &pending.on_the_way));
             }
         }
-        send(capability, results);
-        Ok(())
+        Ok(rows)
     }
 }

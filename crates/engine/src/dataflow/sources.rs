@@ -111,10 +111,11 @@ pub(crate) fn add_source<'scope>(
             }
             let mut output = output.activate();
             let mut send = |capability: &Capability<Time>, batch: Batch, counters: &Counters| {
+                program.open(*capability.time());
                 let batch = program.apply(batch)?;
                 if !batch.is_empty() {
                     counters.count_out(&batch);
-                    output.session(capability).give_container(&mut Parcel(batch));
+                    output.session(capability).give_container(&mut Parcel::new(batch));
                 }
                 Ok(())
             };

@@ -1,6 +1,7 @@
 //! The threads of a run: each builds the same dataflow and turns it until it ends or fails.
 
 use std::cell::{Cell, RefCell};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -23,9 +24,9 @@ use super::times::SourceTimes;
 use crate::clock::Clock;
 use crate::cluster::Lines;
 use crate::error::{EngineError, ErrorKind};
-use crate::monitor::{Part, Watched, count_returned};
+use crate::monitor::{Part, Role, Watched, count_returned};
 use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
-use crate::physical::{PhysicalInput, PhysicalPlan, Work};
+use crate::physical::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::program::RunningProgram;
 use crate::source::{Commits, SourceQueue, Team};
 
@@ -41,7 +42,8 @@ pub(crate) struct Shared {
     pub(crate) times: Arc<SourceTimes>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) start: Time,
-    pub(crate) log: Arc<dyn ErrorLog>,
+    /// Where failures go, and where those of what is computed from the tables of errors.
+    pub(crate) logs: [Arc<dyn ErrorLog>; 2],
     /// Where the other processes hear of a failure.
     lines: Arc<Lines>,
     /// What ended the run; the first counts.
@@ -63,7 +65,7 @@ impl Shared {
         times: Arc<SourceTimes>,
         clock: Arc<dyn Clock>,
         start: Time,
-        log: Arc<dyn ErrorLog>,
+        logs: [Arc<dyn ErrorLog>; 2],
         is_failed: Arc<AtomicBool>,
         lines: Arc<Lines>,
     ) -> Self {
@@ -75,7 +77,7 @@ impl Shared {
             times,
             clock,
             start,
-            log,
+            logs,
             lines,
             failure: Mutex::new(None),
             is_failed,
@@ -340,6 +342,7 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
                 }
             }
             if !error_logs.is_empty() && probes.before_error_log.done() {
+                shared.logs[0].close();
                 for queue in &error_logs {
                     queue.close(Ok(()));
                 }
@@ -377,7 +380,25 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
         let mut streams = Vec::new();
         for (place, node) in plan.nodes.iter().enumerate() {
             let watched = &shared.watched[place];
-            let reporter = Reporter::new(node.id.0, node.origin.clone(), Arc::clone(&shared.log));
+            let log = &shared.logs[usize::from(node.after_error_log)];
+            let mut reporter = Reporter::new(node.id.0, node.origin.clone(), Arc::clone(log));
+            if watched.role == Role::Sink {
+                let rows = rows_read(&node.work);
+                let also = |(node, watched): (&PhysicalNode, &Watched)| {
+                    watched.role == Role::Sink && rows_read(&node.work) == rows
+                };
+                if plan
+                    .nodes
+                    .iter()
+                    .zip(&shared.watched)
+                    .filter(|both| also(*both))
+                    .count()
+                    > 1
+                {
+                    reporter = reporter.for_output(rows);
+                }
+            }
+            let reporter = reporter.for_rows(node.work.inputs().iter().all(|input| input.append_only));
             let program = RunningProgram::new(node.program.clone(), reporter.clone());
             let own: Vec<&Part> = watched.parts.iter().filter(|part| part.thread == thread).collect();
             let counters = || own.first().map_or_else(Arc::default, |part| Arc::clone(&part.counters));
@@ -468,6 +489,17 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
     });
     shared.wakers.lock().push(waker);
     probes
+}
+
+/// A number that tells the rows that a node reads, and the columns of them, from what others read.
+fn rows_read(work: &Work) -> u64 {
+    let read = |input: &PhysicalInput| {
+        let mut columns = input.columns.clone();
+        columns.sort_unstable();
+        (input.node, columns)
+    };
+    let read: Vec<_> = work.inputs().iter().map(read).collect();
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(read)
 }
 
 fn edge<'scope>(

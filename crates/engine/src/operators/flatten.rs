@@ -9,7 +9,7 @@ use std::sync::Arc;
 use arrow_array::Int64Array;
 use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Json, Key, NdArray, Value, hash_columns};
 
-use super::report_skipped;
+use super::report_errors;
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 
@@ -102,6 +102,7 @@ impl Operator for Flatten {
             origin_id: self.origin_id,
             outputs: self.outputs.clone(),
             reporter: context.reporter,
+            left: None,
         }))
     }
 }
@@ -111,39 +112,69 @@ struct FlattenTask {
     origin_id: bool,
     outputs: Option<Vec<usize>>,
     reporter: Reporter,
+    /// What is left to be put out.
+    left: Option<Flattening>,
 }
 
-/// The elements of an array along its first dimension.
-fn array_elements<T: Copy>(array: &NdArray<T>, scalar: fn(T) -> Value, inner: fn(NdArray<T>) -> Value) -> Vec<Value> {
+/// How far the elements of a sequence have been taken.
+#[derive(Clone, Copy, Debug, Default)]
+struct Cursor {
+    /// The number of the next element.
+    position: usize,
+    /// Where it begins, in a text.
+    offset: usize,
+}
+
+/// The element of an array along its first dimension.
+fn array_element<T: Copy>(
+    array: &NdArray<T>,
+    position: usize,
+    scalar: fn(T) -> Value,
+    inner: fn(NdArray<T>) -> Value,
+) -> Option<Value> {
     match &*array.shape {
-        [] | [_] => array.elements.iter().map(|element| scalar(*element)).collect(),
+        [] | [_] => array.elements.get(position).copied().map(scalar),
         [count, shape @ ..] => {
             let size: usize = shape.iter().product();
-            let part = |place: usize| {
+            (position < *count).then(|| {
                 inner(NdArray {
                     shape: shape.into(),
-                    elements: array.elements[place * size..(place + 1) * size].into(),
+                    elements: array.elements[position * size..(position + 1) * size].into(),
                 })
-            };
-            (0..*count).map(part).collect()
+            })
         }
     }
 }
 
-fn elements(value: &Value) -> Result<Vec<Value>, RowError> {
+impl Cursor {
+    /// The next element of a sequence; nothing if there is none, or the value is no sequence.
+    fn next(&mut self, value: &Value) -> Option<Value> {
+        let position = self.position;
+        let element = match value {
+            Value::Tuple(items) => items.get(position).cloned(),
+            Value::Str(text) => text[self.offset..].chars().next().map(|char| {
+                self.offset += char.len_utf8();
+                Value::str(char.encode_utf8(&mut [0; 4]))
+            }),
+            Value::IntArray(array) => array_element(array, position, Value::Int, Value::IntArray),
+            Value::FloatArray(array) => array_element(array, position, Value::Float, Value::FloatArray),
+            Value::Json(document) => match &**document {
+                Json::List(items) => items.get(position).map(|item| Value::from(item.clone())),
+                _ => None,
+            },
+            _ => None,
+        };
+        self.position += usize::from(element.is_some());
+        element
+    }
+}
+
+/// Whether a value is a sequence.
+fn check_sequence(value: &Value) -> Result<(), RowError> {
     match value {
-        Value::Tuple(items) => Ok(items.to_vec()),
-        Value::Str(text) => {
-            let mut buffer = [0; 4];
-            Ok(text
-                .chars()
-                .map(|char| Value::str(char.encode_utf8(&mut buffer)))
-                .collect())
-        }
-        Value::IntArray(array) => Ok(array_elements(array, Value::Int, Value::IntArray)),
-        Value::FloatArray(array) => Ok(array_elements(array, Value::Float, Value::FloatArray)),
+        Value::Tuple(_) | Value::Str(_) | Value::IntArray(_) | Value::FloatArray(_) => Ok(()),
         Value::Json(document) => match &**document {
-            Json::List(items) => Ok(items.iter().map(|item| Value::from(item.clone())).collect()),
+            Json::List(_) => Ok(()),
             other => Err(RowError::new(
                 ErrorKind::Value,
                 format!("Pathway can't flatten this Json: {other}"),
@@ -156,33 +187,55 @@ fn elements(value: &Value) -> Result<Vec<Value>, RowError> {
     }
 }
 
-impl Task for FlattenTask {
-    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
-        let sequences = batch.column(0);
-        report_skipped(&batch, sequences, "flatten", &self.reporter)?;
+/// Rows whose elements are being put out.
+struct Flattening {
+    batch: Batch,
+    row: usize,
+    /// Where it stands in the sequence of the row, once that was looked at.
+    sequence: Option<(Value, Cursor)>,
+}
+
+impl FlattenTask {
+    /// The next elements, of which there are not too many for a batch; nothing when there are no more.
+    fn next_batch(&mut self) -> Result<Option<Batch>, EngineError> {
+        let Some(mut flattening) = self.left.take() else {
+            return Ok(None);
+        };
         let mut builder = ColumnBuilder::new(&self.element);
-        let (mut rows, mut positions) = (Vec::new(), Vec::new());
-        for row in 0..batch.len() {
-            if sequences.is_error(row) {
-                continue;
+        let (mut rows, mut positions, mut failures) = (Vec::new(), Vec::new(), Vec::new());
+        while flattening.row < flattening.batch.len() && rows.len() < Output::ROWS {
+            let row = flattening.row;
+            let (value, mut cursor) = match flattening.sequence.take() {
+                Some(sequence) => sequence,
+                None => (flattening.batch.column(0).value(row), Cursor::default()),
+            };
+            if cursor.position == 0
+                && !matches!(value, Value::Error)
+                && let Err(error) = check_sequence(&value)
+            {
+                failures.push(error.of(flattening.batch.keys()[row], flattening.batch.diff(row)));
             }
-            match elements(&sequences.value(row)) {
-                Ok(elements) => {
-                    for (position, element) in elements.iter().enumerate() {
-                        builder.push(element);
-                        rows.push(row as u32);
-                        positions.push(position as i64);
-                    }
-                }
-                Err(mut error) => {
-                    if batch.diff(row) > 0 {
-                        error.key = Some(batch.keys()[row]);
-                        self.reporter.report(error)?;
-                    }
-                }
+            while rows.len() < Output::ROWS {
+                let Some(element) = cursor.next(&value) else {
+                    break;
+                };
+                builder.push(&element);
+                rows.push(row as u32);
+                positions.push(cursor.position as i64 - 1);
+            }
+            if rows.len() < Output::ROWS {
+                flattening.row += 1;
+            } else {
+                flattening.sequence = Some((value, cursor));
             }
         }
-        let flat = batch.take(&rows);
+        // First what comes, so that a row that changes elsewhere is not told twice.
+        failures.sort_by_key(|error| -error.diff);
+        failures.into_iter().try_for_each(|error| self.reporter.report(error))?;
+        let flat = flattening.batch.take(&rows);
+        if flattening.row < flattening.batch.len() {
+            self.left = Some(flattening);
+        }
         let origins = Column::pointers(flat.keys().clone());
         let positions = Column::new(Cells::Int(Int64Array::from(positions)));
         let keys: Vec<Key> = hash_columns(&[&origins, &positions], rows.len())
@@ -198,8 +251,32 @@ impl Task for FlattenTask {
         if let Some(outputs) = &self.outputs {
             columns = outputs.iter().map(|output| columns[*output].clone()).collect();
         }
-        output.push(Batch::new(keys, columns, flat.diffs().cloned()));
+        Ok(Some(Batch::new(keys, columns, flat.diffs().cloned())))
+    }
+}
+
+impl Task for FlattenTask {
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        report_errors(&batch, batch.column(0), "flatten", &self.reporter)?;
+        self.left = Some(Flattening {
+            batch,
+            row: 0,
+            sequence: None,
+        });
+        self.go_on(output)
+    }
+
+    fn go_on(&mut self, output: &mut Output) -> Result<(), EngineError> {
+        while !output.is_full()
+            && let Some(batch) = self.next_batch()?
+        {
+            output.push(batch);
+        }
         Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.left.is_none()
     }
 
     fn is_stateless(&self) -> bool {
@@ -210,7 +287,7 @@ impl Task for FlattenTask {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check_operator, update};
+    use crate::testing::{check_operator, try_operator, update};
 
     #[test]
     fn every_element_gets_a_row() {
@@ -232,6 +309,27 @@ mod tests {
              4 -1 8 a ^1
              4 +1 9 a ^1",
         );
+    }
+
+    fn elements(value: &Value) -> Result<Vec<Value>, RowError> {
+        check_sequence(value)?;
+        let mut cursor = Cursor::default();
+        Ok(std::iter::from_fn(|| cursor.next(value)).collect())
+    }
+
+    #[test]
+    fn a_long_sequence_comes_out_in_parts() {
+        let long = Output::ROWS as i64 * 2 + 3;
+        let row = update(1, [Value::tuple((0..long).map(Value::Int))], 1);
+        let lines = try_operator(
+            Flatten::new(false),
+            &[(vec![DType::list(DType::Int)], vec![vec![row]])],
+            3,
+            true,
+        );
+        let lines = lines.expect("all are elements");
+        let distinct: std::collections::HashSet<&String> = lines.iter().collect();
+        assert_eq!((lines.len(), distinct.len()), (long as usize, long as usize));
     }
 
     #[test]

@@ -76,6 +76,21 @@ impl Side {
         Batch::new(keys, self.gather(slots), Some(diffs.into()))
     }
 
+    /// Gives memory back when most rows are gone.
+    pub(super) fn shrink(&mut self) {
+        if self.slots.is_empty() {
+            self.cells.iter_mut().for_each(CellStore::forget_all);
+            self.links = Vec::new();
+        }
+        let links = &self.links;
+        if let Some(index) = &mut self.index
+            && index.capacity() > 1 << 10
+            && index.len() < index.capacity() / 8
+        {
+            index.shrink_to(index.len() * 2, |slot| links[*slot as usize].hash);
+        }
+    }
+
     pub(super) fn take_emptied(&mut self) -> Vec<u32> {
         std::mem::take(&mut self.emptied)
     }

@@ -1,0 +1,424 @@
+//! Pairs the rows of two inputs that have the same join key: the work behind `join` and `lookup`.
+//!
+//! With the changes dL and dR of a time, (L+dL)⋈(R+dR) − L⋈R = dL⋈R + (L+dL)⋈dR: every batch is paired with
+//! what the other side holds at that moment and then added to its own side, so batches may come in any order.
+//! Which rows have no partner is settled at the end of the time, for the join keys that were touched.
+//!
+//! Rows with one join key form a *group*; a side keeps the rows of a group in a linked list of slots.
+//!
+//! What comes out may be the product of the two sides, so it is put out in parts; see [`Task::go_on`]. What only adds rows
+//! goes out as it is made. What also removes some is held back, since much of that often cancels, but only so much of it:
+//! within a time, removals may come in any order.
+//!
+//! When an input ends, the other side's rows will never be sought again: they are forgotten, and those that come
+//! are no longer kept. A stream that is joined with a static table takes no memory.
+
+mod pairing;
+mod settling;
+
+use std::collections::{HashMap, VecDeque};
+
+use arrow_buffer::BooleanBuffer;
+use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Physical, Time};
+
+use super::side::{END, Side};
+use super::{keys_of, usable};
+use crate::error::{EngineError, RowError};
+use crate::operator::{Output, Reporter, Task, TaskContext};
+use crate::store::{Slots, shrink};
+use pairing::Pairing;
+use settling::{Missing, Settling};
+
+/// Which key a joined row gets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum JoinId {
+    /// One made of the keys of both rows.
+    #[default]
+    Pair,
+    /// That of the left row.
+    Left,
+    /// That of the right row.
+    Right,
+}
+
+/// What becomes of rows without a partner.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Unmatched {
+    /// Nothing.
+    Drop,
+    /// The cells of the other side are `None`.
+    Nones,
+    /// The cells of the other side are errors, which are reported.
+    Errors,
+}
+
+/// So many rows are held back.
+const HELD: usize = 1 << 18;
+
+const LEFT: usize = 0;
+const RIGHT: usize = 1;
+
+/// What two inputs have in common under one join key.
+#[derive(Clone, Copy, Debug)]
+struct Group {
+    key: Key,
+    /// The first slot of each side.
+    heads: [u32; 2],
+    /// The number of rows of each side, and what it was before the open time.
+    counts: [i64; 2],
+    before: [i64; 2],
+    /// When it was last touched.
+    commit: u64,
+}
+
+/// See the module.
+pub(super) struct Matching {
+    reporter: Reporter,
+    id: JoinId,
+    unmatched: [Unmatched; 2],
+    /// Where each input has its join key; the key of the row itself where there is none.
+    pointers: [Option<usize>; 2],
+    /// The layouts of the columns of each side.
+    layouts: [Vec<Physical>; 2],
+    sides: [Side; 2],
+    /// Whether the rows of each side may still be sought, and so are kept.
+    kept: [bool; 2],
+    /// Whether something of the open time was absorbed.
+    is_open: bool,
+    /// Whether the other side of each has ended in the open time.
+    ending: [bool; 2],
+    index: HashMap<Key, u32, BuildKeyHasher>,
+    slots: Slots,
+    groups: Vec<Group>,
+    commit: u64,
+    touched: Vec<u32>,
+    /// Changes to rows whose groups had no partners before, with their groups.
+    deltas: [VecDeque<(Batch, Vec<u32>)>; 2],
+    /// What is not put out yet, since some of it may cancel, and how many rows that is.
+    held: Vec<Batch>,
+    held_rows: usize,
+    /// What is left to be done when the output was full.
+    left: Option<Left>,
+    /// By the keys of their rows, the join keys that must have a partner and may have none.
+    missing: HashMap<Key, Missing, BuildKeyHasher>,
+    /// The rows that have several partners though they must not, as they come and go.
+    several: Vec<RowError>,
+}
+
+/// What is left to be done.
+enum Left {
+    Pairing(Pairing),
+    Settling(Settling),
+}
+
+impl JoinId {
+    /// That of a row of this side.
+    fn of(side: usize) -> Self {
+        if side == LEFT { Self::Left } else { Self::Right }
+    }
+}
+
+impl Matching {
+    /// A matching of inputs whose columns, but for the join keys, are put out.
+    pub(super) fn new(
+        context: TaskContext,
+        id: JoinId,
+        unmatched: [Unmatched; 2],
+        pointers: [Option<usize>; 2],
+    ) -> Self {
+        let layouts = [LEFT, RIGHT].map(|side| {
+            let dtypes = context.dtypes[side].iter().enumerate();
+            dtypes
+                .filter(|(place, _)| Some(*place) != pointers[side])
+                .map(|(_, dtype)| DType::physical(dtype))
+                .collect::<Vec<_>>()
+        });
+        Self {
+            id,
+            unmatched,
+            pointers,
+            sides: [LEFT, RIGHT]
+                .map(|side| Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])),
+            kept: [true; 2],
+            is_open: false,
+            ending: [false; 2],
+            reporter: context.reporter,
+            layouts,
+            index: HashMap::default(),
+            slots: Slots::default(),
+            groups: Vec::new(),
+            commit: 1,
+            touched: Vec::new(),
+            deltas: [VecDeque::new(), VecDeque::new()],
+            held: Vec::new(),
+            held_rows: 0,
+            left: None,
+            missing: HashMap::default(),
+            several: Vec::new(),
+        }
+    }
+
+    /// Whether what was before must be known at the end of a time.
+    fn looks_back(&self) -> bool {
+        self.id != JoinId::Pair || self.unmatched != [Unmatched::Drop; 2]
+    }
+
+    /// Notes that a group changes in the open time.
+    fn touch(&mut self, group: u32) {
+        let state = &mut self.groups[group as usize];
+        if state.commit != self.commit {
+            state.commit = self.commit;
+            state.before = state.counts;
+            self.touched.push(group);
+            self.correct(group, -1);
+        }
+    }
+
+    /// The group of every row.
+    fn find_groups(&mut self, keys: &[Key]) -> Vec<u32> {
+        let looks_back = self.looks_back();
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let group = *self.index.entry(*key).or_insert_with(|| self.slots.take());
+            let place = group as usize;
+            if place >= self.groups.len() || self.groups[place].heads == [END; 2] && self.groups[place].key != *key {
+                let new = Group {
+                    key: *key,
+                    heads: [END; 2],
+                    counts: [0; 2],
+                    before: [0; 2],
+                    commit: 0,
+                };
+                if place == self.groups.len() {
+                    self.groups.push(new);
+                } else {
+                    self.groups[place] = new;
+                }
+            }
+            if looks_back {
+                self.touch(group);
+            }
+            found.push(group);
+        }
+        found
+    }
+
+    /// Forgets the rows of a side whose other side has ended, and the groups that only they had.
+    fn forget(&mut self, side: usize) {
+        self.kept[side] = false;
+        self.sides[side] = Side::new(&self.layouts[side], true, false);
+        let (groups, slots) = (&mut self.groups, &mut self.slots);
+        self.index.retain(|_, place| {
+            let group = &mut groups[*place as usize];
+            group.heads[side] = END;
+            let may_match = group.heads[1 - side] != END;
+            if !may_match {
+                group.counts = [0; 2];
+                slots.give_back(*place);
+            }
+            may_match
+        });
+    }
+
+    /// Takes out the rows whose join key is an error or `None`: they have no partner.
+    fn split_unusable(
+        &mut self,
+        side: usize,
+        batch: Batch,
+        pointer: &Column,
+        output: &mut Output,
+    ) -> Result<(Batch, Option<BooleanBuffer>), EngineError> {
+        let Some(mask) = usable(pointer) else {
+            return Ok((batch, None));
+        };
+        let unmatched = self.unmatched[side];
+        if let Some(errors) = pointer.errors() {
+            let wrong = batch.filter(errors);
+            if unmatched != Unmatched::Errors {
+                // Otherwise the error, which is known, spreads to the cells that were looked up.
+                super::report_routed(&batch, pointer, Some(errors), "join condition", &self.reporter)?;
+            }
+            if unmatched != Unmatched::Drop {
+                let alone = self.alone(side, &wrong, unmatched);
+                self.put_out(alone, output);
+            }
+        }
+        if let Some(nulls) = pointer.nulls()
+            && unmatched != Unmatched::Drop
+        {
+            let mut none = !nulls.inner();
+            if let Some(errors) = pointer.errors() {
+                none = &none & &!errors;
+            }
+            let alone = self.alone(side, &batch.filter(&none), Unmatched::Nones);
+            self.put_out(alone, output);
+        }
+        Ok((batch.filter(&mask), Some(mask)))
+    }
+
+    /// Rows of a side have been paired.
+    fn paired(&mut self, pairing: Pairing, output: &mut Output) -> Result<(), EngineError> {
+        let Pairing {
+            side,
+            batch,
+            groups,
+            passed,
+            ..
+        } = pairing;
+        if let Some(alone) = passed {
+            return self.passed(side, &batch, &groups, &alone, output);
+        }
+        let states = &mut self.groups;
+        self.sides[side].add(&batch, &groups, |group, head| {
+            std::mem::replace(&mut states[group as usize].heads[side], head)
+        });
+        for (row, group) in groups.iter().enumerate() {
+            self.groups[*group as usize].counts[side] += batch.diff(row);
+        }
+        if self.unmatched[side] != Unmatched::Drop {
+            self.deltas[side].push_back((batch, groups));
+        }
+        Ok(())
+    }
+
+    /// All that the touched groups mean has been put out or is held: the end of a time.
+    fn settled(&mut self, touched: &[u32], output: &mut Output) -> Result<(), EngineError> {
+        self.check_ids(touched)?;
+        for group in touched {
+            self.correct(*group, 1);
+        }
+        self.report_missing()?;
+        let held = self.take_held();
+        output.push(held);
+        for group in self.sides.iter_mut().flat_map(Side::take_emptied) {
+            let state = self.groups[group as usize];
+            if state.heads == [END; 2] && self.index.remove(&state.key).is_some() {
+                self.slots.give_back(group);
+                self.groups[group as usize].counts = [0; 2];
+            }
+        }
+        shrink(&mut self.index);
+        self.sides.iter_mut().for_each(Side::shrink);
+        for side in [LEFT, RIGHT] {
+            if std::mem::take(&mut self.ending[side]) {
+                self.forget(side);
+            }
+        }
+        self.commit += 1;
+        self.is_open = false;
+        Ok(())
+    }
+
+    /// Puts out what only adds rows, and holds what also removes some. It may remove what has been put out at this time,
+    /// which is as good as any other order within a time.
+    fn put_out(&mut self, batch: Batch, output: &mut Output) {
+        if batch.is_insert_only() {
+            output.push(batch);
+        } else {
+            self.hold(batch, output);
+        }
+    }
+
+    /// Holds what may cancel; puts it out if it has become too much.
+    fn hold(&mut self, batch: Batch, output: &mut Output) {
+        self.held_rows += batch.len();
+        self.held.push(batch);
+        if self.held_rows < HELD {
+            return;
+        }
+        let held = self.take_held();
+        if held.len() > HELD / 2 {
+            output.push(held);
+        } else {
+            self.held_rows = held.len();
+            self.held.push(held);
+        }
+    }
+
+    fn take_held(&mut self) -> Batch {
+        self.held_rows = 0;
+        let mut held = std::mem::take(&mut self.held);
+        held.retain(|batch| !batch.is_empty());
+        let held = Batch::concat(&held);
+        if held.is_insert_only() {
+            held
+        } else {
+            held.consolidated()
+        }
+    }
+}
+
+impl Task for Matching {
+    fn absorb(&mut self, side: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        self.is_open = true;
+        let (batch, keys) = match self.pointers[side] {
+            None => (batch.clone(), batch.keys().clone()),
+            Some(position) => {
+                let pointer = batch.column(position).clone();
+                let mut columns = batch.columns().to_vec();
+                columns.remove(position);
+                let (batch, mask) = self.split_unusable(side, batch.with_columns(columns), &pointer, output)?;
+                let keys = keys_of(&pointer).clone();
+                let keys = match mask {
+                    None => keys,
+                    Some(mask) => mask.set_indices().map(|row| keys[row]).collect(),
+                };
+                (batch, keys)
+            }
+        };
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let pairing = if self.kept[side] {
+            let groups = self.find_groups(&keys);
+            Pairing::new(side, batch, groups)
+        } else {
+            self.passing(side, batch, &keys)
+        };
+        self.left = Some(Left::Pairing(pairing));
+        self.go_on(output)
+    }
+
+    fn go_on(&mut self, output: &mut Output) -> Result<(), EngineError> {
+        match self.left.take() {
+            Some(Left::Pairing(mut pairing)) => {
+                if self.pair(&mut pairing, output) {
+                    self.paired(pairing, output)?;
+                } else {
+                    self.left = Some(Left::Pairing(pairing));
+                }
+            }
+            Some(Left::Settling(mut settling)) => {
+                if self.settle(&mut settling, output) {
+                    self.settled(&settling.touched, output)?;
+                } else {
+                    self.left = Some(Left::Settling(settling));
+                }
+            }
+            None => {}
+        }
+        Ok(())
+    }
+
+    fn is_done(&self) -> bool {
+        self.left.is_none()
+    }
+
+    fn input_ended(&mut self, input: usize) {
+        if self.corrects() {
+            // Whether a row that comes has several partners depends on those there were.
+            return;
+        }
+        // Which rows have had no partner until now is settled at the end of the time, if one is open.
+        if self.looks_back() && self.is_open {
+            self.ending[1 - input] = true;
+        } else {
+            self.forget(1 - input);
+        }
+    }
+
+    fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
+        self.left = Some(Left::Settling(Settling::new(std::mem::take(&mut self.touched))));
+        self.go_on(output)
+    }
+}
