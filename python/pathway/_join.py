@@ -84,8 +84,9 @@ class JoinMethods(Joinable):
         The key of a pair is made of the keys of both rows, or is that of one side with `id=left.id`. None is
         equal to None. Without conditions every row is paired with every other.
 
-        `left_exactly_once` and `right_exactly_once` promise that a row finds one partner only; they change no
-        result.
+        With `left_exactly_once` a row of this table is used up by its first partner: later ones do not see it, and its
+        memory is free. Rows that find several partners at one time, and removals, are errors. `right_exactly_once` is
+        the same for the other table.
 
         Args:
             other: the other table, or the result of a join.
@@ -94,9 +95,12 @@ class JoinMethods(Joinable):
             how: which rows without a partner are kept, see `pw.JoinMode`.
             left_instance: a column that has to be equal to `right_instance`, too.
             right_instance: see `left_instance`.
-            left_exactly_once: promises that each row of this table finds one partner only.
-            right_exactly_once: promises that each row of the other table finds one partner only.
+            left_exactly_once: whether each row of this table finds one partner only.
+            right_exactly_once: whether each row of the other table finds one partner only.
             kwargs: nothing else; columns of the result belong to `select`.
+
+        Raises:
+            ValueError: when it runs, if a row that is to find one partner finds several at one time.
 
         >>> import pathway as pw
         >>> pets = pw.debug.table_from_markdown('''
@@ -127,7 +131,7 @@ class JoinMethods(Joinable):
                 if not isinstance(instance, ColumnReference):
                     raise TypeError(f"the instances of a join are columns, found {instance!r}")
             conditions.append(left_instance == right_instance)
-        return JoinResult._join(self, other, conditions, how, id)
+        return JoinResult._join(self, other, conditions, how, id, (left_exactly_once, right_exactly_once))
 
     @declares
     def join_inner(self, other: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
@@ -233,7 +237,13 @@ class JoinResult(Groupable, JoinMethods):
 
     @classmethod
     def _join(
-        cls, left: Joinable, right: Joinable, on: Sequence[ColumnExpression], how: JoinMode, id: ColumnReference | None
+        cls,
+        left: Joinable,
+        right: Joinable,
+        on: Sequence[ColumnExpression],
+        how: JoinMode,
+        id: ColumnReference | None,
+        once: tuple[bool, bool],
     ) -> JoinResult:
         if not isinstance(right, Joinable):
             raise TypeError(f"a table can be joined with another table, not with {right!r}")
@@ -251,9 +261,8 @@ class JoinResult(Groupable, JoinMethods):
             keys.append(plan.define(side._node, _native.Expression.pointer(values)))
         chosen = None if id is None else result._id_side(id, how)
         columns = [left._carried(), right._carried()]
-        result._node = plan.join(
-            left._node, right._node, keys[0], keys[1], columns[0], columns[1], how.name.lower(), chosen, user_origin()
-        )
+        sides = (left._node, right._node, keys[0], keys[1], columns[0], columns[1])
+        result._node = plan.join(*sides, how.name.lower(), chosen, once, user_origin())
         outputs = plan.columns(result._node)
         middle = len(columns[0])
         result._from_left = dict(zip(columns[0], outputs[:middle], strict=True))

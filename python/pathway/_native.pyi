@@ -16,7 +16,7 @@ from typing_extensions import disjoint_base
 
 Node: TypeAlias = int
 Column: TypeAlias = int
-Origin: TypeAlias = tuple[str, int, str] | None
+Origin: TypeAlias = tuple[str, int, str, str] | None
 
 @type_check_only
 class _Cluster(Protocol):
@@ -312,9 +312,11 @@ class Plan:
         right_columns: Sequence[Column],
         how: str,
         id: str | None,
+        once: tuple[bool, bool],
         origin: Origin,
     ) -> Node:
-        """`how`: inner left right outer; `id`: None (key of both ids), left or right.
+        """`how`: inner left right outer; `id`: None (key of both ids), left or right; `once`: whether the rows of the
+        left, of the right, are used up by their first partner.
         Columns: those of the left, then those of the right."""
 
     def concat(self, inputs: Sequence[tuple[Node, Sequence[Column]]], origin: Origin) -> Node: ...

@@ -1,6 +1,6 @@
 """Where in the user's program something was written.
 
-Tables and expressions remember the first frame outside this package. Remembering costs two
+Tables and expressions remember the first frame outside this package. Remembering costs three
 attributes of a frame; the text of the line is read only when something needs it.
 """
 
@@ -27,6 +27,7 @@ class Place(NamedTuple):
 
     file: str
     line: int
+    function: str
 
     def text(self) -> str:
         """The line itself, without the space around it; empty if it cannot be read."""
@@ -34,9 +35,9 @@ class Place(NamedTuple):
 
         return linecache.getline(self.file, self.line).strip()
 
-    def origin(self) -> tuple[str, int, str]:
+    def origin(self) -> tuple[str, int, str, str]:
         """The place as the engine wants it."""
-        return (self.file, self.line, self.text())
+        return (self.file, self.line, self.text(), self.function)
 
     def note(self) -> str:
         """What is added to exceptions that this line caused."""
@@ -59,10 +60,10 @@ def user_frame() -> FrameType | None:
 def user_place() -> Place | None:
     """The line of the user's program that is running."""
     frame = user_frame()
-    return None if frame is None else Place(frame.f_code.co_filename, frame.f_lineno)
+    return None if frame is None else Place(frame.f_code.co_filename, frame.f_lineno, frame.f_code.co_name)
 
 
-def user_origin() -> tuple[str, int, str] | None:
+def user_origin() -> tuple[str, int, str, str] | None:
     """The line of the user's program that is running, as the engine wants it."""
     place = user_place()
     return None if place is None else place.origin()

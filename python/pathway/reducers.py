@@ -47,7 +47,7 @@ __all__ = [
 
 
 def count(*args: object) -> ColumnExpression:
-    """How many rows there are; arguments make no difference.
+    """How many rows there are. Rows in which an argument is an error are left out; other values make no difference.
 
     Args:
         args: expressions over the rows.
@@ -62,7 +62,7 @@ def count(*args: object) -> ColumnExpression:
     n
     2
     """
-    return ReducerExpression("count", [])
+    return ReducerExpression("count", [wrap(value) for value in args])
 
 
 def sum(arg: object, strict: bool = False) -> ColumnExpression:

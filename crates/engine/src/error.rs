@@ -16,6 +16,21 @@ pub struct Origin {
     pub line: u32,
     /// The text of the line, if it could be read.
     pub text: Arc<str>,
+    /// The function the line is in; `<module>` where it is in none.
+    pub function: Arc<str>,
+}
+
+impl Origin {
+    /// The place as tables of errors show it.
+    pub fn trace(&self) -> String {
+        let Self {
+            file,
+            line,
+            text,
+            function,
+        } = self;
+        format!("Occurred here:\n \tLine: {text}\n \tFile: {file}:{line}\n \tFunction: {function}")
+    }
 }
 
 impl fmt::Display for Origin {
@@ -61,6 +76,8 @@ pub struct RowError {
     pub key: Option<Key>,
     /// The exception behind it.
     pub cause: Option<Cause>,
+    /// The difference of the row: a failure comes and goes with its row.
+    pub diff: i64,
 }
 
 impl RowError {
@@ -71,7 +88,16 @@ impl RowError {
             message: message.into(),
             key: None,
             cause: None,
+            diff: 1,
         }
+    }
+
+    /// The same of one row.
+    #[must_use]
+    pub fn of(mut self, key: Key, diff: i64) -> Self {
+        self.key = Some(key);
+        self.diff = diff;
+        self
     }
 }
 

@@ -10,6 +10,7 @@ mod cluster;
 mod dataflow;
 pub mod error;
 pub mod expression;
+mod live_errors;
 pub mod monitor;
 pub mod operator;
 pub mod operators;

@@ -10,11 +10,14 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use towpath_types::{Batch, DType};
+use parking_lot::Mutex;
+use towpath_types::{Batch, DType, Time};
 
 use crate::clock::Clock;
 use crate::error::{EngineError, Origin, PlanError, RowError};
+use crate::live_errors::{Failing, LiveErrors};
 use crate::monitor::Counters;
 
 /// How rows are spread over the workers before an operator sees them.
@@ -79,6 +82,12 @@ pub trait Operator: fmt::Debug + Send + Sync {
     /// Whether it never removes a row, given which inputs never do.
     fn append_only(&self, inputs: &[bool]) -> bool;
 
+    /// Whether, where a failure does not end the run, it may take back a row that was a failure, though it never removes
+    /// one otherwise.
+    fn takes_back_failures(&self) -> bool {
+        false
+    }
+
     /// Whether no two of its rows at one time have the same key, as is right for a table. Sources whose
     /// keys come from the user cannot promise that; what comes of them is checked where it matters.
     fn unique_keys(&self, inputs: &[bool]) -> bool {
@@ -117,7 +126,7 @@ pub trait Combine {
 /// An operator at work on one worker.
 pub trait Task {
     /// `time` is now the least time that is open: what is absorbed next is of it.
-    fn open(&mut self, time: towpath_types::Time) {
+    fn open(&mut self, time: Time) {
         let _ = time;
     }
 
@@ -131,9 +140,24 @@ pub trait Task {
     ///
     /// # Errors
     /// Any error ends the run.
-    fn complete(&mut self, time: towpath_types::Time, output: &mut Output) -> Result<(), EngineError> {
+    fn complete(&mut self, time: Time, output: &mut Output) -> Result<(), EngineError> {
         let _ = (time, output);
         Ok(())
+    }
+
+    /// Goes on with what `absorb` or `complete` has left undone because the output was full, until it is full again or
+    /// nothing is left. Nothing else is asked of the task before it is done.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn go_on(&mut self, output: &mut Output) -> Result<(), EngineError> {
+        let _ = output;
+        Ok(())
+    }
+
+    /// Whether nothing was left undone.
+    fn is_done(&self) -> bool {
+        true
     }
 
     /// An input has ended: no update of it is absorbed any more, while the open time may still have updates of others.
@@ -160,18 +184,34 @@ pub trait Task {
 #[derive(Debug, Default)]
 pub struct Output {
     batches: Vec<Batch>,
+    rows: usize,
 }
 
 impl Output {
-    /// Sends a batch on, at the time that is being absorbed or completed.
+    /// So many rows go into a batch at most, and roughly so many make the output full.
+    pub const ROWS: usize = 1 << 16;
+
+    /// Sends a batch on, at the time that is being absorbed or completed; a large one in parts.
     pub fn push(&mut self, batch: Batch) {
-        if !batch.is_empty() {
+        let len = batch.len();
+        self.rows += len;
+        if len > Self::ROWS {
+            let starts = (0..len).step_by(Self::ROWS);
+            let parts = starts.map(|start| batch.slice(start, Self::ROWS.min(len - start)));
+            self.batches.extend(parts);
+        } else if len > 0 {
             self.batches.push(batch);
         }
     }
 
+    /// Whether a task that has more to put out should stop, and go on when it is asked to.
+    pub fn is_full(&self) -> bool {
+        self.rows >= Self::ROWS
+    }
+
     /// Takes what was put out.
     pub fn drain(&mut self) -> std::vec::Drain<'_, Batch> {
+        self.rows = 0;
         self.batches.drain(..)
     }
 }
@@ -204,6 +244,16 @@ pub struct Reporter {
     pub operator: usize,
     /// Where it was declared.
     pub origin: Option<Origin>,
+    /// What is computed here, so that what fails can be told from what fails elsewhere.
+    place: (u64, u64),
+    /// For an output that is not the only one of these rows: which they are.
+    rows: Option<u64>,
+    /// Whether the rows here are never removed.
+    is_final: bool,
+    /// The time that is open.
+    time: Arc<AtomicU64>,
+    /// Where failures are kept for the moment, unless the run ends with the first.
+    gathered: Option<Arc<Gathered>>,
     log: Arc<dyn ErrorLog>,
 }
 
@@ -214,6 +264,20 @@ pub trait ErrorLog: Send + Sync {
     /// # Errors
     /// If the run is to end with it.
     fn report(&self, operator: usize, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError>;
+
+    /// Takes a failure of what came from outside, which never ends the run.
+    fn note(&self, operator: usize, origin: Option<&Origin>, error: RowError) {
+        // Whoever has nothing to note it in goes on.
+        let _ = self.report(operator, origin, error);
+    }
+
+    /// Which errors there are, so that each is reported once.
+    fn live(&self) -> Option<&LiveErrors> {
+        None
+    }
+
+    /// Nothing more is reported.
+    fn close(&self) {}
 
     /// Whether the run has been ended, so that long work should not go on.
     fn is_cancelled(&self) -> bool {
@@ -239,13 +303,73 @@ impl Reporter {
 
     /// A reporter for one operator.
     pub fn new(operator: usize, origin: Option<Origin>, log: Arc<dyn ErrorLog>) -> Self {
-        Self { operator, origin, log }
+        Self {
+            operator,
+            origin,
+            place: (operator as u64, u64::MAX),
+            rows: None,
+            is_final: false,
+            time: Arc::default(),
+            gathered: None,
+            log,
+        }
+    }
+
+    /// For one column that is computed at the operator; rows may be removed unless it `is_final`.
+    pub(crate) fn for_column(&self, column: usize, is_final: bool) -> Self {
+        Self {
+            place: (COLUMNS, column as u64),
+            is_final,
+            ..self.clone()
+        }
+    }
+
+    /// For a filter, another node of the plan that is part of the operator; rows may be removed unless it `is_final`.
+    pub(crate) fn for_filter(&self, node: usize, origin: Option<Origin>, is_final: bool) -> Self {
+        Self {
+            operator: node,
+            origin,
+            place: (node as u64, u64::MAX),
+            is_final,
+            ..self.clone()
+        }
+    }
+
+    /// For an output of rows that others put out as well: what is wrong with them is told once. `rows` tells them from
+    /// other rows.
+    pub(crate) fn for_output(&self, rows: u64) -> Self {
+        Self {
+            rows: Some(rows),
+            ..self.clone()
+        }
+    }
+
+    /// For rows that are never removed if `is_final`.
+    pub(crate) fn for_rows(&self, is_final: bool) -> Self {
+        Self {
+            is_final,
+            ..self.clone()
+        }
+    }
+
+    /// What fails is kept in `gathered` instead.
+    pub(crate) fn gathering(&self, gathered: Arc<Gathered>) -> Self {
+        Self {
+            gathered: Some(gathered),
+            ..self.clone()
+        }
+    }
+
+    /// What is reported next is of this time.
+    pub(crate) fn open(&self, time: Time) {
+        self.time.store(time, Ordering::Relaxed);
     }
 
     /// A reporter that takes failures and forgets them, for computations whose failure is provided for.
     pub fn silent(&self) -> Self {
         Self {
             log: Arc::new(Forget(Arc::clone(&self.log))),
+            gathered: None,
             ..self.clone()
         }
     }
@@ -258,12 +382,55 @@ impl Reporter {
         self.report_at(self.origin.as_ref(), error)
     }
 
+    /// Reports a failure of what came from outside, which never ends the run. Logging it is up to the caller.
+    pub fn note(&self, error: RowError) {
+        self.log.note(self.operator, self.origin.as_ref(), error);
+    }
+
     /// Reports a failure at another place of the program, such as that of an expression.
     ///
     /// # Errors
     /// If the run is to end with it.
     pub fn report_at(&self, origin: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
-        self.log.report(self.operator, origin, error)
+        if let Some(gathered) = &self.gathered
+            && !self.is_strict()
+        {
+            gathered.0.lock().push((origin.cloned(), error));
+            return Ok(());
+        }
+        let failing = Failing {
+            place: self.place,
+            key: error.key,
+            message: &error.message,
+        };
+        let is_news = match self.log.live() {
+            Some(live) => {
+                let (time, is_final) = (self.time.load(Ordering::Relaxed), self.is_final && error.key.is_some());
+                let is_first = |rows| {
+                    let place = (OUTPUTS, rows);
+                    live.is_first(Failing { place, ..failing }, time)
+                };
+                live.is_news(failing, error.diff, time, is_final) && self.rows.is_none_or(is_first)
+            }
+            None => error.diff > 0,
+        };
+        if is_news {
+            self.log.report(self.operator, origin, error)
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Reports what was gathered: first what comes, so that what only changes places has never been gone.
+    ///
+    /// # Errors
+    /// If the run is to end with it.
+    pub(crate) fn report_gathered(&self, gathered: &Gathered) -> Result<(), EngineError> {
+        let (come, gone): (Vec<_>, Vec<_>) = std::mem::take(&mut *gathered.0.lock())
+            .into_iter()
+            .partition(|(_, error)| error.diff > 0);
+        let mut all = come.into_iter().chain(gone);
+        all.try_for_each(|(origin, error)| self.report_at(origin.as_ref(), error))
     }
 }
 
@@ -272,6 +439,14 @@ impl fmt::Debug for Reporter {
         write!(f, "Reporter({})", self.operator)
     }
 }
+
+/// The first parts of places that are no operators.
+const COLUMNS: u64 = u64::MAX;
+const OUTPUTS: u64 = u64::MAX - 1;
+
+/// Failures that are looked at together.
+#[derive(Debug, Default)]
+pub(crate) struct Gathered(Mutex<Vec<(Option<Origin>, RowError)>>);
 
 struct Forget(Arc<dyn ErrorLog>);
 

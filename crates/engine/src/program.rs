@@ -2,12 +2,15 @@
 //! filters, one batch at a time.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
-use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Value, hash_columns};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Time, Value, hash_columns};
 
 use crate::error::{EngineError, Origin};
 use crate::expression::{Expression, Rows};
-use crate::operator::Reporter;
+use crate::operator::{Gathered, Reporter};
+use crate::operators::report_skipped;
+use crate::store::shrink;
 
 /// One step of a program. Columns are in numbered slots; a step fills the next slot or thins the rows.
 #[derive(Clone, Debug)]
@@ -16,13 +19,23 @@ pub enum Step {
     Compute {
         /// How, reading slots.
         expression: Expression,
+        /// Which column of the plan it is.
+        column: usize,
         /// Whether results are kept with their rows, so that a removal repeats what was sent.
         kept: bool,
+        /// Whether rows may be removed.
+        may_remove: bool,
     },
     /// Goes on with the rows where the slot is true.
     Filter {
         /// The slot.
         condition: usize,
+        /// Which node of the plan it is.
+        node: usize,
+        /// Where it was declared.
+        origin: Option<Origin>,
+        /// Whether rows may be removed.
+        may_remove: bool,
         /// The slots that are still read afterwards.
         live: Vec<usize>,
     },
@@ -44,8 +57,45 @@ pub struct Program {
 pub struct RunningProgram {
     program: Program,
     reporter: Reporter,
-    /// For every step that keeps results: the result and the multiplicity of each row, see `compute_kept`.
-    kept: Vec<HashMap<Key, (Value, i64), BuildKeyHasher>>,
+    /// What each step has besides.
+    steps: Vec<RunningStep>,
+}
+
+/// What a step has besides, on one worker.
+#[derive(Debug)]
+struct RunningStep {
+    /// Where its failures go in the end, and where they are gathered.
+    reporter: Reporter,
+    gathered: Arc<Gathered>,
+    gathering: Reporter,
+    /// If it keeps results: the result and the multiplicity of each row, see `compute_kept`.
+    kept: HashMap<Key, (Value, i64), BuildKeyHasher>,
+}
+
+impl RunningStep {
+    fn new(step: &Step, reporter: &Reporter) -> Self {
+        let reporter = match step {
+            Step::Compute {
+                column,
+                kept,
+                may_remove,
+                ..
+            } => reporter.for_column(*column, *kept || !may_remove),
+            Step::Filter {
+                node,
+                origin,
+                may_remove,
+                ..
+            } => reporter.for_filter(*node, origin.clone(), !may_remove),
+        };
+        let gathered = Arc::new(Gathered::default());
+        Self {
+            gathering: reporter.gathering(Arc::clone(&gathered)),
+            gathered,
+            reporter,
+            kept: HashMap::default(),
+        }
+    }
 }
 
 impl RunningProgram {
@@ -56,12 +106,21 @@ impl RunningProgram {
 
     /// Prepares a program.
     pub fn new(program: Program, reporter: Reporter) -> Self {
-        let kept = program.steps.iter().map(|_| HashMap::default()).collect();
+        let steps = program
+            .steps
+            .iter()
+            .map(|step| RunningStep::new(step, &reporter))
+            .collect();
         Self {
             program,
             reporter,
-            kept,
+            steps,
         }
+    }
+
+    /// What comes next is of this time.
+    pub(crate) fn open(&self, time: Time) {
+        self.reporter.open(time);
     }
 
     /// The result for one batch.
@@ -75,28 +134,23 @@ impl RunningProgram {
         let mut keys = batch.keys().clone();
         let mut diffs = batch.diffs().cloned();
         let mut slots: Vec<Column> = batch.columns().to_vec();
-        for (step, kept) in self.program.steps.iter().zip(&mut self.kept) {
+        for (step, running) in self.program.steps.iter().zip(&mut self.steps) {
             match step {
-                Step::Compute {
-                    expression,
-                    kept: false,
-                } => {
+                Step::Compute { expression, kept, .. } => {
                     let rows = Rows {
                         columns: &slots,
                         keys: &keys,
+                        diffs: diffs.as_deref(),
                     };
-                    let column = expression.evaluate(&rows, &self.reporter)?;
+                    let column = if *kept {
+                        compute_kept(expression, &rows, &mut running.kept, &running.gathering)?
+                    } else {
+                        expression.evaluate(&rows, &running.gathering)?
+                    };
+                    running.reporter.report_gathered(&running.gathered)?;
                     slots.push(column);
                 }
-                Step::Compute { expression, kept: true } => {
-                    let rows = Rows {
-                        columns: &slots,
-                        keys: &keys,
-                    };
-                    let column = compute_kept(expression, &rows, diffs.as_deref(), kept, &self.reporter)?;
-                    slots.push(column);
-                }
-                Step::Filter { condition, live } => {
+                Step::Filter { condition, live, .. } => {
                     let column = &slots[*condition];
                     let Cells::Bool(array) = column.cells() else {
                         panic!("the condition of a filter is laid out as bool");
@@ -107,6 +161,8 @@ impl RunningProgram {
                     }
                     if let Some(errors) = column.errors() {
                         mask = &mask & &!errors;
+                        report_skipped(errors, &keys, diffs.as_deref(), "filter condition", &running.gathering)?;
+                        running.reporter.report_gathered(&running.gathered)?;
                     }
                     if mask.count_set_bits() == keys.len() {
                         continue;
@@ -140,7 +196,6 @@ impl RunningProgram {
 fn compute_kept(
     expression: &Expression,
     rows: &Rows<'_>,
-    diffs: Option<&[i64]>,
     kept: &mut HashMap<Key, (Value, i64), BuildKeyHasher>,
     reporter: &Reporter,
 ) -> Result<Column, EngineError> {
@@ -167,6 +222,7 @@ fn compute_kept(
             &Rows {
                 columns: &columns,
                 keys: &keys,
+                diffs: None,
             },
             reporter,
         )?;
@@ -178,7 +234,7 @@ fn compute_kept(
     let mut builder = ColumnBuilder::new(expression.dtype());
     for (row, identity) in identities.iter().enumerate() {
         let (value, count) = kept.get_mut(identity).expect("what was missing has been computed");
-        *count += diffs.map_or(1, |diffs| diffs[row]);
+        *count += rows.diff(row);
         builder.push(value);
     }
     for identity in &identities {
@@ -186,5 +242,6 @@ fn compute_kept(
             kept.remove(identity);
         }
     }
+    shrink(kept);
     Ok(builder.finish())
 }

@@ -118,7 +118,15 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
             // A column that nobody reads is carried as well, until it is pruned.
             let inputs = vec![table.input([left], &[0, 2, 1]), second.input([right], &[1, 2])];
             let id = JoinId::Pair;
-            let joined = operator(plan, Join { kind, id }, inputs)?;
+            let joined = operator(
+                plan,
+                Join {
+                    kind,
+                    id,
+                    once: [false; 2],
+                },
+                inputs,
+            )?;
             let columns = [0, 2, 4].iter().map(|column| joined.columns[*column]).collect();
             without_nones(plan, Table { columns, ..joined })
         }

@@ -104,6 +104,7 @@ pub(crate) fn raised(py: Python<'_>, error: PyErr) -> EngineError {
 /// An exception that user code raised for one row.
 pub(crate) fn row_error(py: Python<'_>, error: PyErr) -> RowError {
     RowError {
+        diff: 1,
         kind: kind_of(py, &error),
         message: described(py, &error),
         key: None,

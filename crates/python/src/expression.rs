@@ -16,16 +16,17 @@ use crate::value::{convert, dtype_of, infer};
 #[derive(Clone, Debug)]
 pub(crate) struct PyExpression(pub(crate) Expression);
 
-/// `(file, line, text)` or None.
+/// `(file, line, text, function)` or None.
 pub(crate) fn origin_from(value: &Bound<'_, PyAny>) -> PyResult<Option<Origin>> {
     if value.is_none() {
         return Ok(None);
     }
-    let (file, line, text): (String, u32, String) = value.extract()?;
+    let (file, line, text, function): (String, u32, String, String) = value.extract()?;
     Ok(Some(Origin {
         file: file.into(),
         line,
         text: text.into(),
+        function: function.into(),
     }))
 }
 

@@ -247,10 +247,8 @@ fn writable(batch: &Batch, reporter: &Reporter) -> Result<Batch, EngineError> {
     for row in 0..batch.len() {
         let is_error = batch.columns().iter().any(|column| column.is_error(row));
         if is_error {
-            reporter.report(RowError {
-                key: Some(batch.keys()[row]),
-                ..RowError::new(ErrorKind::Value, "Error value encountered in output, skipping the row")
-            })?;
+            let error = RowError::new(ErrorKind::Value, "Error value encountered in output, skipping the row");
+            reporter.report(error.of(batch.keys()[row], batch.diff(row)))?;
         }
         rows.push(!is_error && !unknown(row));
     }

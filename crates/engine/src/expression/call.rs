@@ -177,9 +177,13 @@ impl Expression {
         if !failures.is_empty() {
             let mut mask = BooleanBufferBuilder::new(len);
             mask.append_n(len, false);
-            for (row, mut error) in failures {
+            for (row, error) in failures {
                 mask.set_bit(row, true);
-                error.key = error.key.or_else(|| part.keys.get(row).copied());
+                // The failure of a constant is one failure, of no row.
+                let error = match part.keys.get(row).filter(|_| !scalar) {
+                    Some(key) => error.of(*key, part.diff(row)),
+                    None => error,
+                };
                 part.reporter.report_at(self.origin(), error)?;
             }
             errors = union(errors, Some(mask.finish()));

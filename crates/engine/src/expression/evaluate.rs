@@ -24,6 +24,15 @@ pub struct Rows<'a> {
     pub columns: &'a [Column],
     /// The keys.
     pub keys: &'a Shared<Key>,
+    /// The differences, unless every row is added once.
+    pub diffs: Option<&'a [i64]>,
+}
+
+impl Rows<'_> {
+    /// The difference of one row.
+    pub(crate) fn diff(&self, row: usize) -> i64 {
+        self.diffs.map_or(1, |diffs| diffs[row])
+    }
 }
 
 /// Some of the rows of a batch, at one place of the evaluation.
@@ -33,6 +42,8 @@ pub(super) struct Part<'a> {
     pub(super) keys: &'a Shared<Key>,
     /// Where the rows are in the batch; nothing if they are all.
     pub(super) places: Option<&'a [u32]>,
+    /// The differences of the rows of the batch, unless every one is added once.
+    pub(super) diffs: Option<&'a [i64]>,
     /// What has been computed for rows of the batch.
     pub(super) shared: &'a SharedResults,
     pub(super) reporter: &'a Reporter,
@@ -43,6 +54,12 @@ pub(super) struct Part<'a> {
 impl Part<'_> {
     pub(super) fn len(&self) -> usize {
         self.keys.len()
+    }
+
+    /// The difference of one row.
+    pub(super) fn diff(&self, row: usize) -> i64 {
+        let place = self.places.map_or(row, |places| places[row] as usize);
+        self.diffs.map_or(1, |diffs| diffs[place])
     }
 }
 
@@ -56,6 +73,7 @@ impl Expression {
             columns: rows.columns,
             keys: rows.keys,
             places: None,
+            diffs: rows.diffs,
             shared: &SharedResults::new(rows.keys.len()),
             reporter,
             is_silent: false,

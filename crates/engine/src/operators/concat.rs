@@ -1,16 +1,16 @@
 //! `concat`: the rows of several tables.
 //!
 //! Columns: the same in all inputs and the output. If the plan does not know that the tables have no keys in
-//! common, a key that two of them have ends the run.
+//! common, a key that two of them have is a failure; if the run goes on, the table has both rows.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
 
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
-use crate::store::duplicated;
+use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
+use crate::store::{duplicated, shrink};
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -49,6 +49,7 @@ impl Operator for Concat {
             dtypes: self.output(&context.dtypes)?,
             counts: (!self.disjoint).then(HashMap::default),
             touched: Vec::new(),
+            reporter: context.reporter,
         }))
     }
 }
@@ -57,8 +58,9 @@ struct ConcatTask {
     dtypes: Vec<DType>,
     /// How many rows each key has, if that is checked.
     counts: Option<HashMap<Key, i64, BuildKeyHasher>>,
-    /// Keys that got a second row at the open time; that is wrong if they keep it.
-    touched: Vec<Key>,
+    /// Keys that got or lost a second row at the open time, and how many they had before that.
+    touched: Vec<(Key, i64)>,
+    reporter: Reporter,
 }
 
 impl Task for ConcatTask {
@@ -66,11 +68,13 @@ impl Task for ConcatTask {
         if let Some(counts) = &mut self.counts {
             for (row, key) in batch.keys().iter().enumerate() {
                 let count = counts.entry(*key).or_insert(0);
+                let before = *count;
                 *count += batch.diff(row);
+                if before.max(*count) > 1 {
+                    self.touched.push((*key, before));
+                }
                 if *count == 0 {
                     counts.remove(key);
-                } else if *count > 1 {
-                    self.touched.push(*key);
                 }
             }
         }
@@ -85,15 +89,21 @@ impl Task for ConcatTask {
     }
 
     fn complete(&mut self, _time: Time, _output: &mut Output) -> Result<(), EngineError> {
-        let counts = self.counts.as_ref();
-        for key in self.touched.drain(..) {
-            if counts
-                .and_then(|counts| counts.get(&key))
-                .is_some_and(|count| *count > 1)
-            {
-                return Err(duplicated(key));
+        let Some(counts) = &mut self.counts else {
+            return Ok(());
+        };
+        // How many rows a key had when it was touched first.
+        let mut before: BTreeMap<Key, i64> = BTreeMap::new();
+        for (key, count) in self.touched.drain(..) {
+            before.entry(key).or_insert(count);
+        }
+        for (key, before) in before {
+            let now = counts.get(&key).copied().unwrap_or(0);
+            if (before > 1) != (now > 1) {
+                self.reporter.report(duplicated(key, if now > 1 { 1 } else { -1 }))?;
             }
         }
+        shrink(counts);
         Ok(())
     }
 

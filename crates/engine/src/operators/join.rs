@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
+use super::join_once::JoinOnce;
 use super::matching::{JoinId, Matching, Unmatched};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
@@ -43,6 +44,8 @@ pub struct Join {
     pub kind: JoinKind,
     /// Which keys the rows get.
     pub id: JoinId,
+    /// The sides whose rows are used up by their first partner.
+    pub once: [bool; 2],
 }
 
 /// The columns of each input that are read, when of the carried ones only those at `outputs` are put out; `skipped`
@@ -103,7 +106,14 @@ impl Operator for Join {
         self.kind == JoinKind::Inner && inputs.iter().all(|append_only| *append_only)
     }
 
+    fn takes_back_failures(&self) -> bool {
+        self.id != JoinId::Pair
+    }
+
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        if self.once != [false; 2] {
+            return Ok(Box::new(JoinOnce::new(context, self.id, self.kind.keeps(), self.once)));
+        }
         let unmatched = self
             .kind
             .keeps()
@@ -115,8 +125,11 @@ impl Operator for Join {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{Update, check_operator, fail_operator, try_operator, update};
-    use towpath_types::{Key, Value};
+    use crate::clock::ManualClock;
+    use crate::error::{Origin, RowError};
+    use crate::operator::{ErrorLog, Output, Reporter};
+    use crate::testing::{Update, batch, check_operator, fail_operator, try_operator, update};
+    use towpath_types::{Batch, Key, Value};
 
     type Scripts = [(Vec<DType>, Vec<Vec<Update>>); 2];
 
@@ -134,7 +147,11 @@ mod tests {
     }
 
     fn join(kind: JoinKind) -> Join {
-        Join { kind, id: JoinId::Pair }
+        Join {
+            kind,
+            id: JoinId::Pair,
+            once: [false; 2],
+        }
     }
 
     fn changing() -> Scripts {
@@ -197,6 +214,7 @@ mod tests {
         let left = Join {
             kind: JoinKind::Left,
             id: JoinId::Left,
+            once: [false; 2],
         };
         check_operator(
             left,
@@ -217,6 +235,137 @@ mod tests {
         let two = vec![vec![row(11, 1, "x", 1), row(12, 1, "y", 1)]];
         let error = fail_operator(left, &scripts(vec![vec![row(1, 1, "a", 1)]], two));
         assert!(error.message.starts_with("duplicate key ^"), "{error}");
+    }
+
+    /// What a join of one hot key puts out, a step at a time: the most rows at once, and all.
+    fn hot_key(kind: JoinKind, side: usize, diff: i64) -> (usize, i64) {
+        let dtypes = vec![DType::ANY_POINTER, DType::Int];
+        let rows = |diff: i64| -> Batch {
+            let updates: Vec<Update> = (0..700)
+                .map(|row| update(row as u128, [key(1), Value::from(row)], diff))
+                .collect();
+            batch(&dtypes, &[0, 1], &updates)
+        };
+        let context = TaskContext {
+            worker: 0,
+            workers: 1,
+            reporter: Reporter::new(0, None, Arc::new(Never)),
+            clock: Arc::new(ManualClock::default()),
+            dtypes: vec![dtypes.clone(); 2],
+            append_only: vec![false; 2],
+            unique_keys: vec![true; 2],
+            counters: Arc::default(),
+        };
+        let mut task = join(kind).start(context).expect("nothing outside is needed");
+        let mut output = Output::default();
+        let (mut most, mut all) = (0, 0);
+        let mut drained = |output: &mut Output| {
+            let batches: Vec<Batch> = output.drain().collect();
+            most = most.max(batches.iter().map(Batch::len).sum());
+            all += batches
+                .iter()
+                .map(|batch| (0..batch.len()).map(|row| batch.diff(row)).sum::<i64>())
+                .sum::<i64>();
+        };
+        let mut commit = |changes: Vec<(usize, Batch)>| {
+            for (side, batch) in changes {
+                task.absorb(side, batch, &mut output).expect("nothing fails");
+                drained(&mut output);
+                while !task.is_done() {
+                    task.go_on(&mut output).expect("nothing fails");
+                    drained(&mut output);
+                }
+            }
+            task.complete(0, &mut output).expect("nothing fails");
+            drained(&mut output);
+            while !task.is_done() {
+                task.go_on(&mut output).expect("nothing fails");
+                drained(&mut output);
+            }
+        };
+        commit(vec![(0, rows(1)), (1, rows(1))]);
+        if diff < 0 {
+            commit(vec![(side, rows(-1))]);
+        }
+        (most, all)
+    }
+
+    /// Nothing is reported.
+    struct Never;
+
+    impl ErrorLog for Never {
+        fn report(&self, _: usize, _: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
+            Err(error.into())
+        }
+    }
+
+    #[test]
+    fn the_product_of_a_hot_key_comes_out_in_parts() {
+        let limit = 5 * Output::ROWS;
+        let (most, all) = hot_key(JoinKind::Inner, 0, 1);
+        assert!(most <= limit && all == 700 * 700, "{most} {all}");
+        for (side, rest) in [(0, 700), (1, 700)] {
+            let (most, all) = hot_key(JoinKind::Outer, side, -1);
+            assert!(most <= limit && all == rest, "{most} {all}");
+        }
+    }
+
+    #[test]
+    fn with_errors_as_data_a_row_with_several_partners_has_errors_for_their_cells() {
+        let left = Join {
+            id: JoinId::Left,
+            ..join(JoinKind::Left)
+        };
+        let partners = vec![
+            vec![row(11, 1, "x", 1)],
+            vec![row(12, 1, "y", 1)],
+            vec![row(11, 1, "x", -1)],
+            vec![row(12, 1, "y", -1)],
+        ];
+        let scripts = scripts(vec![vec![row(1, 1, "a", 1), row(2, 2, "b", 1)]], partners);
+        assert_eq!(
+            try_operator(left, &scripts, 3, false).expect("errors flow on"),
+            [
+                "2 +1 a x",
+                "2 +1 b None",
+                "4 -1 a x",
+                "4 +1 a Error",
+                "6 -1 a Error",
+                "6 +1 a y",
+                "8 -1 a y",
+                "8 +1 a None",
+            ]
+        );
+    }
+
+    #[test]
+    fn rows_that_are_used_up_by_their_first_partner() {
+        let left = vec![vec![row(1, 1, "a", 1)], vec![], vec![row(2, 1, "b", 1)], vec![]];
+        let right = |last| vec![vec![], vec![row(11, 1, "x", 1)], vec![], last];
+        let later = right(vec![row(12, 1, "y", 1), row(13, 3, "z", 1)]);
+        let once = |kind, once| Join { once, ..join(kind) };
+        let case =
+            |kind, sides, right, expected| check_operator(once(kind, sides), &scripts(left.clone(), right), expected);
+        case(JoinKind::Inner, [true, false], later.clone(), "4 +1 a x\n6 +1 b x");
+        case(JoinKind::Inner, [false, true], right(vec![]), "4 +1 a x");
+        case(JoinKind::Inner, [true, true], later.clone(), "4 +1 a x\n8 +1 b y");
+        case(
+            JoinKind::Outer,
+            [true, false],
+            later,
+            "2 +1 a None
+             4 -1 a None
+             4 +1 a x
+             6 +1 b x
+             8 +1 None y
+             8 +1 None z",
+        );
+        let both = vec![vec![row(11, 1, "x", 1), row(12, 1, "y", 1)]];
+        let error = fail_operator(once(JoinKind::Inner, [true, false]), &scripts(left.clone(), both));
+        assert!(error.message.starts_with("Repeated entry in a batch"), "{error}");
+        let removed = vec![vec![row(11, 1, "x", 1)], vec![row(11, 1, "x", -1)]];
+        let error = fail_operator(once(JoinKind::Inner, [true, false]), &scripts(left.clone(), removed));
+        assert!(error.message.starts_with("Expected table to be append-only"), "{error}");
     }
 
     #[test]
@@ -240,8 +389,8 @@ mod tests {
     #[test]
     fn ids_of_a_side_that_may_be_missing_are_refused() {
         let wrong = Join {
-            kind: JoinKind::Outer,
             id: JoinId::Left,
+            ..join(JoinKind::Outer)
         };
         assert!(
             wrong

@@ -1,13 +1,14 @@
 //! `key_join`: tables with the same keys side by side.
 //!
 //! Columns of the output: those of the first input, then those of the second, and so on. A key that one has and
-//! another has not ends the run.
+//! another has not is a failure; if the run goes on, the cells that the first input's row misses are errors, and what is
+//! not in the first input is left out.
 
 use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Combine, Outcome};
+use super::keyed::{Cell, Combine, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -43,26 +44,38 @@ impl Operator for KeyJoin {
         inputs.iter().all(|append_only| *append_only)
     }
 
+    fn takes_back_failures(&self) -> bool {
+        true
+    }
+
     fn unique_keys(&self, _inputs: &[bool]) -> bool {
         true
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        let sources: Vec<(usize, usize)> = context
-            .dtypes
-            .iter()
-            .enumerate()
-            .flat_map(|(input, dtypes)| (0..dtypes.len()).map(move |column| (input, column)))
-            .collect();
-        Ok(Box::new(Combine::new(context.dtypes.clone(), |present| {
+        let cells = |present: &[bool]| {
+            let inputs = context.dtypes.iter().enumerate();
+            let cells = inputs.flat_map(|(input, dtypes)| {
+                let cell = if present[input] { Cell::Of } else { Cell::Error };
+                (0..dtypes.len()).map(move |column| cell(input, column))
+            });
+            cells.collect()
+        };
+        let outcome = |present: &[bool]| {
             if present.iter().all(|present| *present) {
-                Outcome::Row(sources.clone())
+                Outcome::Row(cells(present))
             } else if present.contains(&true) {
-                Outcome::Wrong("a key is in one table but not in another that is to have the same keys")
+                let message = "a key is in one table but not in another that is to have the same keys";
+                Outcome::Wrong(message, present[0].then(|| cells(present)))
             } else {
                 Outcome::Nothing
             }
-        })))
+        };
+        Ok(Box::new(Combine::new(
+            context.reporter.clone(),
+            context.dtypes.clone(),
+            outcome,
+        )))
     }
 }
 

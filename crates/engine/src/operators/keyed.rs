@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
 
-use crate::error::{EngineError, ErrorKind};
-use crate::operator::{Output, Task};
+use crate::error::{EngineError, ErrorKind, RowError};
+use crate::operator::{Output, Reporter, Task};
 use crate::store::KeyedRows;
 
 /// The updates of one time, waiting for its end.
@@ -52,16 +52,33 @@ pub(super) fn changes(old: &Batch, new: &Batch) -> Batch {
 pub(super) enum Outcome {
     /// No row.
     Nothing,
-    /// A row whose cells come from these inputs and columns.
-    Row(Vec<(usize, usize)>),
-    /// That may not be: ends the run with this message and the key.
-    Wrong(&'static str),
+    /// A row of such cells.
+    Row(Vec<Cell>),
+    /// That may not be: a failure with this message and the key, and, if the run goes on, perhaps a row.
+    Wrong(&'static str, Option<Vec<Cell>>),
+}
+
+/// Where a cell comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Cell {
+    /// An input, and its column.
+    Of(usize, usize),
+    /// It is an error, in the layout of this input and column.
+    Error(usize, usize),
+}
+
+impl Cell {
+    /// All columns of an input.
+    pub(super) fn all_of(input: usize, dtypes: &[Vec<DType>]) -> Vec<Self> {
+        (0..dtypes[input].len()).map(|column| Self::Of(input, column)).collect()
+    }
 }
 
 /// Combines inputs key by key. What comes out for a key depends only on the rows of that key, so at the end of
 /// a time the keys that changed are worked out before and after.
 #[derive(Debug)]
 pub(super) struct Combine {
+    reporter: Reporter,
     tables: Vec<KeyedRows>,
     waiting: Vec<Waiting>,
     /// The types that the columns of each input are put out with.
@@ -73,13 +90,14 @@ pub(super) struct Combine {
 impl Combine {
     /// `dtypes` are the types that the columns of each input are put out with; `outcome` says what comes out
     /// given, for every input, whether it has a row.
-    pub(super) fn new(dtypes: Vec<Vec<DType>>, outcome: impl Fn(&[bool]) -> Outcome) -> Self {
+    pub(super) fn new(reporter: Reporter, dtypes: Vec<Vec<DType>>, outcome: impl Fn(&[bool]) -> Outcome) -> Self {
         let inputs = dtypes.len();
         let outcomes = (0..1usize << inputs).map(|bits| {
             let present: Vec<bool> = (0..inputs).map(|input| bits & (1 << input) != 0).collect();
             outcome(&present)
         });
         Self {
+            reporter,
             tables: dtypes
                 .iter()
                 .map(|columns| KeyedRows::new(columns.iter().map(DType::physical)))
@@ -90,8 +108,9 @@ impl Combine {
         }
     }
 
-    /// What comes out for `keys` now.
-    fn rows(&self, keys: &[Key], is_new: bool) -> Result<Batch, EngineError> {
+    /// What comes out for `keys` now, and what is wrong with them, as failures that come or go.
+    fn rows(&self, keys: &[Key], diff: i64) -> (Batch, Vec<RowError>) {
+        let mut wrong = Vec::new();
         // Keys with one outcome are gathered together.
         let mut chosen: Vec<(Vec<Key>, Vec<Vec<u32>>)> =
             vec![(Vec::new(), vec![Vec::new(); self.tables.len()]); self.outcomes.len()];
@@ -101,34 +120,31 @@ impl Combine {
                 .iter()
                 .enumerate()
                 .fold(0, |bits, (input, slot)| bits | usize::from(slot.is_some()) << input);
-            match &self.outcomes[bits] {
-                Outcome::Nothing => {}
-                Outcome::Wrong(message) if is_new => {
-                    return Err(EngineError::new(ErrorKind::Key, format!("{message}, key: {key}")));
-                }
-                Outcome::Wrong(_) => {}
-                Outcome::Row(_) => {
-                    let (keys, chosen) = &mut chosen[bits];
-                    keys.push(*key);
-                    for (chosen, slot) in chosen.iter_mut().zip(slots) {
-                        chosen.extend(slot);
-                    }
+            if let Outcome::Wrong(message, _) = &self.outcomes[bits] {
+                wrong.push(RowError::new(ErrorKind::Key, format!("{message}, key: {key}")).of(*key, diff));
+            }
+            if matches!(self.outcomes[bits], Outcome::Row(_) | Outcome::Wrong(_, Some(_))) {
+                let (keys, chosen) = &mut chosen[bits];
+                keys.push(*key);
+                for (chosen, slot) in chosen.iter_mut().zip(slots) {
+                    chosen.extend(slot);
                 }
             }
         }
         let mut batches = Vec::new();
         for ((keys, slots), outcome) in chosen.into_iter().zip(&self.outcomes) {
-            if let Outcome::Row(sources) = outcome
+            if let Outcome::Row(cells) | Outcome::Wrong(_, Some(cells)) = outcome
                 && !keys.is_empty()
             {
-                let columns = sources
-                    .iter()
-                    .map(|(input, column)| self.tables[*input].gather_column(*column, &slots[*input]))
-                    .collect();
+                let column = |cell: &Cell| match cell {
+                    Cell::Of(input, column) => self.tables[*input].gather_column(*column, &slots[*input]),
+                    Cell::Error(input, column) => self.dtypes[*input][*column].physical().errors(keys.len()),
+                };
+                let columns = cells.iter().map(column).collect();
                 batches.push(Batch::new(keys, columns, None));
             }
         }
-        Ok(Batch::concat(&batches))
+        (Batch::concat(&batches), wrong)
     }
 }
 
@@ -153,11 +169,17 @@ impl Task for Combine {
             .flat_map(|batch| batch.keys().iter().copied())
             .filter(|key| seen.insert(*key))
             .collect();
-        let old = self.rows(&keys, false)?;
+        let (old, old_wrong) = self.rows(&keys, -1);
+        let mut wrong = Vec::new();
         for (table, updates) in self.tables.iter_mut().zip(&updates) {
-            table.apply(updates)?;
+            wrong.extend(table.apply(updates)?);
         }
-        let new = self.rows(&keys, true)?;
+        let (new, new_wrong) = self.rows(&keys, 1);
+        wrong.extend(new_wrong);
+        // First what comes: what was wrong before and still is, is no news.
+        wrong.sort_by_key(|error| error.diff < 0);
+        let mut wrong = wrong.into_iter().chain(old_wrong);
+        wrong.try_for_each(|error| self.reporter.report(error))?;
         output.push(changes(&old, &new));
         Ok(())
     }

@@ -64,9 +64,12 @@ impl Operator for Lookup {
     }
 
     fn append_only(&self, inputs: &[bool]) -> bool {
-        // A row whose partner comes later changes.
-        let _ = inputs;
-        false
+        // Where a partner may be missing, a row whose partner comes later changes.
+        !self.allow_misses && inputs.iter().all(|append_only| *append_only)
+    }
+
+    fn takes_back_failures(&self) -> bool {
+        true
     }
 
     fn unique_keys(&self, inputs: &[bool]) -> bool {

@@ -8,10 +8,12 @@ pub mod assert_append_only;
 pub mod concat;
 pub mod flatten;
 pub mod join;
+mod join_once;
 pub mod key_join;
 pub mod lookup;
 pub mod reduce;
 pub mod reindex;
+pub mod removals;
 pub mod semi_join;
 pub mod update_cells;
 pub mod update_rows;
@@ -26,6 +28,7 @@ pub use lookup::Lookup;
 pub use matching::JoinId;
 pub use reduce::{Aggregate, Reduce};
 pub use reindex::Reindex;
+pub use removals::Removals;
 pub use semi_join::SemiJoin;
 pub use update_cells::UpdateCells;
 pub use update_rows::UpdateRows;
@@ -55,26 +58,47 @@ fn usable(column: &Column) -> Option<BooleanBuffer> {
     mask.filter(|mask| mask.count_set_bits() < mask.len())
 }
 
-/// The batch without the rows whose pointer in the column at `position` cannot be used; errors are reported as
-/// found in `what`.
-fn without_unusable(batch: Batch, position: usize, what: &str, reporter: &Reporter) -> Result<Batch, EngineError> {
-    let Some(mask) = usable(batch.column(position)) else {
-        return Ok(batch);
-    };
-    report_skipped(&batch, batch.column(position), what, reporter)?;
-    Ok(batch.filter(&mask))
+/// Reports the rows with an error in `column`.
+fn report_errors(batch: &Batch, column: &Column, what: &str, reporter: &Reporter) -> Result<(), EngineError> {
+    let diffs = batch.diffs().map(|diffs| &**diffs);
+    match column.errors() {
+        Some(errors) => report_skipped(errors, batch.keys(), diffs, what, reporter),
+        None => Ok(()),
+    }
 }
 
-/// Reports the rows that are added with an error in `column`.
-fn report_skipped(batch: &Batch, column: &Column, what: &str, reporter: &Reporter) -> Result<(), EngineError> {
-    let Some(errors) = column.errors() else {
+/// The same of rows that went to the owner of a pointer, each once for its pointer: a row may go on to another worker,
+/// which may be ahead, or in another process.
+fn report_routed(
+    batch: &Batch,
+    pointer: &Column,
+    errors: Option<&BooleanBuffer>,
+    what: &str,
+    reporter: &Reporter,
+) -> Result<(), EngineError> {
+    let Some(errors) = errors else {
         return Ok(());
     };
-    for row in errors.set_indices().filter(|row| batch.diff(*row) > 0) {
-        let message = format!("Error value encountered in {what}, skipping the row");
-        let mut error = RowError::new(ErrorKind::Value, message);
-        error.key = Some(batch.keys()[row]);
-        reporter.report(error)?;
+    let rows = batch.keys().iter().zip(keys_of(pointer).iter());
+    let keys: Vec<Key> = rows.map(|(row, pointer)| Key::pair(*row, *pointer)).collect();
+    let diffs = batch.diffs().map(|diffs| &**diffs);
+    report_skipped(errors, &keys, diffs, what, reporter)
+}
+
+/// Reports the rows where `errors`, as skipped because of what was found in `what`: first those that come.
+pub(crate) fn report_skipped(
+    errors: &BooleanBuffer,
+    keys: &[Key],
+    diffs: Option<&[i64]>,
+    what: &str,
+    reporter: &Reporter,
+) -> Result<(), EngineError> {
+    let diff = |row: usize| diffs.map_or(1, |diffs| diffs[row]);
+    for comes in [true, false] {
+        for row in errors.set_indices().filter(|row| (diff(*row) > 0) == comes) {
+            let message = format!("Error value encountered in {what}, skipping the row");
+            reporter.report(RowError::new(ErrorKind::Value, message).of(keys[row], diff(row)))?;
+        }
     }
     Ok(())
 }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use towpath_types::{Batch, DType};
 
-use super::{keys_of, without_unusable};
+use super::{keys_of, report_errors, usable};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 
@@ -65,7 +65,11 @@ struct ReindexTask {
 
 impl Task for ReindexTask {
     fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
-        let batch = without_unusable(batch, 0, "reindex as new id", &self.reporter)?;
+        report_errors(&batch, batch.column(0), "reindex as new id", &self.reporter)?;
+        let batch = match usable(batch.column(0)) {
+            Some(mask) => batch.filter(&mask),
+            None => batch,
+        };
         let keys = keys_of(batch.column(0)).clone();
         output.push(Batch::new(keys, batch.columns()[1..].to_vec(), batch.diffs().cloned()));
         Ok(())

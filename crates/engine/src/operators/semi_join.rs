@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Combine, Outcome};
+use super::keyed::{Cell, Combine, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -18,7 +18,8 @@ pub enum SemiJoin {
     InAll,
     /// Those whose keys are in none of the others.
     InNone,
-    /// Those whose keys are in all of the others; that a key of another is not in the first is an error.
+    /// Those whose keys are in all of the others; that a key of another is not in the first is a failure, and if the run
+    /// goes on a row of errors.
     Restrict,
 }
 
@@ -50,15 +51,20 @@ impl Operator for SemiJoin {
         *self != SemiJoin::InNone && inputs.iter().all(|append_only| *append_only)
     }
 
+    fn takes_back_failures(&self) -> bool {
+        true
+    }
+
     fn unique_keys(&self, _inputs: &[bool]) -> bool {
         true
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        let own: Vec<(usize, usize)> = (0..context.dtypes[0].len()).map(|column| (0, column)).collect();
+        let own = Cell::all_of(0, &context.dtypes);
+        let errors: Vec<Cell> = (0..own.len()).map(|column| Cell::Error(0, column)).collect();
         let mut dtypes = vec![Vec::new(); context.dtypes.len()];
         dtypes[0].clone_from(&context.dtypes[0]);
-        Ok(Box::new(Combine::new(dtypes, |present| {
+        Ok(Box::new(Combine::new(context.reporter, dtypes, |present| {
             let (first, others) = (present[0], &present[1..]);
             let is_kept = match self {
                 SemiJoin::InAll | SemiJoin::Restrict => others.iter().all(|present| *present),
@@ -67,7 +73,8 @@ impl Operator for SemiJoin {
             if first && is_kept {
                 Outcome::Row(own.clone())
             } else if *self == SemiJoin::Restrict && !first && others.contains(&true) {
-                Outcome::Wrong("a key is not in the table that is restricted to it")
+                let message = "a key is not in the table that is restricted to it";
+                Outcome::Wrong(message, Some(errors.clone()))
             } else {
                 Outcome::Nothing
             }

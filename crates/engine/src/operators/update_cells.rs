@@ -1,13 +1,13 @@
 //! `update_cells`: a table with some of its cells replaced by those of another, for the keys that the other has.
 //!
-//! Column `replaced[i]` of the first input becomes column `i` of the second. Every key of the second must be
-//! one of the first.
+//! Column `replaced[i]` of the first input becomes column `i` of the second. A key of the second that is
+//! not one of the first is a failure; if the run goes on, it is left out.
 
 use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Combine, Outcome};
+use super::keyed::{Cell, Combine, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -57,17 +57,19 @@ impl Operator for UpdateCells {
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         let dtypes = self.output(&context.dtypes)?;
         let second = self.replaced.iter().map(|place| dtypes[*place].clone()).collect();
-        let own: Vec<(usize, usize)> = (0..dtypes.len()).map(|column| (0, column)).collect();
+        let dtypes = vec![dtypes, second];
+        let own = Cell::all_of(0, &dtypes);
         let mut updated = own.clone();
         for (column, place) in self.replaced.iter().enumerate() {
-            updated[*place] = (1, column);
+            updated[*place] = Cell::Of(1, column);
         }
-        Ok(Box::new(Combine::new(vec![dtypes, second], |present| match present {
+        let outcome = |present: &[bool]| match present {
             [true, true] => Outcome::Row(updated.clone()),
             [true, false] => Outcome::Row(own.clone()),
-            [false, true] => Outcome::Wrong("updating a row that does not exist"),
+            [false, true] => Outcome::Wrong("updating a row that does not exist", None),
             _ => Outcome::Nothing,
-        })))
+        };
+        Ok(Box::new(Combine::new(context.reporter, dtypes, outcome)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Combine, Outcome};
+use super::keyed::{Cell, Combine, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -40,16 +40,14 @@ impl Operator for UpdateRows {
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
-        let dtypes = self.output(&context.dtypes)?;
-        let columns = |input: usize| Outcome::Row((0..dtypes.len()).map(|column| (input, column)).collect());
-        Ok(Box::new(Combine::new(
-            vec![dtypes.clone(); 2],
-            |present| match present {
-                [_, true] => columns(1),
-                [true, false] => columns(0),
-                _ => Outcome::Nothing,
-            },
-        )))
+        let dtypes = vec![self.output(&context.dtypes)?; 2];
+        let [first, second] = [0, 1].map(|input| Outcome::Row(Cell::all_of(input, &dtypes)));
+        let outcome = |present: &[bool]| match present {
+            [_, true] => second.clone(),
+            [true, false] => first.clone(),
+            _ => Outcome::Nothing,
+        };
+        Ok(Box::new(Combine::new(context.reporter, dtypes, outcome)))
     }
 }
 

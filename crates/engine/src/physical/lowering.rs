@@ -10,10 +10,11 @@ use crate::plan::{ColumnId, NodeId, Plan, Rows};
 use crate::program::Program;
 
 /// Lowers the part of `plan` that the nodes of `roots` need.
-pub(super) fn lower(plan: &Plan, roots: &[NodeId]) -> PhysicalPlan {
+pub(super) fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool) -> PhysicalPlan {
     let mut lowering = Lowering {
         plan,
-        needs: Needs::of(plan, roots),
+        append_only: append_only(plan, errors_flow),
+        needs: Needs::of(plan, roots, everything),
         placed: HashMap::new(),
         nodes: Vec::new(),
         builders: Vec::new(),
@@ -26,8 +27,28 @@ pub(super) fn lower(plan: &Plan, roots: &[NodeId]) -> PhysicalPlan {
     lowering.finish()
 }
 
+/// Whether the rows of each node are never removed, where failures flow on or end the run.
+fn append_only(plan: &Plan, errors_flow: bool) -> Vec<bool> {
+    if !errors_flow {
+        return plan.nodes.iter().map(|node| node.append_only).collect();
+    }
+    let mut all: Vec<bool> = Vec::with_capacity(plan.nodes.len());
+    for node in &plan.nodes {
+        all.push(match &node.rows {
+            Rows::Source(source) => source.is_append_only(),
+            Rows::Filter { input, .. } => all[input.0],
+            Rows::Operator { operator, inputs } => {
+                let inputs: Vec<bool> = inputs.iter().map(|input| all[input.node.0]).collect();
+                operator.append_only(&inputs) && !operator.takes_back_failures()
+            }
+        });
+    }
+    all
+}
+
 struct Lowering<'a> {
     plan: &'a Plan,
+    append_only: Vec<bool>,
     needs: Needs<'a>,
     /// Where the batches of the nodes of the plan come from.
     placed: HashMap<usize, Placed>,
@@ -53,14 +74,14 @@ impl Lowering<'_> {
         let plan_node = &self.plan.nodes[node];
         let builder = &mut self.builders[place];
         if let Rows::Filter { condition, .. } = plan_node.rows {
-            builder.filter(condition);
+            builder.filter(condition, node, plan_node.origin.clone(), !self.append_only[node]);
         }
         for column in self.needs.closure(node) {
             let definition = &self.plan.columns[column.0];
             if definition.node.0 == node
                 && let Some(expression) = &definition.expression
             {
-                builder.compute(column, expression, !plan_node.append_only);
+                builder.compute(column, expression, !self.append_only[node]);
             }
         }
         let layout = self.needs.columns(node);
@@ -130,7 +151,7 @@ impl Lowering<'_> {
                 .map(|column| self.plan.columns[column.0].name.clone())
                 .collect(),
             dtypes: columns.iter().map(|column| self.plan.dtype(*column).clone()).collect(),
-            append_only: self.plan.nodes[id.0].append_only,
+            append_only: self.append_only[id.0],
             unique_keys: self.plan.nodes[id.0].unique_keys,
         }
     }

@@ -91,7 +91,10 @@ pub struct PhysicalInput {
 
 impl PhysicalPlan {
     /// Lowers the part of a plan that the nodes of `roots` need.
-    pub fn lower(plan: &Plan, roots: &[NodeId]) -> Self {
-        lowering::lower(plan, roots)
+    ///
+    /// Where `everything`, each of the nodes `roots` has all its columns, whether an output reads them or not. Where
+    /// `errors_flow`, a failure does not end the run.
+    pub fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool) -> Self {
+        lowering::lower(plan, roots, everything, errors_flow)
     }
 }

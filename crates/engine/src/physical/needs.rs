@@ -35,8 +35,8 @@ pub(super) struct Needs<'a> {
 }
 
 impl<'a> Needs<'a> {
-    /// What the outputs `roots` need.
-    pub(super) fn of(plan: &'a Plan, roots: &[NodeId]) -> Self {
+    /// What the outputs `roots` need; all their columns if `everything`.
+    pub(super) fn of(plan: &'a Plan, roots: &[NodeId], everything: bool) -> Self {
         let mut needs = Self {
             plan,
             nodes: vec![Need::default(); plan.nodes.len()],
@@ -44,6 +44,14 @@ impl<'a> Needs<'a> {
         };
         for root in roots {
             needs.nodes[root.0].is_needed = true;
+        }
+        if everything {
+            for (column, definition) in plan.columns.iter().enumerate() {
+                let need = &mut needs.nodes[definition.node.0];
+                if need.is_needed {
+                    need.columns.insert(ColumnId(column));
+                }
+            }
         }
         needs.collect();
         needs

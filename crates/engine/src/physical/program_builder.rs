@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::error::Origin;
 use crate::expression::Expression;
 use crate::plan::ColumnId;
 use crate::program::{Program, Step};
@@ -35,15 +36,23 @@ impl ProgramBuilder {
     pub(super) fn compute(&mut self, column: ColumnId, expression: &Expression, may_remove: bool) {
         let expression = expression.map_columns(&|column| self.slots[&ColumnId(column)]);
         let kept = may_remove && !expression.is_deterministic();
-        self.steps.push(Step::Compute { expression, kept });
+        self.steps.push(Step::Compute {
+            expression,
+            column: column.0,
+            kept,
+            may_remove,
+        });
         self.slots.insert(column, self.width);
         self.width += 1;
     }
 
-    /// Drops rows where the column is not true.
-    pub(super) fn filter(&mut self, condition: ColumnId) {
+    /// Drops rows where the column is not true, as this node of the plan does.
+    pub(super) fn filter(&mut self, condition: ColumnId, node: usize, origin: Option<Origin>, may_remove: bool) {
         self.steps.push(Step::Filter {
             condition: self.slots[&condition],
+            node,
+            origin,
+            may_remove,
             live: Vec::new(),
         });
     }
@@ -66,7 +75,9 @@ impl ProgramBuilder {
                         live.insert(read);
                     });
                 }
-                Step::Filter { condition, live: after } => {
+                Step::Filter {
+                    condition, live: after, ..
+                } => {
                     *after = live.iter().copied().collect();
                     live.insert(*condition);
                 }

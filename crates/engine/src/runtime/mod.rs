@@ -17,6 +17,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Cluster, Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{LostWire, Network, Shared, SourceTimes, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind, PlanError};
+use crate::live_errors::LiveErrors;
 use crate::monitor::{Counts, Part, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
@@ -24,7 +25,7 @@ use crate::plan::{NodeId, Plan};
 use crate::source::{Commits, Division, Readers, SourceContext, SourceStream, Team};
 
 pub use error_log::ErrorTable;
-use error_log::{RunLog, SourceLog};
+use error_log::{AsideLog, RunLog, SourceLog, WAITING};
 use streams::{Sources, divide, watch};
 
 /// How to run a plan.
@@ -174,7 +175,7 @@ impl Run {
         } else {
             outputs.clone()
         };
-        let physical = PhysicalPlan::lower(plan, &roots);
+        let physical = PhysicalPlan::lower(plan, &roots, options.everything, !options.terminate_on_error);
         let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
         let team = Team {
             processes: options.cluster.as_ref().map_or(1, |cluster| cluster.addresses.len()),
@@ -208,10 +209,13 @@ impl Run {
             tables: error_logs,
             reported: AtomicU64::new(0),
             process,
+            live: LiveErrors::default(),
+            left_out: AtomicU64::new(0),
+            most: WAITING,
         });
         let is_read_elsewhere = team.processes > 1 && is_followed_elsewhere(&physical, &orders);
         let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(&lines))));
-        let errors: Arc<dyn ErrorLog> = log.clone();
+        let errors: [Arc<dyn ErrorLog>; 2] = [log.clone(), Arc::new(AsideLog(Arc::clone(&log)))];
         let shared = Arc::new(Shared::new(
             physical,
             watched,

@@ -72,7 +72,7 @@ impl PyPlan {
         )
     }
 
-    #[pyo3(signature = (left, right, left_key, right_key, left_columns, right_columns, how, id, origin))]
+    #[pyo3(signature = (left, right, left_key, right_key, left_columns, right_columns, how, id, once, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn join(
         &self,
@@ -84,6 +84,7 @@ impl PyPlan {
         right_columns: Vec<usize>,
         how: &str,
         id: Option<&str>,
+        once: [bool; 2],
         origin: OriginArgument,
     ) -> PyResult<usize> {
         let kind = match how {
@@ -103,7 +104,7 @@ impl PyPlan {
             input(left, &joined(&[left_key], &left_columns)),
             input(right, &joined(&[right_key], &right_columns)),
         ];
-        self.operator(Join { kind, id }, inputs, origin)
+        self.operator(Join { kind, id, once }, inputs, origin)
     }
 
     fn concat(&self, inputs: Inputs, origin: OriginArgument) -> PyResult<usize> {

@@ -30,8 +30,7 @@ fn has_error(batch: &Batch, row: usize, reporter: &Reporter) -> Result<bool, Eng
     if !batch.columns().iter().any(|column| column.is_error(row)) {
         return Ok(false);
     }
-    let mut error = RowError::new(ErrorKind::Value, "Error value encountered in output, skipping the row");
-    error.key = Some(batch.keys()[row]);
-    reporter.report(error)?;
+    let error = RowError::new(ErrorKind::Value, "Error value encountered in output, skipping the row");
+    reporter.report(error.of(batch.keys()[row], batch.diff(row)))?;
     Ok(true)
 }

@@ -52,6 +52,7 @@ impl Table {
         let rows = Rows {
             columns: &self.columns,
             keys: &self.keys,
+            diffs: None,
         };
         let column = expression.evaluate(&rows, &reporter).expect("the log never ends a run");
         assert_eq!(

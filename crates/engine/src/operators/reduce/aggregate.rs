@@ -81,8 +81,9 @@ impl RunningAggregate {
         }
     }
 
-    /// The results of the groups in `slots`; adds those that fail to `failures`.
-    pub(super) fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+    /// The results of the groups in `slots`, of so many rows each; adds those that fail to `failures`. Where all rows
+    /// have an error among the arguments, so is the result.
+    pub(super) fn output(&self, slots: &[u32], counts: &[i64], failures: &mut Failures) -> Column {
         let column = self.state.output(slots, failures);
         if self.errors.is_empty() && failures.is_empty() {
             return column;
@@ -90,7 +91,11 @@ impl RunningAggregate {
         let mut mask = BooleanBufferBuilder::new(slots.len());
         mask.append_n(slots.len(), false);
         for (place, slot) in slots.iter().enumerate() {
-            if self.errors.contains_key(slot) {
+            if self
+                .errors
+                .get(slot)
+                .is_some_and(|errors| *errors == counts[*slot as usize])
+            {
                 mask.set_bit(place, true);
             }
         }
@@ -99,6 +104,12 @@ impl RunningAggregate {
         }
         column.masked(Some(&mask.finish()))
     }
+
+    /// Where there is an error among the arguments.
+    pub(super) fn errors<'a>(&self, batch: &'a Batch) -> impl Iterator<Item = &'a BooleanBuffer> {
+        self.arguments.iter().filter_map(|place| batch.column(*place).errors())
+    }
+
     /// Forgets a group.
     pub(super) fn clear(&mut self, slot: u32) {
         self.state.clear(slot);
@@ -120,8 +131,10 @@ impl RunningAggregate {
             for row in (0..sound.len()).filter(|row| !sound.value(*row)) {
                 let count = self.errors.entry(updates.slots[row]).or_insert(0);
                 *count += updates.diff(row);
+                if *count == 0 {
+                    self.errors.remove(&updates.slots[row]);
+                }
             }
-            self.errors.retain(|_, count| *count != 0);
         }
         if self.options.skip_nones
             && let Some(column) = arguments.first()

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Shared};
 
-use super::{Aggregate, find_slots};
+use super::{Aggregate, find_slots, same_groups};
 use crate::error::EngineError;
 use crate::operator::{Combine, Output};
 use crate::operators::{keys_of, usable};
@@ -85,7 +85,8 @@ impl Combiner {
             && arguments.all(|place| batch.column(*place).errors().is_none())
     }
 
-    fn hold(&mut self, batch: &Batch) -> Result<(), EngineError> {
+    /// Holds the rows of a batch; whether it could.
+    fn hold(&mut self, batch: &Batch) -> Result<bool, EngineError> {
         let held = &mut self.held;
         let keys = keys_of(batch.column(0));
         let found = find_slots(&mut held.index, keys, || {
@@ -94,6 +95,12 @@ impl Combiner {
         });
         held.keys.extend(found.new_rows.iter().map(|row| keys[*row as usize]));
         let slots = found.slots;
+        for (cells, place) in held.groups.iter_mut().zip(&self.groups) {
+            cells.put(&found.new_slots, batch.column(*place), found.new_rows.iter().copied());
+        }
+        if same_groups(&held.groups, &self.groups, batch, &slots).is_some() {
+            return Ok(false);
+        }
         match batch.diffs() {
             None => slots.iter().for_each(|slot| held.counts[*slot as usize] += 1),
             Some(diffs) => {
@@ -101,9 +108,6 @@ impl Combiner {
                     held.counts[*slot as usize] += diff;
                 }
             }
-        }
-        for (cells, place) in held.groups.iter_mut().zip(&self.groups) {
-            cells.put(&found.new_slots, batch.column(*place), found.new_rows.iter().copied());
         }
         let updates = Updates {
             slots: &slots,
@@ -116,7 +120,7 @@ impl Combiner {
             state.update(&updates, &Self::arguments(batch, aggregate))?;
         }
         held.rows += batch.len();
-        Ok(())
+        Ok(true)
     }
 
     /// The rows as they are, each added or removed once.
@@ -145,7 +149,9 @@ impl Combine for Combiner {
             self.pause -= 1;
             output.push(self.as_it_is(&batch));
         } else if self.is_sound(&batch) {
-            self.hold(&batch)?;
+            if !self.hold(&batch)? {
+                output.push(self.as_it_is(&batch));
+            }
             if self.held.keys.len() > GROUPS {
                 self.flush(output);
             }

@@ -10,16 +10,19 @@
 //!
 //! With several workers, each first makes one row of those it has of a group, where it can: see `combine`.
 //!
-//! A row with an error in an argument spoils the result of that aggregate for as long as it is there.
+//! A row with an error in an argument is reported, and skipped by that aggregate. Where an aggregate of a group sees only
+//! such rows, its result is an error.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use towpath_types::{BuildKeyHasher, DType, Key};
+use arrow_buffer::BooleanBuffer;
+use towpath_types::{Batch, BuildKeyHasher, DType, Key};
 
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Combine, Operator, Pruned, Routing, Task, TaskContext};
 use crate::reducers::{Options, Reducer, Setup};
+use crate::store::CellStore;
 
 mod aggregate;
 mod combine;
@@ -46,6 +49,26 @@ impl Aggregate {
     fn argument_types(&self, input: &[DType]) -> Vec<DType> {
         self.arguments.iter().map(|place| input[*place].clone()).collect()
     }
+}
+
+/// Where the grouping values of a batch are those of the groups in `slots`, which their keys have found: a key is a hash
+/// of 128 bits, and whoever chooses the values can choose different ones with the same. Nothing if that is everywhere.
+fn same_groups(cells: &[CellStore], columns: &[usize], batch: &Batch, slots: &[u32]) -> Option<BooleanBuffer> {
+    let columns = || columns.iter().map(|place| batch.column(*place));
+    if cells
+        .iter()
+        .zip(columns())
+        .all(|(cells, column)| cells.first_difference(slots, column).is_none())
+    {
+        return None;
+    }
+    let is_same = |row: usize| {
+        cells
+            .iter()
+            .zip(columns())
+            .all(|(cells, column)| cells.cell_eq(slots[row], column, row))
+    };
+    Some(BooleanBuffer::collect_bool(batch.len(), is_same))
 }
 
 /// The groups of a batch: the slot of every row, and for those that are new also one of their rows.
@@ -80,6 +103,8 @@ fn find_slots(index: &mut HashMap<Key, u32, BuildKeyHasher>, keys: &[Key], mut t
 pub struct Reduce {
     /// The columns of the input with the grouping values.
     groups: Vec<usize>,
+    /// Which of them are put out. The others tell groups apart all the same.
+    shown: Vec<usize>,
     aggregates: Vec<Aggregate>,
 }
 
@@ -88,6 +113,7 @@ impl Reduce {
     pub fn new(groups: usize, aggregates: Vec<Aggregate>) -> Self {
         Self {
             groups: (1..=groups).collect(),
+            shown: (0..groups).collect(),
             aggregates,
         }
     }
@@ -109,7 +135,11 @@ impl Operator for Reduce {
         if !matches!(input.first().map(DType::required), Some(DType::Pointer(_))) {
             return Err(PlanError::mismatch("the key of a group is a pointer"));
         }
-        let mut dtypes: Vec<DType> = self.groups.iter().map(|place| input[*place].clone()).collect();
+        let mut dtypes: Vec<DType> = self
+            .shown
+            .iter()
+            .map(|group| input[self.groups[*group]].clone())
+            .collect();
         dtypes.extend(self.aggregate_types(input)?);
         Ok(dtypes)
     }
@@ -120,12 +150,13 @@ impl Operator for Reduce {
 
     fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let (groups, aggregates): (Vec<usize>, Vec<usize>) =
-            outputs.iter().partition(|output| **output < self.groups.len());
+            outputs.iter().partition(|output| **output < self.shown.len());
         let mut pruned = Self {
-            groups: groups.into_iter().map(|output| self.groups[output]).collect(),
+            groups: self.groups.clone(),
+            shown: groups.into_iter().map(|output| self.shown[output]).collect(),
             aggregates: aggregates
                 .into_iter()
-                .map(|output| self.aggregates[output - self.groups.len()].clone())
+                .map(|output| self.aggregates[output - self.shown.len()].clone())
                 .collect(),
         };
         let mut is_read = vec![false; widths[0]];
@@ -176,7 +207,12 @@ impl Operator for Reduce {
             let column = if combines { 1 + number } else { *place };
             (column, input[*place].physical())
         });
-        Ok(Box::new(ReduceTask::new(context.reporter, groups, aggregates)))
+        Ok(Box::new(ReduceTask::new(
+            context.reporter,
+            groups,
+            self.shown.clone(),
+            aggregates,
+        )))
     }
 }
 

@@ -6,12 +6,12 @@ use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical, Shared, Time};
 
 use super::aggregate::RunningAggregate;
-use super::find_slots;
-use crate::error::EngineError;
+use super::{find_slots, same_groups};
+use crate::error::{EngineError, ErrorKind, RowError};
 use crate::operator::{Output, Reporter, Task};
-use crate::operators::{keys_of, without_unusable};
+use crate::operators::{keys_of, report_routed, usable};
 use crate::reducers::{Failures, Updates};
-use crate::store::{CellStore, Slots};
+use crate::store::{CellStore, Slots, shrink};
 
 /// When a slot was touched, and where its old values are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -23,6 +23,8 @@ struct Visit {
 
 pub(super) struct ReduceTask {
     reporter: Reporter,
+    /// For groups, whose results change.
+    group_reporter: Reporter,
     index: HashMap<Key, u32, BuildKeyHasher>,
     slots: Slots,
     /// For every slot: the key of its group, the number of its rows, when it was touched.
@@ -31,6 +33,8 @@ pub(super) struct ReduceTask {
     visits: Vec<Visit>,
     group_columns: Vec<usize>,
     groups: Vec<CellStore>,
+    /// Which of them are put out.
+    shown: Vec<usize>,
     aggregates: Vec<RunningAggregate>,
     /// Numbers the times.
     commit: u64,
@@ -38,6 +42,8 @@ pub(super) struct ReduceTask {
     touched: Vec<u32>,
     old_slots: Vec<u32>,
     old: Vec<Vec<Column>>,
+    /// What was wrong with the old results.
+    old_failures: Vec<RowError>,
 }
 
 impl ReduceTask {
@@ -45,12 +51,14 @@ impl ReduceTask {
     pub(super) fn new(
         reporter: Reporter,
         groups: impl Iterator<Item = (usize, Physical)>,
+        shown: Vec<usize>,
         aggregates: Vec<RunningAggregate>,
     ) -> Self {
         let (group_columns, groups) = groups
             .map(|(place, physical)| (place, CellStore::new(physical)))
             .unzip();
         Self {
+            group_reporter: reporter.for_rows(false),
             reporter,
             index: HashMap::default(),
             slots: Slots::default(),
@@ -59,11 +67,13 @@ impl ReduceTask {
             visits: Vec::new(),
             group_columns,
             groups,
+            shown,
             aggregates,
             commit: 1,
             touched: Vec::new(),
             old_slots: Vec::new(),
             old: Vec::new(),
+            old_failures: Vec::new(),
         }
     }
 
@@ -104,33 +114,61 @@ impl ReduceTask {
         }
         let new = &self.old_slots[known..];
         if !new.is_empty() {
-            let columns = self
-                .aggregates
-                .iter()
-                .map(|aggregate| aggregate.output(new, &mut Vec::new()));
-            self.old.push(columns.collect());
+            let (columns, failures) = self.results(new, -1);
+            self.old.push(columns);
+            self.old_failures.extend(failures);
         }
     }
 
     /// Groups and their results as rows.
     fn rows(&self, slots: &[u32], results: Vec<Column>) -> Batch {
         let keys: Shared<Key> = slots.iter().map(|slot| self.keys[*slot as usize]).collect();
-        let mut columns: Vec<Column> = self.groups.iter().map(|cells| cells.gather(slots)).collect();
+        let mut columns: Vec<Column> = self
+            .shown
+            .iter()
+            .map(|group| self.groups[*group].gather(slots))
+            .collect();
         columns.extend(results);
         Batch::new(keys, columns, None)
     }
 
-    fn new_results(&self, slots: &[u32]) -> Result<Vec<Column>, EngineError> {
-        let mut columns = Vec::with_capacity(self.aggregates.len());
+    /// The results of groups, and what is wrong with them, as failures that come or go.
+    fn results(&self, slots: &[u32], diff: i64) -> (Vec<Column>, Vec<RowError>) {
+        let (mut columns, mut wrong) = (Vec::with_capacity(self.aggregates.len()), Vec::new());
         for aggregate in &self.aggregates {
             let mut failures = Failures::new();
-            columns.push(aggregate.output(slots, &mut failures));
-            for (place, mut error) in failures {
-                error.key = Some(self.keys[slots[place] as usize]);
-                self.reporter.report(error)?;
-            }
+            columns.push(aggregate.output(slots, &self.counts, &mut failures));
+            let failures = failures.into_iter();
+            wrong.extend(failures.map(|(place, error)| error.of(self.keys[slots[place] as usize], diff)));
         }
-        Ok(columns)
+        (columns, wrong)
+    }
+
+    /// Reports the rows whose key is that of a group of other values.
+    fn report_strangers(&self, batch: &Batch, strangers: &BooleanBuffer) -> Result<(), EngineError> {
+        let groups = keys_of(batch.column(0));
+        strangers.set_indices().try_for_each(|row| {
+            let message = format!(
+                "the key {} of the row's group is that of another group with other values, skipping the row; such values \
+                 do not come up by chance",
+                groups[row]
+            );
+            self.reporter
+                .report(RowError::new(ErrorKind::Value, message).of(batch.keys()[row], batch.diff(row)))
+        })
+    }
+
+    /// Reports the rows that an aggregate skips, each once for its group.
+    fn report_skipped(&self, batch: &Batch) -> Result<(), EngineError> {
+        let mut skipped: Option<BooleanBuffer> = None;
+        for errors in self.aggregates.iter().flat_map(|aggregate| aggregate.errors(batch)) {
+            skipped = Some(skipped.map_or_else(|| errors.clone(), |skipped| &skipped | errors));
+        }
+        let Some(skipped) = skipped else {
+            return Ok(());
+        };
+        let what = "the argument of a reducer";
+        report_routed(batch, batch.column(0), Some(&skipped), what, &self.reporter)
     }
 
     /// Frees the slots of groups without rows.
@@ -148,13 +186,28 @@ impl ReduceTask {
             }
             self.slots.give_back(*slot);
         }
+        shrink(&mut self.index);
+        if self.index.is_empty() {
+            self.groups.iter_mut().for_each(CellStore::forget_all);
+        }
     }
 }
 
 impl Task for ReduceTask {
-    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
-        let batch = without_unusable(batch, 0, "grouping columns", &self.reporter)?;
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        let pointer = batch.column(0);
+        report_routed(&batch, pointer, pointer.errors(), "grouping columns", &self.reporter)?;
+        let batch = match usable(pointer) {
+            Some(mask) => batch.filter(&mask),
+            None => batch,
+        };
         let slots = self.find_slots(&batch);
+        if let Some(same) = same_groups(&self.groups, &self.group_columns, &batch, &slots) {
+            self.report_strangers(&batch, &!&same)?;
+            // Those that are left have found their groups.
+            return self.absorb(0, batch.filter(&same), output);
+        }
+        self.report_skipped(&batch)?;
         self.visit(&slots);
         let updates = Updates {
             slots: &slots,
@@ -185,7 +238,10 @@ impl Task for ReduceTask {
             .copied()
             .filter(|slot| self.counts[*slot as usize] > 0)
             .collect();
-        let new = self.new_results(&live)?;
+        let (new, failures) = self.results(&live, 1);
+        let old_failures = std::mem::take(&mut self.old_failures);
+        let mut failures = failures.into_iter().chain(old_failures);
+        failures.try_for_each(|error| self.group_reporter.report(error))?;
         let old: Vec<Column> = (0..self.aggregates.len())
             .map(|place| {
                 let parts: Vec<&Column> = old_chunks.iter().map(|columns| &columns[place]).collect();

@@ -12,7 +12,7 @@ use crate::expression::Expression;
 use crate::operator::{Combine as _, Output};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::reducers::{Options, reducer};
-use crate::testing::{Script, Update, check, try_run, update};
+use crate::testing::{Script, Update, check, try_operator, try_run, update};
 
 /// Groups by the first column; the aggregates read the others.
 fn reduce(
@@ -45,6 +45,30 @@ fn check_reduce(dtype: DType, commits: Vec<Vec<Update>>, aggregates: &[(&str, &[
         let script = Script::new(vec![DType::Str, dtype.clone()], commits.clone()).in_batches_of(rows);
         check(|plan| reduce(plan, script.clone(), aggregates), expected);
     }
+}
+
+#[test]
+fn groups_with_one_key_and_different_values_stay_apart() {
+    // As if the values had been made so that their keys are equal.
+    let row = |id: u128, word: &str, value: i64, diff| {
+        update(id, [Value::from(Key(7)), Value::from(word), Value::from(value)], diff)
+    };
+    let dtypes = vec![DType::ANY_POINTER, DType::Str, DType::Int];
+    let commits = vec![
+        vec![row(1, "a", 1, 1), row(2, "b", 20, 1)],
+        vec![row(3, "b", 30, 1), row(4, "a", 2, 1)],
+        vec![row(2, "b", 20, -1), row(3, "b", 30, -1), row(1, "a", 1, -1)],
+    ];
+    let sum = Aggregate {
+        reducer: reducer("sum").expect("there is a sum"),
+        arguments: vec![2],
+        options: Options::default(),
+    };
+    let lines = try_operator(Reduce::new(1, vec![sum]), &[(dtypes, commits)], 3, false);
+    assert_eq!(
+        lines.expect("errors flow on"),
+        ["2 +1 a 1", "4 -1 a 1", "4 +1 a 3", "6 -1 a 3", "6 +1 a 2"]
+    );
 }
 
 #[test]
@@ -185,7 +209,7 @@ fn unique_is_an_error_while_there_are_several() {
 }
 
 #[test]
-fn errors_spoil_results_and_skip_groups() {
+fn rows_with_errors_are_skipped() {
     let script = Script::new(
         vec![DType::Str, DType::Int],
         vec![
@@ -203,7 +227,7 @@ fn errors_spoil_results_and_skip_groups() {
     let build = |plan: &mut Plan| reduce(plan, script.clone(), &[("sum", &[1], false), ("count", &[], false)]);
     assert_eq!(
         try_run(build, 1, false).expect("errors flow on"),
-        ["2 +1 a Error 2", "4 -1 a Error 2", "4 +1 a 1 1"]
+        ["2 +1 a 1 2", "4 -1 a 1 2", "4 +1 a 1 1"]
     );
 }
 

@@ -1,0 +1,243 @@
+//! A join in which the rows of a side, or of both, find one partner and are used up by it (`left_exactly_once`).
+//!
+//! A row leaves with its first partner: later ones do not see it, and its memory is free. So a group never has waiting
+//! rows of a side that is used up beside rows of the other. That a row finds two partners at one time is an error, and so
+//! is the removal of a row: what a row was paired with is not known any more.
+
+use std::collections::HashMap;
+
+use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Physical, Shared, Time, hash_columns};
+
+use super::keyed::Waiting;
+use super::matching::JoinId;
+use super::{keys_of, report_routed, usable};
+use crate::error::{EngineError, ErrorKind};
+use crate::operator::{Output, Reporter, Task, TaskContext};
+use crate::store::{CellStore, Slots, shrink};
+
+const LEFT: usize = 0;
+const RIGHT: usize = 1;
+
+/// The rows of a side that wait, or may be found again.
+struct Rows {
+    layouts: Vec<Physical>,
+    cells: Vec<CellStore>,
+    slots: Slots,
+    keys: Vec<Key>,
+    standing: Vec<Standing>,
+}
+
+/// What has become of a row so far.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Standing {
+    #[default]
+    New,
+    /// It has been put out without a partner.
+    Alone,
+    /// It has had a partner.
+    Met,
+}
+
+impl Rows {
+    fn new(layouts: Vec<Physical>) -> Self {
+        Self {
+            cells: layouts.iter().copied().map(CellStore::new).collect(),
+            layouts,
+            slots: Slots::default(),
+            keys: Vec::new(),
+            standing: Vec::new(),
+        }
+    }
+
+    fn add(&mut self, batch: &Batch) -> Vec<u32> {
+        let slots: Vec<u32> = (0..batch.len()).map(|_| self.slots.take()).collect();
+        self.keys.resize(self.slots.len(), Key::default());
+        self.standing.resize(self.slots.len(), Standing::New);
+        for (slot, key) in slots.iter().zip(batch.keys().iter()) {
+            self.keys[*slot as usize] = *key;
+            self.standing[*slot as usize] = Standing::New;
+        }
+        for (cells, column) in self.cells.iter_mut().zip(batch.columns()) {
+            cells.put(&slots, column, 0..batch.len() as u32);
+        }
+        slots
+    }
+
+    fn remove(&mut self, slot: u32) {
+        self.cells.iter_mut().for_each(|cells| cells.clear(slot));
+        self.slots.give_back(slot);
+    }
+
+    /// The keys and cells of slots.
+    fn gather(&self, slots: &[u32]) -> (Vec<Key>, Vec<Column>) {
+        let keys = slots.iter().map(|slot| self.keys[*slot as usize]);
+        (
+            keys.collect(),
+            self.cells.iter().map(|cells| cells.gather(slots)).collect(),
+        )
+    }
+}
+
+/// See the module.
+pub(super) struct JoinOnce {
+    reporter: Reporter,
+    id: JoinId,
+    /// The sides whose rows are put out also without a partner, and those whose rows are used up.
+    keeps: [bool; 2],
+    once: [bool; 2],
+    sides: [Rows; 2],
+    /// The rows of each side that have a join key.
+    groups: HashMap<Key, [Vec<u32>; 2], BuildKeyHasher>,
+    waiting: [Waiting; 2],
+}
+
+impl JoinOnce {
+    pub(super) fn new(context: TaskContext, id: JoinId, keeps: [bool; 2], once: [bool; 2]) -> Self {
+        let layouts = |side: usize| context.dtypes[side][1..].iter().map(DType::physical).collect();
+        Self {
+            id,
+            keeps,
+            once,
+            sides: [Rows::new(layouts(LEFT)), Rows::new(layouts(RIGHT))],
+            groups: HashMap::default(),
+            waiting: [Waiting::default(), Waiting::default()],
+            reporter: context.reporter,
+        }
+    }
+
+    /// Takes the rows of a side that have come; returns the join keys that can match, and the slots that cannot.
+    fn take(&mut self, side: usize) -> Result<(Vec<Key>, Vec<u32>), EngineError> {
+        let batch = self.waiting[side].take();
+        if batch.is_empty() {
+            return Ok((Vec::new(), Vec::new()));
+        }
+        if let Some(row) = (0..batch.len()).find(|row| batch.diff(*row) < 0) {
+            let key = batch.keys()[row];
+            let message = format!("Expected table to be append-only, but got deletion for key: {key}.");
+            return Err(EngineError::new(ErrorKind::Value, message));
+        }
+        let pointer = batch.column(0);
+        report_routed(&batch, pointer, pointer.errors(), "join condition", &self.reporter)?;
+        let slots = self.sides[side].add(&batch.with_columns(batch.columns()[1..].to_vec()));
+        let (usable, keys) = (usable(pointer), keys_of(pointer));
+        let (mut touched, mut single) = (Vec::new(), Vec::new());
+        for (row, slot) in slots.into_iter().enumerate() {
+            if usable.as_ref().is_none_or(|usable| usable.value(row)) {
+                self.groups.entry(keys[row]).or_default()[side].push(slot);
+                touched.push(keys[row]);
+            } else {
+                single.push(slot);
+            }
+        }
+        Ok((touched, single))
+    }
+
+    fn keys(&self, keys: [Vec<Key>; 2]) -> Vec<Key> {
+        let [left, right] = keys;
+        match self.id {
+            JoinId::Left => left,
+            JoinId::Right => right,
+            JoinId::Pair => left
+                .into_iter()
+                .zip(right)
+                .map(|(left, right)| Key::pair(left, right))
+                .collect(),
+        }
+    }
+
+    /// Rows of both sides next to each other.
+    fn pairs(&self, slots: &[Vec<u32>; 2]) -> Batch {
+        let (left_keys, mut columns) = self.sides[LEFT].gather(&slots[LEFT]);
+        let (right_keys, right) = self.sides[RIGHT].gather(&slots[RIGHT]);
+        columns.extend(right);
+        Batch::new(self.keys([left_keys, right_keys]), columns, None)
+    }
+
+    /// Rows of a side without a partner.
+    fn alone(&self, side: usize, slots: &[u32]) -> Batch {
+        let (keys, own) = self.sides[side].gather(slots);
+        let none = |layout: &Physical| layout.nones(slots.len());
+        let others = self.sides[1 - side].layouts.iter().map(none).collect();
+        let (mut columns, right) = if side == LEFT { (own, others) } else { (others, own) };
+        columns.extend(right);
+        if self.id != JoinId::Pair {
+            return Batch::new(keys, columns, None);
+        }
+        let own: Shared<Key> = keys.into();
+        let (own, none) = (Column::pointers(own), Physical::Pointer.nones(slots.len()));
+        let both = if side == LEFT { [&own, &none] } else { [&none, &own] };
+        Batch::new(hash_columns(&both, slots.len()), columns, None)
+    }
+}
+
+impl Task for JoinOnce {
+    fn absorb(&mut self, side: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        self.waiting[side].push(batch);
+        Ok(())
+    }
+
+    fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
+        let (mut touched, left) = self.take(LEFT)?;
+        let (others, right) = self.take(RIGHT)?;
+        let single = [left, right];
+        touched.extend(others);
+        let mut seen = towpath_types::DistinctKeys::with_capacity(touched.len());
+        touched.retain(|key| seen.insert_all(std::slice::from_ref(key)));
+        let mut pairs = [Vec::new(), Vec::new()];
+        // Rows that are put out without a partner, and those that were until now.
+        let (mut alone, mut met) = (single.clone(), [Vec::new(), Vec::new()]);
+        let mut used = single;
+        for key in touched {
+            let Some(group) = self.groups.get_mut(&key) else {
+                continue;
+            };
+            if let Some(side) = [LEFT, RIGHT].into_iter().find(|side| group[1 - *side].is_empty()) {
+                let rows = &self.sides[side];
+                // Those that are new are the last.
+                let new = group[side].partition_point(|slot| rows.standing[*slot as usize] != Standing::New);
+                alone[side].extend_from_slice(&group[side][new..]);
+                continue;
+            }
+            if self.once[LEFT] && group[RIGHT].len() > 1 || self.once[RIGHT] && group[LEFT].len() > 1 {
+                let message =
+                    "Repeated entry in a batch: a row that is to find exactly one partner finds several at once";
+                return Err(EngineError::new(ErrorKind::Value, message));
+            }
+            for left in &group[LEFT] {
+                pairs[LEFT].extend(std::iter::repeat_n(*left, group[RIGHT].len()));
+                pairs[RIGHT].extend_from_slice(&group[RIGHT]);
+            }
+            for side in [LEFT, RIGHT] {
+                let rows = &self.sides[side];
+                met[side].extend(
+                    group[side]
+                        .iter()
+                        .filter(|slot| rows.standing[**slot as usize] == Standing::Alone),
+                );
+                if self.once[side] {
+                    used[side].append(&mut group[side]);
+                }
+            }
+            if group.iter().all(Vec::is_empty) {
+                self.groups.remove(&key);
+            }
+        }
+        for side in [LEFT, RIGHT].into_iter().filter(|side| self.keeps[*side]) {
+            output.push(self.alone(side, &met[side]).negated());
+            output.push(self.alone(side, &alone[side]));
+        }
+        for side in [LEFT, RIGHT] {
+            for (slots, standing) in [(&alone[side], Standing::Alone), (&pairs[side], Standing::Met)] {
+                for slot in slots {
+                    self.sides[side].standing[*slot as usize] = standing;
+                }
+            }
+        }
+        output.push(self.pairs(&pairs));
+        for (side, used) in used.into_iter().enumerate() {
+            used.into_iter().for_each(|slot| self.sides[side].remove(slot));
+        }
+        shrink(&mut self.groups);
+        Ok(())
+    }
+}
