@@ -41,7 +41,7 @@ def test_groups_of_objects_that_cannot_be_pickled() -> None:
         value: Any
         n: int
 
-    one, other = (lambda: 1), (lambda: 2)
+    one, other = (pw.wrap_py_object(value) for value in ((lambda: 1), (lambda: 2)))
     table = pw.debug.table_from_rows(Row, [(one, 1), (other, 2), (one, 3)])
     groups = table.groupby(table.value).reduce(n=pw.reducers.sorted_tuple(table.n))
     assert sorted(update.row["n"] for update in pw.testing.capture(groups)) == [(1, 3), (2,)]

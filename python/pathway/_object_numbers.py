@@ -11,6 +11,8 @@ import os
 import threading
 import weakref
 
+from pathway._values import PyObjectWrapper
+
 _PROCESS = os.urandom(16)
 _numbers = itertools.count()
 _known: dict[int, tuple[weakref.ref[object], bytes]] = {}
@@ -18,10 +20,12 @@ _lock = threading.RLock()
 
 
 def number_of(value: object) -> bytes:
-    """The number of an object: the same as long as it lives, and of no other object of any process.
+    """The number of an object, or of that in a wrapper: the same while it lives, and of no other of any process.
 
     An object that allows no weak references gets another number each time.
     """
+    if isinstance(value, PyObjectWrapper):
+        value = value.value
     address = id(value)
     with _lock:
         known = _known.get(address)

@@ -171,6 +171,42 @@ impl ReduceTask {
         report_routed(batch, batch.column(0), Some(&skipped), what, &self.reporter)
     }
 
+    /// Takes rows into their groups.
+    fn take(&mut self, batch: Batch) -> Result<(), EngineError> {
+        let pointer = batch.column(0);
+        report_routed(&batch, pointer, pointer.errors(), "grouping columns", &self.reporter)?;
+        let batch = match usable(pointer) {
+            Some(mask) => batch.filter(&mask),
+            None => batch,
+        };
+        let slots = self.find_slots(&batch);
+        if let Some(same) = same_groups(&self.groups, &self.group_columns, &batch, &slots) {
+            self.report_strangers(&batch, &!&same)?;
+            // Those that are left have found their groups.
+            return self.take(batch.filter(&same));
+        }
+        self.report_skipped(&batch)?;
+        self.visit(&slots);
+        let updates = Updates {
+            slots: &slots,
+            keys: batch.keys(),
+            diffs: batch.diffs().map(|diffs| &**diffs),
+            commit: self.commit,
+        };
+        match updates.diffs {
+            None => slots.iter().for_each(|slot| self.counts[*slot as usize] += 1),
+            Some(diffs) => {
+                for (slot, diff) in slots.iter().zip(diffs) {
+                    self.counts[*slot as usize] += diff;
+                }
+            }
+        }
+        for aggregate in &mut self.aggregates {
+            aggregate.update(&updates, &batch, self.slots.len())?;
+        }
+        Ok(())
+    }
+
     /// Frees the slots of groups without rows.
     fn forget_empty(&mut self, touched: &[u32]) {
         for slot in touched {
@@ -194,39 +230,8 @@ impl ReduceTask {
 }
 
 impl Task for ReduceTask {
-    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
-        let pointer = batch.column(0);
-        report_routed(&batch, pointer, pointer.errors(), "grouping columns", &self.reporter)?;
-        let batch = match usable(pointer) {
-            Some(mask) => batch.filter(&mask),
-            None => batch,
-        };
-        let slots = self.find_slots(&batch);
-        if let Some(same) = same_groups(&self.groups, &self.group_columns, &batch, &slots) {
-            self.report_strangers(&batch, &!&same)?;
-            // Those that are left have found their groups.
-            return self.absorb(0, batch.filter(&same), output);
-        }
-        self.report_skipped(&batch)?;
-        self.visit(&slots);
-        let updates = Updates {
-            slots: &slots,
-            keys: batch.keys(),
-            diffs: batch.diffs().map(|diffs| &**diffs),
-            commit: self.commit,
-        };
-        match updates.diffs {
-            None => slots.iter().for_each(|slot| self.counts[*slot as usize] += 1),
-            Some(diffs) => {
-                for (slot, diff) in slots.iter().zip(diffs) {
-                    self.counts[*slot as usize] += diff;
-                }
-            }
-        }
-        for aggregate in &mut self.aggregates {
-            aggregate.update(&updates, &batch, self.slots.len())?;
-        }
-        Ok(())
+    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        self.take(batch)
     }
 
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
