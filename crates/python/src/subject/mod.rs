@@ -87,13 +87,15 @@ impl Subject {
         json::next_json(slf, message)
     }
 
-    /// Sends many rows: an iterable of dicts, dataclasses, NamedTuples or pydantic models.
+    /// Sends many rows: an iterable of dicts, dataclasses, NamedTuples or pydantic models. If the iterable fails, the
+    /// rows before have been sent.
     #[pyo3(signature = (rows, /))]
     fn next_batch(slf: &Bound<'_, Self>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
         batches::next_batch(slf, rows)
     }
 
-    /// Sends many rows as columns of one length: a dict of lists or numpy arrays.
+    /// Sends many rows as columns of one length: a dict of lists, numpy arrays, or columns of pandas, polars and
+    /// pyarrow. If they are no columns of one length, nothing is sent.
     #[pyo3(signature = (columns, /))]
     fn next_columns(slf: &Bound<'_, Self>, columns: &Bound<'_, PyAny>) -> PyResult<()> {
         columns::next_columns(slf, columns)
