@@ -31,7 +31,7 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
-from pathway import _environment, _run, _waiting
+from pathway import _environment, _run, _shown, _waiting
 
 VARIABLE = "PATHWAY_TEST_PROCESSES"
 PROCESSES = int(os.environ.get(VARIABLE, "1"))
@@ -132,7 +132,7 @@ def in_two_processes(execute: Callable[..., None]) -> Callable[..., None]:
             if isinstance(error, SystemExit) and failure is not None and not isinstance(failure, SystemExit):
                 # What has ended the run is the exception of process 1.
                 raise failure from None
-            if failure is not None and "was not found" in str(error):
+            if failure is not None and "was not found" in _shown.of_error(error):
                 error.add_note(f"process 1 has ended with {failure!r}")
             raise
         failure = heard_of(child, ours)

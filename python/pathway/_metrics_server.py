@@ -15,6 +15,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pathway import _environment, _forks, _monitoring
+from pathway._shown import shown
 
 if TYPE_CHECKING:
     from pathway._native import Statistics
@@ -194,4 +195,6 @@ def _of_workers(statistics: Sequence[Statistics]) -> Iterator[str]:
 
 
 def _escaped(label: str) -> str:
+    # What is not printable is written out. The end of a line has a form of its own.
+    label = "\n".join(shown(line) for line in label.split("\n"))
     return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
