@@ -10,10 +10,7 @@ import sys
 
 import pytest
 
-pytestmark = [
-    pytest.mark.attack,
-    pytest.mark.one_process("the programs are processes of their own"),
-]
+pytestmark = pytest.mark.one_process("the programs are processes of their own")
 
 PROGRAM = """
 import asyncio, gc, json, logging, os, sys, tempfile, threading, time

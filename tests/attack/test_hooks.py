@@ -14,10 +14,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = [
-    pytest.mark.attack,
-    pytest.mark.one_process("the programs are processes of their own"),
-]
+pytestmark = pytest.mark.one_process("the programs are processes of their own")
 
 PROGRAM = """
 import asyncio, json, signal, sys, threading, time

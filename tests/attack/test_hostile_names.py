@@ -16,8 +16,6 @@ import pathway as pw
 import pytest
 from pathway import _shown
 
-pytestmark = pytest.mark.attack
-
 NAMES = {
     "markup": "a[/x]b[bold]c[link=x]",
     "colour": "a\x1b[31mb\x9b31m",

@@ -13,10 +13,7 @@ from collections.abc import Iterator
 import pathway as pw
 import pytest
 
-pytestmark = [
-    pytest.mark.attack,
-    pytest.mark.one_process("one port"),
-]
+pytestmark = pytest.mark.one_process("one port")
 
 
 @pytest.fixture
