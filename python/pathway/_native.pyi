@@ -192,8 +192,7 @@ class Field:
 
 @disjoint_base
 class Subject:
-    """The native half of `ConnectorSubject`; takes any arguments. Its rows are accepted between the
-    start of the run and its end."""
+    """The native half of `ConnectorSubject`; takes any arguments."""
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any: ...
     def next(self, **values: Any) -> None: ...
@@ -205,18 +204,48 @@ class Subject:
     def next_arrow(self, data: object, /) -> None: ...
     def delete(self, **values: Any) -> None: ...
     def commit(self) -> None: ...
-    def _push(self, key: Pointer | None, values: dict[str, Any], diff: int) -> None:
-        """Adds or removes one row under a key of the subject's choice."""
 
-    def _close_native(self, error: BaseException | None, is_stopped: bool = False) -> None:
-        """Commits and ends the source; with an error the run ends with it. Only the first call counts, except
-        that an error still reaches a run under way."""
+# What works on a subject. No method, since a class of the user's may have any name for one.
 
-    def _set_autocommit(self, enabled: bool) -> None:
-        """Whether the autocommit timer may close a commit; enabling it closes one."""
+def subject_state(subject: Subject) -> Any:
+    """What the package keeps of a subject, if it keeps something already."""
 
-    def _thread_ended(self) -> None:
-        """The subject's thread is over: a run that stops waits for it no longer."""
+def set_subject_state(subject: Subject, state: object) -> None:
+    """Has it keep that. Only the first call counts."""
+
+def push_row(subject: Subject, key: Pointer | None, values: dict[str, Any], diff: int) -> None:
+    """Adds or removes one row under a key of the subject's choice."""
+
+def set_autocommit(subject: Subject, enabled: bool) -> None:
+    """Whether the autocommit timer may close a commit; enabling it closes one."""
+
+def close_subject(subject: Subject) -> None:
+    """Commits and ends the source."""
+
+def rows_given(subject: Subject) -> int:
+    """How many rows it was given in the present run, accepted or not."""
+
+def is_early(subject: Subject) -> bool:
+    """Whether `read` has not said yet what its rows are."""
+
+def keep_call(subject: Subject, function: Callable[..., None], /, *arguments: object) -> None:
+    """Calls the function with the subject and the arguments when `read` has said it."""
+
+def open_subject(subject: Subject) -> None:
+    """Makes the calls that came before `read`; from now on rows are taken directly."""
+
+def begin_forked_process() -> None:
+    """Called in a process that was just forked: nobody there reads what the subjects are given."""
+
+@final
+class SubjectStream:
+    """All rows of a subject or of a partition, during one run."""
+
+    def close(self, error: BaseException | None, is_stopped: bool) -> None:
+        """Commits and ends it; with an error the run ends with it. Only the first call counts."""
+
+    def thread_ended(self) -> None:
+        """The thread that sends them is over: a run that stops waits for it no longer."""
 
 @final
 class Plan:

@@ -10,6 +10,7 @@ import pathway as pw
 import pytest
 from pathway._native import pointer_from
 from pathway.io._deletions import chooses_keys
+from pathway.io._subject import state_of
 
 SILENT = pw.MonitoringLevel.NONE
 
@@ -189,7 +190,7 @@ def test_offsets_are_bytes() -> None:
     def push(subject: Any) -> None:
         subject.next(k=1, v="x")
         subject._report_offset(b"1")
-        reported.append(subject._offset)
+        reported.append(state_of(subject).offset)
         subject.commit()
         with pytest.raises(TypeError, match="offset"):
             subject._report_offset("2")

@@ -12,6 +12,7 @@ from typing import Any
 import pathway as pw
 import pytest
 from pathway.io._deletions import are_reachable
+from pathway.io._subject_run import SubjectRun
 
 SILENT = pw.MonitoringLevel.NONE
 
@@ -250,7 +251,7 @@ def test_an_asynchronous_run_is_cancelled_by_a_stop() -> None:
 
 
 @pytest.mark.parametrize("when", ["before", "during"])
-def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str) -> None:
+def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However the request to stop, in a thread of its own, meets the loop of `run` that is just starting."""
     events: list[str] = []
     stopping, stopped, over = threading.Event(), threading.Event(), threading.Event()
@@ -263,13 +264,6 @@ def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str) -> None:
             events.append("run")
             await asyncio.sleep(3600)
 
-        def _call_on_stop(self) -> None:
-            stopping.set()
-            if when == "during":
-                # The loop looks whether there was a stop before `on_stop` is called.
-                assert until(lambda: bool(self._coroutines))
-            super()._call_on_stop()
-
         def on_stop(self) -> None:
             events.append("on_stop")
             stopped.set()
@@ -281,13 +275,23 @@ def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str) -> None:
         def run(self) -> None:
             raise ValueError("broken")
 
+    def call_on_stop(run: SubjectRun) -> None:
+        if run.name == "late":
+            stopping.set()
+            if when == "during":
+                # The loop looks whether there was a stop before `on_stop` is called.
+                assert until(lambda: bool(run._coroutines))
+        original(run)
+
+    original = SubjectRun.call_on_stop
+    monkeypatch.setattr(SubjectRun, "call_on_stop", call_on_stop)
     with pytest.raises(ValueError, match="broken"):
-        pw.testing.capture(read(Late()), read(Failing()))
+        pw.testing.capture(read(Late("late")), read(Failing()))
     assert over.wait(10)
     assert events == ["on_stop"]
 
 
-def test_a_stop_does_not_cancel_an_on_stop_under_way() -> None:
+def test_a_stop_does_not_cancel_an_on_stop_under_way(monkeypatch: pytest.MonkeyPatch) -> None:
     events: list[str] = []
     stopping, over = threading.Event(), threading.Event()
 
@@ -306,10 +310,6 @@ def test_a_stop_does_not_cancel_an_on_stop_under_way() -> None:
                 events.append("cancelled")
                 raise
 
-        def _stop_requested(self) -> None:
-            super()._stop_requested()
-            cancel_asked.set()
-
         def end(self) -> None:
             over.set()
 
@@ -318,9 +318,16 @@ def test_a_stop_does_not_cancel_an_on_stop_under_way() -> None:
             assert stopping.wait(30)
             raise ValueError("broken")
 
+    def request_stop(run: SubjectRun) -> None:
+        original(run)
+        if run.name == "ending":
+            cancel_asked.set()
+
+    original = SubjectRun.request_stop
+    monkeypatch.setattr(SubjectRun, "request_stop", request_stop)
     cancel_asked = threading.Event()
     with pytest.raises(ValueError, match="broken"):
-        pw.testing.capture(read(Ending()), read(Failing()))
+        pw.testing.capture(read(Ending("ending")), read(Failing()))
     assert over.wait(10)
     assert events == ["on_stop"]
 

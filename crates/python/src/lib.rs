@@ -43,8 +43,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<run::PyRun>()?;
     module.add_class::<run::PyStatistics>()?;
     module.add_class::<sinks::capture::PyCapture>()?;
-    module.add_class::<subject::Subject>()?;
-    subject::install(&py.get_type::<subject::Subject>())?;
+    subject::install(module)?;
     module.add_function(wrap_pyfunction!(door::begin_forked, module)?)?;
     module.add_function(wrap_pyfunction!(door::close_door, module)?)?;
     module.add_function(wrap_pyfunction!(dtype::infer_dtype, module)?)?;

@@ -10,16 +10,21 @@ import asyncio
 import contextlib
 import dataclasses
 import inspect
+import logging
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _event_loop, _forks, _origin
+from pathway import _event_loop, _forks, _native, _origin
+from pathway.io._subject import StopSubject, run_task
 
 if TYPE_CHECKING:
     from types import FrameType
 
     from pathway.io._subject import ConnectorSubject
+    from pathway.io._subject_run import SubjectRun
+
+logger = logging.getLogger("pathway")
 
 
 class Cancellable:
@@ -55,14 +60,21 @@ async def _awaited(result: Awaitable[Any]) -> Any:
 
 
 @_forks.ended_in_child()
-def drive(subject: ConnectorSubject, *arguments: str) -> None:
-    """Calls `run` of the subject and sends what it yields; the argument is the partition, if there is one."""
-    items = subject.run(*arguments)
-    if inspect.isawaitable(items):
-        _event_loop.run(_cancellable(subject, items))
-    elif isinstance(items, AsyncIterator):
-        _event_loop.run(_cancellable(subject, _drain(subject, items)))
-    elif isinstance(items, Iterator):
+def drive(run: SubjectRun, subject: ConnectorSubject, *arguments: str) -> None:
+    """Calls `run` of the subject and sends what it gives back; the argument is the partition, if there is one."""
+    given = _native.rows_given(subject)
+    returned = subject.run(*arguments)
+    if inspect.isawaitable(returned):
+        _event_loop.run(_cancellable(run, _awaiting(subject, returned, given), returned))
+    elif isinstance(returned, AsyncIterable):
+        _event_loop.run(_cancellable(run, _drain(subject, aiter(returned)), returned))
+    else:
+        take_returned(subject, returned, given)
+
+
+def take_returned(subject: ConnectorSubject, items: Any, given: int) -> None:
+    """Sends the rows that a call of `run` has given back, if it had sent none itself."""
+    if isinstance(items, Iterator):
         try:
             for item in items:
                 send(subject, item)
@@ -70,6 +82,55 @@ def drive(subject: ConnectorSubject, *arguments: str) -> None:
             close = getattr(items, "close", None)
             if close is not None:
                 close()
+        return
+    if not _are_rows(items):
+        # As an exit status, say: nothing that anybody would miss.
+        return
+    what = f"run() of {type(subject).__name__}"
+    if _native.rows_given(subject) > given:
+        logger.warning(
+            "%s has sent rows and returned a value of type %s as well, which is not used: a row is either sent or "
+            "returned",
+            what,
+            type(items).__name__,
+        )
+    elif isinstance(items, (str, bytes)):
+        kind = type(items).__name__
+        raise TypeError(f"{what} returned {items[:40]!r}, a value of type {kind}: return a list of rows")
+    elif isinstance(items, Mapping) or _is_batch_or_row(items):
+        send(subject, items)
+    else:
+        for item in items:
+            send(subject, item, "returned")
+
+
+def _are_rows(items: Any) -> bool:
+    """Whether somebody may have meant rows by what `run` returned. What `asyncio.gather` gives back are none."""
+    if isinstance(items, (list, tuple)):
+        return any(item is not None for item in items)
+    return isinstance(items, Iterable) or _is_batch_or_row(items)
+
+
+def _is_batch_or_row(item: Any) -> bool:
+    return _is_arrow(item) or _is_object_row(item)
+
+
+def _is_arrow(item: Any) -> bool:
+    return hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__")
+
+
+def _is_object_row(item: Any) -> bool:
+    return not isinstance(item, type) and (
+        hasattr(item, "_fields") or dataclasses.is_dataclass(item) or hasattr(item, "model_dump")
+    )
+
+
+async def _awaiting(subject: ConnectorSubject, work: Awaitable[Any], given: int) -> None:
+    returned = await work
+    if isinstance(returned, AsyncIterable):
+        await _drain(subject, aiter(returned))
+    else:
+        take_returned(subject, returned, given)
 
 
 async def _drain(subject: ConnectorSubject, items: AsyncIterator[Any]) -> None:
@@ -82,61 +143,62 @@ async def _drain(subject: ConnectorSubject, items: AsyncIterator[Any]) -> None:
             await close()
 
 
-async def _cancellable(subject: ConnectorSubject, work: Awaitable[Any]) -> None:
-    """Runs the work, then `on_stop` in the same loop: it may close what belongs to the loop."""
+async def _cancellable(run: SubjectRun, work: Coroutine[Any, Any, None], returned: object) -> None:
+    """Runs the work with what `run` has returned, then `on_stop` in the same loop: it may close what belongs to it."""
     running = Cancellable()
-    with subject._stop_lock:
-        # From here on a stop finds what it has to cancel; if it came before, the work does not begin.
-        subject._coroutines.append(running)
-        is_stopped = subject._is_stopped
+    is_stopped = run.begin(running)
+    run_task.set(asyncio.current_task())
     try:
-        if not is_stopped:
-            await work
-        elif inspect.iscoroutine(work):
+        if is_stopped:
             work.close()
+            if inspect.iscoroutine(returned):
+                returned.close()
+        else:
+            await work
+    except StopSubject:
+        # A loop that somebody else runs as well goes on.
+        pass
     except asyncio.CancelledError:
         if not running.cancelled:
             raise
     finally:
         running.ended = True
-        if subject._awaits_on_stop():
-            with subject._stop_lock:
-                called, subject._on_stop_called = subject._on_stop_called, True
-            if not called:
-                await subject.on_stop()
+        on_stop = run.claim_on_stop() if run.awaits_on_stop() else None
+        if on_stop is not None:
+            await on_stop()
 
 
 def sending_place() -> str | None:
     """The file and line of the user's program that sends a row: of its call, or of its `yield`."""
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and _origin.is_ours(frame):
-        if frame.f_code in (drive.__code__, _drain.__code__):
+        if frame.f_code in (take_returned.__code__, _drain.__code__):
             # What has yielded is not on the stack while its row is taken.
             items = frame.f_locals["items"]
             yielding = getattr(items, "gi_frame", None) or getattr(items, "ag_frame", None)
-            if yielding is not None:
-                return f"{yielding.f_code.co_filename}:{yielding.f_lineno}"
+            # What was returned has no line any more.
+            return None if yielding is None else f"{yielding.f_code.co_filename}:{yielding.f_lineno}"
         frame = frame.f_back
     return None if frame is None else f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
-def send(subject: ConnectorSubject, item: object) -> None:
-    """Sends what `run` has yielded: a row or a batch."""
+def send(subject: ConnectorSubject, item: object, gave: str = "yielded") -> None:
+    """Sends what `run` has yielded or returned: a row or a batch. Methods of the user's have no say in it."""
     if isinstance(item, Mapping):
-        subject.next(**item)
+        _native.Subject.next(subject, **item)
     elif isinstance(item, str):
-        subject.next_str(item)
+        _native.Subject.next_str(subject, item)
     elif isinstance(item, bytes):
-        subject.next_bytes(item)
-    elif hasattr(item, "__arrow_c_stream__") or hasattr(item, "__arrow_c_array__"):
-        subject.next_arrow(item)
-    elif hasattr(item, "_fields") or dataclasses.is_dataclass(item) or hasattr(item, "model_dump"):
-        subject.next_batch((item,))
+        _native.Subject.next_bytes(subject, item)
+    elif _is_arrow(item):
+        _native.Subject.next_arrow(subject, item)
+    elif _is_object_row(item):
+        _native.Subject.next_batch(subject, (item,))
     elif isinstance(item, Iterable):
-        subject.next_batch(item)
+        _native.Subject.next_batch(subject, item)
     else:
         raise TypeError(
-            f"run() of {type(subject).__name__} yielded a value of type {type(item).__name__}: a row is a dict, a "
+            f"run() of {type(subject).__name__} {gave} a value of type {type(item).__name__}: a row is a dict, a "
             "dataclass, a NamedTuple, a pydantic model, or JSON as str or bytes; a batch is a list of rows or arrow "
             "data"
         )

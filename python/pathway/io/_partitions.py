@@ -17,15 +17,20 @@ import inspect
 import logging
 import threading
 import warnings
-from typing import TYPE_CHECKING, TypeVar
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pathway import _native
-from pathway.io import _drive
+from pathway.io import _drive, _hooks
 
 if TYPE_CHECKING:
     from pathway.io._subject import ConnectorSubject
+    from pathway.io._subject_run import SubjectRun
 
 Subject = TypeVar("Subject", bound="ConnectorSubject")
+
+# The name of a partition, the subject that `run` gets for it, and where its rows go; without a name all of a subject.
+Part: TypeAlias = "tuple[str | None, ConnectorSubject, _native.SubjectStream]"
 
 logger = logging.getLogger("pathway")
 
@@ -113,24 +118,27 @@ def names(subject: ConnectorSubject) -> list[str]:
         twice = next(name for name in found if found.count(name) > 1)
         raise ValueError(f"{what} returns each partition once, found {twice!r} more than once")
     if not found:
-        logger.warning("%s: %s returned none, so there is nothing to read", subject._shown_name, what)
+        from pathway.io._subject import state_of
+
+        logger.warning("%s: %s returned none, so there is nothing to read", state_of(subject).shown_name, what)
     return list(found)
 
 
 def part(subject: Subject) -> Subject:
-    """What takes the rows of one partition."""
+    """What takes the rows of one partition. Called by the native half."""
     kind = type(subject)
     made: Subject = _native.Subject.__new__(kind)
-    # One dict for all: what one partition sets, the others see.
-    made.__dict__ = subject.__dict__
+    # One dict for all: what one partition sets, the others see. The user may have replaced ways to get there.
+    object.__setattr__(made, "__dict__", object.__getattribute__(subject, "__dict__"))
+    _native.set_subject_state(made, _native.subject_state(subject))
     return made
 
 
 class Parts:
     """The partitions of one subject that are read in this process, during one run."""
 
-    def __init__(self, subject: ConnectorSubject, parts: list[tuple[str, ConnectorSubject]]) -> None:
-        self._subject = subject
+    def __init__(self, run: SubjectRun, parts: Sequence[Part]) -> None:
+        self._run = run
         self._parts = parts
         self._lock = threading.Lock()
         self._running = len(parts)
@@ -138,20 +146,15 @@ class Parts:
         # The partition whose error that is.
         self.failed: str | None = None
 
-    @property
-    def subjects(self) -> list[ConnectorSubject]:
-        """What takes the rows of each."""
-        return [part for _, part in self._parts]
-
     def run(self) -> None:
         """Reads all of them at the same time, and raises the first error of any."""
         threads = [
             threading.Thread(
-                target=functools.partial(self._run_one, name, part),
-                name=f"pathway:{self._subject._shown_name}:{name}",
+                target=functools.partial(self._run_one, str(name), part, stream),
+                name=f"pathway:{self._run.name}:{name}",
                 daemon=True,
             )
-            for name, part in self._parts
+            for name, part, stream in self._parts
         ]
         for thread in threads:
             thread.start()
@@ -160,22 +163,22 @@ class Parts:
         if self._error is not None:
             raise self._error
 
-    def _run_one(self, name: str, part: ConnectorSubject) -> None:
+    def _run_one(self, name: str, part: ConnectorSubject, stream: _native.SubjectStream) -> None:
         from pathway.io._subject import StopSubject
 
         error: BaseException | None = None
         try:
-            _drive.drive(part, name)
+            _drive.drive(self._run, part, name)
         except StopSubject:
             pass
         except BaseException as raised:
             error = raised
-            error.add_note(f"in partition {name!r} of {self._subject._shown_name}")
+            error.add_note(f"in partition {name!r} of {self._run.name}")
         with self._lock:
             self._running -= 1
             is_last = self._running == 0
             if self._error is None and error is not None:
                 self._error, self.failed = error, name
         # The last one stays open until `on_stop` and `end` have been called: they may fail.
-        if error is not None or (not is_last and part._is_finite()):
-            part._close_native(error, part._is_stopped)
+        if error is not None or (not is_last and _hooks.is_finite(part)):
+            stream.close(error, self._run.is_stopped)

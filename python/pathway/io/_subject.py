@@ -1,32 +1,33 @@
 """The Python half of a connector written in Python.
 
 A `ConnectorSubject` has two halves. The native one (`_native.Subject`) takes rows: `next`, `next_batch`,
-`commit` and their kin append straight to the engine's columns. This one has the life cycle:
+`commit` and their kin append straight to the engine's columns. This one has what users override; what happens
+during a run is in `_subject_run`.
 
-    pw.run() ── _start_run() ── thread: start() → run() → on_stop() → end() → _close_native(error | None)
-       └─ stop (Ctrl-C, SIGTERM, a failure elsewhere) ── _stop_requested(): on_stop()
-
-A subject with partitions has a thread for each of those that this process reads, see `_partitions`.
-
-`on_stop` is called exactly once a run, by whichever comes first. Whatever ends the thread reaches
-`_close_native`, so a run never waits for a subject that is gone. After a stop, the native half raises
-`StopSubject` from `next`, which unwinds `run`.
+The class of a user's may have any names. So our own state is not in the instance but in the native half
+(`state_of`), and our own code calls functions, never methods that a user could have replaced. The exceptions are
+the hooks that the API documents, see `_hooks`.
 """
 
 from __future__ import annotations
 
+import asyncio
 import enum
-import inspect
 import json
-import logging
 import threading
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, Literal, Self
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from pathway import _native, _shown
-from pathway.io import _deletions, _drive, _partitions, _tables
+from pathway import _forks, _native
+from pathway.io import _deletions, _tables
 
-logger = logging.getLogger("pathway")
+if TYPE_CHECKING:
+    from pathway.io._subject_run import SubjectRun
+
+Value = TypeVar("Value")
 
 
 class StopSubject(SystemExit):
@@ -46,6 +47,55 @@ class SessionType(enum.Enum):
     """A row replaces the earlier row with its key."""
 
 
+@dataclass(slots=True, eq=False)
+class State:
+    """What we keep of a subject. Without a run it does not refer to the subject, which would live for ever."""
+
+    datasource_name: str
+    session: SessionType
+    # What `read` was told to call it, or else its own name.
+    shown_name: str = ""
+    is_read: bool = False
+    # From the start of its thread to the end.
+    run: SubjectRun | None = None
+    # Known after `read`.
+    format: str | None = None
+    max_backlog_size: int | None = None
+    # What was reported last in this run.
+    offset: bytes | None = None
+
+
+def state_of(subject: ConnectorSubject) -> State:
+    """What we keep of a subject.
+
+    Raises:
+        RuntimeError: its `__init__` has not called ours.
+    """
+    state: State | None = _native.subject_state(subject)
+    if state is None:
+        raise RuntimeError(
+            f"{type(subject).__name__}.__init__() does not call super().__init__(): a ConnectorSubject needs it"
+        )
+    return state
+
+
+class _Default(Generic[Value]):
+    """A value that instances have unless they are given one of their own: a property that does not mind."""
+
+    def __init__(self, compute: Callable[[Any], Value]) -> None:
+        self._compute = compute
+        self.__doc__ = compute.__doc__
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> _Default[Value]: ...
+
+    @overload
+    def __get__(self, instance: ConnectorSubject, owner: type) -> Value: ...
+
+    def __get__(self, instance: ConnectorSubject | None, owner: type) -> Value | _Default[Value]:
+        return self if instance is None else self._compute(instance)
+
+
 class ConnectorSubject(_native.Subject, ABC):
     """A data source of your own: subclass it, write ``run``, and pass an instance to ``pw.io.python.read``.
 
@@ -62,8 +112,11 @@ class ConnectorSubject(_native.Subject, ABC):
     - ``close()``: commits and ends the source; called for you when ``run`` returns.
 
     Instead of calling them, ``run`` may be a generator that yields rows (dicts, dataclasses, NamedTuples, pydantic
-    models) or batches (lists of these, arrow data), an ``async def``, or an asynchronous generator. Any number of
-    threads may send rows. When the engine is busy, sending waits.
+    models) or batches (lists of these, arrow data), an ``async def``, or an asynchronous generator; or it returns
+    them. Any number of threads may send rows, also before the computation starts: then they are kept for it, as many as
+    may wait for the engine. When the engine is busy, sending waits. In a forked process it raises a RuntimeError.
+
+    Any names are free for attributes and methods of your own.
 
     A source that can be read in parts says so: define ``partitions(self) -> list[str]`` and ``run(self, partition)``.
     The partitions are shared among the workers and processes of a run; each is read in a thread of its own and has
@@ -103,20 +156,19 @@ class ConnectorSubject(_native.Subject, ABC):
             raise TypeError(f"Can't instantiate {type(self).__name__}: it does not define {', '.join(missing)}()")
         if session_type not in ("native", "upsert"):
             raise ValueError(f"invalid session_type {session_type!r}: expected 'native' or 'upsert'")
-        self.datasource_name = datasource_name
-        # What `read` was told to call it, or that.
-        self._shown_name = datasource_name
-        self._session = SessionType(session_type)
-        self._already_read = False
-        self._started = False
-        self._is_stopped = False
-        self._format = "json"
-        self._max_backlog_size: int | None = None
-        self._offset: bytes | None = None
-        self._stop_lock = threading.Lock()
-        self._on_stop_called = False
-        self._coroutines: list[_drive.Cancellable] = []
-        self._parts: _partitions.Parts | None = None
+        session = SessionType(session_type)
+        state = _native.subject_state(self)
+        if state is None:
+            _native.set_subject_state(self, State(datasource_name, session))
+        else:
+            # Several classes that it is made of call this.
+            state.datasource_name, state.session = datasource_name, session
+
+    def __reduce__(self) -> Any:
+        raise TypeError(
+            f"cannot pickle or copy a {type(self).__name__}: a ConnectorSubject sends its rows in the process that has "
+            "it; a process of its own gets a queue, and what comes out of the queue is sent here"
+        )
 
     if TYPE_CHECKING:
         # Subclasses define it with or without a partition.
@@ -145,43 +197,46 @@ class ConnectorSubject(_native.Subject, ABC):
         """Called in the subject's thread, after ``on_stop``."""
 
     def close(self) -> None:
-        """Commits what was sent and ends the source. Rows sent afterwards are ignored."""
-        self._close_native(None)
+        """Commits what was sent and ends the source. Rows sent afterwards are not taken."""
+        state = state_of(self)
+        if state.run is not None and state.run.closes(self):
+            return
+        if not _native.is_early(self):
+            _native.close_subject(self)
+        elif not state.is_read:
+            _native.keep_call(self, _native.close_subject)
 
     def on_persisted_run(self) -> None:
         """Called before ``seek`` and ``start`` in a run with persistence."""
 
     def seek(self, state: bytes) -> None:
         """Called in a run with persistence, with the offset reported before the last durable commit."""
-        if self._started:
+        if state_of(self).run is not None:
             raise RuntimeError("seek() is called before the subject is started")
         self._seek(state)
 
     def _seek(self, state: bytes) -> None:
         raise NotImplementedError(f"{type(self).__name__} has a stored offset, but does not define _seek()")
 
-    @property
+    @_Default
+    def datasource_name(self) -> str:
+        """A name for messages and monitoring."""
+        name = self._datasource_name
+        return name if isinstance(name, str) else state_of(self).datasource_name
+
+    @_Default
     def _datasource_name(self) -> str:
-        return self.datasource_name
+        return state_of(self).datasource_name
 
-    @_datasource_name.setter
-    def _datasource_name(self, name: str) -> None:
-        self.datasource_name = name
-
-    @property
+    @_Default
     def _session_type(self) -> SessionType:
-        return self._session
+        return state_of(self).session
 
-    @property
+    @_Default
     def _deletions_enabled(self) -> bool:
-        if self.deletions_enabled is not None:
-            return self.deletions_enabled
-        return self._is_upsert() or _deletions.are_reachable(type(self))
+        return deletions_enabled(self)
 
-    def _is_upsert(self) -> bool:
-        return SessionType(self._session_type) is SessionType.UPSERT
-
-    @property
+    @_Default
     def _with_metadata(self) -> bool:
         """Whether the metadata given to `_add` is the value of a column `_metadata`."""
         return False
@@ -196,146 +251,135 @@ class ConnectorSubject(_native.Subject, ABC):
 
     def _disable_commits(self) -> None:
         """From now on only ``commit()`` commits, not the timer."""
-        self._set_autocommit(False)
+        _set_autocommit(self, False)
 
     def _enable_commits(self) -> None:
         """Commits, and lets the timer commit again."""
-        self._set_autocommit(True)
+        _set_autocommit(self, True)
 
     def _set_max_backlog_size(self, max_backlog_size: int) -> None:
         """How many rows may wait for the engine, unless `read` is told something else."""
-        if self._already_read:
+        state = state_of(self)
+        if state.is_read:
             raise RuntimeError("the size of the backlog is set before the subject is passed to read()")
-        self._max_backlog_size = _tables.check_positive("max_backlog_size", max_backlog_size)
+        state.max_backlog_size = _tables.check_positive("max_backlog_size", max_backlog_size)
 
     # Rows under keys that the subject chooses.
 
     def _add_inner(self, key: _native.Pointer | None, values: dict[str, Any]) -> None:
         """Sends a row under this key; without one it gets its key as by `next`."""
-        self._push(key, values, 1)
+        _push(self, key, values, 1)
 
     def _remove_inner(self, key: _native.Pointer | None, values: dict[str, Any]) -> None:
         """Takes back the row that was sent under this key."""
-        self._push(key, values, -1)
+        _push(self, key, values, -1)
 
     def _add(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None = None) -> None:
         """Sends a row, a JSON object or the column `data` of a raw source, under this key."""
-        self._push_message(key, message, metadata, 1)
+        _push_message(self, key, message, metadata, 1)
 
     def _remove(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None = None) -> None:
         """Takes back the row that was sent under this key."""
-        self._push_message(key, message, metadata, -1)
-
-    def _push_message(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None, diff: int) -> None:
-        try:
-            if self._format == "json":
-                values = json.loads(message)
-            else:
-                values = {"data": message.decode() if self._format == "raw" else message}
-            if metadata is not None and self._with_metadata:
-                values["_metadata"] = json.loads(metadata)
-        except ValueError:
-            values = None
-        if isinstance(values, dict):
-            self._push(key, values, diff)
-        else:
-            # It is no row, and this says why.
-            self.next_bytes(message)
+        _push_message(self, key, message, metadata, -1)
 
     def _report_offset(self, offset: bytes) -> None:
         """Says where to go on after the rows sent so far; `seek` gets it in a later run with persistence."""
         if not isinstance(offset, bytes):
             raise TypeError(f"an offset is bytes, found {offset!r}")
-        self._offset = offset
-
-    # Called by the native half.
-
-    def _partition_names(self) -> list[str]:
-        """What the subject says can be read at the same time. Called in the first process when a run starts."""
-        return _partitions.names(self)
-
-    def _part(self) -> Self:
-        """What `run` gets as `self` for one partition: it takes rows of its own and shares everything else."""
-        return _partitions.part(self)
-
-    def _start_run(self, parts: list[tuple[str, ConnectorSubject]] | None) -> None:
-        """Starts the thread of the subject. Called when a run starts, with the partitions read in this process."""
-        with self._stop_lock:
-            self._on_stop_called = False
-            self._is_stopped = False
-            self._started = True
-            self._offset = None
-            self._coroutines = []
-            self._parts = None if parts is None else _partitions.Parts(self, parts)
-        threading.Thread(target=self._run_thread, name=f"pathway:{self._shown_name}", daemon=True).start()
-
-    def _run_thread(self) -> None:
-        """Everything the subject's thread does."""
-        error: BaseException | None = None
-        try:
-            self.start()
-            if self._parts is None:
-                _drive.drive(self)
-            else:
-                self._parts.run()
-        except StopSubject:
-            pass
-        except BaseException as raised:
-            error = raised
-        for hook in (self._call_on_stop, self.end):
-            try:
-                hook()
-            except StopSubject:
-                pass
-            except BaseException as raised:
-                error = raised if error is None else error
-        if error is not None:
-            what = f"{_shown.of_error(error)}{_place_of_exit(error)}"
-            failed = None if self._parts is None else self._parts.failed
-            partition = "" if failed is None else f', partition "{failed}"'
-            logger.error("%s%s: the connector failed: %s", self._shown_name, partition, what)
-        self._started = False
-        for part in [self] if self._parts is None else self._parts.subjects:
-            part._end(error)
-
-    def _end(self, error: BaseException | None) -> None:
-        """The thread that sends rows with this subject, or this part of one, has ended."""
-        if error is not None or self._is_finite():
-            self._close_native(error, self._is_stopped)
-        self._thread_ended()
-
-    def _stop_requested(self) -> None:
-        """The computation is told to stop; the thread of the subject may still be running."""
-        with self._stop_lock:
-            self._is_stopped = True
-            running = self._coroutines
-        if not (running and self._awaits_on_stop()):
-            try:
-                self._call_on_stop()
-            except BaseException as error:
-                for part in [self] if self._parts is None else self._parts.subjects:
-                    part._close_native(error)
-        for coroutine in running:
-            # An asynchronous on_stop is awaited where run is unwound, in its own event loop.
-            coroutine.cancel()
-
-    def _awaits_on_stop(self) -> bool:
-        """Whether `on_stop` belongs into the event loop of `run`; partitions have several."""
-        return self._parts is None and inspect.iscoroutinefunction(self.on_stop)
-
-    def _call_on_stop(self) -> None:
-        with self._stop_lock:
-            if self._on_stop_called:
-                return
-            self._on_stop_called = True
-        _drive.call(self.on_stop)
+        state_of(self).offset = offset
 
 
-def _place_of_exit(error: BaseException) -> str:
-    """Where a SystemExit was raised. No traceback will say so, as for other exceptions."""
-    if not isinstance(error, SystemExit):
-        return ""
-    import traceback
+# What works on a subject, whatever its class has under these names.
 
-    frames = traceback.extract_tb(error.__traceback__)
-    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
+
+def session_type(subject: ConnectorSubject) -> SessionType:
+    """What a subject says of its session; an attribute of that name that says something else is the user's own."""
+    session = subject._session_type
+    return session if isinstance(session, SessionType) else state_of(subject).session
+
+
+def deletions_enabled(subject: ConnectorSubject) -> bool:
+    """What a subject says of deletions, or else what its code says."""
+    said = subject.deletions_enabled
+    if isinstance(said, bool):
+        return said
+    return session_type(subject) is SessionType.UPSERT or _deletions.are_reachable(type(subject))
+
+
+def private_deletions_enabled(subject: ConnectorSubject) -> bool:
+    """The same, where a class overrides the private property."""
+    said = subject._deletions_enabled
+    return said if isinstance(said, bool) else deletions_enabled(subject)
+
+
+def with_metadata(subject: ConnectorSubject) -> bool:
+    """Whether metadata is a column."""
+    return subject._with_metadata is True
+
+
+def datasource_name(subject: ConnectorSubject) -> str:
+    """The name of a subject that `read` gives none."""
+    name = subject.datasource_name
+    return name if isinstance(name, str) else state_of(subject).datasource_name
+
+
+def _set_autocommit(subject: ConnectorSubject, enabled: bool) -> None:
+    if _native.is_early(subject):
+        _native.keep_call(subject, _native.set_autocommit, enabled)
+    else:
+        _native.set_autocommit(subject, enabled)
+
+
+def _push(subject: ConnectorSubject, key: _native.Pointer | None, values: dict[str, Any], diff: int) -> None:
+    if _native.is_early(subject):
+        _native.keep_call(subject, _native.push_row, key, values, diff)
+    else:
+        _native.push_row(subject, key, values, diff)
+
+
+def _push_message(
+    subject: ConnectorSubject, key: _native.Pointer | None, message: bytes, metadata: bytes | None, diff: int
+) -> None:
+    if _native.is_early(subject):
+        _native.keep_call(subject, _push_message, key, message, metadata, diff)
+        return
+    format = state_of(subject).format
+    try:
+        data = message.decode() if format == "raw" else message
+        values = json.loads(data) if format == "json" else {"data": data}
+        if metadata is not None and with_metadata(subject):
+            values["_metadata"] = json.loads(metadata)
+    except ValueError:
+        values = None
+    if isinstance(values, dict):
+        _push(subject, key, values, diff)
+    else:
+        # It is no row, and this says why.
+        _native.Subject.next_bytes(subject, message)
+
+
+def stopped(place: str, is_over: bool) -> BaseException:
+    """What ends a thread that sends rows after the run was told to stop. Called by the native half."""
+    what = "its run is over, and was told to stop" if is_over else "the computation has been told to stop"
+    if _may_end_here():
+        return StopSubject(what)
+    return RuntimeError(f"{place}: {what}; rows are taken again in the next run")
+
+
+def _may_end_here() -> bool:
+    """Whether a SystemExit ends what sends rows, and not the program itself or an event loop that serves others."""
+    thread = threading.current_thread()
+    if thread is threading.main_thread():
+        return False
+    try:
+        loop = asyncio.get_running_loop()
+    except RuntimeError:
+        return True
+    return thread.name.startswith("pathway:") or asyncio.current_task(loop) is run_task.get()
+
+
+# The task of an asynchronous `run`, where it and what it has started are at work.
+run_task: ContextVar[asyncio.Task[Any] | None] = ContextVar("pathway_run_task", default=None)
+
+
+_forks.in_child(_native.begin_forked_process)

@@ -7,8 +7,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal
 
+from pathway import _native
 from pathway._native import Pointer
-from pathway.io import _deletions, _partitions, _tables
+from pathway.io import _deletions, _hooks, _partitions, _subject, _tables
 from pathway.io._subject import ConnectorSubject, SessionType
 from pathway.io._subscribe import subscribe
 
@@ -67,32 +68,33 @@ def read(
     if persistent_id is not None:
         warnings.warn("persistent_id is deprecated, use name instead", DeprecationWarning, stacklevel=2)
         name = name if name is not None else persistent_id
-    _check_subject(subject)
+    state = _check_subject(subject)
     if format is not None:
         warnings.warn("format is deprecated: the fields of a row are the columns", DeprecationWarning, stacklevel=2)
-    if subject._is_internal() and name is not None:
+    if _hooks.is_internal(subject) and name is not None:
         raise ValueError(f"a {type(subject).__name__} is internal and has no name of its own, found {name!r}")
     _tables.check_debug_data(debug_data)
-    schema = _schema_for(format, schema, with_metadata=subject._with_metadata)
-    fields = _tables.fields(schema, f"the subject {subject.datasource_name}")
-    upsert = subject._is_upsert()
+    schema = _schema_for(format, schema, with_metadata=_subject.with_metadata(subject))
+    datasource_name = _subject.datasource_name(subject)
+    fields = _tables.fields(schema, f"the subject {datasource_name}")
+    upsert = _subject.session_type(subject) is SessionType.UPSERT
     # A subject that overrides `_session_type` may choose the keys itself, with `_add`.
-    if subject._session is SessionType.UPSERT and not any(field.primary_key for field in fields):
+    if state.session is SessionType.UPSERT and not any(field.primary_key for field in fields):
         raise ValueError(
             "session_type='upsert' requires a schema with at least one primary_key column: upserts replace the row "
             "with the same primary key"
         )
     autocommit = _tables.check_positive("autocommit_duration_ms", autocommit_duration_ms)
-    backlog_rows = _tables.check_positive("max_backlog_size", max_backlog_size) or subject._max_backlog_size
+    backlog_rows = _tables.check_positive("max_backlog_size", max_backlog_size) or state.max_backlog_size
     backlog_bytes = _tables.check_positive("max_backlog_bytes", max_backlog_bytes)
     node = _tables.plan().python_source(
         subject,
         fields,
         name=_tables.check_name(name),
-        default_name=subject.datasource_name,
+        default_name=datasource_name,
         format=format or "json",
         upsert=upsert,
-        deletions=subject._deletions_enabled,
+        deletions=_subject.private_deletions_enabled(subject),
         own_keys=_deletions.chooses_keys(type(subject)),
         is_partitioned=_partitions.are_declared(type(subject)),
         autocommit_milliseconds=autocommit,
@@ -100,13 +102,14 @@ def read(
         backlog_bytes=backlog_bytes,
         origin=_tables.origin(),
     )
-    subject._already_read = True
-    subject._shown_name = name or subject.datasource_name
-    subject._format = format or "json"
+    state.is_read = True
+    state.shown_name = name or datasource_name
+    state.format = format or "json"
+    _native.open_subject(subject)
     return _tables.source_table(node, schema)
 
 
-def _check_subject(subject: object) -> None:
+def _check_subject(subject: object) -> _subject.State:
     if isinstance(subject, type) and issubclass(subject, ConnectorSubject):
         raise TypeError(
             f"read() takes an instance of a ConnectorSubject, found the class {subject.__name__}: "
@@ -114,15 +117,13 @@ def _check_subject(subject: object) -> None:
         )
     if not isinstance(subject, ConnectorSubject):
         raise TypeError(f"read() takes an instance of a ConnectorSubject, found {subject!r}")
-    if not hasattr(subject, "_already_read"):
-        raise RuntimeError(
-            f"{type(subject).__name__}.__init__() does not call super().__init__(): a ConnectorSubject needs it"
-        )
-    if subject._already_read:
+    state = _subject.state_of(subject)
+    if state.is_read:
         raise ValueError(
             "You can't use the same ConnectorSubject object in more than one Python connector. "
             "If you want to use the same ConnectorSubject twice, create two separate objects of this class."
         )
+    return state
 
 
 def _schema_for(format: str | None, schema: type[Schema] | None, *, with_metadata: bool) -> type[Schema]:
@@ -208,11 +209,13 @@ def write(
     """
     if not isinstance(observer, (ConnectorObserver, AsyncConnectorObserver)):
         raise TypeError(f"write() takes an instance of a ConnectorObserver, found {observer!r}")
+    # An attribute that cannot be called is the user's own.
+    on_end, on_time_end = observer.on_end, observer.on_time_end
     subscribe(
         table,
         on_change=observer.on_change,
-        on_end=observer.on_end,
-        on_time_end=observer.on_time_end,
+        on_end=on_end if callable(on_end) else None,
+        on_time_end=on_time_end if callable(on_time_end) else None,
         name=name,
         sort_by=sort_by,
     )

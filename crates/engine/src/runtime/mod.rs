@@ -299,6 +299,7 @@ impl Run {
             };
             let streams: Vec<SourceStream> = watched.parts.iter().filter_map(stream).collect();
             if streams.is_empty() {
+                source.is_read_elsewhere(self.shared.process);
                 continue;
             }
             let context = SourceContext {

@@ -70,6 +70,11 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// # Errors
     /// If the outside world is not as it should be, such as a file that is not there.
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError>;
+
+    /// Called instead of [`Source::start`] in a process that reads nothing of it, with the number of that process.
+    fn is_read_elsewhere(&self, process: usize) {
+        let _ = process;
+    }
 }
 
 /// When rows of a source become visible.

@@ -297,6 +297,26 @@ impl SourceQueue {
         }
     }
 
+    /// Puts all that waits here into another queue, the rows as `change` gives them back.
+    pub fn hand_over(&self, to: &SourceQueue, mut change: impl FnMut(Batch) -> Batch) {
+        let holds_commits = self.holds_commits();
+        to.hold_commits(holds_commits);
+        while let Some(message) = self.pop() {
+            // Whoever takes nothing any more has no use for the rest either.
+            let taken = match message {
+                Message::Batch(batch) => to.push(change(batch)),
+                Message::Close(result) => {
+                    to.close(result);
+                    Ok(())
+                }
+                other => to.send(other),
+            };
+            if taken.is_err() {
+                break;
+            }
+        }
+    }
+
     /// Counts rows that were not accepted, for monitoring.
     pub fn count_rejected(&self, rows: u64) {
         self.rejected.fetch_add(rows, Ordering::Relaxed);
@@ -447,6 +467,31 @@ mod tests {
         assert!(!queue.has_handled(queue.received()));
         queue.handled();
         assert!(queue.has_handled(queue.received()));
+    }
+
+    #[test]
+    fn what_is_handed_over_keeps_its_order_and_its_commits() {
+        let (kept, queue) = (SourceQueue::new(Limits::default()), SourceQueue::new(Limits::default()));
+        let row = |key| Batch::new(vec![Key(key)], Vec::new(), None);
+        kept.push(row(1)).expect("the queue is open");
+        kept.commit().expect("the queue is open");
+        kept.push(row(2)).expect("the queue is open");
+        kept.hold_commits(true);
+        kept.close(Ok(()));
+        kept.hand_over(&queue, |batch| batch.with_keys(vec![Key(batch.keys()[0].0 * 10)]));
+        assert!(queue.holds_commits() && queue.is_closed());
+        assert_eq!(queue.counts().0, 2);
+        let messages: Vec<Message> = std::iter::from_fn(|| queue.pop()).collect();
+        let [
+            Message::Batch(first),
+            Message::Commit,
+            Message::Batch(second),
+            Message::Close(Ok(())),
+        ] = &messages[..]
+        else {
+            panic!("two rows, a commit and the end are expected: {messages:?}");
+        };
+        assert_eq!((first.keys()[0], second.keys()[0]), (Key(10), Key(20)));
     }
 
     #[test]

@@ -23,6 +23,7 @@ use crate::plan::runs::{OutputKind, Refusal, Runs};
 use crate::pointer::PyPointer;
 use crate::run::PyRun;
 use crate::sinks::capture::PyCapture;
+use crate::subject::Starting;
 use crate::value::convert;
 
 /// A column of a source.
@@ -242,6 +243,8 @@ impl PyPlan {
         captures_only: Option<Vec<Bound<'_, PyCapture>>>,
         cluster: Option<PyCluster>,
     ) -> PyResult<PyRun> {
+        // Who sends rows meanwhile waits for it.
+        let _starting = Starting::new();
         let captures: Option<Vec<NodeId>> =
             captures_only.map(|captures| captures.iter().map(|capture| capture.get().node).collect());
         let (plan, chosen) = {

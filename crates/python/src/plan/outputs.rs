@@ -8,7 +8,7 @@ use towpath_connectors::sink::{CsvWriter, FileSink, JsonLinesWriter, NullSink, R
 use super::runs::OutputKind;
 use super::{NamedColumns, PyPlan, split};
 use crate::error::OriginArgument;
-use crate::sinks::capture::{CaptureSink, PyCapture};
+use crate::sinks::capture::PyCapture;
 use crate::sinks::subscribe::Subscribe;
 
 impl PyPlan {
@@ -123,9 +123,7 @@ impl PyPlan {
     }
 
     fn capture(&self, node: usize, columns: Vec<usize>, origin: OriginArgument) -> PyResult<PyCapture> {
-        let sink = CaptureSink::default();
         let kind = OutputKind::Capture;
-        let node = self.output(sink.clone(), node, &columns, origin.0, kind, None, None)?;
-        Ok(PyCapture { sink, node })
+        PyCapture::new(|sink| self.output(sink, node, &columns, origin.0, kind, None, None))
     }
 }

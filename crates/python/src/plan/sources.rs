@@ -18,7 +18,7 @@ use super::{PyField, PyPlan};
 use crate::error::{OriginArgument, plan_error};
 use crate::pointer::PyPointer;
 use crate::static_source::StaticSource;
-use crate::subject::{PythonSource, Subject};
+use crate::subject::{PythonSource, Settings, Subject};
 use crate::value::convert;
 
 /// An operator on all columns of a node.
@@ -34,6 +34,7 @@ impl PyPlan {
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn python_source(
         &self,
+        py: Python<'_>,
         subject: Py<Subject>,
         fields: Vec<PyField>,
         name: Option<String>,
@@ -70,22 +71,19 @@ impl PyPlan {
         } else {
             None
         };
-        let source = PythonSource {
-            subject,
+        let settings = Settings {
             fields,
-            name,
             is_raw,
             upsert,
             deletions,
             own_keys,
-            is_partitioned,
-            autocommit: autocommit_milliseconds.map(Duration::from_millis),
             limits: Limits {
                 rows: backlog_rows.unwrap_or(default.rows),
                 bytes: backlog_bytes.unwrap_or(default.bytes),
             },
-            key_seed,
         };
+        let autocommit = autocommit_milliseconds.map(Duration::from_millis);
+        let source = PythonSource::new(py, subject, name, settings, is_partitioned, autocommit, key_seed);
         let mut node = building.plan.source(Arc::new(source), origin.0.clone());
         building.runs.serves_one_run(node);
         if let Some(operator) = changes {

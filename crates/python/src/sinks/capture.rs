@@ -2,7 +2,7 @@
 //!
 //! Every process keeps all of them: a program that goes on with the rows has to be the same program everywhere.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use parking_lot::Mutex;
 use pyo3::prelude::*;
@@ -14,12 +14,12 @@ use super::Collected;
 use crate::pointer::PyPointer;
 use crate::value::cell_to_python;
 
-type Captured = Arc<Mutex<Vec<(Time, Batch)>>>;
+type Captured = Mutex<Vec<(Time, Batch)>>;
 
-/// Keeps every update of a table.
-#[derive(Clone, Debug, Default)]
+/// Keeps every update of a table, as long as somebody wants them: the plan keeps the sink for ever.
+#[derive(Debug)]
 pub(crate) struct CaptureSink {
-    captured: Captured,
+    captured: Weak<Captured>,
 }
 
 impl Operator for CaptureSink {
@@ -41,16 +41,19 @@ impl Operator for CaptureSink {
 
     fn start(&self, _context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         // What a run before has left. No time of this one is complete before all workers have started.
-        self.captured.lock().clear();
+        let captured = self.captured.upgrade();
+        if let Some(captured) = &captured {
+            captured.lock().clear();
+        }
         Ok(Box::new(Capturing {
-            captured: Arc::clone(&self.captured),
+            captured,
             collected: Collected::default(),
         }))
     }
 }
 
 struct Capturing {
-    captured: Captured,
+    captured: Option<Arc<Captured>>,
     collected: Collected,
 }
 
@@ -63,7 +66,9 @@ impl Task for Capturing {
     fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
         let batches = self.collected.take(&[]);
         let batches = batches.into_iter().filter(|batch| !batch.is_empty());
-        self.captured.lock().extend(batches.map(|batch| (time, batch)));
+        if let Some(captured) = &self.captured {
+            captured.lock().extend(batches.map(|batch| (time, batch)));
+        }
         Ok(())
     }
 }
@@ -72,8 +77,19 @@ impl Task for Capturing {
 #[pyclass(name = "Capture", module = "pathway._native", frozen)]
 #[derive(Debug)]
 pub(crate) struct PyCapture {
-    pub(crate) sink: CaptureSink,
+    captured: Arc<Captured>,
     pub(crate) node: NodeId,
+}
+
+impl PyCapture {
+    /// A capture whose sink `place` puts into a plan.
+    pub(crate) fn new(place: impl FnOnce(CaptureSink) -> PyResult<NodeId>) -> PyResult<Self> {
+        let captured = Arc::default();
+        let node = place(CaptureSink {
+            captured: Arc::downgrade(&captured),
+        })?;
+        Ok(Self { captured, node })
+    }
 }
 
 #[pymethods]
@@ -82,7 +98,7 @@ impl PyCapture {
     #[expect(clippy::type_complexity, reason = "a tuple of Python")]
     fn updates<'py>(&self, py: Python<'py>) -> PyResult<Vec<(PyPointer, Bound<'py, PyTuple>, Time, i64)>> {
         let mut updates = Vec::new();
-        let captured = self.sink.captured.lock().clone();
+        let captured = self.captured.lock().clone();
         for (time, batch) in captured {
             for row in 0..batch.len() {
                 let values: Vec<_> = batch

@@ -6,18 +6,23 @@
 //! the columns always have the same length.
 //! Full builders are sealed into a batch, under the same lock, so that rows of one thread keep their order.
 
+//!
+//! What takes rows outlives the runs: what a row without a run, or after its end, comes to is in [`stage`](super::stage),
+//! who hears of a row that is not accepted in [`verdicts`](super::verdicts).
+
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
-use parking_lot::Mutex;
+use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use towpath_connectors::JsonRowParser;
-use towpath_engine::operator::Reporter;
+use towpath_engine::source::Limits;
 use towpath_engine::{RowError, SourceQueue};
-use towpath_types::{Batch, Column, ColumnBuilder, Field, Key, Physical, Value, hash_columns};
+use towpath_types::{Batch, Column, ColumnBuilder, Field, Key, Physical, Value};
 
 use super::slots::{Slot, Slots};
-use crate::error::row_error;
+use super::stage::Stage;
+use super::verdicts::Verdicts;
 use crate::value::type_name;
 
 /// Rows are sealed into a batch at the latest when there are so many.
@@ -26,22 +31,49 @@ const SEAL_ROWS: usize = 1 << 13;
 /// And at the latest when their text and bytes are so many.
 const SEAL_BYTES: usize = 1 << 20;
 
-/// So many bad rows of a source are logged one by one.
-const LOGGED: u64 = 1000;
-
-/// The column builders of the rows that are not sealed yet.
+/// The rows that are not sealed yet, and where they go when they are.
 #[derive(Debug)]
-struct Buffer {
-    builders: Vec<ColumnBuilder>,
-    json: JsonRowParser,
+pub(super) struct Buffer {
+    pub(super) builders: Vec<ColumnBuilder>,
+    pub(super) json: JsonRowParser,
     /// Once a row has been removed, the differences of all rows.
-    diffs: Option<Vec<i64>>,
+    pub(super) diffs: Option<Vec<i64>>,
     /// Once a row has a key that the subject chose, the keys of all rows; the others are `None`.
-    keys: Option<ColumnBuilder>,
-    rows: usize,
-    bytes: usize,
+    pub(super) keys: Option<ColumnBuilder>,
+    pub(super) rows: usize,
+    pub(super) bytes: usize,
     /// The number of the first row that is not sealed, among all rows of the source.
-    ordinal: u64,
+    pub(super) ordinal: u64,
+    /// So many rows are sealed; 0 where none is taken any more.
+    pub(super) seal_rows: usize,
+    /// Of the run under way, or, without one, what keeps the rows for the next.
+    pub(super) queue: Arc<SourceQueue>,
+    pub(super) stage: Stage,
+}
+
+impl Buffer {
+    /// An empty one, in which rows wait for a run.
+    pub(super) fn waiting(fields: &[Field], limits: Limits) -> Self {
+        let mut json = JsonRowParser::with_paths(fields, &[]);
+        json.keep_bad_rows(true);
+        Self {
+            builders: fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect(),
+            json,
+            diffs: None,
+            keys: None,
+            rows: 0,
+            bytes: 0,
+            ordinal: 0,
+            seal_rows: seal_rows(limits),
+            queue: Arc::new(SourceQueue::new(limits)),
+            stage: Stage::default(),
+        }
+    }
+}
+
+/// How many rows are sealed where so many may be in flight.
+pub(super) fn seal_rows(limits: Limits) -> usize {
+    SEAL_ROWS.min(limits.rows).max(1)
 }
 
 /// What became of the row of a JSON object.
@@ -54,7 +86,22 @@ pub(crate) struct Appended {
     pub(crate) is_full: bool,
 }
 
-/// What takes the rows of one subject during one run.
+/// What the rows of a subject are.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) fields: Vec<Field>,
+    /// Whether messages of `next_str` and `next_bytes` are rows with the one column `data`.
+    pub(crate) is_raw: bool,
+    pub(crate) upsert: bool,
+    pub(crate) deletions: bool,
+    /// Whether rows may have keys that the subject chooses.
+    pub(crate) own_keys: bool,
+    /// How much may be in flight.
+    pub(crate) limits: Limits,
+}
+
+/// What takes the rows of one subject, or of one of its partitions.
+#[derive(Debug)]
 pub(crate) struct Ingest {
     /// Which connector this is, and which partition of it, for messages.
     pub(crate) place: String,
@@ -65,90 +112,47 @@ pub(crate) struct Ingest {
     pub(crate) deletions: bool,
     /// Whether rows may have keys that the subject chooses.
     pub(crate) own_keys: bool,
-    pub(crate) queue: Arc<SourceQueue>,
-    reporter: Reporter,
-    buffer: Mutex<Buffer>,
-    seal_rows: usize,
-    /// Whether the run has asked the subject to end.
-    stopping: AtomicBool,
+    pub(super) limits: Limits,
+    /// What keys are generated from.
+    pub(super) seed: u64,
+    pub(super) buffer: Mutex<Buffer>,
+    /// Whether the next row may have to wait or be refused. Only changed while the buffer is locked, or by a fork.
+    pub(super) needs_look: AtomicBool,
+    /// A run has begun to take the rows.
+    pub(super) begun: Condvar,
+    /// Whether this process was forked while another one's subject had it.
+    pub(super) is_forked: AtomicBool,
     /// Rows given so far, accepted or not.
-    given: AtomicU64,
+    pub(super) given: AtomicU64,
     /// The first member of a JSON object that is in no column.
     pub(crate) unknown_member: OnceLock<String>,
     pub(crate) warned_of_extra: AtomicBool,
-    /// Whether a bad value outside the key becomes an error in a row that is accepted.
-    keeps_bad_rows: bool,
-    /// Bad values reported so far.
-    reported: AtomicU64,
+    /// Whether a bad value outside the key becomes an error in a row that is accepted. So it is while rows are kept:
+    /// only the run says what becomes of them.
+    pub(super) keeps_bad_rows: AtomicBool,
+    pub(super) verdicts: Mutex<Verdicts>,
 }
 
 impl Ingest {
-    #[expect(clippy::too_many_arguments, reason = "called once, with the settings of one source")]
-    pub(crate) fn new(
-        place: String,
-        fields: Vec<Field>,
-        is_raw: bool,
-        upsert: bool,
-        deletions: bool,
-        own_keys: bool,
-        columns: Vec<usize>,
-        queue: Arc<SourceQueue>,
-        reporter: Reporter,
-        seed: u64,
-        keeps_bad_rows: bool,
-    ) -> Self {
-        let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
-        let width = fields.len();
-        queue.on_receive(move |batch| {
-            let mut keys: Vec<Key> = if primary.is_empty() {
-                batch
-                    .keys()
-                    .iter()
-                    .map(|key| Key::sequence(seed, key.0 as u64))
-                    .collect()
-            } else {
-                let columns: Vec<&Column> = primary.iter().map(|place| batch.column(*place)).collect();
-                hash_columns(&columns, batch.len())
-            };
-            // One column more than the fields: the keys that the subject chose.
-            if batch.columns().len() > width {
-                let own = batch.column(width);
-                for (row, key) in keys.iter_mut().enumerate() {
-                    if let Value::Pointer(chosen) = own.value(row) {
-                        *key = chosen;
-                    }
-                }
-            }
-            batch.project(&columns).with_keys(keys)
-        });
-        let builders = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
-        let mut json = JsonRowParser::with_paths(&fields, &[]);
-        json.keep_bad_rows(keeps_bad_rows);
+    pub(crate) fn new(place: String, settings: &Settings, seed: u64) -> Self {
         Self {
-            seal_rows: SEAL_ROWS.min(queue.limits().rows).max(1),
             place,
-            fields,
-            is_raw,
-            upsert,
-            deletions,
-            own_keys,
-            queue,
-            reporter,
-            buffer: Mutex::new(Buffer {
-                builders,
-                json,
-                diffs: None,
-                keys: None,
-                rows: 0,
-                bytes: 0,
-                ordinal: 0,
-            }),
-            stopping: AtomicBool::new(false),
+            fields: settings.fields.clone(),
+            is_raw: settings.is_raw,
+            upsert: settings.upsert,
+            deletions: settings.deletions,
+            own_keys: settings.own_keys,
+            limits: settings.limits,
+            seed,
+            buffer: Mutex::new(Buffer::waiting(&settings.fields, settings.limits)),
+            needs_look: AtomicBool::new(settings.upsert && !settings.deletions),
+            begun: Condvar::new(),
+            is_forked: AtomicBool::new(false),
             given: AtomicU64::new(0),
             unknown_member: OnceLock::new(),
             warned_of_extra: AtomicBool::new(false),
-            keeps_bad_rows,
-            reported: AtomicU64::new(0),
+            keeps_bad_rows: AtomicBool::new(true),
+            verdicts: Mutex::default(),
         }
     }
 
@@ -231,11 +235,7 @@ impl Ingest {
             }
         }
         buffer.rows += 1;
-        if buffer.rows >= self.seal_rows || buffer.bytes >= SEAL_BYTES {
-            self.seal(buffer);
-            return !self.queue.has_space();
-        }
-        false
+        (buffer.rows >= buffer.seal_rows || buffer.bytes >= SEAL_BYTES) && self.seal(buffer)
     }
 
     /// The number of the first of so many rows that are given now.
@@ -245,11 +245,14 @@ impl Ingest {
 
     /// Appends whole columns, in the order of the fields. Returns whether the caller has to wait for space.
     pub(crate) fn append_columns(&self, columns: Vec<Column>, rows: usize) -> bool {
-        let mut buffer = self.buffer.lock();
-        self.seal(&mut buffer);
+        let mut guard = self.buffer.lock();
+        let buffer = &mut *guard;
+        self.seal(buffer);
+        buffer.stage.is_uncommitted = true;
         // Batches of a moderate size let the engine begin while the rest is still being pushed.
         let mut start = 0;
-        let size = self.seal_rows.max((1 << 16).min(self.queue.limits().rows));
+        let mut is_taken = true;
+        let size = buffer.seal_rows.max((1 << 16).min(buffer.queue.limits().rows));
         while start < rows {
             let len = size.min(rows - start);
             let keys: Vec<Key> = (0..len)
@@ -257,16 +260,16 @@ impl Ingest {
                 .collect();
             buffer.ordinal += len as u64;
             let part = columns.iter().map(|column| column.slice(start, len)).collect();
-            // Once the run is over, rows are not taken any more.
-            let _ = self.queue.push(Batch::new(keys, part, None));
+            is_taken &= buffer.queue.push(Batch::new(keys, part, None)).is_ok();
             start += len;
         }
-        !self.queue.has_space()
+        !is_taken || self.has_to_wait(buffer)
     }
 
-    fn seal(&self, buffer: &mut Buffer) {
+    /// Hands over the rows so far. Returns whether the caller has to wait for space.
+    pub(super) fn seal(&self, buffer: &mut Buffer) -> bool {
         if buffer.rows == 0 {
-            return;
+            return false;
         }
         let rows = std::mem::take(&mut buffer.rows);
         buffer.bytes = 0;
@@ -274,17 +277,18 @@ impl Ingest {
             .map(|row| Key(u128::from(buffer.ordinal) + row))
             .collect();
         buffer.ordinal += rows as u64;
+        buffer.stage.is_uncommitted = true;
         let mut columns: Vec<Column> = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
         columns.extend(buffer.keys.take().map(|mut keys| keys.finish()));
-        if rows >= self.seal_rows / 2 {
+        if rows >= buffer.seal_rows / 2 {
             // The next batch is probably as long.
             for builder in &mut buffer.builders {
                 builder.reserve(rows);
             }
         }
         let diffs = buffer.diffs.take().map(Into::into);
-        // Once the run is over, rows are not taken any more.
-        let _ = self.queue.push(Batch::new(keys, columns, diffs));
+        let is_taken = buffer.queue.push(Batch::new(keys, columns, diffs)).is_ok();
+        !is_taken || self.has_to_wait(buffer)
     }
 
     /// Hands over the rows so far. Called by the engine before its own commits; never waits.
@@ -292,103 +296,15 @@ impl Ingest {
         self.seal(&mut self.buffer.lock());
     }
 
-    /// Makes the rows so far visible together.
-    pub(crate) fn commit(&self) {
-        let mut buffer = self.buffer.lock();
-        self.seal(&mut buffer);
-        // Once the run is over, there is nothing to commit.
-        let _ = self.queue.commit();
-    }
-
-    /// Waits for space, without the GIL.
-    pub(crate) fn wait(&self, py: Python<'_>) {
-        py.detach(|| {
-            // If the run is over, the next call says so.
-            let _ = self.queue.wait_for_space();
-        });
-    }
-
-    /// Asks the subject to end: its next row unwinds `run`.
-    pub(crate) fn stop(&self) {
-        self.stopping.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_stopping(&self) -> bool {
-        self.stopping.load(Ordering::Relaxed)
-    }
-
-    /// Whether a row with a bad value in this field is accepted all the same, with an error in its place.
-    pub(crate) fn keeps(&self, field: &Field) -> bool {
-        self.keeps_bad_rows && !field.primary_key
-    }
-
-    /// Records a row that is not accepted, and why.
-    pub(crate) fn reject(&self, py: Python<'_>, field: Option<&Field>, error: PyErr) -> PyResult<()> {
-        let row = self.give(1);
-        self.reject_row(py, row, field, error)
-    }
-
-    /// Records that the row of this number is not accepted, and why.
-    pub(crate) fn reject_row(&self, py: Python<'_>, row: u64, field: Option<&Field>, error: PyErr) -> PyResult<()> {
-        self.queue.count_rejected(1);
-        self.report(py, &format!("did not accept row {row}"), field, error)
-    }
-
-    /// Records a value that is not accepted, in a row that is and that is about to be given.
-    pub(crate) fn report_value(&self, py: Python<'_>, field: &Field, error: PyErr) -> PyResult<()> {
-        let row = self.given.load(Ordering::Relaxed) + 1;
-        self.report_value_of(py, row, Some(field), error)
-    }
-
-    /// Records a value that is not accepted, in the row of this number.
-    pub(crate) fn report_value_of(
-        &self,
-        py: Python<'_>,
-        row: u64,
-        field: Option<&Field>,
-        error: PyErr,
-    ) -> PyResult<()> {
-        self.report(py, &format!("put an error into row {row}"), field, error)
-    }
-
-    fn report(&self, py: Python<'_>, what: &str, field: Option<&Field>, error: PyErr) -> PyResult<()> {
-        if !error.is_instance_of::<pyo3::exceptions::PyException>(py) {
-            return Err(error);
-        }
-        let place = caller(py).map_or_else(String::new, |place| format!(", at {place}"));
-        let field = field.map_or_else(String::new, |field| format!(", field {:?}", field.name));
-        let message = format!("{} {what}{field}: {}{place}", self.place, error.value(py));
-        match self.reported.fetch_add(1, Ordering::Relaxed) {
-            count if count < LOGGED => crate::log::error(py, &message)?,
-            LOGGED => crate::log::error(
-                py,
-                &format!(
-                    "{}: more than {LOGGED} rows were not accepted; from now on they are only counted, \
-                     and put into pw.global_error_log()",
-                    self.place
-                ),
-            )?,
-            _ => {}
-        }
-        let mut failure: RowError = row_error(py, error);
-        failure.message = message;
-        // The log of a source never ends the run.
-        let _ = self.reporter.report(failure);
-        Ok(())
+    /// How many rows were given so far in the present run, accepted or not.
+    pub(super) fn given(&self) -> u64 {
+        self.given.load(Ordering::Relaxed)
     }
 
     /// The place of the field with this name.
     pub(crate) fn field_named(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
-}
-
-/// The file and line of the user's program that sends a row.
-fn caller(py: Python<'_>) -> Option<String> {
-    py.import("pathway.io._drive")
-        .and_then(|module| module.call_method0("sending_place"))
-        .and_then(|place| place.extract())
-        .unwrap_or_default()
 }
 
 /// A warning for values that no column takes, once a source.

@@ -15,13 +15,15 @@ use std::sync::Arc;
 use pyo3::exceptions::{PyRuntimeError, PyTypeError, PyValueError};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyString, PyTuple, PyType};
+use pyo3::types::{PyDict, PyString, PyTuple, PyType};
 use smallvec::SmallVec;
 
-use super::Subject;
+use super::batches::take_mapping;
 use super::buffer::{Ingest, warn_of_extra};
+use super::early::keep_method;
 use super::json::next_message;
 use super::slots::Slots;
+use super::{Subject, keep_message};
 
 /// At most so many orders of names of one subject are remembered.
 const REMEMBERED: usize = 16;
@@ -150,7 +152,10 @@ fn keyword_row(
             "values are given by name, like next(key=1, text=\"…\"); for a dict write next(**row)",
         ));
     }
-    let ingest = subject.get().ingest(py)?;
+    let native = subject.get();
+    let Some(ingest) = native.opened() else {
+        return early_row(subject, arguments, names, diff);
+    };
     check_stopping(py, ingest)?;
     if diff < 0 {
         check_deletions(subject, ingest)?;
@@ -159,38 +164,64 @@ fn keyword_row(
         let places: Places = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
         return take_row(py, ingest, &[], &places, diff);
     }
+    let (names, values) = named_values(py, arguments, names);
+    native
+        .keywords
+        .lookup(ingest, &names, |places| take_row(py, ingest, values, places, diff))?
+}
+
+/// The names of a call, and as many values.
+#[inline]
+fn named_values<'call, 'py>(
+    py: Python<'py>,
+    arguments: *const *mut ffi::PyObject,
+    names: *mut ffi::PyObject,
+) -> (Bound<'py, PyTuple>, &'call [Bound<'py, PyAny>]) {
     #[expect(
         unsafe_code,
         reason = "the calling convention of CPython: names in a tuple, as many values in the array"
     )]
     // SAFETY: CPython keeps the tuple and the values alive for the time of the call; a `Bound` is a pointer
     // to an object and nothing else, and those made here are only borrowed, never dropped.
-    let (names, values) = unsafe {
+    unsafe {
         let names = Bound::from_borrowed_ptr(py, names).cast_into_unchecked::<PyTuple>();
         let values = std::slice::from_raw_parts(arguments.cast::<Bound<'_, PyAny>>(), names.len());
         (names, values)
-    };
-    subject
-        .get()
-        .keywords
-        .lookup(ingest, &names, |places| take_row(py, ingest, values, places, diff))?
+    }
 }
 
-/// Unwinds `run` once the computation has been told to stop.
+/// A call of `next` or `delete` before `read` is done: it is kept, or made again.
+#[cold]
+fn early_row(
+    subject: &Bound<'_, Subject>,
+    arguments: *const *mut ffi::PyObject,
+    names: *mut ffi::PyObject,
+    diff: i64,
+) -> PyResult<()> {
+    let py = subject.py();
+    let row = PyDict::new(py);
+    if !names.is_null() {
+        let (names, values) = named_values(py, arguments, names);
+        for (name, value) in names.iter().zip(values) {
+            row.set_item(name, value)?;
+        }
+    }
+    if !subject.get().is_early() {
+        let ingest = subject.get().ingest(py)?;
+        check_stopping(py, ingest)?;
+        if diff < 0 {
+            check_deletions(subject, ingest)?;
+        }
+        return take_mapping(py, ingest, &row, diff, None);
+    }
+    let method = if diff < 0 { "delete" } else { "next" };
+    keep_method(subject, method, PyTuple::empty(py), Some(row))
+}
+
+/// Whether the next row may be sent: not once the computation has been told to stop, which unwinds `run`.
 #[inline]
 pub(super) fn check_stopping(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
-    if ingest.is_stopping() {
-        return Err(stopped(py)?);
-    }
-    Ok(())
-}
-
-#[cold]
-fn stopped(py: Python<'_>) -> PyResult<PyErr> {
-    let class = py.import("pathway.io._subject")?.getattr("StopSubject")?;
-    Ok(PyErr::from_value(
-        class.call1(("the computation has been told to stop",))?,
-    ))
+    ingest.check(py)
 }
 
 pub(super) fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()> {
@@ -258,7 +289,10 @@ unsafe extern "C" fn raw_next_str(receiver: *mut ffi::PyObject, message: *mut ff
     guarded(receiver, |py, subject| {
         // SAFETY: CPython keeps the argument alive for the time of the call.
         let message = unsafe { Bound::from_borrowed_ptr(py, message) };
-        next_message(py, subject, &message, true)
+        match subject.get().is_early() {
+            true => keep_message(subject, "next_str", &message),
+            false => next_message(py, subject, &message, true),
+        }
     })
 }
 
@@ -267,7 +301,10 @@ unsafe extern "C" fn raw_next_bytes(receiver: *mut ffi::PyObject, message: *mut 
     guarded(receiver, |py, subject| {
         // SAFETY: CPython keeps the argument alive for the time of the call.
         let message = unsafe { Bound::from_borrowed_ptr(py, message) };
-        next_message(py, subject, &message, false)
+        match subject.get().is_early() {
+            true => keep_message(subject, "next_bytes", &message),
+            false => next_message(py, subject, &message, false),
+        }
     })
 }
 

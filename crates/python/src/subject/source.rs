@@ -1,0 +1,296 @@
+//! A subject as a source: how a run starts it, asks it to end, and waits for its threads.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::{Condvar, Mutex};
+use pyo3::prelude::*;
+use towpath_engine::source::{Commits, Division, Limits, Readers, SourceStream, Team};
+use towpath_engine::{EngineError, Source, SourceContext, SourceHandle, SourceQueue};
+use towpath_types::{DType, Field};
+use xxhash_rust::xxh3::xxh3_64;
+
+use super::Subject;
+use super::buffer::{Ingest, Settings};
+use crate::door;
+use crate::error::raised;
+
+/// A subject as a source of the plan.
+pub(crate) struct PythonSource {
+    subject: Py<Subject>,
+    name: String,
+    settings: Settings,
+    autocommit: Option<Duration>,
+    /// Tells apart the generated keys of the sources of one plan.
+    key_seed: String,
+    /// What takes the rows, unless it is read in partitions.
+    ingest: Option<Arc<Ingest>>,
+}
+
+impl std::fmt::Debug for PythonSource {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "PythonSource({:?})", self.name)
+    }
+}
+
+impl PythonSource {
+    pub(crate) fn new(
+        py: Python<'_>,
+        subject: Py<Subject>,
+        name: String,
+        settings: Settings,
+        is_partitioned: bool,
+        autocommit: Option<Duration>,
+        key_seed: String,
+    ) -> Self {
+        let mut source = Self {
+            subject,
+            name,
+            settings,
+            autocommit,
+            key_seed,
+            ingest: None,
+        };
+        if !is_partitioned {
+            source.ingest = Some(source.make_ingest(None));
+        }
+        source.subject.get().prepare(py, source.ingest.as_ref());
+        source
+    }
+
+    /// What takes the rows of one stream; `partition` is its name, if it has one.
+    fn make_ingest(&self, partition: Option<&String>) -> Arc<Ingest> {
+        let (place, seed) = match partition {
+            Some(partition) => (
+                format!("connector {:?}, partition {partition:?}", self.name),
+                format!("python source {}\0{partition}", self.key_seed),
+            ),
+            None => (
+                format!("connector {:?}", self.name),
+                format!("python source {}", self.key_seed),
+            ),
+        };
+        Arc::new(Ingest::new(place, &self.settings, xxh3_64(seed.as_bytes())))
+    }
+
+    fn is_partitioned(&self) -> bool {
+        self.ingest.is_none()
+    }
+
+    /// The subject that sends the rows of a stream, and what takes them.
+    fn taker(&self, py: Python<'_>, partition: Option<&String>) -> PyResult<(Py<Subject>, Arc<Ingest>)> {
+        if let Some(ingest) = &self.ingest {
+            return Ok((self.subject.clone_ref(py), Arc::clone(ingest)));
+        }
+        let part = py
+            .import("pathway.io._partitions")?
+            .call_method1("part", (&self.subject,))?
+            .cast_into::<Subject>()?;
+        let ingest = self.make_ingest(partition);
+        part.get().prepare(py, Some(&ingest));
+        part.get().open();
+        Ok((part.unbind(), ingest))
+    }
+}
+
+impl Source for PythonSource {
+    fn name(&self) -> String {
+        self.name.clone()
+    }
+
+    fn columns(&self) -> Vec<DType> {
+        self.settings.fields.iter().map(|field| field.dtype.clone()).collect()
+    }
+
+    fn is_append_only(&self) -> bool {
+        // What an upsert session sends are no changes yet: see `UpsertSession`.
+        !self.settings.deletions && !self.settings.upsert
+    }
+
+    fn has_unique_keys(&self) -> bool {
+        let is_primary = |field: &Field| field.primary_key;
+        !self.settings.deletions && !self.settings.own_keys && !self.settings.fields.iter().any(is_primary)
+    }
+
+    fn commits(&self) -> Commits {
+        Commits::Streaming(self.autocommit)
+    }
+
+    fn limits(&self) -> Limits {
+        self.settings.limits
+    }
+
+    fn divide(&self, _team: Team) -> Result<Division, EngineError> {
+        if !self.is_partitioned() {
+            return Ok(Division::whole());
+        }
+        let names: Vec<String> = door::attach(|py| {
+            let names = py
+                .import("pathway.io._partitions")
+                .and_then(|module| module.getattr("names"))
+                .and_then(|names| door::call(&names, &[self.subject.bind(py).clone().into_any()], None));
+            names
+                .and_then(|names| names.extract())
+                .map_err(|error| raised(py, error))
+        })?;
+        Ok(Division {
+            streams: names.len(),
+            readers: Readers::All,
+            manifest: names,
+        })
+    }
+
+    fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+        door::attach(|py| {
+            let mut streams = Vec::new();
+            let mut given = Vec::new();
+            for SourceStream { number, queue } in &context.streams {
+                let name = self.is_partitioned().then(|| &context.manifest[*number]);
+                let (subject, ingest) = self.taker(py, name).map_err(|error| raised(py, error))?;
+                let run = ingest.begin(py, &context, queue)?;
+                let flushed = Arc::downgrade(&ingest);
+                queue.on_flush(move || {
+                    if let Some(ingest) = flushed.upgrade() {
+                        ingest.flush();
+                    }
+                });
+                let stream = SubjectStream {
+                    ingest,
+                    queue: Arc::clone(queue),
+                    run,
+                    done: Arc::default(),
+                };
+                given.push((name, subject, stream.clone()));
+                streams.push(stream);
+            }
+            let running = py
+                .import("pathway.io._subject_run")
+                .and_then(|module| module.call_method1("start", (&self.subject, self.is_partitioned(), given)));
+            match running {
+                Ok(running) => Ok(Box::new(RunningSubject {
+                    running: running.unbind(),
+                    streams,
+                }) as Box<dyn SourceHandle>),
+                Err(error) => {
+                    streams.iter().for_each(|stream| stream.ingest.finish(stream.run));
+                    Err(raised(py, error))
+                }
+            }
+        })
+    }
+
+    fn is_read_elsewhere(&self, process: usize) {
+        if let Some(ingest) = &self.ingest {
+            ingest.is_read_elsewhere(process);
+        }
+    }
+}
+
+/// One stream of a subject, all of it or a partition, during one run.
+#[pyclass(name = "SubjectStream", module = "pathway._native", frozen)]
+#[derive(Clone)]
+pub(crate) struct SubjectStream {
+    ingest: Arc<Ingest>,
+    queue: Arc<SourceQueue>,
+    /// The number of the run.
+    run: u64,
+    done: Arc<Done>,
+}
+
+/// Whether the thread that reads a stream has ended.
+#[derive(Default)]
+struct Done {
+    is_done: Mutex<bool>,
+    changed: Condvar,
+}
+
+#[pymethods]
+impl SubjectStream {
+    /// The subject has ended, by itself or with an error; what it has sent is committed, or lost with the error. If it
+    /// ends because the run was told to stop, it is lost as well where only the subject commits.
+    #[pyo3(signature = (error, is_stopped))]
+    fn close(&self, py: Python<'_>, error: Option<Bound<'_, PyAny>>, is_stopped: bool) {
+        let result = match error {
+            Some(error) => Err(raised(py, PyErr::from_value(error))),
+            None => Ok(()),
+        };
+        self.ingest.end(self.run, |queue| match result {
+            Ok(()) if is_stopped => queue.close_uncommitted(),
+            result => queue.close(result),
+        });
+    }
+
+    /// Its thread has ended.
+    fn thread_ended(&self) {
+        *self.done.is_done.lock() = true;
+        self.done.changed.notify_all();
+    }
+}
+
+impl SubjectStream {
+    /// Waits until its thread has ended; whether it has.
+    fn wait(&self, until: Instant) -> bool {
+        let mut is_done = self.done.is_done.lock();
+        if !*is_done {
+            self.done.changed.wait_until(&mut is_done, until);
+        }
+        *is_done
+    }
+}
+
+/// A subject at work in this process.
+struct RunningSubject {
+    running: Py<PyAny>,
+    streams: Vec<SubjectStream>,
+}
+
+impl RunningSubject {
+    fn request_stop(&self) {
+        door::attach(|py| {
+            // It reports its own failures through its streams.
+            if let Err(error) = door::call_method(self.running.bind(py), "request_stop") {
+                error.write_unraisable(py, None);
+            }
+        });
+        self.streams.iter().for_each(|stream| stream.ingest.stop(stream.run));
+    }
+
+    /// Waits for its threads, and tells them to end if they have not.
+    fn wait(&self) {
+        let has_ended = |until: Instant| self.streams.iter().all(|stream| stream.wait(until));
+        // The run has ended. A subject that closed itself may still be in `run`; one that did not is told to stop.
+        if has_ended(Instant::now()) {
+            return;
+        }
+        self.request_stop();
+        if has_ended(Instant::now() + PATIENCE) {
+            return;
+        }
+        for stream in self.streams.iter().filter(|stream| !stream.wait(Instant::now())) {
+            tracing::warn!(
+                target: "pathway",
+                "{}: run() has not returned within {} seconds and is left behind in its thread; on_stop() can end it",
+                stream.ingest.place,
+                PATIENCE.as_secs()
+            );
+        }
+    }
+}
+
+/// How long a subject that was told to stop may take, before the run ends without it.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+impl SourceHandle for RunningSubject {
+    fn stop(&self) {
+        self.request_stop();
+        for stream in &self.streams {
+            stream.ingest.flush();
+            stream.queue.close_uncommitted();
+        }
+    }
+
+    fn join(self: Box<Self>) {
+        self.wait();
+        self.streams.iter().for_each(|stream| stream.ingest.finish(stream.run));
+    }
+}

@@ -1,0 +1,65 @@
+"""The methods of a user's class that we call because the API says so.
+
+A user may have an attribute of such a name for other reasons. `on_stop` is called wherever it comes from, if it can
+be called at all. The others have names that anybody might choose, `start`, `end`, `close`, or are private: those count
+that an instance has, or a class derived from `ConnectorSubject`, and that can be called with no arguments.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from pathway import _native
+
+if TYPE_CHECKING:
+    from pathway.io._subject import ConnectorSubject
+
+
+def on_stop(subject: ConnectorSubject) -> Callable[[], Any] | None:
+    """What is called when the source ends."""
+    hook = subject.on_stop
+    return hook if callable(hook) else None
+
+
+def overridden(subject: ConnectorSubject, name: str) -> Callable[[], Any] | None:
+    """What is to be called of that name, unless it is ours."""
+    kind = type(subject)
+    attribute: object = object.__getattribute__(subject, "__dict__").get(name)
+    if callable(attribute) and not isinstance(attribute, type) and _takes_nothing(attribute):
+        return attribute
+    for ancestor in kind.__mro__:
+        if name not in ancestor.__dict__ or not issubclass(ancestor, _native.Subject):
+            continue
+        if ancestor.__module__ == "pathway.io._subject":
+            return None
+        found = ancestor.__dict__[name]
+        if isinstance(found, (type, property)) or not hasattr(type(found), "__get__"):
+            return None
+        bound = found.__get__(subject, kind)
+        return bound if callable(bound) and _takes_nothing(bound) else None
+    return None
+
+
+def is_finite(subject: ConnectorSubject) -> bool:
+    """Whether the source ends when `run` returns."""
+    hook = overridden(subject, "_is_finite")
+    return hook is None or hook() is not False
+
+
+def is_internal(subject: ConnectorSubject) -> bool:
+    """Whether it belongs to the package itself."""
+    hook = overridden(subject, "_is_internal")
+    return hook is not None and hook() is True
+
+
+def _takes_nothing(function: Callable[..., Any]) -> bool:
+    try:
+        inspect.signature(function).bind()
+    except TypeError:
+        return False
+    except ValueError:
+        # It does not say.
+        pass
+    return True

@@ -1,0 +1,161 @@
+"""A subject during one run in this process.
+
+    native run ── start() ── thread: start() → run() → on_stop() → close(), end() → the streams are closed
+       └─ stop (Ctrl-C, SIGTERM, a failure elsewhere) ── request_stop(): on_stop()
+
+A subject with partitions has a thread for each of those that this process reads, see `_partitions`.
+
+`on_stop` is called exactly once a run, by whichever comes first. Whatever ends the thread closes its streams, so a
+run never waits for a subject that is gone. After a stop, the native half raises `StopSubject` from `next`, which
+unwinds `run`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import logging
+import threading
+import traceback
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pathway import _shown
+from pathway.io import _drive, _hooks, _partitions
+from pathway.io._subject import StopSubject, state_of
+
+if TYPE_CHECKING:
+    from pathway.io._partitions import Part
+    from pathway.io._subject import ConnectorSubject
+
+logger = logging.getLogger("pathway")
+
+
+def start(subject: ConnectorSubject, is_partitioned: bool, parts: Sequence[Part]) -> SubjectRun:
+    """Starts the thread of a subject. Called by the native half, with what takes the rows of each stream."""
+    run = SubjectRun(subject, is_partitioned, parts)
+    state = state_of(subject)
+    state.run = run
+    state.offset = None
+    threading.Thread(target=run.work, name=f"pathway:{run.name}", daemon=True).start()
+    return run
+
+
+class SubjectRun:
+    """One run of a subject."""
+
+    def __init__(self, subject: ConnectorSubject, is_partitioned: bool, parts: Sequence[Part]) -> None:
+        self.name = state_of(subject).shown_name
+        self.is_stopped = False
+        self._subject = subject
+        self._streams = [stream for _, _, stream in parts]
+        self._parts = _partitions.Parts(self, parts) if is_partitioned else None
+        self._lock = threading.Lock()
+        self._is_on_stop_called = False
+        self._coroutines: list[_drive.Cancellable] = []
+        # `run` is over, and the last hooks are called.
+        self._is_ending = False
+        self._is_close_asked = False
+
+    def work(self) -> None:
+        """Everything the subject's thread does."""
+        subject = self._subject
+        error: BaseException | None = None
+        try:
+            self._call("start")
+            if self._parts is None:
+                _drive.drive(self, subject)
+            else:
+                self._parts.run()
+        except StopSubject:
+            pass
+        except BaseException as raised:
+            error = raised
+        self._is_ending = True
+        for hook in (self.call_on_stop, self._call_close, lambda: self._call("end")):
+            try:
+                hook()
+            except StopSubject:
+                pass
+            except BaseException as raised:
+                error = raised if error is None else error
+        if error is not None:
+            what = f"{_shown.of_error(error)}{_place_of_exit(error)}"
+            failed = None if self._parts is None else self._parts.failed
+            partition = "" if failed is None else f', partition "{failed}"'
+            logger.error("%s%s: the connector failed: %s", self.name, partition, what)
+        is_over = error is not None or self._is_close_asked or _hooks.is_finite(subject)
+        state = state_of(subject)
+        if state.run is self:
+            state.run = None
+        for stream in self._streams:
+            if is_over:
+                stream.close(error, self.is_stopped)
+            stream.thread_ended()
+
+    def closes(self, subject: ConnectorSubject) -> bool:
+        """`close` was called: whether it is left to the run."""
+        if self._is_ending:
+            # The last hooks may still fail, and then the run does.
+            self._is_close_asked = True
+            return True
+        if self._parts is not None and subject is self._subject:
+            for stream in self._streams:
+                stream.close(None, False)
+            return True
+        return False
+
+    def _call(self, name: str) -> None:
+        hook = _hooks.overridden(self._subject, name)
+        if hook is not None:
+            _drive.call(hook)
+
+    def _call_close(self) -> None:
+        if _hooks.is_finite(self._subject):
+            self._call("close")
+
+    def request_stop(self) -> None:
+        """The computation is told to stop; the thread of the subject may still be running."""
+        with self._lock:
+            self.is_stopped = True
+            running = self._coroutines
+        if not (running and self.awaits_on_stop()):
+            try:
+                self.call_on_stop()
+            except BaseException as error:
+                for stream in self._streams:
+                    stream.close(error, False)
+        for coroutine in running:
+            # An asynchronous on_stop is awaited where run is unwound, in its own event loop.
+            coroutine.cancel()
+
+    def awaits_on_stop(self) -> bool:
+        """Whether `on_stop` belongs into the event loop of `run`; partitions have several."""
+        return self._parts is None and inspect.iscoroutinefunction(_hooks.on_stop(self._subject))
+
+    def begin(self, coroutine: _drive.Cancellable) -> bool:
+        """From here on a stop finds what it has to cancel; whether it came before."""
+        with self._lock:
+            self._coroutines.append(coroutine)
+            return self.is_stopped
+
+    def claim_on_stop(self) -> Callable[[], Any] | None:
+        """`on_stop`, for the one who is to call it."""
+        with self._lock:
+            if self._is_on_stop_called:
+                return None
+            self._is_on_stop_called = True
+        return _hooks.on_stop(self._subject)
+
+    def call_on_stop(self) -> None:
+        """Calls `on_stop`, unless that was done before."""
+        hook = self.claim_on_stop()
+        if hook is not None:
+            _drive.call(hook)
+
+
+def _place_of_exit(error: BaseException) -> str:
+    """Where a SystemExit was raised. No traceback will say so, as for other exceptions."""
+    if not isinstance(error, SystemExit):
+        return ""
+    frames = traceback.extract_tb(error.__traceback__)
+    return f" ({frames[-1].filename}:{frames[-1].lineno})" if frames else ""
