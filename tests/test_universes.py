@@ -93,3 +93,39 @@ def test_answers_are_what_trying_all_cases_gives(steps: list[tuple[str, int, int
         assert universes[a].is_subset_of(universes[b]) == all(not v[a] or v[b] for v in cases)
         if a != b:
             assert universes[a].is_disjoint_from(universes[b]) == all(not (v[a] and v[b]) for v in cases)
+
+
+def test_thousands_of_unions() -> None:
+    solver = Solver()
+    first, other = Universe(solver), Universe(solver)
+    whole = first
+    for _ in range(2000):
+        whole = solver.union([whole, Universe(solver)])
+    assert first.is_subset_of(whole)
+    assert not whole.is_subset_of(first)
+    assert not whole.is_disjoint_from(other)
+    assert not whole.is_empty()
+    solver.promise_empty(whole)
+    assert first.is_empty()
+
+
+def test_hundreds_of_splits() -> None:
+    solver = Solver()
+    first = whole = Universe(solver)
+    for _ in range(300):
+        part = whole.subset()
+        whole = solver.union([part, solver.difference(whole, part)])
+    assert whole.is_equal_to(first)
+    assert not whole.is_empty()
+
+
+def test_nothing() -> None:
+    solver = Solver()
+    some, nothing = Universe(solver), Universe(solver)
+    solver.promise_empty(nothing)
+    assert nothing.is_empty()
+    assert nothing.is_subset_of(some)
+    assert nothing.is_disjoint_from(some)
+    assert not some.is_empty()
+    assert solver.union([some, nothing]).is_equal_to(some)
+    assert solver.difference(some, some).is_empty()

@@ -9,7 +9,8 @@ So the parts of a split are disjoint, and together they are the whole, without a
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 _numbers = itertools.count(1)
 
@@ -104,35 +105,93 @@ class Solver:
 
     def contradicts(self, *literals: int) -> bool:
         """Whether no key can satisfy all the literals at once."""
-        return not self._satisfiable(set(), list(literals), [])
+        return not _Search(self._clauses, self._occurrences).can_hold(list(literals))
 
-    def _satisfiable(self, true: set[int], pending: list[int], touched: list[int]) -> bool:
-        """Whether `true` and `pending` literals can hold; `touched` clauses may need a decision."""
+
+class _Choice(NamedTuple):
+    """A clause of which some literal has to hold: how far everything was before one was tried, and those to try."""
+
+    trail: int
+    touched: int
+    scanned: int
+    options: list[int]
+    failed: list[int]
+
+
+class _Search:
+    """Looks for a key that satisfies some literals.
+
+    Saying no to everything undecided satisfies clauses with a negative literal left, so only those whose open literals
+    are all positive ask for a decision. A decision that fails is taken back; nothing recurs, as there may be thousands.
+    """
+
+    def __init__(self, clauses: Sequence[tuple[int, ...]], occurrences: Mapping[int, Sequence[int]]) -> None:
+        self._clauses = clauses
+        self._occurrences = occurrences
+        # What holds, also in the order in which it was found.
+        self._true: set[int] = set()
+        self._trail: list[int] = []
+        # The clauses that may need a decision.
+        self._touched: list[int] = []
+
+    def can_hold(self, literals: list[int]) -> bool:
+        """Whether the literals can hold at once."""
+        choices: list[_Choice] = []
+        scanned = 0
+        while True:
+            if self._propagate(literals):
+                scanned, options = self._undecided(scanned)
+                if not options:
+                    return True
+                choices.append(_Choice(len(self._trail), len(self._touched), scanned, options, []))
+            while choices and not choices[-1].options:
+                choices.pop()
+            if not choices:
+                return False
+            choice = choices[-1]
+            self._back_to(choice)
+            scanned = choice.scanned
+            option = choice.options.pop(0)
+            literals = [option, *choice.failed]
+            choice.failed.append(-option)
+
+    def _propagate(self, pending: list[int]) -> bool:
+        """Adds literals and what follows from them; False if something contradicts them."""
         while pending:
             literal = pending.pop()
-            if -literal in true:
+            if -literal in self._true:
                 return False
-            if literal in true:
+            if literal in self._true:
                 continue
-            true.add(literal)
+            self._true.add(literal)
+            self._trail.append(literal)
             for number in self._occurrences.get(-literal, ()):
                 clause = self._clauses[number]
-                if any(other in true for other in clause):
+                if not self._true.isdisjoint(clause):
                     continue
-                open_literals = [other for other in clause if -other not in true]
+                open_literals = [other for other in clause if -other not in self._true]
                 if not open_literals:
                     return False
                 if len(open_literals) == 1:
                     pending.append(open_literals[0])
                 else:
-                    touched.append(number)
-        # Saying no to everything undecided satisfies clauses with a negative literal left; only those
-        # whose open literals are all positive ask for a decision.
-        for number in touched:
-            clause = self._clauses[number]
-            if any(literal in true for literal in clause):
-                continue
-            open_literals = [literal for literal in clause if -literal not in true]
-            if all(literal > 0 for literal in open_literals):
-                return any(self._satisfiable(set(true), [literal], list(touched)) for literal in open_literals)
+                    self._touched.append(number)
         return True
+
+    def _undecided(self, scanned: int) -> tuple[int, list[int]]:
+        """The next clause that asks for a decision, by its place among the touched, and its open literals."""
+        while scanned < len(self._touched):
+            clause = self._clauses[self._touched[scanned]]
+            if self._true.isdisjoint(clause):
+                open_literals = [literal for literal in clause if -literal not in self._true]
+                if all(literal > 0 for literal in open_literals):
+                    # Less hangs on older universes.
+                    return scanned, sorted(open_literals)
+            scanned += 1
+        return scanned, []
+
+    def _back_to(self, choice: _Choice) -> None:
+        for literal in self._trail[choice.trail :]:
+            self._true.remove(literal)
+        del self._trail[choice.trail :]
+        del self._touched[choice.touched :]
