@@ -74,3 +74,33 @@ def test_mistakes_of_a_replay_are_named(laps: pathlib.Path) -> None:
         replay(unit="d")
     with pytest.raises(ValueError, match="speedup"):
         replay(speedup=0)
+
+
+def test_fields_of_a_replayed_file_are_those_of_csv(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_bytes("\ufeffn, x,flag,text,when,maybe\r\n1, 0.5,yes, t ,2024-01-02T03:04:05Z,None\r\n2,nan,,,".encode())
+    path.write_bytes(path.read_bytes() + b"2024-01-02T05:04:05+02:00,7\r\n")
+
+    class Line(pw.Schema):
+        n: int
+        x: float
+        flag: bool = pw.column_definition(default_value=False)
+        text: str
+        when: pw.DateTimeUtc
+        maybe: int | None
+        absent: str = pw.column_definition(default_value="-")
+
+    when = pw.DateTimeUtc("2024-01-02T03:04:05Z")
+    expected = [(1, 0.5, True, " t ", when, None, "-"), (2, float("nan"), False, "", when, 7, "-")]
+    replayed = pw.testing.capture(pw.demo.replay_csv(path, schema=Line, input_rate=1000))
+    read = pw.testing.capture(pw.io.csv.read(path, schema=Line, mode="static"))
+    for updates in (replayed, read):
+        assert repr(sorted(tuple(update.row.values()) for update in updates)) == repr(expected)
+    path.write_text("n\n1\nx\n")
+    bad = pw.demo.replay_csv(path, schema=pw.schema_from_types(n=int), input_rate=1000)
+    with pytest.raises(ValueError, match=r"a\.csv:3: field 'n': cannot read 'x' as int"):
+        pw.testing.capture(bad)
+    path.write_text("n,m\n1\n")
+    short = pw.demo.replay_csv(path, schema=pw.schema_from_types(n=int, m=int), input_rate=1000)
+    with pytest.raises(ValueError, match=r"a\.csv:2: the line has no field 'm'"):
+        pw.testing.capture(short)

@@ -87,6 +87,9 @@ class DType:
 
     def is_subtype_of(self, other: DType) -> bool: ...
     def least_upper_bound(self, other: DType) -> DType: ...
+    def read(self, field: str) -> Any:
+        """The value that a field of csv is; ValueError with the reason if it is none."""
+
     def convert(self, value: object) -> Any:
         """The value as a column of the type would give it back (a list becomes a tuple, a datetime a
         pandas Timestamp). Raises TypeError or ValueError, as a connector would, if it does not fit."""

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _markdown, _native
-from pathway.io import _tables
+from pathway import _dtypes, _native
 from pathway.io import python as io_python
 from pathway.io._subject import ConnectorSubject
 
 if TYPE_CHECKING:
     from pathway import Schema, Table
+    from pathway._schema_columns import ColumnSchema
 
 __all__ = ["generate_custom_stream", "noisy_linear_stream", "range_stream", "replay_csv", "replay_csv_with_time"]
 
@@ -237,14 +237,35 @@ def replay_csv_with_time(
 
 
 def _csv_rows(path: str | os.PathLike[str], schema: type[Schema]) -> Iterator[Mapping[str, Any]]:
-    fields = _tables.fields(schema, "demo.replay_csv")
-    with open(path, newline="") as file:
+    columns = schema.columns().values()
+    # Excel puts a byte order mark before the first name.
+    with open(path, newline="", encoding="utf-8-sig") as file:
         reader = csv.DictReader(file)
-        missing = [field.name for field in fields if field.name not in (reader.fieldnames or ())]
+        names = {name.strip(): name for name in reader.fieldnames or ()}
+        names |= {name: name for name in reader.fieldnames or ()}
+        missing = [column.name for column in columns if column.name not in names and not column.has_default]
         if missing:
             raise ValueError(f"{os.fspath(path)} has no column {', '.join(missing)}")
         for row in reader:
-            yield {field.name: _markdown.read(row[field.name], field.dtype, field.name) for field in fields}
+            yield {
+                column.name: _field(column, row.get(names.get(column.name, "")), f"{os.fspath(path)}:{reader.line_num}")
+                for column in columns
+            }
+
+
+def _field(column: ColumnSchema, text: str | None, place: str) -> Any:
+    """The value of a field, as `pw.io.csv` reads it; None is a field that the line does not have."""
+    dtype = column.dtype.dtype
+    is_text = dtype.required in (_native.DType.STR, _native.DType.ANY)
+    if column.has_default and (text is None or not (is_text or text.strip())):
+        return column.default_value
+    if text is None:
+        raise ValueError(f"{place}: the line has no field {column.name!r}")
+    try:
+        return dtype.read(text)
+    except ValueError as error:
+        message = f"{place}: field {column.name!r}: cannot read {text!r} as {_dtypes.describe(dtype)}: {error}"
+        raise ValueError(message) from None
 
 
 def _pause(input_rate: float) -> float:

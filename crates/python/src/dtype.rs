@@ -3,8 +3,10 @@
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
+use towpath_connectors::values::parse_text_value;
 use towpath_types::DType;
 
 use crate::value::{convert, dtype_of, infer, to_python};
@@ -122,6 +124,12 @@ macro_rules! constants {
 
             fn convert<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
                 to_python(value.py(), &convert(value, &self.0)?)
+            }
+
+            /// The value that a field of csv is; `ValueError` with the reason if it is none.
+            fn read<'py>(&self, py: Python<'py>, field: &str) -> PyResult<Bound<'py, PyAny>> {
+                let value = parse_text_value(field, &self.0).map_err(PyValueError::new_err)?;
+                to_python(py, &value)
             }
 
             fn __str__(&self) -> String {
