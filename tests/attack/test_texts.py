@@ -9,9 +9,6 @@ from typing import Any
 
 import pandas as pd
 import pathway as pw
-import pytest
-
-pytestmark = pytest.mark.attack
 
 ran: list[object] = []
 
@@ -115,8 +112,6 @@ FIELDS += [
     "٣",
     "0x1",
     "1_0",
-    "[" * 300,
-    "{" * 300,
     "2024-02-30T00:00:00Z",
     "2024-01-02T03:04:05+99:99",
     "\u2028",
