@@ -117,7 +117,7 @@ def in_two_processes(execute: Callable[..., None]) -> Callable[..., None]:
 
     def run(*args: Any, **kwargs: Any) -> None:
         addresses = [f"{HOST}:{free_port()}" for _ in range(2)]
-        place = _environment.Cluster(2, 0, addresses, secret=os.urandom(16).hex(), timeout=20.0, run_id=None)
+        place = _environment.Cluster(2, 0, addresses, os.urandom(16).hex(), timeout=20.0, silence=20.0, run_id=None)
         ours, theirs = multiprocessing.Pipe(duplex=False)
         child = fork()
         if child == 0:

@@ -494,7 +494,7 @@ def test_processes_with_different_programs_do_not_start(program: Callable[..., p
     for number, process in enumerate(processes):
         _, errors = process.communicate(timeout=60)
         assert process.returncode == 1
-        assert f"RuntimeError: process {1 - number} does not fit: the programs differ, first at node" in errors, errors
+        assert f"RuntimeError: process {1 - number} does not fit: the programs differ. " in errors, errors
 
 
 @pytest.mark.parametrize("sent", [signal.SIGINT, signal.SIGTERM])

@@ -30,18 +30,21 @@ def test_a_process_that_works_alone(variables: Any) -> None:
 def test_a_process_of_several(variables: Any) -> None:
     variables(PROCESSES="2", PROCESS_ID="1", CLUSTER_SECRET="s")
     assert _environment.cluster() == _environment.Cluster(
-        2, 1, ["127.0.0.1:10000", "127.0.0.1:10001"], secret="s", timeout=30, run_id=None
+        2, 1, ["127.0.0.1:10000", "127.0.0.1:10001"], secret="s", timeout=30, silence=20, run_id=None
     )
     variables(
         ADDRESSES="a:1, [::1]:2,b:3",
         PROCESS_ID="0",
         CLUSTER_SECRET="hidden",
         CLUSTER_TIMEOUT="2.5",
+        CLUSTER_SILENCE="1e3",
         RUN_ID="r",
         FIRST_PORT="x",
     )
     cluster = _environment.cluster()
-    assert cluster == _environment.Cluster(3, 0, ["a:1", "[::1]:2", "b:3"], secret="hidden", timeout=2.5, run_id="r")
+    assert cluster == _environment.Cluster(
+        3, 0, ["a:1", "[::1]:2", "b:3"], secret="hidden", timeout=2.5, silence=1000, run_id="r"
+    )
     assert "hidden" not in repr(cluster)
     assert [_environment.host_and_port(address) for address in cluster.addresses] == [("a", 1), ("::1", 2), ("b", 3)]
 
@@ -59,7 +62,10 @@ def test_a_process_of_several(variables: Any) -> None:
         ({"PROCESS_ID": "2"}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* found 2"),
         ({"PROCESS_ID": "-1"}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* found -1"),
         ({"PROCESS_ID": ""}, "PATHWAY_PROCESS_ID has to be from 0 to 1, .* not set"),
-        ({"CLUSTER_SECRET": ""}, "PATHWAY_CLUSTER_SECRET has to be set"),
+        (
+            {"CLUSTER_SECRET": "", "ADDRESSES": "127.0.0.1:1,b:1"},
+            "PATHWAY_CLUSTER_SECRET has to be .* several machines",
+        ),
         ({"FIRST_PORT": "65535"}, "PATHWAY_FIRST_PORT: 2 ports from 65535"),
         ({"FIRST_PORT": "0"}, "PATHWAY_FIRST_PORT: 2 ports from 0"),
         ({"ADDRESSES": "a:1"}, "PATHWAY_ADDRESSES and PATHWAY_PROCESSES differ: 1 address for 2 processes"),
@@ -73,6 +79,7 @@ def test_a_process_of_several(variables: Any) -> None:
         ({"CLUSTER_TIMEOUT": "0"}, "PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, .* found '0'"),
         ({"CLUSTER_TIMEOUT": "soon"}, "PATHWAY_CLUSTER_TIMEOUT .* found 'soon'"),
         ({"CLUSTER_TIMEOUT": "nan"}, "PATHWAY_CLUSTER_TIMEOUT .* found 'nan'"),
+        ({"CLUSTER_SILENCE": "0"}, "PATHWAY_CLUSTER_SILENCE has to be a number of seconds above zero, .* found '0'"),
         ({"CLUSTER_TIMEOUT": "1e30"}, "PATHWAY_CLUSTER_TIMEOUT .* at most 31536000, found '1e30'"),
     ],
 )

@@ -25,6 +25,7 @@ class Cluster:
     secret: str = field(repr=False)
     # Seconds.
     timeout: float
+    silence: float
     run: int
     is_interrupted: Callable[[], bool]
 
@@ -39,6 +40,7 @@ def here(signals: Signals) -> Cluster | None:
         addresses=described.addresses,
         secret=described.secret,
         timeout=described.timeout,
+        silence=described.silence,
         run=next(_runs),
         is_interrupted=lambda: signals.noted,
     )

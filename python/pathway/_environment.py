@@ -9,11 +9,15 @@
 | PATHWAY_PROCESS_ID | the number of this process, from 0 |
 | PATHWAY_FIRST_PORT | process i listens at 127.0.0.1, port PATHWAY_FIRST_PORT + i (default 10000) |
 | PATHWAY_ADDRESSES | where the processes listen instead: ``host:port`` of each, with commas between them |
-| PATHWAY_CLUSTER_SECRET | what processes that belong together all know, and prove to each other |
+| PATHWAY_CLUSTER_SECRET | what processes that belong together all know, and prove to each other (default: see below) |
+| PATHWAY_CLUSTER_SILENCE | how many seconds another process may be silent before it counts as gone (default 20) |
 | PATHWAY_CLUSTER_TIMEOUT | how many seconds a process waits for the others when it starts (default 30) |
 | PATHWAY_RUN_ID | a name for this run of all the processes |
 | PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
 | PATHWAY_SPAWN_ARGS | the arguments of ``pathway spawn-from-env`` |
+
+Where all processes are on this machine and no secret is set, they have one in a file that only this user can read
+(`pathway._secret`), in the folder that XDG_RUNTIME_DIR names or another one.
 
 The command `pathway spawn` (`pathway.cli`) sets those about threads and processes for the programs that it starts, and
 takes what it was not told from them.
@@ -21,9 +25,13 @@ takes what it was not told from them.
 
 from __future__ import annotations
 
+import ipaddress
 import math
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+
+from pathway import _secret
 
 # What workers hold for each other grows with the square of their number: 1.4 GB for 1024 of them, measured. Without a
 # limit a slip of the keyboard would take all memory.
@@ -75,6 +83,8 @@ class Cluster:
     secret: str = field(repr=False)
     # Seconds to wait for the other processes.
     timeout: float
+    # Seconds that another process may be silent.
+    silence: float
     run_id: str | None
 
 
@@ -103,18 +113,14 @@ def cluster() -> Cluster | None:
             f"environment variable PATHWAY_PROCESS_ID has to be from 0 to {processes - 1}, "
             f"as there are {processes} processes, {found}"
         )
-    secret = os.environ.get("PATHWAY_CLUSTER_SECRET") or None
-    if secret is None:
-        raise ValueError(
-            "environment variable PATHWAY_CLUSTER_SECRET has to be set, to the same text for each of the "
-            f"{processes} processes; `pathway spawn` does so when it starts all of them"
-        )
+    addresses = listed or _local_addresses(processes)
     return Cluster(
         processes=processes,
         process_id=process_id,
-        addresses=listed or _local_addresses(processes),
-        secret=secret,
-        timeout=_cluster_timeout(),
+        addresses=addresses,
+        secret=os.environ.get("PATHWAY_CLUSTER_SECRET") or _secret_of_this_machine(addresses),
+        timeout=_seconds("PATHWAY_CLUSTER_TIMEOUT", 30.0),
+        silence=_seconds("PATHWAY_CLUSTER_SILENCE", 20.0),
         run_id=os.environ.get("PATHWAY_RUN_ID") or None,
     )
 
@@ -186,6 +192,41 @@ def monitoring_port() -> int:
     return first + process
 
 
+def are_on_this_machine(addresses: Iterable[str]) -> bool:
+    """Whether processes at these addresses can only be reached from this machine.
+
+    Example:
+
+    >>> are_on_this_machine(["127.0.0.1:10000", "[::1]:10001", "localhost:10002"])
+    True
+    >>> are_on_this_machine(["127.0.0.1:10000", "node-b:10000"])
+    False
+    """
+    return all(_is_on_this_machine(host_and_port(address)[0]) for address in addresses)
+
+
+def _is_on_this_machine(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _secret_of_this_machine(addresses: list[str]) -> str:
+    wanted = (
+        "environment variable PATHWAY_CLUSTER_SECRET has to be set, to the same text for each of the "
+        f"{len(addresses)} processes"
+    )
+    if not are_on_this_machine(addresses):
+        raise ValueError(
+            f"{wanted}, as they are on several machines: for example to what `openssl rand -hex 32` has printed on one"
+        )
+    try:
+        return _secret.of_this_user(os.environ.get("XDG_RUNTIME_DIR", ""))
+    except ValueError as error:
+        raise ValueError(f"{wanted}: {error}") from None
+
+
 def _addresses() -> list[str]:
     text = os.environ.get("PATHWAY_ADDRESSES", "").strip()
     try:
@@ -201,16 +242,16 @@ def _local_addresses(processes: int) -> list[str]:
         raise ValueError(f"environment variable PATHWAY_FIRST_PORT: {error}") from None
 
 
-def _cluster_timeout() -> float:
-    text = os.environ.get("PATHWAY_CLUSTER_TIMEOUT", "").strip()
+def _seconds(name: str, default: float) -> float:
+    text = os.environ.get(name, "").strip()
     try:
-        seconds = float(text) if text else 30.0
+        seconds = float(text) if text else default
     except ValueError:
         seconds = math.nan
     if not 0 < seconds <= _LONGEST_SECONDS:
         raise ValueError(
-            "environment variable PATHWAY_CLUSTER_TIMEOUT has to be a number of seconds above zero, at most "
-            f"{_LONGEST_SECONDS}, found {text!r}"
+            f"environment variable {name} has to be a number of seconds above zero, at most {_LONGEST_SECONDS}, "
+            f"found {text!r}"
         )
     return seconds
 

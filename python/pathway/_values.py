@@ -7,6 +7,8 @@ looked up lazily, because they need pandas.
 
 from __future__ import annotations
 
+import importlib
+import types
 from typing import Any, Generic, Protocol, TypeVar
 
 from pathway._json import Json
@@ -48,6 +50,15 @@ class PyObjectWrapper(Generic[T]):
     def __hash__(self) -> int:
         return hash(self.value)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """What another process makes it of again: the serializer's bytes, and where to find the serializer."""
+        serializer = self._serializer
+        if serializer is None:
+            return PyObjectWrapper, (self.value,)
+        if isinstance(serializer, types.ModuleType):
+            return _load_with_module, (serializer.__name__, serializer.dumps(self.value))
+        return _load, (serializer, serializer.dumps(self.value))
+
     def _dumps(self) -> bytes:
         """The object as bytes, for workers elsewhere and for state that is saved."""
         if self._serializer is not None:
@@ -55,6 +66,15 @@ class PyObjectWrapper(Generic[T]):
         import pickle
 
         return pickle.dumps(self.value)
+
+
+def _load(serializer: Serializer, data: bytes) -> PyObjectWrapper[Any]:
+    return PyObjectWrapper(serializer.loads(data), serializer=serializer)
+
+
+def _load_with_module(name: str, data: bytes) -> PyObjectWrapper[Any]:
+    """Modules cannot be pickled, but have a name."""
+    return _load(importlib.import_module(name), data)
 
 
 def wrap_py_object(object: T, *, serializer: Serializer | None = None) -> PyObjectWrapper[T]:

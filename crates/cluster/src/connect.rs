@@ -1,9 +1,10 @@
 //! Brings the processes together: each listens, and calls those with lower numbers.
 
+use std::collections::VecDeque;
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -11,8 +12,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use socket2::{SockRef, TcpKeepalive};
 
-use crate::handshake::{self, Call, Purpose};
-use crate::line::{Message, receive, send};
+use crate::channel::Channel;
+use crate::handshake::{self, Answering, Call, Progress, Purpose};
+use crate::line::{Ends, Message};
+use crate::program::{difference, doubts};
 use crate::{ClusterError, Membership, Peer};
 
 /// How long a handshake may take.
@@ -25,11 +28,60 @@ const AGAIN: Duration = Duration::from_millis(20);
 /// A machine that is gone without a word is noticed within this time, whether or not something is on its way to it.
 const SILENCE: Duration = Duration::from_secs(25);
 
-/// How many who call are listened to at once; more wait.
-const CALLERS: usize = 64;
+/// How many who call are listened to at once. Whoever knows the secret has proved it long before as many others have
+/// come; of strangers the first are given up when there are more.
+const CALLERS: usize = 256;
+
+/// How many are taken in before those are heard that are there.
+const CALLERS_A_TURN: usize = 32;
+
+/// How many that were refused are told of one by one, and how often the others are told of together.
+const REFUSALS_TOLD: u64 = 5;
+const REFUSALS_PERIOD: Duration = Duration::from_secs(10);
 
 /// A connection that was made.
-type Made = (usize, Purpose, TcpStream);
+type Made = (usize, Purpose, Channel);
+
+/// One who calls, where it is, and when it is given up.
+struct Caller {
+    from: String,
+    deadline: Instant,
+    answering: Answering,
+}
+
+/// Those who were refused: strangers must not fill the log.
+#[derive(Default)]
+struct Refusals {
+    count: u64,
+    /// How many of them have not been told of, and since when.
+    untold: u64,
+    since: Option<Instant>,
+}
+
+impl Refusals {
+    /// Whether to tell of one more.
+    fn add(&mut self) -> bool {
+        self.count += 1;
+        if self.count <= REFUSALS_TOLD {
+            return true;
+        }
+        self.untold += 1;
+        self.since.get_or_insert_with(Instant::now);
+        false
+    }
+
+    /// Tells of the others, now and then.
+    fn tell(&mut self, process: usize, is_last: bool) {
+        if self
+            .since
+            .is_some_and(|since| is_last || since.elapsed() >= REFUSALS_PERIOD)
+        {
+            tracing::warn!(target: "pathway", "process {process}: {} more connections were refused", self.untold);
+            self.untold = 0;
+            self.since = None;
+        }
+    }
+}
 
 struct Effort {
     membership: Membership,
@@ -37,7 +89,6 @@ struct Effort {
     is_over: AtomicBool,
     /// What was seen last of each process, for the message if it does not come.
     seen: Mutex<Vec<String>>,
-    callers: AtomicUsize,
 }
 
 impl Effort {
@@ -50,9 +101,7 @@ impl Effort {
     }
 
     fn settle(stream: &TcpStream) -> io::Result<()> {
-        stream.set_nonblocking(false)?;
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(HANDSHAKE))?;
         stream.set_write_timeout(Some(HANDSHAKE))?;
         // Questions to one that says nothing, and a limit for what it does not acknowledge.
         let keepalive = TcpKeepalive::new()
@@ -65,11 +114,11 @@ impl Effort {
         socket.set_tcp_keepalive(&keepalive)
     }
 
-    fn call_once(&self, process: usize, purpose: Purpose) -> io::Result<TcpStream> {
+    fn call_once(&self, process: usize, purpose: Purpose) -> io::Result<Channel> {
         let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
         for address in self.membership.addresses[process].to_socket_addrs()? {
             match TcpStream::connect_timeout(&address, HANDSHAKE) {
-                Ok(mut stream) => {
+                Ok(stream) => {
                     Self::settle(&stream)?;
                     let call = Call {
                         purpose,
@@ -77,8 +126,8 @@ impl Effort {
                         to: process as u32,
                         run: self.membership.run,
                     };
-                    handshake::call(&mut stream, call, &self.membership.secret)?;
-                    return Ok(stream);
+                    let deadline = self.deadline.min(Instant::now() + HANDSHAKE);
+                    return handshake::call(stream, call, &self.membership.secret, deadline);
                 }
                 Err(error) => last = error,
             }
@@ -91,9 +140,9 @@ impl Effort {
         let mut pause = SOON;
         while !self.is_over() {
             match self.call_once(process, purpose) {
-                Ok(stream) => {
+                Ok(channel) => {
                     // Nobody waits for it any more if the effort was given up.
-                    let _ = made.send((process, purpose, stream));
+                    let _ = made.send((process, purpose, channel));
                     return;
                 }
                 Err(error) => {
@@ -107,66 +156,94 @@ impl Effort {
         }
     }
 
-    /// Listens to one who calls.
-    fn answer(&self, mut stream: TcpStream, made: &Sender<Made>) {
-        let from = stream
-            .peer_addr()
-            .map_or_else(|_| "somebody".to_owned(), |address| address.to_string());
-        let answered = Self::settle(&stream).and_then(|()| handshake::answer(&mut stream, &self.membership.secret));
+    /// Takes a connection whose other end has proved to know the secret.
+    fn take(&self, from: &str, call: Call, channel: Channel, made: &Sender<Made>) {
         let Membership {
             process,
             addresses,
             run,
             ..
         } = &self.membership;
-        match answered {
-            Ok(call) if call.run != *run => {
-                tracing::debug!(target: "pathway", "{from} is at run {}, this process at run {run}", call.run);
-            }
-            Ok(call)
-                if call.to as usize == *process
-                    && *process < call.from as usize
-                    && (call.from as usize) < addresses.len() =>
-            {
-                // Nobody waits for it any more if the effort was given up.
-                let _ = made.send((call.from as usize, call.purpose, stream));
-            }
-            Ok(call) => tracing::warn!(
+        let caller = call.from as usize;
+        if call.run != *run {
+            tracing::debug!(target: "pathway", "{from} is at run {}, this process at run {run}", call.run);
+        } else if call.to as usize == *process && *process < caller && caller < addresses.len() {
+            // Nobody waits for it any more if the effort was given up.
+            let _ = made.send((caller, call.purpose, channel));
+        } else {
+            tracing::warn!(
                 target: "pathway",
                 "process {process} was called from {from} by process {} as process {}: the addresses differ between the processes",
                 call.from, call.to
-            ),
-            Err(error) => {
-                let refusal = format!("a connection from {from} was refused: {error}");
-                tracing::warn!(target: "pathway", "process {process}: {refusal}");
-                for other in *process + 1..addresses.len() {
-                    self.saw(other, &refusal);
-                }
-            }
+            );
         }
     }
 
-    fn listen(self: &Arc<Self>, listener: &TcpListener, made: &Sender<Made>) {
-        let mut pause = SOON;
-        while !self.is_over() {
-            if self.callers.load(Ordering::Relaxed) < CALLERS
-                && let Ok((stream, _)) = listener.accept()
+    fn refuse(&self, from: &str, error: &io::Error, refusals: &mut Refusals) {
+        let Membership { process, addresses, .. } = &self.membership;
+        let refusal = format!("a connection from {from} was refused: {error}");
+        if refusals.add() {
+            tracing::warn!(target: "pathway", "process {process}: {refusal}");
+        }
+        for other in *process + 1..addresses.len() {
+            self.saw(other, &refusal);
+        }
+    }
+
+    /// Takes in who calls, as many as there are but not without end.
+    fn accept(&self, listener: &TcpListener, callers: &mut VecDeque<Caller>) -> usize {
+        for taken in 0..CALLERS_A_TURN {
+            let Ok((stream, address)) = listener.accept() else {
+                return taken;
+            };
+            if callers.len() >= CALLERS {
+                callers.pop_front();
+            }
+            if stream
+                .set_nonblocking(true)
+                .and_then(|()| Self::settle(&stream))
+                .is_ok()
             {
-                self.callers.fetch_add(1, Ordering::Relaxed);
-                let (effort, made) = (Arc::clone(self), made.clone());
-                let spawned = thread::Builder::new().name("pathway-answer".to_owned()).spawn(move || {
-                    effort.answer(stream, &made);
-                    effort.callers.fetch_sub(1, Ordering::Relaxed);
+                callers.push_back(Caller {
+                    from: address.to_string(),
+                    deadline: Instant::now() + HANDSHAKE,
+                    answering: Answering::new(stream),
                 });
-                if spawned.is_err() {
-                    self.callers.fetch_sub(1, Ordering::Relaxed);
-                }
-                pause = SOON;
-            } else {
-                thread::sleep(pause);
-                pause = (pause * 2).min(AGAIN);
             }
         }
+        CALLERS_A_TURN
+    }
+
+    /// Answers whoever calls, all of them in one thread that waits for none.
+    fn listen(self: &Arc<Self>, listener: &TcpListener, made: &Sender<Made>) {
+        let mut callers = VecDeque::new();
+        let mut refusals = Refusals::default();
+        let mut pause = SOON;
+        while !self.is_over() {
+            let mut is_busy = self.accept(listener, &mut callers) > 0;
+            for mut caller in std::mem::take(&mut callers) {
+                match caller.answering.advance(&self.membership.secret) {
+                    Progress::Made(call, channel) => {
+                        is_busy = true;
+                        self.take(&caller.from, call, channel, made);
+                    }
+                    Progress::Refused(error) => self.refuse(&caller.from, &error, &mut refusals),
+                    Progress::Open(..) if Instant::now() >= caller.deadline => {
+                        let error = io::Error::new(io::ErrorKind::TimedOut, "it did not say in time who it is");
+                        self.refuse(&caller.from, &error, &mut refusals);
+                    }
+                    Progress::Open(answering, has_come) => {
+                        is_busy |= has_come;
+                        caller.answering = answering;
+                        callers.push_back(caller);
+                    }
+                }
+            }
+            refusals.tell(self.membership.process, false);
+            pause = if is_busy { SOON } else { (pause * 2).min(AGAIN) };
+            thread::sleep(pause);
+        }
+        refusals.tell(self.membership.process, true);
     }
 
     fn absent(&self, process: usize) -> ClusterError {
@@ -181,28 +258,28 @@ impl Effort {
     /// Waits for all connections.
     fn collect(&self, made: &Receiver<Made>, is_interrupted: &dyn Fn() -> bool) -> Result<Vec<Peer>, ClusterError> {
         let Membership { process, addresses, .. } = &self.membership;
-        let mut streams: Vec<[Option<TcpStream>; 2]> = addresses.iter().map(|_| [None, None]).collect();
-        let is_missing = |(other, [data, line]): &(usize, &[Option<TcpStream>; 2])| {
+        let mut channels: Vec<[Option<Channel>; 2]> = addresses.iter().map(|_| [None, None]).collect();
+        let is_missing = |(other, [data, line]): &(usize, &[Option<Channel>; 2])| {
             other != process && (data.is_none() || line.is_none())
         };
-        while let Some((missing, _)) = streams.iter().enumerate().find(is_missing) {
+        while let Some((missing, _)) = channels.iter().enumerate().find(is_missing) {
             if is_interrupted() {
                 return Err(ClusterError::Interrupted);
             }
             match made.recv_timeout(AGAIN) {
-                Ok((other, purpose, stream)) => streams[other][usize::from(purpose == Purpose::Line)] = Some(stream),
+                Ok((other, purpose, channel)) => channels[other][usize::from(purpose == Purpose::Line)] = Some(channel),
                 Err(RecvTimeoutError::Timeout) if Instant::now() < self.deadline => {}
                 Err(_) => return Err(self.absent(missing)),
             }
         }
         let mut peers = Vec::new();
-        for (other, [data, line]) in streams.into_iter().enumerate() {
+        for (other, [data, line]) in channels.into_iter().enumerate() {
             if let (Some(data), Some(line)) = (data, line) {
                 peers.push(Peer {
                     process: other,
                     address: addresses[other].clone(),
                     data,
-                    line,
+                    line: Ends::new(line),
                 });
             }
         }
@@ -210,20 +287,18 @@ impl Effort {
     }
 
     /// Makes sure that a process runs the same; what it decides for all, if it is the first.
-    fn compare(&self, peer: &Peer) -> Result<Option<String>, ClusterError> {
+    fn compare(&self, peer: &mut Peer, hello: &Message) -> Result<Option<String>, ClusterError> {
         let own = &self.membership;
-        let mismatch = |reason: String| ClusterError::Mismatch {
-            process: peer.process,
-            reason,
-        };
+        let process = peer.process;
+        let mismatch = |reason: String| ClusterError::Mismatch { process, reason };
         let lost = |error: io::Error| mismatch(format!("it ended while it was being compared: {error}"));
         let Message::Hello {
             version,
             processes,
             threads,
-            plan,
+            program,
             orders,
-        } = receive(&peer.line).map_err(lost)?
+        } = peer.line.exchange(hello).map_err(lost)?
         else {
             return Err(mismatch("it did not say what it runs".to_owned()));
         };
@@ -239,17 +314,16 @@ impl Effort {
         if threads != own.threads {
             return Err(differs("the number of threads is", &threads, &own.threads));
         }
-        let nothing = String::from("nothing more");
-        for node in 0..plan.len().max(own.plan.len()) {
-            let (its, ours) = (
-                plan.get(node).unwrap_or(&nothing),
-                own.plan.get(node).unwrap_or(&nothing),
-            );
-            if its != ours {
-                return Err(differs("the programs differ, first at node", its, ours));
-            }
+        if let Some(difference) = difference(&own.program, &program, process) {
+            return Err(mismatch(difference));
         }
-        Ok((peer.process == 0).then_some(orders))
+        for doubt in doubts(&own.program, &program, process) {
+            tracing::warn!(
+                target: "pathway",
+                "{doubt}. Where a row is computed may make a difference to the result"
+            );
+        }
+        Ok((process == 0).then_some(orders))
     }
 }
 
@@ -283,7 +357,6 @@ pub fn connect(
         seen: Mutex::new(vec!["it did not connect".to_owned(); processes]),
         membership,
         is_over: AtomicBool::new(false),
-        callers: AtomicUsize::new(0),
     });
     let (made, to_collect) = channel();
     let mut threads = Vec::new();
@@ -314,30 +387,40 @@ pub fn connect(
         // Then nobody waits for anything long any more, and the port is free for the next run.
         threads.into_iter().for_each(|thread| drop(thread.join()));
     }
-    let peers = peers?;
+    let mut peers = peers?;
     let own = &effort.membership;
     let hello = Message::Hello {
         version: own.version.clone(),
         processes,
         threads: own.threads,
-        plan: own.plan.clone(),
+        program: own.program.clone(),
         orders: own.orders.clone(),
     };
-    for peer in &peers {
-        send(&peer.line, &hello).map_err(os)?;
-        // It says hello when all have come to it, too.
-        let timeout = own.timeout + HANDSHAKE;
-        peer.line.set_read_timeout(Some(timeout)).map_err(os)?;
-    }
-    let mut orders = None;
-    for peer in &peers {
-        orders = effort.compare(peer)?.or(orders);
-    }
-    for peer in &peers {
-        for stream in [&peer.data, &peer.line] {
-            stream.set_read_timeout(None).map_err(os)?;
-            stream.set_write_timeout(None).map_err(os)?;
+    // It says hello when all have come to it, too.
+    let timeout = Some(own.timeout + HANDSHAKE);
+    let compared: Vec<Result<Option<String>, ClusterError>> = thread::scope(|scope| {
+        let mut threads = Vec::new();
+        for peer in &mut peers {
+            let (effort, hello) = (&effort, &hello);
+            threads.push(scope.spawn(move || {
+                let timeouts = peer.line.set_timeouts(timeout, timeout);
+                timeouts.map_err(|error| ClusterError::Os(error.to_string()))?;
+                effort.compare(peer, hello)
+            }));
         }
+        let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
+            Ok(compared) => compared,
+            Err(panic) => std::panic::resume_unwind(panic),
+        };
+        threads.into_iter().map(join).collect()
+    });
+    let mut orders = None;
+    for compared in compared {
+        orders = compared?.or(orders);
+    }
+    for peer in &peers {
+        peer.data.set_timeouts(None, None).map_err(os)?;
+        peer.line.set_timeouts(None, None).map_err(os)?;
     }
     Ok((peers, orders))
 }
@@ -347,6 +430,7 @@ mod tests {
     use std::io::Write as _;
 
     use super::*;
+    use crate::Declared;
 
     fn free_addresses(count: usize) -> Vec<String> {
         // Held together, so that all differ.
@@ -357,6 +441,15 @@ mod tests {
             .iter()
             .map(|listener| listener.local_addr().expect("it has an address").to_string())
             .collect()
+    }
+
+    fn declared(what: &str) -> Declared {
+        Declared {
+            what: what.to_owned(),
+            place: None,
+            settings: Vec::new(),
+            hints: Vec::new(),
+        }
     }
 
     fn members(count: usize) -> Vec<Membership> {
@@ -370,7 +463,7 @@ mod tests {
                 run: 0,
                 version: "1".to_owned(),
                 threads: 2,
-                plan: vec!["0: source".to_owned(), "1: filter".to_owned()],
+                program: ["source", "filter"].map(declared).to_vec(),
                 orders: format!("orders of {process}"),
             })
             .collect()
@@ -466,12 +559,12 @@ mod tests {
                 "the number of threads is 3 there, and 2 in process 0",
             ),
             (
-                |member| member.plan[1] = "1: join".to_owned(),
-                "first at node 1: join there, and 1: filter in process 0",
+                |member| member.program[1] = declared("join"),
+                "filter here, join in process 1",
             ),
             (
-                |member| member.plan.truncate(1),
-                "first at node nothing more there, and 1: filter in process 0",
+                |member| member.program.truncate(1),
+                "filter here, nothing more in process 1",
             ),
         ];
         for (change, expected) in changes {

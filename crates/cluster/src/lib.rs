@@ -7,15 +7,18 @@
 //!
 //! Nothing a stranger sends is looked at beyond a few bytes of fixed length: see [`handshake`].
 
+mod channel;
 mod connect;
 mod handshake;
 mod line;
+mod program;
 
-use std::net::TcpStream;
 use std::time::Duration;
 
+pub use channel::{Channel, Incoming, Outgoing};
 pub use connect::connect;
-pub use line::{Line, Listener, Message};
+pub use line::{Ends, Line, Listener, Message};
+pub use program::{Declared, Setting};
 
 /// Who this process is among the others, and what all must agree on.
 #[derive(Clone, Debug)]
@@ -34,8 +37,8 @@ pub struct Membership {
     pub version: String,
     /// The number of worker threads of each process; all must have the same.
     pub threads: usize,
-    /// The plan, a line a node; all must have the same.
-    pub plan: Vec<String>,
+    /// What the program has declared; all must have the same.
+    pub program: Vec<Declared>,
     /// What the first process decides for all; of no meaning in the others.
     pub orders: String,
 }
@@ -48,9 +51,9 @@ pub struct Peer {
     /// Where it listens.
     pub address: String,
     /// For data.
-    pub data: TcpStream,
+    pub data: Channel,
     /// For everything else.
-    pub line: TcpStream,
+    pub line: Ends,
 }
 
 /// Why the processes did not come together.

@@ -6,18 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::TcpStream;
 use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
-use towpath_cluster::{Line, Listener, Membership, Message, Peer};
+use towpath_cluster::{Channel, Declared, Line, Listener, Membership, Message, Peer};
 use towpath_types::Time;
 
 use crate::dataflow::Shared;
 use crate::error::{EngineError, ErrorKind};
 use crate::monitor::Counts;
-use crate::plan::Plan;
 use crate::source::Division;
 
 /// The place of this process among those of a run.
@@ -31,6 +29,8 @@ pub struct Cluster {
     pub secret: String,
     /// How long to wait for the others.
     pub timeout: Duration,
+    /// How long another process may say nothing before it counts as gone.
+    pub silence: Duration,
     /// Which run of the program this is, from 0.
     pub run: u64,
     /// Whether to give up waiting for the others, asked several times a second.
@@ -48,7 +48,7 @@ impl Cluster {
     /// comes back are the orders that hold.
     pub(crate) fn connect(
         &self,
-        plan: &Plan,
+        program: &[Declared],
         threads: usize,
         orders: Orders,
     ) -> Result<(Vec<Peer>, Orders), EngineError> {
@@ -60,7 +60,7 @@ impl Cluster {
             run: self.run,
             version: env!("CARGO_PKG_VERSION").to_owned(),
             threads,
-            plan: plan.fingerprint(),
+            program: program.to_vec(),
             orders: serde_json::to_string(&orders).unwrap_or_default(),
         };
         let fail = |message: String| EngineError::new(ErrorKind::Runtime, message);
@@ -196,7 +196,7 @@ impl Listener for Ear {
                     .counted(self.process, serde_json::from_str(&counts).unwrap_or_default());
             }
             Message::Stop => self.run.stop(),
-            Message::Hello { .. } | Message::Done => {}
+            Message::Hello { .. } | Message::Alive | Message::Done => {}
         }
     }
 
@@ -218,7 +218,8 @@ impl Connections {
         lines: &Arc<Lines>,
         shared: &Arc<Shared>,
         run: &Arc<dyn Told>,
-    ) -> Result<(Self, Vec<(usize, TcpStream)>), EngineError> {
+        silence: Duration,
+    ) -> Result<(Self, Vec<(usize, Channel)>), EngineError> {
         let (mut data, mut opened) = (Vec::new(), Vec::new());
         for peer in peers {
             let ear = Ear {
@@ -227,7 +228,7 @@ impl Connections {
                 shared: Arc::downgrade(shared),
                 run: Arc::clone(run),
             };
-            let line = Line::open(peer.process, peer.line, ear)
+            let line = Line::open(peer.process, peer.line, silence, ear)
                 .map_err(|error| EngineError::os("the line to another process cannot be opened", &error))?;
             data.push((peer.process, peer.data));
             opened.push(line);

@@ -56,6 +56,8 @@ pub enum ErrorKind {
     Index,
     /// `OSError`
     Os,
+    /// `BrokenPipeError`
+    BrokenPipe,
     /// `RuntimeError`
     Runtime,
     /// Another process has failed, and reports it.

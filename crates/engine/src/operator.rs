@@ -9,6 +9,7 @@
 //! Python binding.
 
 use std::fmt;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -17,6 +18,7 @@ use towpath_types::{Batch, DType, Time};
 
 use crate::clock::Clock;
 use crate::error::{EngineError, Origin, PlanError, RowError};
+use crate::fingerprint::Description;
 use crate::live_errors::{Failing, LiveErrors};
 use crate::monitor::Counters;
 
@@ -62,11 +64,22 @@ pub trait Operator: fmt::Debug + Send + Sync {
         self.name().to_owned()
     }
 
+    /// Says what it is besides its name and inputs, so that another process or run can tell whether it has the same:
+    /// everything that makes a difference, and no addresses.
+    fn describe(&self, description: &mut Description) {
+        description.set("", format_args!("{self:?}"));
+    }
+
     /// The types of the columns it puts out, given those of the columns it reads from each input.
     ///
     /// # Errors
     /// If the inputs do not fit.
     fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError>;
+
+    /// The file that it writes, as far as that can be said before the run: no source may read it.
+    fn writes(&self) -> Option<PathBuf> {
+        None
+    }
 
     /// How the rows of an input are spread.
     fn routing(&self, input: usize) -> Routing;

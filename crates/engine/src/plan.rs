@@ -296,28 +296,6 @@ impl Plan {
         ))
     }
 
-    /// The plan as text, a line a node, without what may differ between machines that have the same program.
-    pub(crate) fn fingerprint(&self) -> Vec<String> {
-        let nodes = self.to_string();
-        let outputs = self
-            .outputs
-            .iter()
-            .map(|output| output.0.to_string())
-            .collect::<Vec<_>>();
-        let without_folders = |line: &str| match line.rsplit_once("  # ") {
-            Some((node, origin)) => {
-                let file = origin.rsplit(['/', '\\']).next().unwrap_or_default();
-                format!("{node}  # {file}")
-            }
-            None => line.to_owned(),
-        };
-        nodes
-            .lines()
-            .map(without_folders)
-            .chain([format!("outputs: {}", outputs.join(", "))])
-            .collect()
-    }
-
     /// The plan as text, a line a node, with the places of the user's program.
     pub fn explain(&self) -> String {
         self.to_string()

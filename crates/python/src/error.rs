@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use pyo3::exceptions::{
-    PyIndexError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PySystemExit, PyTypeError, PyValueError,
-    PyZeroDivisionError,
+    PyBrokenPipeError, PyIndexError, PyKeyError, PyOSError, PyOverflowError, PyRuntimeError, PySystemExit, PyTypeError,
+    PyValueError, PyZeroDivisionError,
 };
 use pyo3::intern;
 use pyo3::prelude::*;
@@ -21,6 +21,7 @@ fn exception(kind: ErrorKind, message: String) -> PyErr {
         ErrorKind::Key => PyKeyError::new_err(message),
         ErrorKind::Index => PyIndexError::new_err(message),
         ErrorKind::Os => PyOSError::new_err(message),
+        ErrorKind::BrokenPipe => PyBrokenPipeError::new_err(message),
         ErrorKind::Runtime => PyRuntimeError::new_err(message),
         // That process raises its exception; this one only ends.
         ErrorKind::Process => PySystemExit::new_err(1),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use towpath_engine::source::Commits;
-use towpath_engine::{EngineError, Source, SourceContext, SourceHandle};
+use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle};
 use towpath_types::{Batch, DType, Time};
 
 /// Rows that are known beforehand.
@@ -26,6 +26,11 @@ impl SourceHandle for NothingToStop {
 impl Source for StaticSource {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn describe(&self, description: &mut Description) {
+        // The rows are those that process 0 has.
+        description.set("has unique keys", self.unique_keys);
     }
 
     fn columns(&self) -> Vec<DType> {

@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
-use towpath_engine::{EngineError, Evaluation, Operand, UserFunction};
+use towpath_engine::{Description, EngineError, Evaluation, Operand, UserFunction, listed};
 use towpath_types::{Column, ColumnBuilder};
 
 use crate::door;
@@ -194,7 +194,55 @@ impl UserFunction for PythonFunction {
         })
     }
 
+    fn describe(&self, description: &mut Description) {
+        describe_function(description, &self.function);
+        description.set("arguments given by name", listed(&self.keywords));
+        description.set("deterministic", self.deterministic);
+        description.set("propagate_none", self.propagate_none);
+        description.set("max_batch_size", format_args!("{:?}", self.max_batch_size));
+    }
+
     fn is_deterministic(&self) -> bool {
         self.deterministic
+    }
+}
+
+/// Says what a Python function is.
+pub(crate) fn describe_function(description: &mut Description, function: &Py<PyAny>) {
+    door::attach(|py| {
+        let fingerprint = py
+            .import("pathway._fingerprint")
+            .and_then(|module| module.call_method1("of_function", (function,)));
+        let name = fingerprint
+            .as_ref()
+            .ok()
+            .and_then(|fingerprint| fingerprint.getattr("name").ok());
+        if let Some(name) = name.and_then(|name| name.extract::<String>().ok()) {
+            description.known_as(&name);
+        }
+        take_fingerprint(description, fingerprint);
+    });
+}
+
+/// Takes what the package says of a function or a class.
+pub(crate) fn take_fingerprint(description: &mut Description, fingerprint: PyResult<Bound<'_, PyAny>>) {
+    type Said = Vec<(String, String)>;
+    let read = |fingerprint: Bound<'_, PyAny>| -> PyResult<(Option<(String, u32)>, Said, Said)> {
+        Ok((
+            fingerprint.getattr("place")?.extract()?,
+            fingerprint.getattr("settings")?.extract()?,
+            fingerprint.getattr("hints")?.extract()?,
+        ))
+    };
+    match fingerprint.and_then(read) {
+        Ok((place, settings, hints)) => {
+            if let Some((file, line)) = place {
+                description.at(&file, line);
+            }
+            settings.iter().for_each(|(label, text)| description.set(label, text));
+            hints.iter().for_each(|(label, text)| description.hint(label, text));
+        }
+        // Text that is no text, such as half of a pair of surrogates. What cannot be told is not compared.
+        Err(error) => tracing::debug!(target: "pathway", "a function cannot be described: {error}"),
     }
 }

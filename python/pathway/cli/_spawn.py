@@ -168,7 +168,7 @@ def _check_that_it_can_join(process_id: int, count: int, addresses: Sequence[str
         raise click.UsageError("--process-id needs --addresses: where all the processes listen, this one included")
     if process_id >= count:
         raise click.UsageError(f"--process-id {process_id}: with {count} addresses it is from 0 to {count - 1}")
-    if count > 1 and not secret:
+    if count > 1 and not secret and not _environment.are_on_this_machine(addresses):
         raise click.UsageError(
             "--process-id needs a secret that all the processes know: set the environment variable "
             "PATHWAY_CLUSTER_SECRET to the same text on every machine, for example to what `openssl rand -hex 32` "

@@ -6,6 +6,7 @@
 //! field as it is; empty lines are skipped), but for a quote that is never closed: that is an error, and not a
 //! field with the rest of the file in it.
 
+use towpath_engine::Description;
 use towpath_types::{DType, Field, Value};
 
 use super::block::Block;
@@ -32,6 +33,27 @@ pub struct CsvSettings {
     pub quoting: bool,
     /// Lines that begin with it are skipped.
     pub comment_character: Option<u8>,
+}
+
+impl CsvSettings {
+    pub(crate) fn describe(&self, description: &mut Description) {
+        let Self {
+            delimiter,
+            quote,
+            escape,
+            double_quote_escapes,
+            quoting,
+            comment_character,
+        } = self;
+        let optional = |byte: &Option<u8>| byte.map_or_else(|| "none".to_owned(), |byte| char::from(byte).to_string());
+        description.set("format", "csv");
+        description.set("delimiter", char::from(*delimiter));
+        description.set("quote", char::from(*quote));
+        description.set("escape", optional(escape));
+        description.set("double_quote_escapes", double_quote_escapes);
+        description.set("quoting", quoting);
+        description.set("comment_character", optional(comment_character));
+    }
 }
 
 impl Default for CsvSettings {

@@ -1,18 +1,67 @@
 //! Which files there are: a path, a pattern, or a folder with everything below it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::fs::Metadata;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use glob::{Pattern, PatternError};
+use glob::{MatchOptions, Pattern, PatternError};
 
 use super::position::Identity;
 
-/// Folders in folders deeper than this are a cycle of links.
-const DEEPEST: usize = 64;
+/// How often a folder is listed, by however many paths links lead to it. Without a limit they could be as many as
+/// there are ways through a maze.
+const MOST_WAYS: usize = 16;
+
+/// Folders in folders deeper than this are not looked at.
+const DEEPEST: usize = 256;
+
+/// Which file or folder it is: the device, and its number there.
+#[cfg(unix)]
+fn which(metadata: &Metadata) -> Option<(u64, u64)> {
+    use std::os::unix::fs::MetadataExt as _;
+    Some((metadata.dev(), metadata.ino()))
+}
+
+#[cfg(not(unix))]
+fn which(_metadata: &Metadata) -> Option<(u64, u64)> {
+    None
+}
+
+/// Whether two paths have led to one file.
+pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+    which(one).is_some_and(|one| Some(one) == which(other))
+}
+
+/// The folders that have been listed, and those that are being listed, each within the one before.
+#[derive(Default)]
+struct Visited {
+    times: HashMap<(u64, u64), usize>,
+    open: Vec<(u64, u64)>,
+}
+
+impl Visited {
+    /// Whether a folder is to be listed: a link may lead to one that it is in, or many to the same.
+    fn enter(&mut self, metadata: &Metadata) -> bool {
+        let folder = which(metadata).unwrap_or((0, self.open.len() as u64));
+        if self.open.contains(&folder) || self.open.len() > DEEPEST {
+            return false;
+        }
+        let times = self.times.entry(folder).or_insert(0);
+        *times += 1;
+        let is_new = *times <= MOST_WAYS;
+        if is_new {
+            self.open.push(folder);
+        }
+        is_new
+    }
+
+    fn leave(&mut self) {
+        self.open.pop();
+    }
+}
 
 /// A file that was found.
 #[derive(Clone, Debug)]
@@ -133,8 +182,26 @@ impl Location {
         Ok(Self { pattern, ..self })
     }
 
+    /// Which files of folders are taken, if not all.
+    pub(crate) fn pattern(&self) -> Option<&str> {
+        self.pattern.as_ref().map(Pattern::as_str)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        Path::new(&self.path)
+    }
+
+    /// Whether a path is one of those that the pattern means.
+    pub(crate) fn matches(&self, path: &Path) -> bool {
+        let options = MatchOptions {
+            require_literal_separator: true,
+            ..MatchOptions::new()
+        };
+        Pattern::new(&self.path).is_ok_and(|pattern| pattern.matches_path_with(path, options))
+    }
+
     /// Whether the path is a pattern; a file that really has such a name is no pattern.
-    fn is_pattern(&self) -> bool {
+    pub(crate) fn is_pattern(&self) -> bool {
         self.path.contains(['*', '?', '[']) && !Path::new(&self.path).exists()
     }
 
@@ -176,12 +243,13 @@ impl Location {
     /// The files that are there now.
     pub(crate) fn list(&self) -> Listing {
         let mut listing = Listing::default();
+        let mut visited = Visited::default();
         if self.is_pattern() {
             match glob::glob(&self.path) {
                 Ok(paths) => {
                     for path in paths {
                         match path {
-                            Ok(path) => self.add(&path, &path, &mut listing),
+                            Ok(path) => self.add(&path, &path, &mut visited, &mut listing),
                             Err(error) => {
                                 let path = error.path().to_owned();
                                 listing.fail(&path, error.into());
@@ -193,7 +261,7 @@ impl Location {
             }
         } else {
             let path = Path::new(&self.path);
-            self.add(path, path, &mut listing);
+            self.add(path, path, &mut visited, &mut listing);
         }
         listing.found.sort_by(|a, b| a.path.cmp(&b.path));
         listing.found.dedup_by(|a, b| a.path == b.path);
@@ -201,27 +269,21 @@ impl Location {
     }
 
     /// Adds a file, or the files below a folder.
-    fn add(&self, path: &Path, root: &Path, listing: &mut Listing) {
+    fn add(&self, path: &Path, root: &Path, visited: &mut Visited, listing: &mut Listing) {
         let metadata = match std::fs::metadata(path) {
             Ok(metadata) => metadata,
             Err(error) => return listing.fail(path, error),
         };
         if metadata.is_dir() {
-            let depth = path.components().count() - root.components().count();
-            if depth > DEEPEST {
+            if !visited.enter(&metadata) {
                 return;
             }
-            match std::fs::read_dir(path) {
-                Ok(entries) => {
-                    for entry in entries {
-                        match entry {
-                            Ok(entry) => self.add(&entry.path(), root, listing),
-                            Err(error) => listing.fail(path, error),
-                        }
-                    }
-                }
+            // In order, so that the same ways to a folder count at every look.
+            match read_folder(path) {
+                Ok(entries) => entries.iter().for_each(|entry| self.add(entry, root, visited, listing)),
                 Err(error) => listing.fail(path, error),
             }
+            visited.leave();
         } else if path == root || metadata.is_file() && self.is_wanted(path, root) {
             // What is no plain file, such as a named pipe, might never end; it is read only if it is asked for.
             listing.found.push(Found {
@@ -232,12 +294,75 @@ impl Location {
         }
     }
 
-    fn is_wanted(&self, path: &Path, root: &Path) -> bool {
+    pub(crate) fn is_wanted(&self, path: &Path, root: &Path) -> bool {
         let Some(pattern) = &self.pattern else {
             return true;
         };
         let name = path.file_name().map(|name| name.to_string_lossy());
         let below = path.strip_prefix(root).unwrap_or(path);
         name.is_some_and(|name| pattern.matches(&name)) || pattern.matches_path(below)
+    }
+}
+
+fn read_folder(path: &Path) -> io::Result<Vec<PathBuf>> {
+    let entries = std::fs::read_dir(path)?.map(|entry| entry.map(|entry| entry.path()));
+    let mut paths: Vec<PathBuf> = entries.collect::<io::Result<_>>()?;
+    paths.sort_unstable();
+    Ok(paths)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn listed(folder: &Path) -> Vec<String> {
+        let location = Location::new(folder.to_string_lossy().into_owned());
+        let below = |found: &Found| found.shown.strip_prefix(&location.path).unwrap_or_default().to_owned();
+        location.list().found.iter().map(below).collect()
+    }
+
+    #[test]
+    fn links_that_lead_back_are_not_followed() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let root = directory.path();
+        std::fs::create_dir(root.join("sub")).expect("a folder");
+        std::fs::write(root.join("sub/file"), "").expect("a file");
+        for (target, link) in [
+            (".", "a"),
+            (".", "b"),
+            ("..", "sub/up"),
+            ("sub", "again"),
+            ("loop", "loop"),
+        ] {
+            symlink(target, root.join(link)).expect("a link");
+        }
+        assert_eq!(listed(root), ["/again/file", "/sub/file"]);
+    }
+
+    #[test]
+    fn a_maze_of_links_has_an_end() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let root = directory.path();
+        for depth in 0..40 {
+            std::fs::create_dir(root.join(depth.to_string())).expect("a folder");
+            for link in ["a", "b", "c"] {
+                symlink(format!("../{}", depth + 1), root.join(format!("{depth}/{link}"))).expect("a link");
+            }
+        }
+        std::fs::create_dir(root.join("40")).expect("a folder");
+        std::fs::write(root.join("40/file"), "").expect("a file");
+        let found = listed(&root.join("0"));
+        assert_eq!(found.len(), MOST_WAYS);
+    }
+
+    #[test]
+    fn what_is_no_plain_file_is_read_only_if_it_is_asked_for() {
+        let directory = tempfile::tempdir().expect("a folder");
+        let pipe = directory.path().join("pipe");
+        rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
+        assert!(listed(directory.path()).is_empty());
+        assert_eq!(listed(&pipe), [""]);
     }
 }

@@ -32,6 +32,7 @@ mod lines;
 mod listing;
 mod metadata;
 mod numbers;
+mod overlap;
 mod position;
 mod reader;
 mod rows;
@@ -44,13 +45,13 @@ mod work;
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use towpath_engine::clock::{Clock as _, SystemClock};
 use towpath_engine::source::{Commits, Division, Limits, Readers, Team};
-use towpath_engine::{EngineError, ErrorKind, PlanError, Source, SourceContext, SourceHandle};
+use towpath_engine::{Description, EngineError, ErrorKind, PlanError, Source, SourceContext, SourceHandle};
 use towpath_types::{DType, Schema};
 
 use block::{BLOCK_BYTES, Sizes};
@@ -88,6 +89,19 @@ impl FileFormat {
         match self {
             FileFormat::Csv(_) | FileFormat::JsonLines(_) | FileFormat::Plaintext => true,
             FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => false,
+        }
+    }
+
+    fn describe(&self, description: &mut Description) {
+        match self {
+            FileFormat::Csv(settings) => settings.describe(description),
+            FileFormat::JsonLines(paths) => {
+                description.set("format", "json");
+                for (column, path) in paths {
+                    description.set(&format!("path of {column:?}"), path);
+                }
+            }
+            other => description.set("format", format_args!("{other:?}")),
         }
     }
 }
@@ -288,6 +302,19 @@ impl Source for FileSource {
         self.name.clone()
     }
 
+    fn describe(&self, description: &mut Description) {
+        description.known_as(&self.key_seed);
+        description.set("path", &self.location);
+        if let Some(pattern) = self.location.pattern() {
+            description.set("object_pattern", pattern);
+        }
+        self.format.describe(description);
+        description.set("mode", format_args!("{:?}", self.mode));
+        description.set_fields(&self.schema.fields);
+        description.set("with_metadata", self.with_metadata);
+        description.set("backlog", format_args!("{:?}", self.limits));
+    }
+
     fn columns(&self) -> Vec<DType> {
         let metadata = self.with_metadata.then_some(DType::Json);
         let fields = self.schema.fields.iter().map(|field| field.dtype.clone());
@@ -311,6 +338,10 @@ impl Source for FileSource {
 
     fn limits(&self) -> Limits {
         self.limits
+    }
+
+    fn may_read(&self, path: &Path) -> bool {
+        self.location.has(path)
     }
 
     fn divide(&self, team: Team) -> Result<Division, EngineError> {

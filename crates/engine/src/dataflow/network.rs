@@ -6,7 +6,7 @@
 //! of the stream in good order.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,20 +15,21 @@ use timely::communication::Hooks;
 use timely::communication::allocator::zero_copy::initialize::{CommsGuard, initialize_networking_from_sockets};
 use timely::communication::allocator::zero_copy::stream::Stream;
 use timely::communication::allocator::{AllocatorBuilder, ProcessBuilder};
+use towpath_cluster::{Channel, Incoming, Outgoing};
 
 /// The connections for data to all other processes.
 pub(crate) struct Network {
     /// The number of this process.
     pub(crate) process: usize,
     /// The others, in the order of their numbers.
-    pub(crate) sockets: Vec<(usize, TcpStream)>,
+    pub(crate) channels: Vec<(usize, Channel)>,
     /// Told when a connection has ended too early.
     pub(crate) lost: LostWire,
 }
 
 /// The connections at work.
 pub(crate) struct Connected {
-    sockets: Vec<Arc<TcpStream>>,
+    channels: Vec<Channel>,
     gate: Arc<Gate>,
     threads: CommsGuard,
 }
@@ -37,23 +38,29 @@ impl Network {
     /// Starts the threads that send and receive.
     pub(crate) fn start(self, workers: usize) -> io::Result<(Vec<AllocatorBuilder>, Connected)> {
         let gate = Arc::new(Gate::default());
-        let mut wires: Vec<Option<Wire>> = (0..=self.sockets.len()).map(|_| None).collect();
-        let mut sockets = Vec::new();
-        for (process, socket) in self.sockets {
-            let socket = Arc::new(socket);
-            sockets.push(Arc::clone(&socket));
-            wires[process] = Some(Wire::new(socket, process, Arc::clone(&gate), self.lost.clone()));
+        let mut wires: Vec<Option<Wire>> = (0..=self.channels.len()).map(|_| None).collect();
+        let mut channels = Vec::new();
+        for (process, channel) in self.channels {
+            channels.push(channel.clone());
+            wires[process] = Some(Wire::new(channel, process, Arc::clone(&gate), self.lost.clone()));
         }
         let hooks = Hooks::default();
         let local = ProcessBuilder::new_typed_vector(workers, hooks.refill.clone(), hooks.spill.clone());
         match initialize_networking_from_sockets(local, wires, self.process, workers, hooks) {
             Ok((builders, threads)) => {
                 let builders = builders.into_iter().map(AllocatorBuilder::Tcp).collect();
-                Ok((builders, Connected { sockets, gate, threads }))
+                Ok((
+                    builders,
+                    Connected {
+                        channels,
+                        gate,
+                        threads,
+                    },
+                ))
             }
             Err(error) => {
                 // Some threads may have started.
-                hang_up(&gate, &sockets);
+                hang_up(&gate, &channels);
                 Err(error)
             }
         }
@@ -61,11 +68,11 @@ impl Network {
 }
 
 /// Ends the connections, whatever the other processes do.
-fn hang_up(gate: &Gate, sockets: &[Arc<TcpStream>]) {
+fn hang_up(gate: &Gate, channels: &[Channel]) {
     gate.open();
-    for socket in sockets {
+    for channel in channels {
         // It may be closed already.
-        let _ = socket.shutdown(Shutdown::Both);
+        let _ = channel.shutdown(Shutdown::Both);
     }
 }
 
@@ -73,7 +80,7 @@ impl Connected {
     /// Ends them when the workers of this process have ended; unless the run has failed, also those of the others.
     pub(crate) fn close(self, has_failed: bool) {
         match has_failed {
-            true => hang_up(&self.gate, &self.sockets),
+            true => hang_up(&self.gate, &self.channels),
             false => self.gate.open(),
         }
         drop(self.threads);
@@ -81,7 +88,7 @@ impl Connected {
 
     /// Ends them although workers of this process may be at work: nobody waits for the threads.
     pub(crate) fn abandon(self) {
-        hang_up(&self.gate, &self.sockets);
+        hang_up(&self.gate, &self.channels);
         std::mem::forget(self.threads);
     }
 }
@@ -168,8 +175,10 @@ impl Framing {
 /// One end of a connection to another process.
 #[derive(Debug)]
 pub(crate) struct Wire {
-    /// Shared by the threads that send and receive: a start that is under way needs no more files.
-    socket: Arc<TcpStream>,
+    /// Shared by the threads that send and receive, each of which uses one of the halves.
+    channel: Channel,
+    incoming: Incoming,
+    outgoing: Outgoing,
     /// The process at the other end.
     process: usize,
     framing: Framing,
@@ -193,9 +202,11 @@ impl std::fmt::Debug for LostWire {
 }
 
 impl Wire {
-    pub(crate) fn new(socket: Arc<TcpStream>, process: usize, gate: Arc<Gate>, lost: LostWire) -> Self {
+    pub(crate) fn new(channel: Channel, process: usize, gate: Arc<Gate>, lost: LostWire) -> Self {
         Self {
-            socket,
+            incoming: channel.reader(),
+            outgoing: channel.writer(),
+            channel,
             process,
             framing: Framing::new(),
             gate,
@@ -225,7 +236,7 @@ impl Read for Wire {
         if self.lost_for.is_some() && !self.framing.has_ended {
             return Ok(self.read_on(buffer));
         }
-        match (&*self.socket).read(buffer) {
+        match self.incoming.read(buffer) {
             Ok(len) if len > 0 => {
                 self.framing.advance(&buffer[..len]);
                 Ok(len)
@@ -244,7 +255,7 @@ impl Read for Wire {
 impl Write for Wire {
     fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
         if self.lost_for.is_none() {
-            match (&*self.socket).write(buffer) {
+            match self.outgoing.write(buffer) {
                 Ok(len) if len > 0 => return Ok(len),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => return Err(error),
                 // The thread that reads will tell.
@@ -262,7 +273,7 @@ impl Write for Wire {
 impl Stream for Wire {
     fn try_clone(&self) -> io::Result<Self> {
         Ok(Self::new(
-            Arc::clone(&self.socket),
+            self.channel.clone(),
             self.process,
             Arc::clone(&self.gate),
             self.lost.clone(),
@@ -270,19 +281,19 @@ impl Stream for Wire {
     }
 
     fn set_nonblocking(&self, nonblocking: bool) -> io::Result<()> {
-        self.socket.set_nonblocking(nonblocking)
+        self.channel.set_nonblocking(nonblocking)
     }
 
     fn shutdown(&self, how: Shutdown) -> io::Result<()> {
         // The other end may be gone.
-        let _ = self.socket.shutdown(how);
+        let _ = self.channel.shutdown(how);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::net::TcpListener;
+    use std::net::{TcpListener, TcpStream};
 
     use super::*;
 
@@ -302,7 +313,7 @@ mod tests {
         let gate = Arc::new(Gate::default());
         gate.open();
         let mut bytes = Vec::new();
-        let mut wire = Wire::new(Arc::new(here), 1, gate, LostWire(Arc::new(|_, _| ())));
+        let mut wire = Wire::new(Channel::plain(here), 1, gate, LostWire(Arc::new(|_, _| ())));
         wire.read_to_end(&mut bytes).expect("a wire does not fail");
         bytes
     }

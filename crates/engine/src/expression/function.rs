@@ -7,6 +7,7 @@ use towpath_types::{Column, DType, Value};
 use super::functions::FAMILIES;
 use super::{Evaluation, Expression, Kind, Operand};
 use crate::error::{EngineError, PlanError};
+use crate::fingerprint::Description;
 
 /// A function of the engine: an entry in the list of its family.
 pub struct Function {
@@ -114,6 +115,11 @@ pub trait UserFunction: fmt::Debug + Send + Sync {
     /// # Errors
     /// If the run cannot go on. The failure of a row is no such error: see [`Evaluation::fail`].
     fn call(&self, arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Result<Column, EngineError>;
+
+    /// Says what it is, so that another process or run can tell whether it has the same.
+    fn describe(&self, description: &mut Description) {
+        description.set("", format_args!("{self:?}"));
+    }
 
     /// Whether equal arguments always give equal results. Results of functions that are not are kept with
     /// their rows, so that a removal repeats the value that was sent.

@@ -20,6 +20,7 @@
 //! | `evaluate` | the column of an expression, for a batch |
 //! | `call` | one call of a function: masks and failures |
 //! | `shared` | results of parts with several readers |
+//! | `said` | an expression in words |
 //! | `branches` | the expressions that evaluate an argument only for the rows that need it |
 
 use std::fmt;
@@ -35,6 +36,7 @@ mod call;
 mod evaluate;
 mod function;
 mod functions;
+mod said;
 mod shared;
 #[cfg(test)]
 mod shared_tests;
@@ -46,6 +48,7 @@ pub use call::{Evaluation, Operand};
 pub use evaluate::Rows;
 pub use function::{ConstantRule, Function, UserFunction, function, function_names};
 pub(crate) use functions::shown;
+pub(crate) use said::{Names, without_objects};
 
 /// How a column is computed. A clone is the same expression, not another one.
 #[derive(Clone)]

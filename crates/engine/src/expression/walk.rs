@@ -8,7 +8,7 @@ use super::{Expression, Kind, Node};
 
 impl Expression {
     /// What tells a part from others.
-    fn address(&self) -> *const Node {
+    pub(super) fn address(&self) -> *const Node {
         Arc::as_ptr(&self.0)
     }
 

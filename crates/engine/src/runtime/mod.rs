@@ -10,13 +10,14 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
-use towpath_cluster::Peer;
+use towpath_cluster::{Declared, Peer};
 use towpath_types::Time;
 
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Cluster, Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{LostWire, Network, Shared, SourceTimes, Workers, start_workers};
-use crate::error::{EngineError, ErrorKind, PlanError};
+use crate::error::{EngineError, ErrorKind, Origin, PlanError};
+use crate::fingerprint::Description;
 use crate::live_errors::LiveErrors;
 use crate::monitor::{Counts, Part, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
@@ -62,6 +63,51 @@ impl Default for RunOptions {
     }
 }
 
+/// Makes sure that no output writes to what a source reads, before anything is opened: an output begins with an empty
+/// file, and what it wrote to a folder that is followed would be read again.
+fn check_that_no_output_is_read(plan: &PhysicalPlan) -> Result<(), EngineError> {
+    let at = |origin: Option<&Origin>| origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+    for sink in &plan.nodes {
+        let Work::Operator { operator, .. } = &sink.work else {
+            continue;
+        };
+        let Some(path) = operator.writes() else {
+            continue;
+        };
+        for other in &plan.nodes {
+            if let Work::Source { source, .. } = &other.work
+                && source.may_read(&path)
+            {
+                let message = format!(
+                    "{} would write to {}, which {}{} reads: what is there would be lost, or what is written would be \
+                     read again. Write to another file, outside of folders that are read",
+                    operator.label(),
+                    path.display(),
+                    source.name(),
+                    at(other.origin.as_ref()),
+                );
+                return Err(EngineError::new(ErrorKind::Value, message).at(sink.origin.as_ref()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What all processes of a run have to have in common.
+fn program(plan: &Plan, options: &RunOptions) -> Vec<Declared> {
+    let mut settings = Description::default();
+    settings.set("terminate_on_error", options.terminate_on_error);
+    settings.set("runs every table", options.everything);
+    let mut program = plan.fingerprint();
+    for output in options.outputs.as_ref().unwrap_or(&plan.outputs) {
+        program.set(*output, "is part of the run", true);
+    }
+    program
+        .declared
+        .insert(0, settings.declared("the run".to_owned(), None));
+    program.declared
+}
+
 /// Meets the other processes, if there are any, and agrees with them on how the sources are read, which the first says.
 fn agree(
     plan: &Plan,
@@ -74,21 +120,23 @@ fn agree(
         ..Orders::default()
     };
     let Some(cluster) = &options.cluster else {
+        check_that_no_output_is_read(physical)?;
         orders.divisions = divide(physical, team)?;
         return Ok((Vec::new(), orders));
     };
+    let program = program(plan, options);
     if cluster.process == 0 {
-        match divide(physical, team) {
+        match check_that_no_output_is_read(physical).and_then(|()| divide(physical, team)) {
             Ok(divisions) => orders.divisions = divisions,
             Err(error) => {
                 // The others hear of it when they have come; if they do not, this is still what has failed.
                 orders.failure = Some(error.message.clone());
-                drop(cluster.connect(plan, team.threads, orders));
+                drop(cluster.connect(&program, team.threads, orders));
                 return Err(error);
             }
         }
     }
-    let (peers, orders) = cluster.connect(plan, team.threads, orders)?;
+    let (peers, orders) = cluster.connect(&program, team.threads, orders)?;
     if let Some(message) = &orders.failure {
         let message = format!("process 0 has failed: {message}");
         tracing::error!(target: "pathway", "{message}; this process ends with it");
@@ -245,7 +293,7 @@ impl Run {
                 times,
                 counts: Arc::clone(&counted),
             });
-            let (opened, sockets) = Connections::open(peers, &lines, &shared, &asked)?;
+            let (opened, channels) = Connections::open(peers, &lines, &shared, &asked, cluster.silence)?;
             connections = Some(opened);
             let weak = Arc::downgrade(&shared);
             let addresses = cluster.addresses.clone();
@@ -257,7 +305,7 @@ impl Run {
             }));
             network = Some(Network {
                 process: cluster.process,
-                sockets,
+                channels,
                 lost,
             });
         }

@@ -15,6 +15,7 @@
 mod queue;
 
 use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,12 +27,19 @@ pub use queue::SourceQueue;
 
 use crate::clock::Clock;
 use crate::error::EngineError;
+use crate::fingerprint::Description;
 use crate::operator::Reporter;
 
 /// Where rows come from: a node of the plan.
 pub trait Source: fmt::Debug + Send + Sync {
     /// The connector's name, for monitoring and messages.
     fn name(&self) -> String;
+
+    /// Says what it is besides its name and columns, so that another process or run can tell whether it has the same.
+    /// Rows are not part of it.
+    fn describe(&self, description: &mut Description) {
+        description.set("", format_args!("{self:?}"));
+    }
 
     /// The types of the columns it can fill.
     fn columns(&self) -> Vec<DType>;
@@ -44,6 +52,12 @@ pub trait Source: fmt::Debug + Send + Sync {
 
     /// When its rows become visible.
     fn commits(&self) -> Commits;
+
+    /// Whether it reads the file at the path, or would if there were one.
+    fn may_read(&self, path: &Path) -> bool {
+        let _ = path;
+        false
+    }
 
     /// How much may be in flight.
     fn limits(&self) -> Limits {

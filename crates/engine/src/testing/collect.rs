@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use towpath_types::{Batch, DType, Key, Time, Value};
 
 use crate::error::{EngineError, PlanError};
+use crate::fingerprint::Description;
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 
@@ -24,6 +25,10 @@ pub struct Collect {
 impl Operator for Collect {
     fn name(&self) -> &'static str {
         "collect"
+    }
+
+    fn describe(&self, _description: &mut Description) {
+        // It has no settings.
     }
 
     fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {

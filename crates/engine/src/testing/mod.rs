@@ -83,6 +83,7 @@ pub fn run_in_processes(
                     addresses: addresses.clone(),
                     secret: "secret".to_owned(),
                     timeout: Duration::from_secs(30),
+                    silence: Duration::from_secs(20),
                     run: 0,
                     is_interrupted: Arc::new(|| false),
                 }),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use towpath_types::{Batch, Column, DType, Key, Value};
 
 use crate::error::{EngineError, PlanError};
+use crate::fingerprint::Description;
 use crate::plan::{ColumnId, NodeId, Plan};
 use crate::source::{Commits, Limits, Source, SourceContext, SourceHandle};
 
@@ -84,6 +85,10 @@ impl SourceHandle for Played {
 impl Source for Script {
     fn name(&self) -> String {
         "script".to_owned()
+    }
+
+    fn describe(&self, _description: &mut Description) {
+        // Rows are not part of it.
     }
 
     fn columns(&self) -> Vec<DType> {

@@ -81,6 +81,8 @@ struct Building {
     plan: Plan,
     /// Which outputs run, and what they must not have in common.
     runs: Runs,
+    /// How many sources without a name read the same.
+    seeds: BTreeMap<String, usize>,
 }
 
 impl Building {
@@ -91,14 +93,19 @@ impl Building {
         }
     }
 
-    /// What the next source is called, and what its generated keys are made from. A name given by the user is
-    /// unique, and its keys stay the same when the plan around it changes; the default may be that of many.
-    fn source_name(&mut self, name: Option<String>, default: &str) -> (String, String) {
+    /// What the next source is called, and what its generated keys are made from: its name, which is unique. Without
+    /// one it is what it reads, and how many have read that before; so keys stay the same when the plan around it
+    /// changes.
+    fn source_name(&mut self, name: Option<String>, default: &str, path: &str) -> (String, String) {
         self.named(name.as_ref());
-        match name {
-            Some(name) => (name.clone(), name),
-            None => (default.to_owned(), format!("{default} at node {}", self.plan.len())),
+        if let Some(name) = name {
+            return (name.clone(), name);
         }
+        let read = format!("{default} {path}");
+        let times = self.seeds.entry(read.clone()).or_insert(0);
+        *times += 1;
+        // A name that a user gives has no line feed at its end.
+        (default.to_owned(), format!("{read} {times}\n"))
     }
 }
 
@@ -285,6 +292,7 @@ struct PyCluster {
     addresses: Vec<String>,
     secret: String,
     timeout: f64,
+    silence: f64,
     run: u64,
     is_interrupted: Py<PyAny>,
 }
@@ -296,7 +304,8 @@ impl PyCluster {
             process: self.process,
             addresses: self.addresses,
             secret: self.secret,
-            timeout: Duration::try_from_secs_f64(self.timeout).unwrap_or(Duration::MAX),
+            timeout: seconds(self.timeout),
+            silence: seconds(self.silence),
             run: self.run,
             is_interrupted: Arc::new(move || {
                 door::attach(|py| {
@@ -310,6 +319,10 @@ impl PyCluster {
             }),
         }
     }
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
 }
 
 /// The key that rows with these values have.

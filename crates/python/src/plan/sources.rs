@@ -61,7 +61,7 @@ impl PyPlan {
         };
         let default = Limits::default();
         let mut building = self.0.lock();
-        let (name, key_seed) = building.source_name(name, default_name);
+        let (name, key_seed) = building.source_name(name, default_name, "");
         // What is removed without a key of its own names its row by the values.
         let has_keys = own_keys || fields.iter().any(|field| field.primary_key);
         let changes: Option<Arc<dyn Operator>> = if upsert {
@@ -224,7 +224,7 @@ impl PyPlan {
             fields: fields.into_iter().map(|field| field.0).collect(),
         };
         let mut building = self.0.lock();
-        let (name, key_seed) = building.source_name(name, default_name);
+        let (name, key_seed) = building.source_name(name, default_name, &path);
         let mut source = FileSource::new(name, path, format, mode, schema)
             .and_then(|source| source.with_object_pattern(object_pattern))
             .map_err(plan_error)?

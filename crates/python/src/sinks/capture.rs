@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
-use towpath_engine::{EngineError, NodeId, Operator, Output, PlanError, Routing, Task, TaskContext};
+use towpath_engine::{Description, EngineError, NodeId, Operator, Output, PlanError, Routing, Task, TaskContext};
 use towpath_types::{Batch, DType, Time};
 
 use super::Collected;
@@ -25,6 +25,10 @@ pub(crate) struct CaptureSink {
 impl Operator for CaptureSink {
     fn name(&self) -> &'static str {
         "capture"
+    }
+
+    fn describe(&self, _description: &mut Description) {
+        // It has no settings.
     }
 
     fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {

@@ -6,7 +6,9 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use towpath_engine::monitor::Counters;
-use towpath_engine::{EngineError, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext};
+use towpath_engine::{
+    Description, EngineError, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext, listed,
+};
 use towpath_types::{Batch, DType, Time};
 
 use super::{Collected, has_error};
@@ -37,6 +39,23 @@ impl Operator for Subscribe {
 
     fn label(&self) -> String {
         self.name.clone().unwrap_or_else(|| "subscribe".to_owned())
+    }
+
+    fn describe(&self, description: &mut Description) {
+        if let Some(name) = &self.name {
+            description.known_as(name);
+        }
+        // They are called in process 0 alone.
+        for (label, function) in [
+            ("on_change", &self.on_change),
+            ("on_time_end", &self.on_time_end),
+            ("on_end", &self.on_end),
+        ] {
+            description.set(label, if function.is_some() { "given" } else { "not given" });
+        }
+        description.set("columns", listed(&self.columns));
+        description.set("skip_errors", self.skip_errors);
+        description.set("sort_by", listed(&self.sort_by));
     }
 
     fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {

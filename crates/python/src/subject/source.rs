@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
+use pyo3::types::IntoPyDict as _;
 use towpath_engine::source::{Commits, Division, Limits, Readers, SourceStream, Team};
-use towpath_engine::{EngineError, Source, SourceContext, SourceHandle, SourceQueue};
+use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle, SourceQueue};
 use towpath_types::{DType, Field};
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -14,6 +15,7 @@ use super::Subject;
 use super::buffer::{Ingest, Settings};
 use crate::door;
 use crate::error::raised;
+use crate::user_function::take_fingerprint;
 
 /// A subject as a source of the plan.
 pub(crate) struct PythonSource {
@@ -96,6 +98,26 @@ impl PythonSource {
 impl Source for PythonSource {
     fn name(&self) -> String {
         self.name.clone()
+    }
+
+    fn describe(&self, description: &mut Description) {
+        let settings = &self.settings;
+        description.known_as(&self.key_seed);
+        description.set_fields(&settings.fields);
+        description.set("is raw", settings.is_raw);
+        description.set("session type", if settings.upsert { "upsert" } else { "native" });
+        description.set("deletions", settings.deletions);
+        description.set("own keys", settings.own_keys);
+        description.set("partitions", self.is_partitioned());
+        description.set("autocommit_duration_ms", format_args!("{:?}", self.autocommit));
+        description.set("backlog", format_args!("{:?}", settings.limits));
+        door::attach(|py| {
+            let keywords = [("is_shared", self.is_partitioned())].into_py_dict(py);
+            let fingerprint = py
+                .import("pathway._fingerprint")
+                .and_then(|module| module.getattr("of_subject")?.call((&self.subject,), Some(&keywords?)));
+            take_fingerprint(description, fingerprint);
+        });
     }
 
     fn columns(&self) -> Vec<DType> {

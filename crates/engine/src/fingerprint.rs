@@ -1,0 +1,477 @@
+//! What a plan is, as text: for the check that all processes run the same, and to know a node again after a restart.
+//!
+//! Everything that a node is made of says so itself: operators, sources and functions of the user's fill a
+//! [`Description`]. What nobody reads is left out, and nothing depends on addresses, on the order of a hash map, or on
+//! the folder in which the program is.
+//!
+//! A node's [`Identity`] is a hash of what it is and of the identities of what it reads. Sources and outputs are known
+//! by their names first, so that they stay the same when their settings change, and so does what comes of them. It does
+//! not depend on the node's number in the plan; of nodes that are the same in everything, it tells which one it is.
+
+use std::collections::HashMap;
+use std::fmt::{self, Write as _};
+use std::sync::Arc;
+
+use towpath_cluster::{Declared, Setting};
+use towpath_types::Field;
+use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+
+use crate::error::Origin;
+use crate::expression::{Names, UserFunction, shown, without_objects};
+use crate::plan::{ColumnId, NodeId, Plan, Rows};
+
+/// The hash by which a node is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Identity(pub u128);
+
+/// What something is made of, in the words of the program.
+#[derive(Debug, Default)]
+pub struct Description {
+    what: Option<String>,
+    name: Option<String>,
+    settings: Vec<Setting>,
+    hints: Vec<Setting>,
+    place: Option<String>,
+}
+
+/// Longer texts are cut, with a hash of all for what follows.
+const LONGEST: usize = 1000;
+
+impl Description {
+    /// A setting, which has to be the same in all processes.
+    pub fn set(&mut self, label: &str, value: impl fmt::Display) {
+        self.settings.push(setting(label, value.to_string()));
+    }
+
+    /// Something that makes a difference, and may have its reasons to be another in another process.
+    pub fn hint(&mut self, label: &str, value: impl fmt::Display) {
+        self.hints.push(setting(label, value.to_string()));
+    }
+
+    /// The columns that a source fills.
+    pub fn set_fields(&mut self, fields: &[Field]) {
+        for field in fields {
+            let key = if field.primary_key { ", primary key" } else { "" };
+            let default = field.default.as_ref().map_or_else(String::new, |default| {
+                format!(", default {}", shown(&without_objects(default)))
+            });
+            let label = format!("column {:?}", field.name);
+            self.set(&label, format_args!("{}{key}{default}", field.dtype));
+        }
+    }
+
+    /// The name by which it is known, also when its settings are others.
+    pub fn known_as(&mut self, name: &str) {
+        self.name = Some(name.to_owned());
+    }
+
+    /// What it is called in messages about it, where its label says too much.
+    pub fn called(&mut self, what: impl Into<String>) {
+        self.what = Some(what.into());
+    }
+
+    /// Where it was written.
+    pub fn at(&mut self, file: &str, line: u32) {
+        self.place = Some(format!("{file}:{line}"));
+    }
+
+    fn exactly(&mut self, label: &str, said: &Said) {
+        self.settings.push(Setting {
+            label: label.to_owned(),
+            text: said.text.clone(),
+            digest: said.digest as u64,
+        });
+    }
+
+    pub(crate) fn declared(self, what: String, origin: Option<&Origin>) -> Declared {
+        Declared {
+            what,
+            place: self.place.or_else(|| origin.map(Origin::to_string)),
+            settings: self.settings,
+            hints: self.hints,
+        }
+    }
+}
+
+fn setting(label: &str, text: String) -> Setting {
+    let digest = xxh3_64(text.as_bytes());
+    Setting {
+        label: label.to_owned(),
+        text: cut(text),
+        digest,
+    }
+}
+
+fn cut(text: String) -> String {
+    match text.char_indices().nth(LONGEST) {
+        Some((end, _)) => format!("{}… [{:08x}]", &text[..end], xxh3_64(text.as_bytes()) as u32),
+        None => text,
+    }
+}
+
+/// A text, and what is equal exactly for what means the same.
+#[derive(Clone, Debug)]
+pub(crate) struct Said {
+    pub(crate) text: String,
+    pub(crate) digest: u128,
+}
+
+impl Said {
+    /// A text that is put together from others; `exactly` is what it means.
+    pub(crate) fn new(text: String, exactly: &[u8]) -> Self {
+        Self {
+            text: cut(text),
+            digest: xxh3_128(exactly),
+        }
+    }
+}
+
+/// What a plan is.
+pub(crate) struct Fingerprint {
+    pub(crate) declared: Vec<Declared>,
+    /// Where each node is among these.
+    nodes: Vec<usize>,
+    identities: Vec<Identity>,
+}
+
+impl Fingerprint {
+    /// Says more of a node.
+    pub(crate) fn set(&mut self, node: NodeId, label: &str, value: impl fmt::Display) {
+        let declared = &mut self.declared[self.nodes[node.0]];
+        declared.settings.push(setting(label, value.to_string()));
+    }
+}
+
+impl Plan {
+    /// What the plan is, without the rows of its tables.
+    pub(crate) fn fingerprint(&self) -> Fingerprint {
+        let mut speaker = Speaker {
+            plan: self,
+            columns: HashMap::new(),
+            functions: HashMap::new(),
+            shared: HashMap::new(),
+            declared: Vec::new(),
+            nodes: Vec::new(),
+            identities: Vec::new(),
+            same: HashMap::new(),
+        };
+        for node in 0..self.nodes.len() {
+            speaker.describe(NodeId(node));
+        }
+        Fingerprint {
+            declared: speaker.declared,
+            nodes: speaker.nodes,
+            identities: speaker.identities,
+        }
+    }
+
+    /// What each node is known by, in the order of the nodes.
+    pub fn identities(&self) -> Vec<Identity> {
+        self.fingerprint().identities
+    }
+}
+
+/// Puts a plan into words.
+struct Speaker<'a> {
+    plan: &'a Plan,
+    /// What has been said of the columns.
+    columns: HashMap<usize, Said>,
+    /// What has been said of functions of the user's, by their addresses.
+    functions: HashMap<usize, Said>,
+    /// What has been said of expressions, by their addresses: shared ones are looked at once.
+    shared: HashMap<usize, Said>,
+    declared: Vec<Declared>,
+    nodes: Vec<usize>,
+    identities: Vec<Identity>,
+    /// How many nodes with the same hash there are.
+    same: HashMap<u128, usize>,
+}
+
+impl Speaker<'_> {
+    fn describe(&mut self, node: NodeId) {
+        let plan = self.plan;
+        let own = &plan.nodes[node.0];
+        let mut description = Description::default();
+        let mut exactly = Vec::new();
+        let what = match &own.rows {
+            Rows::Source(source) => {
+                source.describe(&mut description);
+                source.name()
+            }
+            Rows::Filter { input, condition } => {
+                self.read(*input, &mut description, &mut exactly);
+                let condition = self.column_of(*condition);
+                exactly.extend(condition.digest.to_le_bytes());
+                description.exactly("", &condition);
+                "filter".to_owned()
+            }
+            Rows::Operator { operator, inputs } => {
+                for input in inputs {
+                    self.read(input.node, &mut description, &mut exactly);
+                    for (place, column) in input.columns.iter().enumerate() {
+                        let said = self.column_of(*column);
+                        exactly.extend(said.digest.to_le_bytes());
+                        let name = plan.columns[column.0].name.as_ref();
+                        let label =
+                            name.map_or_else(|| format!("column {}", place + 1), |name| format!("column {name:?}"));
+                        description.exactly(&label, &said);
+                    }
+                }
+                operator.describe(&mut description);
+                operator.label()
+            }
+        };
+        let dtypes: Vec<String> = own
+            .columns
+            .iter()
+            .map(|column| plan.dtype(*column).to_string())
+            .collect();
+        description.set("types", dtypes.join(", "));
+        let what = description.what.take().unwrap_or(what);
+        match &description.name {
+            Some(name) => exactly = name.as_bytes().to_vec(),
+            None => {
+                exactly.extend(what.as_bytes());
+                for setting in &description.settings {
+                    exactly.extend(setting.label.as_bytes());
+                    exactly.extend(setting.digest.to_le_bytes());
+                }
+            }
+        }
+        let hash = xxh3_128(&exactly);
+        let times = self.same.entry(hash).or_insert(0);
+        *times += 1;
+        self.identities.push(Identity(match times {
+            1 => hash,
+            times => xxh3_128(&[&hash.to_le_bytes()[..], &times.to_le_bytes()].concat()),
+        }));
+        self.nodes.push(self.declared.len());
+        self.declared.push(description.declared(what, own.origin.as_ref()));
+    }
+
+    /// Says what a node reads.
+    fn read(&self, input: NodeId, description: &mut Description, exactly: &mut Vec<u8>) {
+        let identity = self.identities[input.0].0;
+        exactly.extend(identity.to_le_bytes());
+        let node = &self.plan.nodes[input.0];
+        let what = match &node.rows {
+            Rows::Source(source) => source.name(),
+            Rows::Filter { .. } => "filter".to_owned(),
+            Rows::Operator { operator, .. } => operator.label(),
+        };
+        let place = node
+            .origin
+            .as_ref()
+            .map_or_else(String::new, |origin| format!(" at line {}", origin.line));
+        let said = Said {
+            text: format!("{what}{place}"),
+            digest: identity,
+        };
+        description.exactly("rows", &said);
+    }
+
+    /// What a column is, and how it is computed unless its name says so: then that has been declared before.
+    fn column_of(&mut self, column: ColumnId) -> Said {
+        if let Some(said) = self.columns.get(&column.0) {
+            return said.clone();
+        }
+        let plan = self.plan;
+        let definition = &plan.columns[column.0];
+        let node = definition.node;
+        let said = match &definition.expression {
+            None => {
+                let place = plan.nodes[node.0].columns.iter().position(|other| *other == column);
+                let place = place.unwrap_or_default();
+                let mut exactly = self.identities[node.0].0.to_le_bytes().to_vec();
+                exactly.extend(place.to_le_bytes());
+                let text = definition
+                    .name
+                    .as_ref()
+                    .map_or_else(|| format!("column {}", place + 1), ToString::to_string);
+                Said::new(text, &exactly)
+            }
+            Some(expression) => {
+                let computed = expression.said(self);
+                match &definition.name {
+                    None => computed,
+                    Some(name) => {
+                        let mut description = Description::default();
+                        description.exactly("", &computed);
+                        let origin = expression.origin().or(plan.nodes[node.0].origin.as_ref());
+                        self.declared
+                            .push(description.declared(format!("column {name:?}"), origin));
+                        Said {
+                            text: name.to_string(),
+                            digest: computed.digest,
+                        }
+                    }
+                }
+            }
+        };
+        self.columns.insert(column.0, said.clone());
+        said
+    }
+}
+
+impl Names for Speaker<'_> {
+    fn column(&mut self, column: usize) -> Said {
+        self.column_of(ColumnId(column))
+    }
+
+    fn function(&mut self, function: &Arc<dyn UserFunction>, origin: Option<&Origin>) -> Said {
+        let address = Arc::as_ptr(function).cast::<()>() as usize;
+        if let Some(said) = self.functions.get(&address) {
+            return said.clone();
+        }
+        let mut description = Description::default();
+        function.describe(&mut description);
+        // What messages call it may have an address in it.
+        let name = description.name.take().unwrap_or_else(|| function.name().to_owned());
+        let mut exactly = name.as_bytes().to_vec();
+        for setting in &description.settings {
+            exactly.extend(setting.label.as_bytes());
+            exactly.extend(setting.digest.to_le_bytes());
+        }
+        let said = Said::new(name.clone(), &exactly);
+        self.declared
+            .push(description.declared(format!("function {name}"), origin));
+        self.functions.insert(address, said.clone());
+        said
+    }
+
+    fn known(&self, address: usize) -> Option<Said> {
+        self.shared.get(&address).cloned()
+    }
+
+    fn remember(&mut self, address: usize, said: &Said) {
+        self.shared.insert(address, said.clone());
+    }
+}
+
+/// A list as text.
+pub fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
+    let mut text = String::new();
+    for item in items {
+        let separator = if text.is_empty() { "" } else { ", " };
+        // Writing to a string never fails.
+        let _ = write!(text, "{separator}{item}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_types::{DType, Value};
+
+    use super::*;
+    use crate::expression::{Expression, function};
+    use crate::source::{Commits, Source, SourceContext};
+    use crate::testing::collect;
+    use crate::{EngineError, SourceHandle};
+
+    #[derive(Debug)]
+    struct Named {
+        name: &'static str,
+        setting: i64,
+    }
+
+    impl Source for Named {
+        fn name(&self) -> String {
+            self.name.to_owned()
+        }
+
+        fn describe(&self, description: &mut Description) {
+            description.known_as(self.name);
+            description.set("setting", self.setting);
+        }
+
+        fn columns(&self) -> Vec<DType> {
+            vec![DType::Int, DType::Int]
+        }
+
+        fn is_append_only(&self) -> bool {
+            true
+        }
+
+        fn has_unique_keys(&self) -> bool {
+            true
+        }
+
+        fn commits(&self) -> Commits {
+            Commits::AtEnd
+        }
+
+        fn start(&self, _context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+            panic!("it is only looked at");
+        }
+    }
+
+    /// The rows of a source of which a column is greater than a number, and an output.
+    fn add(plan: &mut Plan, name: &'static str, setting: i64, column: usize, least: i64) -> [NodeId; 3] {
+        let source = plan.source(Arc::new(Named { name, setting }), None);
+        let column = plan.columns(source)[column];
+        let greater = function(">").expect("there is such a function");
+        let arguments = vec![
+            plan.expression(column),
+            Expression::literal(Value::Int(least), DType::Int),
+        ];
+        let condition = Expression::call(greater, arguments).expect("the types fit");
+        let condition = plan.define(source, condition).expect("the column is there");
+        let filter = plan.filter(source, condition, None).expect("it is a bool");
+        collect(plan, filter, vec![column]).expect("the column is there");
+        let output = *plan.outputs().last().expect("it was made");
+        [source, filter, output]
+    }
+
+    fn identities(plan: &Plan, nodes: [NodeId; 3]) -> [Identity; 3] {
+        let identities = plan.identities();
+        nodes.map(|node| identities[node.0])
+    }
+
+    #[test]
+    fn a_node_is_known_wherever_it_is_in_the_plan() {
+        let mut plan = Plan::default();
+        let nodes = add(&mut plan, "a", 1, 0, 5);
+        let alone = identities(&plan, nodes);
+        let mut plan = Plan::default();
+        add(&mut plan, "b", 1, 0, 5);
+        let nodes = add(&mut plan, "a", 1, 0, 5);
+        assert_eq!(identities(&plan, nodes), alone);
+    }
+
+    #[test]
+    fn a_node_is_known_by_what_it_is_and_reads() {
+        let of = |name, setting, column, least| {
+            let mut plan = Plan::default();
+            let nodes = add(&mut plan, name, setting, column, least);
+            identities(&plan, nodes)
+        };
+        let before = of("a", 1, 0, 5);
+        // A source is known by its name, also when its settings change.
+        assert_eq!(of("a", 2, 0, 5), before);
+        for after in [of("b", 1, 0, 5), of("a", 1, 1, 5), of("a", 1, 0, 6)] {
+            assert_ne!(after[1], before[1]);
+            assert_ne!(after[2], before[2]);
+        }
+    }
+
+    #[test]
+    fn nodes_that_are_the_same_in_everything_are_told_apart() {
+        let mut plan = Plan::default();
+        let first = add(&mut plan, "a", 1, 0, 5);
+        let second = add(&mut plan, "a", 1, 0, 5);
+        let (first, second) = (identities(&plan, first), identities(&plan, second));
+        assert!(first.iter().zip(&second).all(|(first, second)| first != second));
+    }
+
+    #[test]
+    fn long_texts_are_told_apart_by_their_ends() {
+        let long = "é".repeat(2 * LONGEST);
+        let mut description = Description::default();
+        description.set("", format_args!("{long}a"));
+        description.set("", format_args!("{long}b"));
+        let texts: Vec<&str> = description.settings.iter().map(|setting| &*setting.text).collect();
+        assert_ne!(texts[0], texts[1]);
+        assert!(texts[0].chars().count() < LONGEST + 20);
+    }
+}
