@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use towpath_engine::{Description, listed};
 use towpath_types::{Batch, Cells, Column, Time, Value, date_time_text, json_text};
 
 use super::{RowFormat, write_int};
@@ -35,6 +36,11 @@ impl CsvWriter {
 impl RowFormat for CsvWriter {
     fn name(&self) -> &'static str {
         "csv"
+    }
+
+    fn describe(&self, description: &mut Description) {
+        description.set("columns", listed(&self.columns));
+        description.set("delimiter", char::from(self.delimiter));
     }
 
     fn extension(&self) -> &'static str {

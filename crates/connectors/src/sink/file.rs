@@ -3,7 +3,7 @@
 //! One file is written by the first worker, which gets all rows. A partitioned output is a folder with a file of every
 //! worker (see `place`), and each sees all updates of its rows.
 //!
-//! A file is created, or emptied, when the run starts. Rows of a time are consolidated first, unless the input cannot
+//! A file is created, or emptied, when the run starts; what is no ordinary file is written to as it is (see `target`). Rows of a time are consolidated first, unless the input cannot
 //! hold anything to consolidate; then they are written as they arrive. Where only a key that came twice would have to be
 //! consolidated, rows are rendered as they arrive, and written at the end of the time. What was written is handed to the
 //! operating system at every commit, and earlier when much has gathered. If the run fails before the commit is
@@ -15,7 +15,8 @@ use std::sync::Arc;
 use arrow_buffer::BooleanBuffer;
 use towpath_engine::monitor::Counters;
 use towpath_engine::{
-    EngineError, ErrorKind, Operator, Output, PlanError, Reporter, Routing, RowError, Task, TaskContext,
+    Description, EngineError, ErrorKind, Operator, Output, PlanError, Reporter, Routing, RowError, Task, TaskContext,
+    listed,
 };
 use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
 
@@ -69,6 +70,20 @@ impl Operator for FileSink {
         self.name.clone()
     }
 
+    fn describe(&self, description: &mut Description) {
+        description.known_as(&self.name);
+        description.called(format!("{}.write", self.format.name()));
+        description.set("partitioned", matches!(self.place, Place::Folder(_)));
+        match &self.place {
+            Place::Folder(path) => description.set("path", path.display()),
+            // Process 0 alone writes it; it may be another machine, with other folders.
+            Place::File(path) => description.hint("path", path.display()),
+        }
+        description.set("format", self.format.name());
+        description.set("sort_by", listed(&self.sort_by));
+        self.format.describe(description);
+    }
+
     fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
         let columns = inputs.first().map_or(0, Vec::len);
         if self.sort_by.iter().any(|position| *position >= columns) {
@@ -78,6 +93,10 @@ impl Operator for FileSink {
             )));
         }
         Ok(Vec::new())
+    }
+
+    fn writes(&self) -> Option<PathBuf> {
+        Some(self.place.example(self.format.extension()))
     }
 
     fn routing(&self, _input: usize) -> Routing {
@@ -98,8 +117,10 @@ impl Operator for FileSink {
         let opened = self
             .place
             .open(&self.name, self.format.extension(), context.worker, context.workers)?;
-        let mut writer =
-            opened.map(|(path, file)| Writer::new(self.name.clone(), path, file, Arc::clone(&self.format)));
+        let mut writer = opened.map(|(path, target)| {
+            let reporter = context.reporter.clone();
+            Writer::new(self.name.clone(), path, target, Arc::clone(&self.format), reporter)
+        });
         if let (Place::Folder(_), Some(writer)) = (&self.place, &mut writer) {
             // Each part is to be read by itself, also one without rows.
             writer.begin()?;

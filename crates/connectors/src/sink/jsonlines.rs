@@ -2,6 +2,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD as BASE64;
+use towpath_engine::{Description, listed};
 use towpath_types::{Batch, Cells, Column, Time, date_time_text, json_text, non_finite_text, write_json_string};
 
 use super::{RowFormat, write_int};
@@ -33,6 +34,11 @@ impl JsonLinesWriter {
 impl RowFormat for JsonLinesWriter {
     fn name(&self) -> &'static str {
         "jsonlines"
+    }
+
+    fn describe(&self, description: &mut Description) {
+        let members = self.members.iter().map(|member| String::from_utf8_lossy(member));
+        description.set("columns", listed(members));
     }
 
     fn extension(&self) -> &'static str {

@@ -11,19 +11,25 @@ mod file;
 mod jsonlines;
 mod null;
 mod place;
+mod target;
 mod writer;
 
+use towpath_engine::Description;
 use towpath_types::{Batch, Time};
 
 pub use csv::CsvWriter;
 pub use file::FileSink;
 pub use jsonlines::JsonLinesWriter;
 pub use null::NullSink;
+pub use target::may_be_shared;
 
 /// How updates look as bytes.
 pub trait RowFormat: std::fmt::Debug + Send + Sync {
     /// What the format is called.
     fn name(&self) -> &'static str;
+
+    /// Says how it is set.
+    fn describe(&self, description: &mut Description);
 
     /// How the names of its files end, without the point.
     fn extension(&self) -> &'static str;

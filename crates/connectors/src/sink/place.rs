@@ -5,11 +5,12 @@
 //! by all, and it is only what nobody writes in this one: parts of numbers that no worker has. The others are emptied by
 //! the workers who write them. What is not called like a part stays.
 
-use std::fs::File;
 use std::io::{Error, ErrorKind as IoErrorKind};
 use std::path::{Path, PathBuf};
 
 use towpath_engine::{EngineError, ErrorKind};
+
+use super::target::Target;
 
 /// Where an output goes.
 #[derive(Clone, Debug)]
@@ -21,14 +22,22 @@ pub(super) enum Place {
 }
 
 impl Place {
-    /// Creates or empties the file that a worker writes, if it writes one. `name` is for messages.
+    /// A file that it writes, as far as that can be said before the run.
+    pub(super) fn example(&self, extension: &str) -> PathBuf {
+        match self {
+            Place::File(path) => path.clone(),
+            Place::Folder(folder) => folder.join(part_name(0, extension)),
+        }
+    }
+
+    /// Opens what a worker writes to, if it writes anything. `name` is for messages.
     pub(super) fn open(
         &self,
         name: &str,
         extension: &str,
         worker: usize,
         workers: usize,
-    ) -> Result<Option<(PathBuf, File)>, EngineError> {
+    ) -> Result<Option<(PathBuf, Target)>, EngineError> {
         let path = match self {
             // No row ever comes to the others.
             Place::File(_) if worker > 0 => return Ok(None),
@@ -39,8 +48,8 @@ impl Place {
                 folder.join(part_name(worker, extension))
             }
         };
-        match File::create(&path) {
-            Ok(file) => Ok(Some((path, file))),
+        match Target::open(&path) {
+            Ok(target) => Ok(Some((path, target))),
             Err(error) => Err(cannot_create(name, "file", &path, &error)),
         }
     }

@@ -7,18 +7,18 @@
 //! A run that fails may leave a time unfinished of which rows are in the file already. They were never committed: the
 //! file is cut back to where it was when the last time was complete.
 
-use std::fs::File;
-use std::io::Write as _;
+use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use towpath_engine::EngineError;
+use towpath_engine::{EngineError, ErrorKind, Reporter};
 use towpath_types::{Batch, Time};
 
 use super::RowFormat;
+use super::target::Target;
 
 /// How many bytes gather before they are written within a commit.
 const WRITE_BYTES: usize = 1 << 18;
@@ -59,17 +59,21 @@ struct Thread {
 }
 
 impl Writer {
-    /// A writer to an open file; `name` and `path` are for messages.
-    pub(super) fn new(name: String, path: PathBuf, file: File, format: Arc<dyn RowFormat>) -> Self {
+    /// A writer to what was opened; `name` and `path` are for messages.
+    pub(super) fn new(
+        name: String,
+        path: PathBuf,
+        target: Target,
+        format: Arc<dyn RowFormat>,
+        reporter: Reporter,
+    ) -> Self {
         let page = Page {
             name: name.clone(),
             path,
-            file,
+            target,
+            reporter,
             format,
             has_header: false,
-            written: 0,
-            complete: 0,
-            is_complete: true,
             buffer: Vec::new(),
             draft: Vec::new(),
         };
@@ -185,15 +189,11 @@ impl Drop for Writer {
 struct Page {
     name: String,
     path: PathBuf,
-    file: File,
+    target: Target,
+    /// Says when the run is over.
+    reporter: Reporter,
     format: Arc<dyn RowFormat>,
     has_header: bool,
-    /// How many bytes are in the file.
-    written: u64,
-    /// How many were when the last time was complete.
-    complete: u64,
-    /// Whether nothing was written since.
-    is_complete: bool,
     buffer: Vec<u8>,
     draft: Vec<u8>,
 }
@@ -217,8 +217,7 @@ impl Page {
             }
             Job::Complete => {
                 self.flush()?;
-                self.complete = self.written;
-                self.is_complete = true;
+                self.target.complete().map_err(|error| self.failed(&error))?;
             }
             Job::Answer(answer) => {
                 // Who asked waits for the answer, unless it has ended.
@@ -257,28 +256,22 @@ impl Page {
         if bytes.is_empty() {
             return Ok(());
         }
-        // A part of them may be written even if it fails.
-        self.is_complete = false;
-        self.file.write_all(bytes).map_err(|error| {
-            EngineError::os(
-                format!("{}: cannot write to {}", self.name, self.path.display()),
-                &error,
-            )
-        })?;
-        self.written += bytes.len() as u64;
-        Ok(())
+        let written = self.target.write(bytes, &self.reporter);
+        written.map_err(|error| self.failed(&error))
+    }
+
+    fn failed(&self, error: &io::Error) -> EngineError {
+        let what = format!("{}: cannot write to {}", self.name, self.path.display());
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            let message = format!("{what}: who read from it is gone ({error})");
+            return EngineError::new(ErrorKind::BrokenPipe, message);
+        }
+        EngineError::os(what, error)
     }
 
     /// Takes back what was written of a time that was not completed; of a pipe or a device nothing can be.
     fn cut_back(&mut self) {
-        if self.is_complete {
-            return;
-        }
-        let cut = self.file.metadata().and_then(|metadata| match metadata.is_file() {
-            true => self.file.set_len(self.complete),
-            false => Ok(()),
-        });
-        if let Err(error) = cut {
+        if let Err(error) = self.target.cut_back() {
             tracing::error!(
                 target: "pathway",
                 "{}: rows that were not committed cannot be taken out of {}: {error}",

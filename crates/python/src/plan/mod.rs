@@ -256,7 +256,7 @@ impl PyPlan {
             captures_only.map(|captures| captures.iter().map(|capture| capture.get().node).collect());
         let (plan, chosen) = {
             let mut building = self.0.lock();
-            let Building { plan, runs } = &mut *building;
+            let Building { plan, runs, .. } = &mut *building;
             let chosen = match captures {
                 Some(captures) => runs.of_captures(plan, captures),
                 None => runs.of_outputs(plan, everything, debug),

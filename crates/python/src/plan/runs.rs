@@ -12,6 +12,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 
+use towpath_connectors::sink::may_be_shared;
 use towpath_engine::{NodeId, Plan};
 
 /// When an output runs.
@@ -81,10 +82,12 @@ impl Runs {
         self.names.push((name.to_owned(), node));
     }
 
-    /// An output writes to a file.
+    /// An output writes to a file, or to something that several may write to.
     pub(super) fn writes_to(&mut self, path: &str, output: NodeId) {
         let path = std::path::absolute(path).unwrap_or_else(|_| path.into());
-        self.files.insert(output, path);
+        if !may_be_shared(&path) {
+            self.files.insert(output, path);
+        }
     }
 
     /// A source can be read by one run at a time.
