@@ -271,14 +271,37 @@ impl Speaker<'_> {
     }
 
     /// What a column is, and how it is computed unless its name says so: then that has been declared before.
+    ///
+    /// Those that it is computed from are said before it, one after the other: there may be a chain of thousands.
     fn column_of(&mut self, column: ColumnId) -> Said {
-        if let Some(said) = self.columns.get(&column.0) {
-            return said.clone();
+        let mut open = vec![column];
+        while let Some(next) = open.last().copied() {
+            let before = open.len();
+            if !self.columns.contains_key(&next.0)
+                && let Some(expression) = &self.plan.columns[next.0].expression
+            {
+                expression.for_each_column(&mut |read| {
+                    if !self.columns.contains_key(&read) {
+                        open.push(ColumnId(read));
+                    }
+                });
+            }
+            if open.len() == before {
+                open.pop();
+                if !self.columns.contains_key(&next.0) {
+                    let said = self.say(next);
+                    self.columns.insert(next.0, said);
+                }
+            }
         }
+        self.columns[&column.0].clone()
+    }
+
+    fn say(&mut self, column: ColumnId) -> Said {
         let plan = self.plan;
         let definition = &plan.columns[column.0];
         let node = definition.node;
-        let said = match &definition.expression {
+        match &definition.expression {
             None => {
                 let place = plan.nodes[node.0].columns.iter().position(|other| *other == column);
                 let place = place.unwrap_or_default();
@@ -307,9 +330,7 @@ impl Speaker<'_> {
                     }
                 }
             }
-        };
-        self.columns.insert(column.0, said.clone());
-        said
+        }
     }
 }
 
@@ -462,6 +483,24 @@ mod tests {
         let second = add(&mut plan, "a", 1, 0, 5);
         let (first, second) = (identities(&plan, first), identities(&plan, second));
         assert!(first.iter().zip(&second).all(|(first, second)| first != second));
+    }
+
+    #[test]
+    fn a_chain_of_columns_may_be_long() {
+        let mut plan = Plan::default();
+        let source = plan.source(Arc::new(Named { name: "a", setting: 1 }), None);
+        let mut column = plan.columns(source)[0];
+        let plus = function("+").expect("there is such a function");
+        for number in 0..20_000 {
+            let arguments = vec![plan.expression(column), Expression::literal(Value::Int(1), DType::Int)];
+            let sum = Expression::call(plus, arguments).expect("the types fit");
+            column = plan.define(source, sum).expect("the column is there");
+            if number % 2 == 0 {
+                plan.name(column, "sum");
+            }
+        }
+        collect(&mut plan, source, vec![column]).expect("the column is there");
+        assert_eq!(plan.fingerprint().declared.len(), 10_002);
     }
 
     #[test]

@@ -12,7 +12,6 @@
 //! Several followers share the files of a folder: a new file belongs to the first that gets to it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -26,6 +25,7 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::followed::{Finding, Followed};
 use super::listing::{Found, Listing, Stamp};
+use super::open::{Input, open, open_plain};
 use super::position::{Identity, Origin, Position, Seen};
 use super::reader::{Named, Reader};
 
@@ -143,12 +143,15 @@ impl<'a> Follower<'a> {
     fn watch(&self) -> Option<notify::RecommendedWatcher> {
         let signal = Arc::clone(&self.reader.signal);
         let (root, is_deep) = self.reader.source.location.root();
-        let watcher = notify::recommended_watcher(move |event: notify::Result<notify::Event>| {
+        let tell = move |event: notify::Result<notify::Event>| {
             // Reading a file is an event as well.
             if event.is_ok_and(|event| !event.kind.is_access()) {
                 signal.files_changed();
             }
-        });
+        };
+        // Ways by links may be without end; what changes behind them is seen a little later.
+        let config = notify::Config::default().with_follow_symlinks(false);
+        let watcher = notify::RecommendedWatcher::new(tell, config);
         let mode = if is_deep {
             RecursiveMode::Recursive
         } else {
@@ -283,7 +286,7 @@ impl<'a> Follower<'a> {
 
     /// Reads on a file that is open and not where it was.
     fn read_rest(&self, named: &Named, known: &mut Followed, look: Look) -> Result<bool, Stopped> {
-        let Some(mut file) = known.handle.as_ref().and_then(|file| file.try_clone().ok()) else {
+        let Some(file) = known.handle.as_ref().and_then(|file| file.try_clone().ok()) else {
             return Ok(false);
         };
         let Ok(metadata) = file.metadata() else {
@@ -293,13 +296,14 @@ impl<'a> Follower<'a> {
         if !self.reader.is_to_be_read(known, &named.shown, &stamp, look) {
             return Ok(false);
         }
-        match self.reader.find(known, &stamp, &mut file) {
+        let mut input = Input::plain(file);
+        match self.reader.find(known, &stamp, &mut input) {
             Ok(finding @ Finding::Grown(_)) => {
                 let named = Named {
                     metadata: self.reader.metadata(named, &metadata),
                     ..named.clone()
                 };
-                self.reader.read_on(known, &named, (stamp, file), finding, look)
+                self.reader.read_on(known, &named, (stamp, input), finding, look)
             }
             // Whoever truncates a file that has left does not want it to be read.
             Ok(Finding::Changed) => Ok(false),
@@ -369,7 +373,7 @@ impl<'a> Follower<'a> {
             shown: file.shown.clone(),
             metadata: None,
         };
-        let opened = File::open(&file.path).and_then(|mut input| {
+        let opened = open(&file.path, &reader.signal).and_then(|mut input| {
             let metadata = input.metadata()?;
             let stamp = Stamp::of(&metadata);
             let finding = reader.find(known, &stamp, &mut input)?;
@@ -418,7 +422,7 @@ impl<'a> Follower<'a> {
 fn continues(known: &Followed, found: &Found) -> bool {
     let position = &known.position;
     let is_longer = found.metadata.len() >= position.bytes;
-    let seen = || File::open(&found.path).and_then(|mut file| Seen::again(position, &mut file));
+    let seen = || open_plain(&found.path).and_then(|mut file| Seen::again(position, &mut file));
     is_longer && matches!(seen(), Ok(Some(_)))
 }
 

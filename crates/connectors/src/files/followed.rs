@@ -24,6 +24,7 @@ use super::failures::Reported;
 use super::follow::Look;
 use super::kept::{Difference, Kept};
 use super::listing::Stamp;
+use super::open::Input;
 use super::position::{Position, Seen};
 use super::reader::{Halt, Named, Reader, RecordFormat, parse_block, push};
 use super::rows::Rows;
@@ -233,7 +234,7 @@ impl Reader {
     }
 
     /// What has become of a file that looks like this now.
-    pub(crate) fn find(&self, known: &Followed, stamp: &Stamp, input: &mut File) -> io::Result<Finding> {
+    pub(crate) fn find(&self, known: &Followed, stamp: &Stamp, input: &mut Input) -> io::Result<Finding> {
         let goes_on = if self.is_append_only() {
             true
         } else if let Some(before) = &known.stamp {
@@ -255,7 +256,7 @@ impl Reader {
 
     /// Whether a file that was changed is written just now: its last line has no end. Then it waits a second at most, so
     /// that the change becomes visible at once.
-    pub(crate) fn is_being_written(&self, known: &mut Followed, stamp: &Stamp, input: &mut File, look: Look) -> bool {
+    pub(crate) fn is_being_written(&self, known: &mut Followed, stamp: &Stamp, input: &mut Input, look: Look) -> bool {
         let mut last = [0];
         let mut last_byte = || input.seek(SeekFrom::End(-1)).and_then(|_| input.read_exact(&mut last));
         let is_written = self.patience(known, stamp, look) == Patience::Wait
@@ -280,7 +281,7 @@ impl Reader {
         &self,
         known: &mut Followed,
         file: &Named,
-        (stamp, mut input): (Stamp, File),
+        (stamp, mut input): (Stamp, Input),
         finding: Finding,
         look: Look,
     ) -> Result<bool, Stopped> {
@@ -323,7 +324,7 @@ impl Reader {
             has_sent: false,
         };
         let handle = if self.is_append_only() {
-            input.try_clone().ok()
+            input.handle().ok()
         } else {
             None
         };
@@ -411,7 +412,7 @@ impl Reader {
         &self,
         known: &mut Followed,
         file: &Named,
-        input: &mut File,
+        input: &mut Input,
         seen: Seen,
         (patience, is_silent): (Patience, bool),
         reported: &mut Reported,
@@ -447,7 +448,7 @@ impl Reader {
         &self,
         position: &Position,
         file: &Named,
-        input: &mut File,
+        input: &mut Input,
     ) -> io::Result<Option<Box<dyn RecordFormat>>> {
         let FileFormat::Csv(settings) = &self.source.format else {
             return Ok(self.record_format());

@@ -32,6 +32,7 @@ mod lines;
 mod listing;
 mod metadata;
 mod numbers;
+mod open;
 mod overlap;
 mod position;
 mod reader;
@@ -312,6 +313,7 @@ impl Source for FileSource {
         description.set("mode", format_args!("{:?}", self.mode));
         description.set_fields(&self.schema.fields);
         description.set("with_metadata", self.with_metadata);
+        description.set("append_only", self.is_append_only);
         description.set("backlog", format_args!("{:?}", self.limits));
     }
 

@@ -4,11 +4,12 @@
 //! of the file before it is read again, but no part more than once: what has been counted is remembered.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::PathBuf;
 
 use parking_lot::Mutex;
+
+use super::open::open_plain;
 
 /// What is counted in one go; another thread that asks for a place not far before counts no more than this.
 const STEP: u64 = 1 << 24;
@@ -50,7 +51,7 @@ impl LineNumbers {
     /// The number of line feeds in a part of the file.
     fn count(&self, from: u64, mut rest: u64) -> Option<u64> {
         let mut count = 0;
-        let mut file = File::open(&self.path).ok()?;
+        let mut file = open_plain(&self.path).ok()?;
         file.seek(SeekFrom::Start(from)).ok()?;
         let mut bytes = vec![0; 1 << 16];
         while rest > 0 {

@@ -1,6 +1,6 @@
 //! A thread of a source: reads files, or follows them, until it has read all or is told to stop.
 
-use std::fs::{File, Metadata};
+use std::fs::Metadata;
 use std::io::{self, Read as _};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -17,6 +17,7 @@ use super::follow::{Follower, Own};
 use super::lines::Lines;
 use super::listing::{Found, Listing};
 use super::metadata::file_metadata;
+use super::open::{Input, StoppedWaiting, open};
 use super::position::Origin;
 use super::rows::{Layout, Rows, Stamping};
 use super::signal::{Closing, Signal};
@@ -47,7 +48,10 @@ impl From<Stopped> for Halt {
 
 impl From<io::Error> for Halt {
     fn from(error: io::Error) -> Self {
-        Halt::Unreadable(error)
+        match error.get_ref() {
+            Some(inner) if inner.is::<StoppedWaiting>() => Halt::Stopped,
+            _ => Halt::Unreadable(error),
+        }
     }
 }
 
@@ -184,7 +188,7 @@ impl Reader {
     ) -> Result<(), Halt> {
         let mut rows = self.rows(file, &Origin::of(&file.shown), None);
         let mut send_all = |rows: &mut Rows<'_>| rows.take_batches().into_iter().try_for_each(&mut send);
-        let mut input = File::open(&file.path)?;
+        let mut input = open(&file.path, &self.signal)?;
         let Some(mut format) = self.record_format() else {
             self.read_record(&mut input, &mut rows)?;
             return Ok(send_all(&mut rows)?);
@@ -205,7 +209,7 @@ impl Reader {
     }
 
     /// Reads a file that is one record.
-    pub(crate) fn read_record(&self, input: &mut File, rows: &mut Rows<'_>) -> io::Result<()> {
+    pub(crate) fn read_record(&self, input: &mut Input, rows: &mut Rows<'_>) -> io::Result<()> {
         let mut content = Vec::new();
         if !matches!(self.source.format, FileFormat::OnlyMetadata) {
             input.read_to_end(&mut content)?;

@@ -10,6 +10,10 @@ use towpath_engine::{EngineError, ErrorKind, SourceHandle, SourceQueue};
 /// How long files are still read that were there when the source was stopped.
 const LAST_READING: Duration = Duration::from_secs(1);
 
+/// How long a thread is waited for after that. One that is within a file system that does not answer, as that of a server
+/// which is gone, may never come back.
+const STUCK: Duration = Duration::from_secs(4);
+
 /// Tells a reader that something has happened.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
@@ -80,7 +84,15 @@ impl SourceHandle for Handle {
 
     fn join(self: Box<Self>) {
         self.signal.stop();
+        let deadline = Instant::now() + LAST_READING + STUCK;
         for thread in self.threads {
+            while !thread.is_finished() && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(1));
+            }
+            if !thread.is_finished() {
+                tracing::error!(target: "pathway", "a thread of a file source is left behind: the file system it reads from does not answer");
+                continue;
+            }
             if thread.join().is_err() {
                 tracing::error!(target: "pathway", "the thread of a file source ended unexpectedly, please report it");
             }

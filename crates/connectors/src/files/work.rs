@@ -5,7 +5,6 @@
 //! (`split`). Both depend on the files alone. Within a process the threads take turns as they come: who has read one
 //! thing takes the next.
 
-use std::fs::File;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use super::block::Block;
 use super::csv::CsvFormat;
 use super::listing::Found;
 use super::numbers::LineNumbers;
+use super::open::open_plain;
 use super::reader::{Named, Reader};
 use super::split::{Ends, Share, Splitter};
 
@@ -219,7 +219,7 @@ impl Work {
             panic!("{} has pieces and cannot be split", entry.file.shown);
         };
         let file = &entry.file;
-        let mut splitter = Splitter::new(File::open(&file.path)?, size, self.cut.piece_bytes, ends, share)?;
+        let mut splitter = Splitter::new(open_plain(&file.path)?, size, self.cut.piece_bytes, ends, share)?;
         // Who has the first piece reports what is wrong with the header.
         let header = reader.read_header(file, !share.has(0), &mut splitter)?;
         let file = LargeFile {
