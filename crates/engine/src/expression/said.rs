@@ -44,7 +44,9 @@ impl Expression {
     /// The same, when all that it reads has been said.
     fn said_of_parts(&self, names: &mut dyn Names) -> Said {
         let children = self.children().iter();
-        let children: Vec<Said> = children.filter_map(|child| names.known(child.address() as usize)).collect();
+        let children: Vec<Said> = children
+            .filter_map(|child| names.known(child.address() as usize))
+            .collect();
         let simple = |kind: &'static str| (kind, kind.to_owned(), 0);
         let (kind, name, digest) = match self.kind() {
             Kind::Column(column) => return names.column(*column),

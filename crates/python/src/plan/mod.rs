@@ -5,6 +5,7 @@ mod outputs;
 mod runs;
 mod sources;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
