@@ -567,7 +567,12 @@ mod tests {
                         number => number.as_i64().unwrap_or_default(),
                     }));
                 }
-                prop_assert!(standard.is_ok() || quick.is_err(), "{} is no JSON", line);
+                // A number that no float can hold does no harm in a member that nobody reads.
+                let is_json = match &standard {
+                    Ok(_) => true,
+                    Err(error) => error.to_string().starts_with("number out of range"),
+                };
+                prop_assert!(is_json || quick.is_err(), "{} is no JSON", line);
             }
         }
     }
