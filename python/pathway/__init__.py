@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pathway import _shown, _tracebacks, reducers, udfs, universes
+from pathway import _tracebacks, reducers, udfs, universes
 from pathway._configuration import set_license_key, set_monitoring_config
 from pathway._dtypes import Type
 from pathway._expressions import ColumnExpression, ColumnReference
@@ -64,7 +64,6 @@ if TYPE_CHECKING:
 GroupedJoinResult = GroupedTable
 
 _tracebacks.install()
-_shown.install()
 
 # What is imported when it is first asked for: name -> module, and name in it if it is not the module.
 _LAZY: dict[str, tuple[str, str | None]] = {

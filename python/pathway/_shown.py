@@ -59,3 +59,6 @@ def install() -> None:
     logger = logging.getLogger("pathway")
     if not any(isinstance(each, _Showing) for each in logger.filters):
         logger.addFilter(_Showing())
+
+
+install()

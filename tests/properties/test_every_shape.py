@@ -64,6 +64,7 @@ def test_small_streams(pipeline: list[tuple[str, int]], script: list[list[Change
     check(pipeline, script, tmp_path)
 
 
+@settings(max_examples=20)
 @given(pipeline=PIPELINES, seed=st.integers(0, 2**32))
 def test_streams_of_which_every_worker_has_some(
     pipeline: list[tuple[str, int]], seed: int, tmp_path: pathlib.Path
