@@ -396,7 +396,8 @@ mod tests {
             match (Json::parse(&text), standard) {
                 // It may round a float wrongly, and ours is compared with the standard library where it is parsed.
                 (Ok(Json::Float(ours)), Ok(_)) => prop_assert_eq!(Ok(ours), text.trim().parse::<f64>()),
-                (Ok(_), Ok(_)) if text.contains(['.', 'e', 'E']) => {}
+                // And it makes a float of -0, which is a whole number for us.
+                (Ok(_), Ok(_)) if text.contains(['.', 'e', 'E']) || text.contains("-0") => {}
                 (Ok(ours), Ok(standard)) => prop_assert_eq!(ours, Json::from(standard)),
                 (Err(_), Err(_)) => {}
                 (Ok(_), Err(_)) => prop_assert!(text.contains("NaN") || text.contains("Infinity"), "{}", text),
