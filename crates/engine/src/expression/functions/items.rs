@@ -151,7 +151,7 @@ fn array_item<T: Copy>(array: &NdArray<T>, index: i64) -> Option<(NdArray<T>, Op
 fn json_item(document: &Json, index: &Value) -> Result<Option<Value>, RowError> {
     let found = match index {
         Value::Int(index) => usize::try_from(*index).ok().and_then(|index| document.item(index)),
-        Value::Str(name) => document.get(&**name),
+        Value::Str(name) => document.get(name),
         Value::Json(index) => match &**index {
             Json::Str(name) => document.get(name),
             Json::Int(index) => usize::try_from(*index).ok().and_then(|index| document.item(index)),
