@@ -227,7 +227,8 @@ pub(crate) fn describe_function(description: &mut Description, function: &Py<PyA
 /// Takes what the package says of a function or a class.
 pub(crate) fn take_fingerprint(description: &mut Description, fingerprint: PyResult<Bound<'_, PyAny>>) {
     type Said = Vec<(String, String)>;
-    let read = |fingerprint: Bound<'_, PyAny>| -> PyResult<(Option<(String, u32)>, Said, Said)> {
+    type Read = (Option<(String, u32)>, Said, Said);
+    let read = |fingerprint: Bound<'_, PyAny>| -> PyResult<Read> {
         Ok((
             fingerprint.getattr("place")?.extract()?,
             fingerprint.getattr("settings")?.extract()?,

@@ -418,10 +418,10 @@ unsafe fn check_lengths(buffers: &[*const c_void]) -> Result<(), String> {
     if !data.is_empty() && (lengths.is_null() || !lengths.is_aligned()) {
         return Err("the lengths of the data of views are missing".to_owned());
     }
-    for place in 0..data.len() {
+    for (place, data) in data.iter().enumerate() {
         // SAFETY: see above.
         let length = unsafe { *lengths.add(place) };
-        if length < 0 || (length > 0 && data[place].is_null()) {
+        if length < 0 || (length > 0 && data.is_null()) {
             return Err(format!("the data of views has {length} bytes"));
         }
     }
