@@ -1,4 +1,4 @@
-"""Hostile tests: a short form runs with all others, a long one with `make attack`.
+"""Hostile tests, run by `make attack`.
 
 What is random comes from a seed that a failure shows. `PATHWAY_ATTACK_SEED` repeats it, `PATHWAY_ATTACK_ROUNDS` says
 how often a test tries (1 in the short form).
