@@ -82,13 +82,10 @@ NOT_THERE_YET = {
     "fuzzy_match_of_two_tables",
 }
 
-# These are about to change.
-IN_CHANGE = {"left_exactly_once", "error_log_of_skipped_rows", "error_rows_are_skipped_by_reducers"}
-
 
 def marks(name: str) -> list[pytest.MarkDecorator]:
-    if name in NOT_THERE_YET | IN_CHANGE:
-        return [pytest.mark.xfail(strict=name in NOT_THERE_YET, reason="not there yet")]
+    if name in NOT_THERE_YET:
+        return [pytest.mark.xfail(strict=True, reason="not there yet")]
     return []
 
 
@@ -97,7 +94,7 @@ def parameters() -> list[Any]:
 
 
 def test_all_that_is_not_there_is_a_case() -> None:
-    assert not (NOT_THERE_YET | IN_CHANGE) - CASES.keys()
+    assert not NOT_THERE_YET - CASES.keys()
 
 
 @pytest.mark.parametrize("case", parameters())
