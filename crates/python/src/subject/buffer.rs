@@ -21,7 +21,7 @@ use towpath_engine::{RowError, SourceQueue};
 use towpath_types::{Batch, Column, ColumnBuilder, Field, Key, Physical, Value};
 
 use super::slots::{Slot, Slots};
-use super::stage::Stage;
+use super::stage::{Stage, without_errors};
 use super::verdicts::Verdicts;
 use crate::value::type_name;
 
@@ -260,7 +260,7 @@ impl Ingest {
                 .collect();
             buffer.ordinal += len as u64;
             let part = columns.iter().map(|column| column.slice(start, len)).collect();
-            is_taken &= buffer.queue.push(Batch::new(keys, part, None)).is_ok();
+            is_taken &= self.hand_over(buffer, Batch::new(keys, part, None));
             start += len;
         }
         !is_taken || self.has_to_wait(buffer)
@@ -287,8 +287,17 @@ impl Ingest {
             }
         }
         let diffs = buffer.diffs.take().map(Into::into);
-        let is_taken = buffer.queue.push(Batch::new(keys, columns, diffs)).is_ok();
+        let is_taken = self.hand_over(buffer, Batch::new(keys, columns, diffs));
         !is_taken || self.has_to_wait(buffer)
+    }
+
+    /// Whether the queue takes the rows. A row that was checked while no run had said that it refuses bad values, and
+    /// that came to its place after one had, is refused here.
+    fn hand_over(&self, buffer: &Buffer, batch: Batch) -> bool {
+        let is_refused = !self.keeps_bad_rows.load(Ordering::Relaxed)
+            && batch.columns().iter().any(|column| column.errors().is_some());
+        let batch = if is_refused { without_errors(&batch) } else { batch };
+        buffer.queue.push(batch).is_ok()
     }
 
     /// Hands over the rows so far. Called by the engine before its own commits; never waits.

@@ -446,7 +446,7 @@ impl Ingest {
 }
 
 /// The rows in which no value is an error.
-fn without_errors(batch: &Batch) -> Batch {
+pub(super) fn without_errors(batch: &Batch) -> Batch {
     let mut errors = batch.columns().iter().filter_map(Column::errors);
     let Some(first) = errors.next().cloned() else {
         return batch.clone();
