@@ -255,3 +255,20 @@ def test_time_to_end_is_short() -> None:
     began = time.monotonic()
     assert attempt({})[0] == "nothing"
     assert time.monotonic() - began < 30
+
+
+@pytest.mark.parametrize(
+    ("failing", "hanging"),
+    [
+        ("run", "on_stop"),
+        ("run", "end"),
+        ("run_later", "on_stop_later"),
+        ("run_later", "on_stop"),
+        ("start", "on_stop"),
+        ("run_yielding", "on_stop"),
+    ],
+)
+def test_a_hook_that_never_returns_does_not_hide_the_error_of_its_own_source(failing: str, hanging: str) -> None:
+    name, seconds, said = attempt({failing: "plain", hanging: "hangs"})
+    assert name == "plain", said[-2000:]
+    assert seconds < 10, said[-2000:]

@@ -161,6 +161,9 @@ async def _cancellable(run: SubjectRun, work: Coroutine[Any, Any, None], returne
     except asyncio.CancelledError:
         if not running.cancelled:
             raise
+    except BaseException as error:
+        run.failed(error)
+        raise
     finally:
         running.ended = True
         on_stop = run.claim_on_stop() if run.awaits_on_stop() else None

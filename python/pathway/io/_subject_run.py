@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("pathway")
 
+# How long the last hooks of a subject that has failed may take, before the run fails without them.
+PATIENCE_SECONDS = 2.0
+
 
 def start(subject: ConnectorSubject, is_partitioned: bool, parts: Sequence[Part]) -> SubjectRun:
     """Starts the thread of a subject. Called by the native half, with what takes the rows of each stream."""
@@ -55,6 +58,7 @@ class SubjectRun:
         # `run` is over, and the last hooks are called.
         self._is_ending = False
         self._is_close_asked = False
+        self._deadline: threading.Timer | None = None
 
     def work(self) -> None:
         """Everything the subject's thread does."""
@@ -70,6 +74,7 @@ class SubjectRun:
             pass
         except BaseException as raised:
             error = raised
+            self.failed(error)
         self._is_ending = True
         for hook in (self.call_on_stop, self._call_close, lambda: self._call("end")):
             try:
@@ -78,6 +83,8 @@ class SubjectRun:
                 pass
             except BaseException as raised:
                 error = raised if error is None else error
+        if self._deadline is not None:
+            self._deadline.cancel()
         if error is not None:
             what = f"{_shown.of_error(error)}{_place_of_exit(error)}"
             failed = None if self._parts is None else self._parts.failed
@@ -91,6 +98,20 @@ class SubjectRun:
             if is_over:
                 stream.close(error, self.is_stopped)
             stream.thread_ended()
+
+    def failed(self, error: BaseException) -> None:
+        """`run` or `start` has failed. If the hooks that follow do not return in time, the run ends with this error."""
+        with self._lock:
+            if self._deadline is not None:
+                return
+            self._deadline = threading.Timer(PATIENCE_SECONDS, self._close_streams, (error,))
+        self._deadline.name = f"pathway:{self.name}:deadline"
+        self._deadline.daemon = True
+        self._deadline.start()
+
+    def _close_streams(self, error: BaseException) -> None:
+        for stream in self._streams:
+            stream.close(error, False)
 
     def closes(self, subject: ConnectorSubject) -> bool:
         """`close` was called: whether it is left to the run."""
@@ -122,8 +143,7 @@ class SubjectRun:
             try:
                 self.call_on_stop()
             except BaseException as error:
-                for stream in self._streams:
-                    stream.close(error, False)
+                self._close_streams(error)
         for coroutine in running:
             # An asynchronous on_stop is awaited where run is unwound, in its own event loop.
             coroutine.cancel()
