@@ -50,7 +50,7 @@ test-python: $(VENV)/.built $(VENV)/.tested ## the package's tests and the docs'
 	@mkdir -p build
 	@rm -f build/python-tests*.xml
 	@echo "==> Python tests"
-	@$(PYTHON) -m pytest tests --ignore tests/attack --junitxml=build/python-tests.xml
+	@$(PYTHON) -m pytest tests --junitxml=build/python-tests.xml
 	@echo "==> Python tests, four worker threads"
 	@PATHWAY_THREADS=4 $(PYTHON) -m pytest tests $(SHAPED) --junitxml=build/python-tests-4-threads.xml
 	@echo "==> Python tests, two processes of two worker threads"
