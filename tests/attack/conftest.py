@@ -1,7 +1,7 @@
 """Hostile tests: a short form runs with all others, a long one with `make attack`.
 
-What is random comes from a seed that a failure shows; in the short form it is always the same one. `PATHWAY_ATTACK_SEED`
-repeats it, `PATHWAY_ATTACK_ROUNDS` says how often a test tries (1 in the short form).
+What is random comes from a seed that a failure shows; in the short form it is always the same one.
+`PATHWAY_ATTACK_SEED` repeats it, `PATHWAY_ATTACK_ROUNDS` says how often a test tries (1 in the short form).
 """
 
 import os
