@@ -163,7 +163,11 @@ def noting_that_they_met(wait: Callable[..., None]) -> Callable[..., None]:
 
     def noted(*args: Any, **kwargs: Any) -> None:
         _places.has_met = True
-        wait(*args, **kwargs)
+        try:
+            wait(*args, **kwargs)
+        finally:
+            # A traceback keeps what its frames hold.
+            del args, kwargs
 
     return noted
 

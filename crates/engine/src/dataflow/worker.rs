@@ -5,6 +5,7 @@ use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
@@ -51,6 +52,10 @@ pub(crate) struct Shared {
     is_failed: Arc<AtomicBool>,
     /// Whether a stream has failed, or the end of an output, and the run ends when what was committed is complete.
     is_ending: AtomicBool,
+    /// The thread that waits for this, if there is one.
+    patience: Mutex<Option<JoinHandle<()>>>,
+    /// Whether the workers have ended.
+    is_over: AtomicBool,
     /// How often the outputs have come further, as this process has seen it.
     moves: AtomicU64,
     wakers: Mutex<Vec<SyncActivator>>,
@@ -82,6 +87,8 @@ impl Shared {
             failure: Mutex::new(None),
             is_failed,
             is_ending: AtomicBool::new(false),
+            patience: Mutex::default(),
+            is_over: AtomicBool::new(false),
             moves: AtomicU64::new(0),
             wakers: Mutex::default(),
         }
@@ -101,6 +108,7 @@ impl Shared {
                 let (mut moves, mut since) = (0, Instant::now());
                 while let Some(shared) = shared.upgrade()
                     && !shared.is_failed()
+                    && !shared.is_over.load(Ordering::Acquire)
                 {
                     let mut seen = shared.moves.load(Ordering::Relaxed);
                     if is_alone {
@@ -113,13 +121,33 @@ impl Shared {
                         return shared.fail(error);
                     }
                     drop(shared);
-                    std::thread::sleep(LOOK);
+                    std::thread::park_timeout(LOOK);
                 }
             }
         };
+        let mut patience = self.patience.lock();
+        if self.is_over.load(Ordering::Acquire) {
+            return;
+        }
         let thread = std::thread::Builder::new().name("pathway-patience".to_owned());
-        if thread.spawn(watch).is_err() {
-            self.fail(error.clone());
+        match thread.spawn(watch) {
+            Ok(thread) => *patience = Some(thread),
+            Err(_) => self.fail(error.clone()),
+        }
+    }
+
+    /// The workers have ended: nobody waits for a failure any more. What failed, which may hold objects of the user's,
+    /// is given back before the run is over.
+    pub(crate) fn end_patience(&self) {
+        let thread = {
+            let mut patience = self.patience.lock();
+            self.is_over.store(true, Ordering::Release);
+            patience.take()
+        };
+        if let Some(thread) = thread {
+            thread.thread().unpark();
+            // It has nothing to say but the failure.
+            drop(thread.join());
         }
     }
 

@@ -380,6 +380,7 @@ impl Run {
         );
         let wait = move || {
             let (panicked, connected) = workers.join();
+            shared.end_patience();
             for queue in shared.queues() {
                 queue.stop();
             }
