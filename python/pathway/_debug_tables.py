@@ -94,7 +94,7 @@ def table_from_rows(
     Args:
         schema: the columns.
         rows: the tuples.
-        unsafe_trusted_ids: the primary key is a number that is the key of the row itself.
+        unsafe_trusted_ids: without a primary key, the keys are the numbers of the rows, from 0.
         is_stream: the tuples have two more items, the time and the diff (1 or -1).
 
     Example:
@@ -115,12 +115,8 @@ def table_from_rows(
         if len(row) != width:
             raise ValueError(f"the row {row!r} has {len(row)} items, but it should have {width}")
     keys = None
-    if unsafe_trusted_ids:
-        primary_keys = schema.primary_key_columns()
-        if primary_keys is None or len(primary_keys) != 1:
-            raise ValueError("unsafe_trusted_ids needs a schema with one primary key, a number")
-        position = list(dtypes).index(primary_keys[0])
-        keys = _static.given_keys((row[position] for row in rows), trusted=True)
+    if unsafe_trusted_ids and schema.primary_key_columns() is None:
+        keys = _static.given_keys(range(len(rows)), trusted=True)
     times = diffs = None
     if is_stream:
         times, diffs = [row[-2] for row in rows], [row[-1] for row in rows]

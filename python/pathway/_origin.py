@@ -6,12 +6,12 @@ attributes of a frame; the text of the line is read only when something needs it
 
 from __future__ import annotations
 
+import functools
 import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
 from types import FrameType
 from typing import NamedTuple, ParamSpec, TypeVar
 
@@ -45,8 +45,8 @@ class Place(NamedTuple):
 
 
 def is_ours(frame: FrameType) -> bool:
-    """Whether a frame runs code of this package, or of the machinery of imports."""
-    return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen "))
+    """Whether a frame runs code of this package, or of the machinery of imports and of cached properties."""
+    return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen ", functools.__file__))
 
 
 def user_frame() -> FrameType | None:
@@ -96,7 +96,7 @@ def noting(place: Place | None) -> Iterator[None]:
 def declares(method: Callable[P, R]) -> Callable[P, R]:
     """Marks what users call to declare something: its exceptions name the user's line."""
 
-    @wraps(method)
+    @functools.wraps(method)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with noting(user_place()):
             return method(*args, **kwargs)

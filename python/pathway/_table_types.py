@@ -31,6 +31,9 @@ class TableTypes(TableColumns):
         ANY_POINTER | INT | Optional(STR)
         """
         if self._declared is not None:
+            columns = self._declared.columns().values()
+            if self.is_append_only and not all(column.append_only for column in columns):
+                return self._declared.update_properties(append_only=True).with_id_type(self._declared.__id_type__)
             return self._declared
         from pathway._schema import schema_of
 

@@ -46,6 +46,11 @@ pub enum Message {
         /// Whether commits that are open before have to be closed, where a timer would close them.
         presses: bool,
     },
+    /// I have taken rows of yours.
+    Taken {
+        /// The number that you have given to a count, and how many rows of it.
+        counts: Vec<(u64, u64)>,
+    },
     /// So far I have done this, for people who watch.
     Counted {
         /// In words of those who compute.

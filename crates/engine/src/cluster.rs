@@ -88,11 +88,11 @@ pub(crate) struct Orders {
 
 /// The lines to the other processes, once there are any.
 #[derive(Debug, Default)]
-pub(crate) struct Lines(OnceLock<Vec<Line>>);
+pub(crate) struct Lines(OnceLock<Vec<(usize, Line)>>);
 
 impl Lines {
     fn tell(&self, message: &Message) {
-        for line in self.0.get().into_iter().flatten() {
+        for (_, line) in self.0.get().into_iter().flatten() {
             line.tell(message);
         }
     }
@@ -116,7 +116,7 @@ impl Lines {
 
     /// Tells the first process what this one has done of each node.
     pub(crate) fn counted(&self, counts: Vec<Counts>) {
-        if let Some(line) = self.0.get().and_then(|lines| lines.first()) {
+        if let Some(line) = self.0.get().and_then(|lines| lines.first()).map(|(_, line)| line) {
             let counts = serde_json::to_string(&counts).unwrap_or_default();
             line.tell(&Message::Counted { counts });
         }
@@ -127,7 +127,15 @@ impl Lines {
         self.tell(&Message::Opened { time, presses });
     }
 
-    fn open(&self, lines: Vec<Line>) {
+    /// Tells another process that rows of it were taken, by the numbers of their counts.
+    pub(crate) fn taken(&self, process: usize, counts: Vec<(u64, u64)>) {
+        let mut lines = self.0.get().into_iter().flatten();
+        if let Some((_, line)) = lines.find(|(other, _)| *other == process) {
+            line.tell(&Message::Taken { counts });
+        }
+    }
+
+    fn open(&self, lines: Vec<(usize, Line)>) {
         // There is one run, which opens them once.
         let _ = self.0.set(lines);
     }
@@ -136,7 +144,7 @@ impl Lines {
     fn close(self: Arc<Self>, has_failed: bool) {
         self.tell(&Message::Done);
         let deadline = Instant::now() + LAST_WORDS;
-        for line in self.0.get().into_iter().flatten() {
+        for (_, line) in self.0.get().into_iter().flatten() {
             line.finish(has_failed.then(|| deadline.saturating_duration_since(Instant::now())));
         }
     }
@@ -167,6 +175,8 @@ pub(crate) trait Told: Send + Sync {
     fn stop(&self);
     /// A stream of another process has opened a commit.
     fn opened(&self, time: Time, presses: bool);
+    /// Another process has taken rows of this one, by the numbers of their counts.
+    fn were_taken(&self, counts: &[(u64, u64)]);
     /// What another process has done of each node.
     fn counted(&self, process: usize, counts: Vec<Counts>);
 }
@@ -190,6 +200,7 @@ impl Listener for Ear {
                 self.fail(ErrorKind::Process, message);
             }
             Message::Opened { time, presses } => self.run.opened(time, presses),
+            Message::Taken { counts } => self.run.were_taken(&counts),
             // What cannot be read is of another version, and those do not come together.
             Message::Counted { counts } => {
                 self.run
@@ -231,7 +242,7 @@ impl Connections {
             let line = Line::open(peer.process, peer.line, silence, ear)
                 .map_err(|error| EngineError::os("the line to another process cannot be opened", &error))?;
             data.push((peer.process, peer.data));
-            opened.push(line);
+            opened.push((peer.process, line));
         }
         lines.open(opened);
         let lines = Arc::clone(lines);

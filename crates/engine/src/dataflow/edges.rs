@@ -172,8 +172,8 @@ fn gathered<'scope>(
     stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(pact, "gather", |_, _| {
         move |input, output| {
             input.for_each(|capability, parcel| {
-                if reader.has_come(parcel) {
-                    output.session(&capability).give_container(parcel);
+                if let Some(mut parcel) = reader.take(parcel) {
+                    output.session(&capability).give_container(&mut parcel);
                 }
             });
         }

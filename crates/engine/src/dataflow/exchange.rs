@@ -5,7 +5,6 @@ use std::io::Write;
 use std::ops::Range;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use timely::Accountable;
 use timely::communication::Push;
@@ -15,6 +14,7 @@ use timely::progress::Stamp;
 use towpath_types::wire::{self, WireError};
 use towpath_types::{Batch, Cells, Key};
 
+use super::on_the_way::{Account, Credit};
 use super::worker::Failures;
 use crate::error::{EngineError, ErrorKind, Origin};
 
@@ -23,58 +23,25 @@ use crate::error::{EngineError, ErrorKind, Origin};
 pub(crate) struct Parcel {
     batch: Batch,
     credit: Option<Credit>,
-}
-
-/// How many rows an operator has put out that nobody has taken yet. Rows that left the process count as taken.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct OnTheWay(Arc<AtomicUsize>);
-
-/// Counts rows as on their way until it is dropped.
-#[derive(Debug)]
-pub(crate) struct Credit {
-    on_the_way: OnTheWay,
-    rows: usize,
-}
-
-impl OnTheWay {
-    pub(crate) fn rows(&self) -> usize {
-        self.0.load(Ordering::Relaxed)
-    }
-}
-
-impl Credit {
-    fn new(on_the_way: &OnTheWay, rows: usize) -> Self {
-        on_the_way.0.fetch_add(rows, Ordering::Relaxed);
-        Self {
-            on_the_way: on_the_way.clone(),
-            rows,
-        }
-    }
-}
-
-impl Clone for Credit {
-    fn clone(&self) -> Self {
-        Self::new(&self.on_the_way, self.rows)
-    }
-}
-
-impl Drop for Credit {
-    fn drop(&mut self) {
-        self.on_the_way.0.fetch_sub(self.rows, Ordering::Relaxed);
-    }
+    /// Where its rows are counted, if it has come from another process and nobody has looked yet.
+    account: Option<Account>,
 }
 
 impl Parcel {
     /// A batch that nobody counts.
     pub(crate) fn new(batch: Batch) -> Self {
-        Self { batch, credit: None }
+        Self {
+            batch,
+            ..Self::default()
+        }
     }
 
     /// A batch whose rows are counted until they are taken.
-    pub(crate) fn counted(batch: Batch, on_the_way: &OnTheWay) -> Self {
+    pub(crate) fn counted(batch: Batch, credit: Credit) -> Self {
         Self {
-            credit: Some(Credit::new(on_the_way, batch.len())),
             batch,
+            credit: Some(credit),
+            account: None,
         }
     }
 
@@ -96,16 +63,25 @@ thread_local! {
     static UNREADABLE: RefCell<Option<WireError>> = const { RefCell::new(None) };
 }
 
-/// Workers of one process hand batches over as they are; for those of others, a batch becomes its length, its bytes,
-/// and as many more as make a multiple of eight, which timely expects.
+/// What stands before the bytes of a batch: their length, and the [`Account`] of its rows, or zeros.
+const HEAD: usize = 24;
+
+/// Workers of one process hand batches over as they are; for those of others, a batch becomes a head, its bytes, and as
+/// many more as make a multiple of eight, which timely expects.
 impl ContainerBytes for Parcel {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
-        let length = |length: &[u8; 8]| u64::from_le_bytes(*length) as usize;
-        let content = bytes
-            .split_first_chunk::<8>()
-            .and_then(|(head, rest)| rest.get(..length(head)));
-        match wire::read_batch(content.unwrap_or_default()) {
-            Ok(batch) => Parcel::new(batch),
+        let (head, rest) = bytes.split_first_chunk::<HEAD>().unwrap_or((&[0; HEAD], &[]));
+        let (words, _) = head.as_chunks::<8>();
+        let [length, process, number] = [0, 1, 2].map(|place| u64::from_le_bytes(words[place]));
+        let content = rest.get(..length as usize).unwrap_or_default();
+        match wire::read_batch(content) {
+            Ok(batch) => Parcel {
+                account: (number > 0).then_some(Account {
+                    process: process as usize,
+                    number,
+                }),
+                ..Parcel::new(batch)
+            },
             Err(error) => {
                 UNREADABLE.set(Some(error));
                 Parcel::default()
@@ -114,14 +90,17 @@ impl ContainerBytes for Parcel {
     }
 
     fn length_in_bytes(&self) -> usize {
-        8 + wire::batch_length(&self.batch).next_multiple_of(8)
+        HEAD + wire::batch_length(&self.batch).next_multiple_of(8)
     }
 
     fn into_bytes<W: Write>(&self, writer: &mut W) {
         let length = wire::batch_length(&self.batch);
         let padding = length.next_multiple_of(8) - length;
+        let account = self.credit.as_ref().and_then(Credit::leave);
+        let (process, number) = account.map_or((0, 0), |account| (account.process as u64, account.number));
+        let head = [length as u64, process, number].map(u64::to_le_bytes);
         let written = writer
-            .write_all(&(length as u64).to_le_bytes())
+            .write_all(head.as_flattened())
             .and_then(|()| wire::write_batch(&self.batch, writer))
             .and_then(|()| writer.write_all(&[0; 8][..padding]));
         if let Err(error) = written {
@@ -165,8 +144,9 @@ impl Reader {
         true
     }
 
-    /// Whether a parcel is what was sent; if not, the run fails.
-    pub(crate) fn has_come(&self, parcel: &Parcel) -> bool {
+    /// Takes a parcel that has come. If it is not what was sent, the run fails.
+    pub(crate) fn take(&self, parcel: &mut Parcel) -> Option<Parcel> {
+        let mut parcel = std::mem::take(parcel);
         if parcel.batch.is_empty()
             && let Some(error) = UNREADABLE.take()
         {
@@ -175,9 +155,12 @@ impl Reader {
                 "cannot be read as it came from another process",
                 &error.reason,
             );
-            return false;
+            return None;
         }
-        true
+        if let Some(account) = parcel.account.take() {
+            parcel.credit = Some(self.failures.ledger().came(account, parcel.batch.len()));
+        }
+        Some(parcel)
     }
 
     fn fail(&self, column: Option<usize>, what: &str, reason: &str) {
@@ -246,7 +229,10 @@ impl Distributor<Parcel> for Spread {
         for (worker, (part, pusher)) in parts.into_iter().zip(pushers).enumerate() {
             if !part.is_empty() && self.reader.can_go(&part, worker) {
                 let mut parcel = match &credit {
-                    Some(credit) => Parcel::counted(part, &credit.on_the_way),
+                    Some(credit) => {
+                        let credit = credit.part(part.len());
+                        Parcel::counted(part, credit)
+                    }
                     None => Parcel::new(part),
                 };
                 Message::push_at(&mut parcel, stamp.clone(), pusher);

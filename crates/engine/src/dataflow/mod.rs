@@ -6,11 +6,13 @@
 mod edges;
 mod exchange;
 mod network;
+mod on_the_way;
 mod operators;
 mod sources;
 mod times;
 mod worker;
 
 pub(crate) use network::{LostWire, Network};
+pub(crate) use on_the_way::Ledger;
 pub(crate) use times::SourceTimes;
 pub(crate) use worker::{Shared, Workers, start_workers};

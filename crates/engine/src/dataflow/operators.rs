@@ -2,8 +2,8 @@
 //!
 //! What comes out may be far more than what comes in: a join can pair every row with every other. So a task stops when
 //! it has put out some batches, see [`Output::is_full`], and goes on when the operators after it have had their turn;
-//! where those are in other workers, it waits until they have taken enough. What is on its way so stays bounded, between
-//! the workers of one process.
+//! where those are in other workers, also of other processes, it waits until they have taken enough. What is on its way
+//! so stays bounded.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::rc::Rc;
@@ -18,7 +18,8 @@ use timely::dataflow::{Scope, Stream};
 use towpath_types::{Batch, Time};
 
 use super::edges::{Edge, Intake, Node};
-use super::exchange::{Credit, OnTheWay, Parcel, projected};
+use super::exchange::{Parcel, projected};
+use super::on_the_way::{Credit, MOST_ROWS, OnTheWay};
 use super::worker::Failures;
 use crate::error::EngineError;
 use crate::monitor::Counters;
@@ -48,9 +49,6 @@ enum Stage {
 
 /// How many rows an operator puts out before it lets those after it work.
 const ROWS_A_TURN: usize = 1 << 18;
-
-/// How many rows of an operator may be on their way to other workers before it waits.
-const ROWS_ON_THE_WAY: usize = 1 << 20;
 
 /// How long it waits before it looks again.
 const PAUSE: Duration = Duration::from_millis(1);
@@ -127,10 +125,9 @@ pub(crate) fn add_operator<'scope>(
                     reader,
                 } = intake;
                 input.for_each(|capability, parcel| {
-                    if !reader.has_come(parcel) {
+                    let Some((batch, credit)) = reader.take(parcel).map(Parcel::open) else {
                         return;
-                    }
-                    let (batch, credit) = std::mem::take(parcel).open();
+                    };
                     let batch = match columns {
                         Some(columns) => projected(batch, columns),
                         None => batch,
@@ -144,7 +141,7 @@ pub(crate) fn add_operator<'scope>(
                         batches: VecDeque::new(),
                         rows: 0,
                         is_complete: false,
-                        on_the_way: OnTheWay::default(),
+                        on_the_way: OnTheWay::new(failures.ledger()),
                     });
                     pending.rows += batch.len();
                     pending.batches.push_back((*place, batch, credit));
@@ -233,7 +230,7 @@ impl Driver {
         let first = || self.pending.first_key_value().map(|(time, _)| *time);
         let time = if self.task.is_done() { first() } else { self.opened };
         let pending = time.and_then(|time| self.pending.get(&time));
-        pending.is_some_and(|pending| pending.on_the_way.rows() > ROWS_ON_THE_WAY)
+        pending.is_some_and(|pending| pending.on_the_way.rows() > MOST_ROWS)
     }
 
     /// What is to be done next, and at which time.
@@ -297,7 +294,8 @@ impl Driver {
             self.counters.count_out(&batch);
             rows += batch.len();
             if let Some(pending) = self.pending.get(&time) {
-                send(&pending.capability, Parcel::counted(batch, &pending.on_the_way));
+                let credit = pending.on_the_way.credit(batch.len());
+                send(&pending.capability, Parcel::counted(batch, credit));
             }
         }
         Ok(rows)

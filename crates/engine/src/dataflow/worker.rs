@@ -19,6 +19,7 @@ use towpath_types::Time;
 use super::edges::Edge;
 use super::exchange::Parcel;
 use super::network::{Connected, Network};
+use super::on_the_way::Ledger;
 use super::operators::add_operator;
 use super::sources::{Reading, add_source};
 use super::times::SourceTimes;
@@ -47,6 +48,8 @@ pub(crate) struct Shared {
     pub(crate) logs: [Arc<dyn ErrorLog>; 2],
     /// Where the other processes hear of a failure.
     lines: Arc<Lines>,
+    /// What rows are on their way to other processes, and from them.
+    pub(crate) ledger: Arc<Ledger>,
     /// What ended the run; the first counts.
     failure: Mutex<Option<EngineError>>,
     is_failed: Arc<AtomicBool>,
@@ -83,6 +86,7 @@ impl Shared {
             clock,
             start,
             logs,
+            ledger: Arc::new(Ledger::new(process, team.processes, Arc::clone(&lines))),
             lines,
             failure: Mutex::new(None),
             is_failed,
@@ -226,6 +230,10 @@ const PATIENCE_ALONE: Duration = Duration::from_secs(5);
 impl Failures {
     pub(crate) fn is_failed(&self) -> bool {
         self.shared.is_failed()
+    }
+
+    pub(super) fn ledger(&self) -> &Arc<Ledger> {
+        &self.shared.ledger
     }
 
     pub(crate) fn fail(&self, error: EngineError) {

@@ -15,7 +15,7 @@ use towpath_types::Time;
 
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Cluster, Connections, Lines, Orders, Told, gone};
-use crate::dataflow::{LostWire, Network, Shared, SourceTimes, Workers, start_workers};
+use crate::dataflow::{Ledger, LostWire, Network, Shared, SourceTimes, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind, Origin, PlanError};
 use crate::fingerprint::Description;
 use crate::live_errors::LiveErrors;
@@ -180,6 +180,7 @@ pub struct Run {
 /// What other processes may ask of a run.
 struct Asked {
     sources: Arc<Sources>,
+    ledger: Arc<Ledger>,
     times: Arc<SourceTimes>,
     counts: Arc<Mutex<Counted>>,
 }
@@ -194,6 +195,10 @@ impl Told for Asked {
 
     fn stop(&self) {
         self.sources.stop();
+    }
+
+    fn were_taken(&self, counts: &[(u64, u64)]) {
+        self.ledger.were_taken(counts);
     }
 
     fn opened(&self, time: Time, presses: bool) {
@@ -290,6 +295,7 @@ impl Run {
         if let Some(cluster) = &options.cluster {
             let asked: Arc<dyn Told> = Arc::new(Asked {
                 sources: Arc::clone(&sources),
+                ledger: Arc::clone(&shared.ledger),
                 times,
                 counts: Arc::clone(&counted),
             });
