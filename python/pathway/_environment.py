@@ -25,13 +25,10 @@ takes what it was not told from them.
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import os
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-
-from pathway import _secret
 
 # What workers hold for each other grows with the square of their number: 1.4 GB for 1024 of them, measured. Without a
 # limit a slip of the keyboard would take all memory.
@@ -206,6 +203,9 @@ def are_on_this_machine(addresses: Iterable[str]) -> bool:
 
 
 def _is_on_this_machine(host: str) -> bool:
+    # Only runs of several processes need it.
+    import ipaddress
+
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -221,6 +221,9 @@ def _secret_of_this_machine(addresses: list[str]) -> str:
         raise ValueError(
             f"{wanted}, as they are on several machines: for example to what `openssl rand -hex 32` has printed on one"
         )
+    # Nothing else needs it, and what it imports.
+    from pathway import _secret
+
     try:
         return _secret.of_this_user(os.environ.get("XDG_RUNTIME_DIR", ""))
     except ValueError as error:

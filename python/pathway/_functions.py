@@ -259,7 +259,9 @@ def apply_with_type(fun: Callable[..., Any], ret_type: Any, *args: object, **kwa
     x
     2
     """
-    return _apply(fun, to_dtype(ret_type), args, kwargs)
+    from pathway.udfs import return_dtype
+
+    return _apply(fun, return_dtype(fun, to_dtype(ret_type)), args, kwargs)
 
 
 def _apply(

@@ -463,7 +463,10 @@ class JoinResult(Groupable, JoinMethods):
             raise AttributeError(*error.args) from None
 
     def __getitem__(self, name: str | ColumnReference) -> ColumnReference:
-        name = name.name if isinstance(name, ColumnReference) else name
+        if isinstance(name, ColumnReference):
+            if name.name in self._names() and self._local(name) is None:
+                raise ValueError(f"{name!r} is no column of the joined tables; take one of theirs, or give its name")
+            name = name.name
         self._column(name)
         return ColumnReference(self, name)
 

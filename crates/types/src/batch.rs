@@ -241,6 +241,7 @@ impl Batch {
         let mut next = vec![END; self.len()];
         let mut others: HashTable<(u64, u32)> = HashTable::new();
         let mut bytes = Vec::new();
+        let seeds = *SEEDS;
         let mut sums: Vec<i64> = (0..self.len()).map(|row| self.diff(row)).collect();
         for row in 0..self.len() {
             let mut place = match first.entry(self.keys[row]) {
@@ -257,7 +258,7 @@ impl Batch {
                 }
                 if steps == LONGEST_CHAIN {
                     let cells = hash_row(&self.columns, row, &mut bytes);
-                    let hash = fold(self.keys[row].0).rotate_left(32) ^ fold(cells.0);
+                    let hash = fold(self.keys[row].0, seeds).rotate_left(32) ^ fold(cells.0, seeds);
                     let is_same = |(_, other): &(u64, u32)| {
                         let other = *other as usize;
                         self.keys[other] == self.keys[row] && self.cells_eq(other, self, row)
@@ -346,6 +347,9 @@ pub struct DistinctKeys {
 impl DistinctKeys {
     const FREE: u32 = u32::MAX;
 
+    /// How many places of the table are looked up at once.
+    const AHEAD: usize = 32;
+
     /// No keys, with room for so many.
     pub fn with_capacity(keys: usize) -> Self {
         Self {
@@ -356,31 +360,42 @@ impl DistinctKeys {
 
     /// Adds keys; `false` as soon as one is there already.
     pub fn insert_all(&mut self, keys: &[Key]) -> bool {
-        let needed = (self.keys.len() + keys.len()) * 2;
+        let start = self.keys.len();
+        let needed = (start + keys.len()) * 2;
+        self.keys.extend_from_slice(keys);
         if needed > self.table.len() {
             self.table = vec![Self::FREE; needed.next_power_of_two()];
-            for place in 0..self.keys.len() {
-                self.enter(place as u32);
-            }
+            return self.enter_from(0);
         }
-        keys.iter().all(|key| {
-            self.keys.push(*key);
-            self.enter(self.keys.len() as u32 - 1)
-        })
+        self.enter_from(start)
     }
 
-    fn enter(&mut self, place: u32) -> bool {
-        let key = self.keys[place as usize];
+    /// Enters the keys from a place on; `false` as soon as one is there already.
+    fn enter_from(&mut self, start: usize) -> bool {
         let mask = self.table.len() - 1;
-        let mut slot = fold(key.0) as usize & mask;
-        loop {
-            match self.table[slot] {
-                Self::FREE => break,
-                other if self.keys[other as usize] == key => return false,
-                _ => slot = (slot + 1) & mask,
+        let seeds = *SEEDS;
+        let mut slots = [0; Self::AHEAD];
+        for first in (start..self.keys.len()).step_by(Self::AHEAD) {
+            let keys = &self.keys[first..self.keys.len().min(first + Self::AHEAD)];
+            let mut all = 0;
+            for (slot, key) in slots.iter_mut().zip(keys) {
+                *slot = fold(key.0, seeds) as usize & mask;
+                all |= self.table[*slot];
+            }
+            // Only so that it is read: the processor fetches all these places at the same time.
+            std::hint::black_box(all);
+            for (place, (slot, key)) in slots.iter().zip(keys).enumerate() {
+                let mut slot = *slot;
+                loop {
+                    match self.table[slot] {
+                        Self::FREE => break,
+                        other if self.keys[other as usize] == *key => return false,
+                        _ => slot = (slot + 1) & mask,
+                    }
+                }
+                self.table[slot] = (first + place) as u32;
             }
         }
-        self.table[slot] = place;
         true
     }
 }
@@ -392,8 +407,7 @@ static SEEDS: LazyLock<[u64; 2]> = LazyLock::new(|| [(); 2].map(|()| RandomState
 /// made of small numbers have no high half. They are multiplied with secret seeds, since how keys are made is known, and
 /// whoever sends rows could otherwise send many whose keys fall into one place of a table.
 #[inline]
-fn fold(key: u128) -> u64 {
-    let [first, second] = *SEEDS;
+fn fold(key: u128, [first, second]: [u64; 2]) -> u64 {
     let product = u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second);
     product as u64 ^ (product >> 64) as u64
 }
@@ -409,12 +423,14 @@ pub struct KeyHasher(u64);
 impl std::hash::BuildHasher for BuildKeyHasher {
     type Hasher = KeyHasher;
 
+    #[inline]
     fn build_hasher(&self) -> KeyHasher {
         KeyHasher(0)
     }
 }
 
 impl std::hash::Hasher for KeyHasher {
+    #[inline]
     fn finish(&self) -> u64 {
         self.0
     }
@@ -425,8 +441,9 @@ impl std::hash::Hasher for KeyHasher {
         }
     }
 
+    #[inline]
     fn write_u128(&mut self, value: u128) {
-        self.0 = fold(value);
+        self.0 = fold(value, *SEEDS);
     }
 }
 

@@ -163,7 +163,7 @@ impl Ingest {
     }
 
     /// Appends a row with a key that the subject chose, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append_with_key(&self, row: &Slots<'_>, diff: i64, key: Option<Key>) -> bool {
         self.given.fetch_add(1, Ordering::Relaxed);
         let mut guard = self.buffer.lock();

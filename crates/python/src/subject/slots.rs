@@ -38,7 +38,7 @@ impl<'a> Slots<'a> {
     ///
     /// # Errors
     /// If it does not fit.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn take(&mut self, field: &Field, value: &'a Bound<'_, PyAny>) -> PyResult<()> {
         let slot = match plain_slot(field.dtype.physical(), value) {
             Some(slot) => slot,
@@ -101,7 +101,8 @@ pub(crate) fn absent<'a>(field: &Field, is_removal: bool) -> PyResult<Slot<'a>> 
 }
 
 /// A value that is just of the column's type, as most are: without a [`Value`] in between, which costs more.
-#[inline]
+// What it gives must not go through memory: that costs a row of three values 40 ns.
+#[inline(always)]
 fn plain_slot<'a>(physical: Physical, value: &'a Bound<'_, PyAny>) -> Option<Slot<'a>> {
     match physical {
         Physical::Int => value.cast_exact::<PyInt>().ok()?.extract().ok().map(Slot::Int),
