@@ -85,8 +85,9 @@ class JoinMethods(Joinable):
         equal to None. Without conditions every row is paired with every other.
 
         With `left_exactly_once` a row of this table is used up by its first partner: later ones do not see it, and its
-        memory is free. Rows that find several partners at one time, and removals, are errors. `right_exactly_once` is
-        the same for the other table.
+        memory is free. That a row finds several partners at one time is an error, and so is the removal of a row that
+        was used up; rows that still wait may be removed, and rows of the other table, whose pairs stay.
+        `right_exactly_once` is the same for the other table.
 
         Args:
             other: the other table, or the result of a join.
@@ -100,7 +101,8 @@ class JoinMethods(Joinable):
             kwargs: nothing else; columns of the result belong to `select`.
 
         Raises:
-            ValueError: when it runs, if a row that is to find one partner finds several at one time.
+            ValueError: when it runs, if a row that is to find one partner finds several at one time, or is removed
+                after it has found one.
 
         >>> import pathway as pw
         >>> pets = pw.debug.table_from_markdown('''

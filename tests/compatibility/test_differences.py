@@ -100,6 +100,14 @@ def test_rows_of_both_sides_wait_for_their_partner(side: str) -> None:
     assert changes(join.select(one.x, other.y)) == ["4 +1 (1, 10)", "4 +1 (2, 10)"]
 
 
+def test_removals_beside_rows_that_are_used_up() -> None:
+    left = table("k | x | __time__\n1 | 1 | 8")
+    sums = table("k | y | __time__\n1 | 10 | 4\n1 | 11 | 6")
+    grouped = sums.groupby(sums.k).reduce(sums.k, y=pw.reducers.sum(sums.y))
+    joined = left.join(grouped, left.k == grouped.k, left_exactly_once=True).select(left.x, grouped.y)
+    assert changes(joined) == ["8 +1 (1, 21)"]
+
+
 def test_a_column_of_a_join_is_one_of_its_tables(left: Table, right: Table) -> None:
     join = left.join(right, left.k == right.k)
     for name in ("x", left.x, pw.left.x, pw.this.x, join.x):

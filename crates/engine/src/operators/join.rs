@@ -363,8 +363,46 @@ mod tests {
         let both = vec![vec![row(11, 1, "x", 1), row(12, 1, "y", 1)]];
         let error = fail_operator(once(JoinKind::Inner, [true, false]), &scripts(left.clone(), both));
         assert!(error.message.starts_with("Repeated entry in a batch"), "{error}");
-        let removed = vec![vec![row(11, 1, "x", 1)], vec![row(11, 1, "x", -1)]];
-        let error = fail_operator(once(JoinKind::Inner, [true, false]), &scripts(left.clone(), removed));
+        // Rows of the other side go and come; the pairs that they have made stay.
+        let changing = [
+            vec![row(11, 1, "w", 1)],
+            vec![row(11, 1, "w", -1), row(12, 1, "y", 1)],
+            vec![row(12, 1, "y", -1), row(13, 1, "z", 1)],
+            vec![row(13, 1, "z", -1)],
+        ];
+        let late = [vec![], vec![], vec![row(1, 1, "a", 1)], vec![]];
+        let scripts_of = |left: &[Vec<Update>], right: &[Vec<Update>]| scripts(left.to_vec(), right.to_vec());
+        let inner = once(JoinKind::Inner, [true, false]);
+        check_operator(inner, &scripts_of(&late, &changing), "6 +1 a z");
+        let outer = once(JoinKind::Outer, [true, false]);
+        check_operator(
+            outer,
+            &scripts_of(&late, &changing),
+            "2 +1 None w
+             4 -1 None w
+             4 +1 None y
+             6 -1 None y
+             6 +1 a z",
+        );
+        // A row that waits may go; one that was used up may not.
+        let waits = [
+            vec![row(1, 1, "a", 1)],
+            vec![row(1, 1, "a", -1), row(1, 1, "b", 1)],
+            vec![],
+            vec![],
+        ];
+        let partner = [vec![], vec![], vec![row(11, 1, "x", 1)], vec![]];
+        check_operator(
+            outer,
+            &scripts_of(&waits, &partner),
+            "2 +1 a None
+             4 -1 a None
+             4 +1 b None
+             6 -1 b None
+             6 +1 b x",
+        );
+        let used = [vec![row(1, 1, "a", 1)], vec![], vec![], vec![row(1, 1, "a", -1)]];
+        let error = fail_operator(inner, &scripts_of(&used, &partner));
         assert!(error.message.starts_with("Expected table to be append-only"), "{error}");
     }
 

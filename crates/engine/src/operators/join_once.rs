@@ -2,11 +2,13 @@
 //!
 //! A row leaves with its first partner: later ones do not see it, and its memory is free. So a group never has waiting
 //! rows of a side that is used up beside rows of the other. That a row finds two partners at one time is an error, and so
-//! is the removal of a row: what a row was paired with is not known any more.
+//! is the removal of a row that was used up: what it was paired with is not known any more. A row that still waits can be
+//! removed, and so can one of the other side; the pairs that it has made stay.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
-use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Physical, Shared, Time, hash_columns};
+use towpath_types::{Batch, BuildKeyHasher, Column, DType, DistinctKeys, Key, Physical, Shared, Time, hash_columns};
 
 use super::keyed::Waiting;
 use super::matching::JoinId;
@@ -25,6 +27,8 @@ struct Rows {
     slots: Slots,
     keys: Vec<Key>,
     standing: Vec<Standing>,
+    /// The slots of the rows that have a join key, where rows may be removed.
+    places: Option<HashMap<Key, u32, BuildKeyHasher>>,
 }
 
 /// What has become of a row so far.
@@ -36,11 +40,14 @@ enum Standing {
     Alone,
     /// It has had a partner.
     Met,
+    /// It was removed.
+    Gone,
 }
 
 impl Rows {
-    fn new(layouts: Vec<Physical>) -> Self {
+    fn new(layouts: Vec<Physical>, append_only: bool) -> Self {
         Self {
+            places: (!append_only).then(HashMap::default),
             cells: layouts.iter().copied().map(CellStore::new).collect(),
             layouts,
             slots: Slots::default(),
@@ -64,6 +71,12 @@ impl Rows {
     }
 
     fn remove(&mut self, slot: u32) {
+        if let Some(places) = &mut self.places
+            && let Entry::Occupied(place) = places.entry(self.keys[slot as usize])
+            && *place.get() == slot
+        {
+            place.remove();
+        }
         self.cells.iter_mut().for_each(|cells| cells.clear(slot));
         self.slots.give_back(slot);
     }
@@ -91,45 +104,84 @@ pub(super) struct JoinOnce {
     waiting: [Waiting; 2],
 }
 
+/// What has come of a side.
+#[derive(Default)]
+struct Taken {
+    /// The join keys whose groups have changed.
+    touched: Vec<Key>,
+    /// Rows that have no partner, since their join key is an error.
+    single: Vec<u32>,
+    /// Rows that were removed, and those of them that had been put out without a partner.
+    gone: Vec<u32>,
+    retracted: Vec<u32>,
+}
+
 impl JoinOnce {
     pub(super) fn new(context: TaskContext, id: JoinId, keeps: [bool; 2], once: [bool; 2]) -> Self {
-        let layouts = |side: usize| context.dtypes[side][1..].iter().map(DType::physical).collect();
+        let rows = |side: usize| {
+            let layouts = context.dtypes[side][1..].iter().map(DType::physical).collect();
+            Rows::new(layouts, context.append_only[side])
+        };
         Self {
             id,
             keeps,
             once,
-            sides: [Rows::new(layouts(LEFT)), Rows::new(layouts(RIGHT))],
+            sides: [rows(LEFT), rows(RIGHT)],
             groups: HashMap::default(),
             waiting: [Waiting::default(), Waiting::default()],
             reporter: context.reporter,
         }
     }
 
-    /// Takes the rows of a side that have come; returns the join keys that can match, and the slots that cannot.
-    fn take(&mut self, side: usize) -> Result<(Vec<Key>, Vec<u32>), EngineError> {
-        let batch = self.waiting[side].take();
+    /// Takes the changes of a side that have come.
+    fn take(&mut self, side: usize) -> Result<Taken, EngineError> {
+        let batch = self.waiting[side].take_consolidated();
+        let mut taken = Taken::default();
         if batch.is_empty() {
-            return Ok((Vec::new(), Vec::new()));
-        }
-        if let Some(row) = (0..batch.len()).find(|row| batch.diff(*row) < 0) {
-            let key = batch.keys()[row];
-            let message = format!("Expected table to be append-only, but got deletion for key: {key}.");
-            return Err(EngineError::new(ErrorKind::Value, message));
+            return Ok(taken);
         }
         let pointer = batch.column(0);
         report_routed(&batch, pointer, pointer.errors(), "join condition", &self.reporter)?;
-        let slots = self.sides[side].add(&batch.with_columns(batch.columns()[1..].to_vec()));
+        let removed = (0..batch.len()).take_while(|row| batch.diff(*row) < 0).count();
         let (usable, keys) = (usable(pointer), keys_of(pointer));
-        let (mut touched, mut single) = (Vec::new(), Vec::new());
-        for (row, slot) in slots.into_iter().enumerate() {
-            if usable.as_ref().is_none_or(|usable| usable.value(row)) {
-                self.groups.entry(keys[row]).or_default()[side].push(slot);
-                touched.push(keys[row]);
-            } else {
-                single.push(slot);
+        let is_usable = |row: usize| usable.as_ref().is_none_or(|usable| usable.value(row));
+        let rows = &mut self.sides[side];
+        let mut single = Vec::new();
+        for row in 0..removed {
+            if !is_usable(row) {
+                single.push(row as u32);
+                continue;
             }
+            let key = batch.keys()[row];
+            let Some(slot) = rows.places.as_mut().and_then(|places| places.remove(&key)) else {
+                let message = format!("Expected table to be append-only, but got deletion for key: {key}.");
+                return Err(EngineError::new(ErrorKind::Value, message));
+            };
+            if rows.standing[slot as usize] == Standing::Alone {
+                taken.retracted.push(slot);
+            }
+            rows.standing[slot as usize] = Standing::Gone;
+            taken.gone.push(slot);
+            taken.touched.push(keys[row]);
         }
-        Ok((touched, single))
+        let carried = |rows: &Batch| rows.with_columns(rows.columns()[1..].to_vec());
+        // Rows without a partner were not kept, but they are known by what is removed.
+        let single = rows.add(&carried(&batch.take(&single)));
+        taken.retracted.extend_from_slice(&single);
+        taken.gone.extend(single);
+        let slots = rows.add(&carried(&batch.slice(removed, batch.len() - removed)));
+        for (row, slot) in (removed..).zip(slots) {
+            if !is_usable(row) {
+                taken.single.push(slot);
+                continue;
+            }
+            if let Some(places) = &mut rows.places {
+                places.insert(batch.keys()[row], slot);
+            }
+            self.groups.entry(keys[row]).or_default()[side].push(slot);
+            taken.touched.push(keys[row]);
+        }
+        Ok(taken)
     }
 
     fn keys(&self, keys: [Vec<Key>; 2]) -> Vec<Key> {
@@ -177,20 +229,29 @@ impl Task for JoinOnce {
     }
 
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
-        let (mut touched, left) = self.take(LEFT)?;
-        let (others, right) = self.take(RIGHT)?;
-        let single = [left, right];
-        touched.extend(others);
-        let mut seen = towpath_types::DistinctKeys::with_capacity(touched.len());
+        let taken = [self.take(LEFT)?, self.take(RIGHT)?];
+        let mut touched: Vec<Key> = taken.iter().flat_map(|taken| taken.touched.iter().copied()).collect();
+        let mut seen = DistinctKeys::with_capacity(touched.len());
         touched.retain(|key| seen.insert_all(std::slice::from_ref(key)));
+        let removes = taken.iter().any(|taken| !taken.gone.is_empty());
         let mut pairs = [Vec::new(), Vec::new()];
         // Rows that are put out without a partner, and those that were until now.
-        let (mut alone, mut met) = (single.clone(), [Vec::new(), Vec::new()]);
-        let mut used = single;
+        let mut alone = [LEFT, RIGHT].map(|side| taken[side].single.clone());
+        let mut met = [LEFT, RIGHT].map(|side| taken[side].retracted.clone());
+        let mut used = taken.map(|taken| [taken.single, taken.gone].concat());
         for key in touched {
             let Some(group) = self.groups.get_mut(&key) else {
                 continue;
             };
+            if removes {
+                for (slots, rows) in group.iter_mut().zip(&self.sides) {
+                    slots.retain(|slot| rows.standing[*slot as usize] != Standing::Gone);
+                }
+                if group.iter().all(Vec::is_empty) {
+                    self.groups.remove(&key);
+                    continue;
+                }
+            }
             if let Some(side) = [LEFT, RIGHT].into_iter().find(|side| group[1 - *side].is_empty()) {
                 let rows = &self.sides[side];
                 // Those that are new are the last.
