@@ -31,6 +31,9 @@ class Serializer(Protocol):
 class PyObjectWrapper(Generic[T]):
     """Any Python object as a value of a column; the engine carries it without looking inside.
 
+    Written to a file it is a pickle as base64, and so it is read back. Who unpickles a text runs what it says: give a
+    column this type only where you trust whoever wrote the file.
+
     >>> PyObjectWrapper({1: 2}).value
     {1: 2}
     """

@@ -1,6 +1,7 @@
 //! What is wrong with records: counted, logged and put into the error log.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use towpath_engine::{ErrorKind, Reporter, RowError, SourceQueue};
@@ -9,10 +10,13 @@ use xxhash_rust::xxh3::xxh3_64;
 /// So many failures of a source are logged one by one; all are in the error log.
 const LOGGED: u64 = 1000;
 
+/// So many different things that were wrong in a file are remembered.
+const REMEMBERED: usize = 1 << 16;
+
 /// What was wrong in one file, so that reading it again because it has changed does not report it again.
 ///
 /// A reason has no line in it: the records before a bad one may have changed. How often it came up tells whether
-/// there is one more.
+/// there is one more. So many different reasons are remembered; what is wrong besides is reported again.
 #[derive(Debug, Default)]
 pub(crate) struct Reported {
     before: HashMap<u64, u32>,
@@ -27,7 +31,11 @@ impl Reported {
 
     fn is_new(&mut self, reason: &str) -> bool {
         let reason = xxh3_64(reason.as_bytes());
-        let now = self.now.entry(reason).or_default();
+        let is_full = self.now.len() >= REMEMBERED;
+        let now = match self.now.entry(reason) {
+            Entry::Vacant(_) if is_full => return true,
+            entry => entry.or_default(),
+        };
         *now += 1;
         self.before.get(&reason).is_none_or(|before| *now > *before)
     }
@@ -126,5 +134,27 @@ impl Rejections<'_> {
         }
         // Failures of rows at a source never end a run.
         let _ = self.reporter.report(RowError::new(ErrorKind::Value, message));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_wrong_before_is_no_news_as_far_as_it_is_remembered() {
+        let mut reported = Reported::default();
+        assert!(reported.is_new("a") && reported.is_new("a"));
+        reported.begin();
+        assert!(!reported.is_new("a") && !reported.is_new("a"));
+        assert!(reported.is_new("a"), "there is one more");
+        reported.begin();
+        for number in 0..REMEMBERED + 100 {
+            assert!(reported.is_new(&number.to_string()));
+        }
+        assert_eq!(reported.now.len(), REMEMBERED);
+        reported.begin();
+        let news = (0..REMEMBERED + 100).filter(|number| reported.is_new(&number.to_string()));
+        assert_eq!(news.count(), 100);
     }
 }

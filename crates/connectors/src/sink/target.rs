@@ -181,7 +181,8 @@ mod unix {
             if !WRITTEN.lock().insert(node) {
                 return Err(io::Error::new(
                     io::ErrorKind::ResourceBusy,
-                    "another output writes to this file; give each a file of its own",
+                    "another output of this process writes to this file: give each a file of its own, or wait until a run \
+                     that was left behind has ended",
                 ));
             }
             let ordinary = Self {

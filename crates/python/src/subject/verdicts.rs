@@ -100,7 +100,9 @@ impl Ingest {
         verdicts.reported += 1;
         let reported = verdicts.reported;
         drop(verdicts);
-        self.tell(py, &reporter, reported, verdict)
+        let is_kept = verdict.is_kept && self.keeps_bad_rows.load(Ordering::Relaxed);
+        // A run that refuses bad rows may have begun since the row was looked at.
+        self.tell(py, &reporter, reported, Verdict { is_kept, ..verdict })
     }
 
     /// A run begins: from now on it hears of bad rows, and first of those that were kept.
