@@ -204,12 +204,16 @@ impl Ingest {
         let mut buffer = self.buffer.lock();
         match buffer.stage.phase {
             Phase::Running => {
-                let queue = Arc::clone(&buffer.queue);
+                let (run, queue) = (buffer.stage.run, Arc::clone(&buffer.queue));
                 drop(buffer);
-                py.detach(|| {
-                    // If the run is over, the next call says so.
-                    let _ = queue.wait_for_space();
-                });
+                if py.detach(|| queue.wait_for_space()).is_err() {
+                    // The run is over. The next call says so, also if nobody has come to tell the subject yet.
+                    let mut buffer = self.buffer.lock();
+                    if buffer.stage.phase == Phase::Running && buffer.stage.run == run {
+                        buffer.stage.is_stopping = true;
+                        self.needs_look.store(true, Ordering::Relaxed);
+                    }
+                }
             }
             // These rows are kept; the next waits.
             Phase::Waiting => self.needs_look.store(true, Ordering::Relaxed),
