@@ -14,9 +14,9 @@ use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use arrow_buffer::Buffer;
 
-use super::FileFormat;
 use super::block::{Block, LONGEST_RECORD, MARK, too_long};
-use super::csv::QuotedEnds;
+use super::csv::grammar::QuotedEnds;
+use super::declared::FileFormat;
 use super::numbers::LineNumbers;
 
 /// Where records end.

@@ -4,8 +4,8 @@
 //! [column](columns). A record that lacks one, or has one that cannot be read, is left out and reported.
 
 mod columns;
-mod grammar;
-mod settings;
+pub(super) mod grammar;
+pub(super) mod settings;
 #[cfg(test)]
 mod tests;
 
@@ -15,12 +15,11 @@ use columns::{CsvColumn, Kind};
 use grammar::{Grammar, RecordEnd, Span};
 
 use super::block::Block;
-use super::reader::RecordFormat;
+use super::records::RecordFormat;
 use super::rows::Rows;
 use crate::values::{Cell, excerpt};
 
-pub(super) use grammar::QuotedEnds;
-pub use settings::CsvSettings;
+use settings::CsvSettings;
 
 /// So many records are looked at for a header.
 const RECORDS_BEFORE_HEADER: usize = 100;

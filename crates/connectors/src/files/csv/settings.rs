@@ -20,7 +20,7 @@ pub struct CsvSettings {
 }
 
 impl CsvSettings {
-    pub(crate) fn describe(&self, description: &mut Description) {
+    pub(in crate::files) fn describe(&self, description: &mut Description) {
         let Self {
             delimiter,
             quote,
@@ -55,7 +55,7 @@ impl Default for CsvSettings {
 
 impl CsvSettings {
     /// Whether the settings can work.
-    pub(crate) fn check(&self) -> Result<(), String> {
+    pub(in crate::files) fn check(&self) -> Result<(), String> {
         let special = [
             ("delimiter", Some(self.delimiter)),
             ("quote", self.quoting.then_some(self.quote)),
