@@ -1,11 +1,10 @@
-//! `DType`, and the object that stands for an error cell.
+//! `DType`.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::sync::PyOnceLock;
 use towpath_connectors::values::parse_text_value;
 use towpath_types::DType;
 
@@ -170,23 +169,4 @@ constants! {
 #[pyfunction]
 pub(crate) fn infer_dtype(value: &Bound<'_, PyAny>) -> PyResult<PyDType> {
     infer(value).map(|value| PyDType(dtype_of(&value)))
-}
-
-/// What an error cell is to Python. There is one.
-#[pyclass(name = "Error", module = "pathway", frozen)]
-#[derive(Debug)]
-pub(crate) struct PyError;
-
-#[pymethods]
-impl PyError {
-    fn __repr__(&self) -> &'static str {
-        "Error"
-    }
-}
-
-static ERROR: PyOnceLock<Py<PyError>> = PyOnceLock::new();
-
-pub(crate) fn error_object(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
-    let error = ERROR.get_or_try_init(py, || Py::new(py, PyError))?;
-    Ok(error.bind(py).clone().into_any())
 }

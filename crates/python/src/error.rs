@@ -10,8 +10,6 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use towpath_engine::{EngineError, ErrorKind, Origin, PlanError, RowError};
 
-use crate::expression::origin_from;
-
 fn exception(kind: ErrorKind, message: String) -> PyErr {
     match kind {
         ErrorKind::ZeroDivision => PyZeroDivisionError::new_err(message),
@@ -111,6 +109,20 @@ pub(crate) fn row_error(py: Python<'_>, error: PyErr) -> RowError {
         key: None,
         cause: Some(Arc::new(error)),
     }
+}
+
+/// `(file, line, text, function)` or None.
+fn origin_from(value: &Bound<'_, PyAny>) -> PyResult<Option<Origin>> {
+    if value.is_none() {
+        return Ok(None);
+    }
+    let (file, line, text, function): (String, u32, String, String) = value.extract()?;
+    Ok(Some(Origin {
+        file: file.into(),
+        line,
+        text: text.into(),
+        function: function.into(),
+    }))
 }
 
 /// The argument `origin` of the native methods.

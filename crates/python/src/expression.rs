@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use towpath_engine::{Expression, Origin};
+use towpath_engine::Expression;
 
 use crate::dtype::PyDType;
 use crate::error::{OriginArgument, plan_error};
@@ -15,20 +15,6 @@ use crate::value::{convert, dtype_of, infer};
 #[pyclass(name = "Expression", module = "pathway._native", frozen, from_py_object)]
 #[derive(Clone, Debug)]
 pub(crate) struct PyExpression(pub(crate) Expression);
-
-/// `(file, line, text, function)` or None.
-pub(crate) fn origin_from(value: &Bound<'_, PyAny>) -> PyResult<Option<Origin>> {
-    if value.is_none() {
-        return Ok(None);
-    }
-    let (file, line, text, function): (String, u32, String, String) = value.extract()?;
-    Ok(Some(Origin {
-        file: file.into(),
-        line,
-        text: text.into(),
-        function: function.into(),
-    }))
-}
 
 fn inner(expressions: Vec<PyExpression>) -> Vec<Expression> {
     expressions.into_iter().map(|expression| expression.0).collect()

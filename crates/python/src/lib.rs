@@ -34,8 +34,8 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     towpath_types::wire::set_object_decoder(value::decode_object);
     let _ = tracing::subscriber::set_global_default(log::Forward);
     module.add_class::<dtype::PyDType>()?;
-    module.add_class::<dtype::PyError>()?;
-    module.add("ERROR", dtype::error_object(py)?)?;
+    module.add_class::<value::PyError>()?;
+    module.add("ERROR", value::error_object(py)?)?;
     module.add_class::<pointer::PyPointer>()?;
     module.add_class::<expression::PyExpression>()?;
     module.add_class::<plan::PyField>()?;

@@ -23,11 +23,12 @@ use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::followed::{Finding, Followed};
+use super::followed::{Finding, Followed, Look};
 use super::listing::{Found, Listing, Stamp};
+use super::named::Named;
 use super::open::{Input, open, open_plain};
 use super::position::{Identity, Origin, Position, Seen};
-use super::reader::{Named, Reader};
+use super::reader::Reader;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -40,14 +41,6 @@ const OPEN_FILES: usize = 100;
 
 /// A file that has left is closed when it has not changed for so long.
 const FAREWELL: Duration = Duration::from_secs(60);
-
-/// One look at the files.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Look {
-    pub(crate) now: Instant,
-    /// Whether everything there is is taken.
-    pub(crate) is_last: bool,
-}
 
 /// Which files a follower looks after, of several that share them.
 #[derive(Clone, Debug)]

@@ -16,8 +16,8 @@ use towpath_engine::testing::take_batches;
 use towpath_types::{DType, Key, Schema};
 
 use super::block::Sizes;
-use super::follow::{Follower, Look, Own};
-use super::followed::Followed;
+use super::follow::{Follower, Own};
+use super::followed::{Followed, Look};
 use super::position::Position;
 use super::reader::Reader;
 use super::reader::tests::{Messages, reader};

@@ -17,17 +17,27 @@ use std::time::{Duration, Instant};
 use towpath_engine::source::Stopped;
 use towpath_types::{Batch, Value};
 
-use super::FileFormat;
 use super::block::{Blocks, Sizes};
 use super::csv::CsvFormat;
+use super::declared::FileFormat;
 use super::failures::Reported;
-use super::follow::Look;
 use super::kept::{Difference, Kept};
 use super::listing::Stamp;
+use super::named::Named;
 use super::open::Input;
 use super::position::{Position, Seen};
-use super::reader::{Halt, Named, Reader, RecordFormat, parse_block, push};
+use super::reader::Reader;
+use super::records::{RecordFormat, parse_block};
 use super::rows::Rows;
+use super::sending::{Halt, push};
+
+/// One look at the files.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Look {
+    pub(crate) now: Instant,
+    /// Whether everything there is is taken.
+    pub(crate) is_last: bool,
+}
 
 /// A file that has not changed for so long is complete.
 const STANDSTILL: Duration = Duration::from_secs(1);

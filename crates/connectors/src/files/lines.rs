@@ -1,7 +1,7 @@
 //! Formats with a record a line: JSON objects and plain text.
 
 use super::block::Block;
-use super::reader::RecordFormat;
+use super::records::RecordFormat;
 use super::rows::Rows;
 use crate::json::JsonRowParser;
 use crate::values::Cell;

@@ -139,6 +139,15 @@ pub(crate) struct Listing {
 }
 
 impl Listing {
+    /// Says what could not be looked at.
+    pub(crate) fn warn_of_unseen(&self, source: &str) {
+        for (path, error) in &self.unseen {
+            tracing::warn!(target: "pathway", "{source}: cannot look at {}: {error}", path.display());
+        }
+    }
+}
+
+impl Listing {
     /// Whether a file is there no more.
     pub(crate) fn is_gone(&self, path: &Path) -> bool {
         self.get(path).is_none() && !path.ancestors().any(|above| self.unseen.contains_key(above))

@@ -14,14 +14,8 @@ fn seconds(time: std::io::Result<SystemTime>) -> Option<u64> {
 #[cfg(unix)]
 fn owner(metadata: &Metadata) -> Option<String> {
     use std::os::unix::fs::MetadataExt as _;
-    let user = metadata.uid().to_string();
-    let users = std::fs::read_to_string("/etc/passwd").unwrap_or_default();
-    let name = users.lines().find_map(|line| {
-        let mut fields = line.split(':');
-        let name = fields.next()?;
-        (fields.nth(1)? == user).then(|| name.to_owned())
-    });
-    Some(name.unwrap_or(user))
+    let name = uzers::get_user_by_uid(metadata.uid()).map(|user| user.name().to_string_lossy().into_owned());
+    Some(name.unwrap_or_else(|| metadata.uid().to_string()))
 }
 
 #[cfg(not(unix))]

@@ -1,12 +1,12 @@
 //! Reading files: one file, all that match a pattern, or a folder with everything below it.
 //!
-//! A thread reads the files block by block (`block`), a format cuts a block into records and these into cells (`csv`,
-//! `lines`, `whole`), and the cells become batches (`rows`). In static mode every file is read once and the source
+//! A thread (`alone`) reads the files block by block (`block`), a format cuts a block into records and these into cells
+//! (`csv`, `lines`, `whole`), and the cells become batches (`rows`). In static mode every file is read once and the source
 //! ends. In streaming mode (`follow`) the source goes on: it reads new files, takes back the rows of files that are
 //! gone, and replaces the rows of files that have changed. The workers of the first process follow a folder together,
 //! each its own files.
 //!
-//! In static mode all workers have a thread that reads and parses, if there are several workers (`work`): they share
+//! In static mode all workers have a thread that reads and parses, if there are several workers (`shared`, `work`): they share
 //! the files, and big files are cut into pieces (`split`). What is read does not depend on how many they are.
 //!
 //! Rows without a primary key have keys made from the source's seed, the file's path and what tells the record from the
@@ -17,9 +17,11 @@
 //! A record that cannot be read is left out, but never in silence: it is reported with its file, line, field
 //! and value, counted, and the count is logged when the source ends.
 
+mod alone;
 mod block;
 mod column;
 mod csv;
+mod declared;
 #[cfg(test)]
 mod divided_tests;
 mod failures;
@@ -31,12 +33,15 @@ mod kept;
 mod lines;
 mod listing;
 mod metadata;
+mod named;
 mod numbers;
 mod open;
 mod overlap;
 mod position;
 mod reader;
+mod records;
 mod rows;
+mod sending;
 mod shared;
 mod signal;
 mod split;
@@ -44,198 +49,29 @@ mod whole;
 mod work;
 
 use std::cmp::Reverse;
-use std::collections::BTreeMap;
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use towpath_engine::clock::{Clock as _, SystemClock};
 use towpath_engine::source::{Commits, Division, Limits, Readers, Team};
-use towpath_engine::{Description, EngineError, ErrorKind, PlanError, Source, SourceContext, SourceHandle};
-use towpath_types::{DType, Schema};
+use towpath_engine::{Description, EngineError, ErrorKind, Source, SourceContext, SourceHandle};
+use towpath_types::DType;
 
-use block::{BLOCK_BYTES, Sizes};
-pub use csv::CsvSettings;
+pub use csv::settings::CsvSettings;
+pub use declared::{FileFormat, FileSource, ReadMode};
 use failures::Failures;
 use follow::Own;
-use listing::{Found, Listing, Location};
-use metadata::file_metadata;
-use reader::{Named, Reader};
+use listing::Found;
+use named::Named;
+use reader::Reader;
 use signal::{Handle, Signal};
 use split::Ends;
 use work::{Cut, Entry, Work};
 
-/// How the content of files becomes rows.
-#[derive(Clone, Debug)]
-pub enum FileFormat {
-    /// Comma-separated values with a header; a column is the field of its name.
-    Csv(CsvSettings),
-    /// A JSON object a line. A column is the member of its name, or stands where its pointer (RFC 6901) leads:
-    /// pairs of a column's name and a pointer.
-    JsonLines(Vec<(String, String)>),
-    /// The first column is a line, without the space around it.
-    Plaintext,
-    /// The first column is the whole file, without the space around it.
-    PlaintextByFile,
-    /// The first column is the whole file, as bytes.
-    Binary,
-    /// A row a file without any content, for its `_metadata`.
-    OnlyMetadata,
-}
-
-impl FileFormat {
-    /// Whether a file has a row for each of its records, rather than one.
-    fn has_records(&self) -> bool {
-        match self {
-            FileFormat::Csv(_) | FileFormat::JsonLines(_) | FileFormat::Plaintext => true,
-            FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => false,
-        }
-    }
-
-    fn describe(&self, description: &mut Description) {
-        match self {
-            FileFormat::Csv(settings) => settings.describe(description),
-            FileFormat::JsonLines(paths) => {
-                description.set("format", "json");
-                for (column, path) in paths {
-                    description.set(&format!("path of {column:?}"), path);
-                }
-            }
-            other => description.set("format", format_args!("{other:?}")),
-        }
-    }
-}
-
-/// When a source of files ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum ReadMode {
-    /// When every file has been read once. All rows have time 0.
-    Static,
-    /// Never: files are followed. What has been read becomes visible whenever the duration has passed; without
-    /// one, after every look at the files that has found something.
-    Streaming(Option<Duration>),
-}
-
-/// Rows from files. Its columns are those of the schema and, if asked for, `_metadata`.
-#[derive(Clone, Debug)]
-pub struct FileSource {
-    name: String,
-    key_seed: String,
-    location: Location,
-    format: FileFormat,
-    mode: ReadMode,
-    schema: Schema,
-    with_metadata: bool,
-    limits: Limits,
-    /// Whether the user has promised that what has been read is never changed or removed.
-    is_append_only: bool,
-    /// The size of pieces of files that several threads read.
-    piece_bytes: u64,
-    /// Those of blocks of files that one thread reads.
-    sizes: Sizes,
-}
-
 impl FileSource {
-    /// A source called `name`, from which its keys are made unless they have another seed, of the file at `path`, the files that
-    /// match it if it is a pattern, or the files below it if it is a folder.
-    ///
-    /// # Errors
-    /// If the schema does not suit the format, or the settings cannot work.
-    pub fn new(
-        name: impl Into<String>,
-        path: impl Into<String>,
-        format: FileFormat,
-        mode: ReadMode,
-        schema: Schema,
-    ) -> Result<Self, PlanError> {
-        let name = name.into();
-        match &format {
-            FileFormat::Csv(settings) => settings
-                .check()
-                .map_err(|message| PlanError::value(format!("{name}: {message}")))?,
-            FileFormat::JsonLines(paths) => {
-                for (column, _) in paths {
-                    if schema.position(column).is_none() {
-                        return Err(PlanError::value(format!(
-                            "{name}: there is a path for {column:?}, but the schema has no such column"
-                        )));
-                    }
-                }
-            }
-            FileFormat::Plaintext | FileFormat::PlaintextByFile => check_data(&name, &schema, &DType::Str)?,
-            FileFormat::Binary => check_data(&name, &schema, &DType::Bytes)?,
-            FileFormat::OnlyMetadata => {}
-        }
-        Ok(Self {
-            location: Location::new(path.into()),
-            key_seed: name.clone(),
-            name,
-            format,
-            mode,
-            schema,
-            with_metadata: false,
-            limits: Limits::default(),
-            is_append_only: false,
-            piece_bytes: BLOCK_BYTES as u64,
-            sizes: Sizes::USUAL,
-        })
-    }
-
-    /// The same source with only the files of folders whose name or path below the folder matches a shell pattern.
-    ///
-    /// # Errors
-    /// If it is no pattern.
-    pub fn with_object_pattern(mut self, pattern: &str) -> Result<Self, PlanError> {
-        self.location = self
-            .location
-            .with_pattern(pattern)
-            .map_err(|error| PlanError::value(format!("{}: {pattern:?} is no pattern: {error}", self.name)))?;
-        Ok(self)
-    }
-
-    /// The same source with keys made from `key_seed`, which no other source of the run may have.
-    #[must_use]
-    pub fn with_key_seed(self, key_seed: impl Into<String>) -> Self {
-        Self {
-            key_seed: key_seed.into(),
-            ..self
-        }
-    }
-
-    /// The same source with a last column `_metadata`, which says of which file a row is.
-    #[must_use]
-    pub fn with_metadata(self) -> Self {
-        Self {
-            with_metadata: true,
-            ..self
-        }
-    }
-
-    /// The same source of files that only grow: what has been read is never taken back, and nothing is kept of it.
-    #[must_use]
-    pub fn append_only(self) -> Self {
-        Self {
-            is_append_only: true,
-            ..self
-        }
-    }
-
-    /// A file and what its rows say of it at this time.
-    fn named(&self, file: &Found, unix_milliseconds: u64) -> Named {
-        let metadata = self
-            .with_metadata
-            .then(|| file_metadata(&file.shown, &file.metadata, unix_milliseconds));
-        Named {
-            path: file.path.clone(),
-            shown: file.shown.clone(),
-            metadata,
-        }
-    }
-
     /// The files for all processes.
     fn entries(&self, found: &[Found], unix_milliseconds: u64) -> Vec<Entry> {
-        let named = |file| Entry::new(file, self.named(file, unix_milliseconds));
+        let named = |file| Entry::new(file, Named::of(self, file, unix_milliseconds));
         found.iter().map(named).collect()
     }
 
@@ -274,27 +110,6 @@ impl FileSource {
             ends: Ends::of(&self.format),
             piece_bytes: self.piece_bytes,
         }
-    }
-
-    fn warn_of_unseen(&self, unseen: &BTreeMap<PathBuf, io::Error>) {
-        for (path, error) in unseen {
-            tracing::warn!(target: "pathway", "{}: cannot look at {}: {error}", self.name, path.display());
-        }
-    }
-
-    /// The same source with other limits for what is in flight.
-    #[must_use]
-    pub fn with_limits(self, limits: Limits) -> Self {
-        Self { limits, ..self }
-    }
-}
-
-fn check_data(name: &str, schema: &Schema, dtype: &DType) -> Result<(), PlanError> {
-    match schema.fields.as_slice() {
-        [field] if field.dtype.required() == dtype || field.dtype == DType::Any => Ok(()),
-        _ => Err(PlanError::value(format!(
-            "{name}: the format has one column of type {dtype}, which the schema does not"
-        ))),
     }
 }
 
@@ -357,15 +172,15 @@ impl Source for FileSource {
             });
         }
         self.check_that_it_is_there()?;
-        let Listing { found, unseen } = self.location.list();
-        let mut entries = self.entries(&found, SystemClock.unix_milliseconds());
+        let listing = self.location.list();
+        let mut entries = self.entries(&listing.found, SystemClock.unix_milliseconds());
         // So that no big file is left when all others have been read.
         entries.sort_by_key(|entry| Reverse(entry.size));
         let cut = self.cut();
         if entries.iter().map(|entry| cut.pieces(entry)).sum::<u64>() < 2 {
             return Ok(Division::whole());
         }
-        self.warn_of_unseen(&unseen);
+        listing.warn_of_unseen(&self.name);
         Ok(Division {
             streams: team.workers(),
             readers: Readers::All,

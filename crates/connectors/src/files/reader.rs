@@ -1,8 +1,7 @@
-//! A thread of a source: reads files, or follows them, until it has read all or is told to stop.
+//! Reading the files of a source, as its threads do.
 
 use std::fs::Metadata;
 use std::io::{self, Read as _};
-use std::path::PathBuf;
 use std::sync::Arc;
 
 use towpath_engine::clock::Clock;
@@ -12,48 +11,20 @@ use towpath_types::{Batch, Field, Value};
 
 use super::block::{Block, Blocks};
 use super::csv::CsvFormat;
+use super::declared::{FileFormat, FileSource};
 use super::failures::{Failures, Rejections, Reported};
-use super::follow::{Follower, Own};
 use super::lines::Lines;
-use super::listing::{Found, Listing};
+use super::listing::Found;
 use super::metadata::file_metadata;
-use super::open::{Input, StoppedWaiting, open};
+use super::named::Named;
+use super::open::{Input, open};
 use super::position::Origin;
+use super::records::{RecordFormat, parse_block};
 use super::rows::{Layout, Rows, Stamping};
-use super::signal::{Closing, Signal};
+use super::sending::Halt;
+use super::signal::Signal;
 use super::whole::push_file;
-use super::{FileFormat, FileSource, ReadMode};
 use crate::json::JsonRowParser;
-
-/// Cuts the blocks of one file into records.
-pub(crate) trait RecordFormat {
-    /// Hands the complete records of a block to `rows`, and returns how many bytes they took.
-    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize;
-}
-
-/// Why reading ends early.
-#[derive(Debug)]
-pub(crate) enum Halt {
-    /// The run is over, or the source has been told to stop.
-    Stopped,
-    /// The file cannot be read any further.
-    Unreadable(io::Error),
-}
-
-impl From<Stopped> for Halt {
-    fn from(_: Stopped) -> Self {
-        Halt::Stopped
-    }
-}
-
-impl From<io::Error> for Halt {
-    fn from(error: io::Error) -> Self {
-        match error.get_ref() {
-            Some(inner) if inner.is::<StoppedWaiting>() => Halt::Stopped,
-            _ => Halt::Unreadable(error),
-        }
-    }
-}
 
 /// A source at work, seen from a thread of its own.
 pub(crate) struct Reader {
@@ -67,16 +38,6 @@ pub(crate) struct Reader {
     /// The fields of the schema that are read.
     pub(crate) fields: Vec<Field>,
     pub(crate) failures: Arc<Failures>,
-}
-
-/// A file to be read.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Named {
-    pub(crate) path: PathBuf,
-    /// The path as text, for messages and keys.
-    pub(crate) shown: String,
-    /// What its rows say of it, if anybody asked.
-    pub(crate) metadata: Option<Value>,
 }
 
 impl Reader {
@@ -102,44 +63,13 @@ impl Reader {
         }
     }
 
-    /// Reads until the source ends.
-    pub(crate) fn run(self, own: Own) {
-        let closing = Closing::new(Arc::clone(&self.queue));
-        let result = match self.source.mode {
-            ReadMode::Static => self.read_all(),
-            ReadMode::Streaming(period) => {
-                Follower::new(&self, own, period.is_none()).run();
-                Ok(())
-            }
-        };
-        self.failures.leave(&self.source.name);
-        closing.close(result);
-    }
-
-    fn read_all(&self) -> Result<(), EngineError> {
-        let Listing { found: files, unseen } = self.source.location.list();
-        self.source.warn_of_unseen(&unseen);
-        if files.is_empty() {
-            tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
-        }
-        for file in files {
-            let file = self.named(&file);
-            match self.read_file(&file, |batch| push(&self.queue, &batch)) {
-                Ok(()) => {}
-                Err(Halt::Stopped) => break,
-                Err(Halt::Unreadable(error)) => return Err(self.unreadable(&file, &error)),
-            }
-        }
-        Ok(())
-    }
-
     pub(crate) fn unreadable(&self, file: &Named, error: &io::Error) -> EngineError {
         EngineError::os(format!("{}: cannot read {}", self.source.name, file.shown), error)
     }
 
     /// A file and what its rows say of it now.
     pub(crate) fn named(&self, file: &Found) -> Named {
-        self.source.named(file, self.clock.unix_milliseconds())
+        Named::of(&self.source, file, self.clock.unix_milliseconds())
     }
 
     /// What the rows of a file say of it now, if anybody asked.
@@ -270,29 +200,9 @@ impl Reader {
     }
 }
 
-/// Makes rows of the complete records of a block, and returns how many bytes they took.
-pub(crate) fn parse_block(format: &mut dyn RecordFormat, block: &Block, rows: &mut Rows<'_>) -> usize {
-    rows.begin_block(block);
-    let consumed = format.parse(block, rows);
-    rows.end_block(consumed);
-    consumed
-}
-
-/// Sends rows, no more at once than may be in flight.
-pub(crate) fn push(queue: &SourceQueue, batch: &Batch) -> Result<(), Stopped> {
-    let size = queue.limits().rows.max(1);
-    let mut start = 0;
-    while start < batch.len() {
-        let len = size.min(batch.len() - start);
-        queue.push(batch.slice(start, len))?;
-        queue.wait_for_space()?;
-        start += len;
-    }
-    Ok(())
-}
-
 #[cfg(test)]
 pub(crate) mod tests {
+    use super::super::declared::ReadMode;
     use super::*;
     use parking_lot::Mutex;
     use std::sync::Arc;

@@ -7,10 +7,10 @@ use towpath_types::{Batch, Cells, Column, Key, Value, hash_columns};
 
 use super::block::Block;
 use super::column::BlockColumn;
+use super::declared::{FileSource, ReadMode};
 use super::failures::Rejections;
 use super::numbers::LineNumbers;
 use super::position::Origin;
-use super::{FileSource, ReadMode};
 use crate::values::Cell;
 
 /// A batch is made when this many rows have been read, or a block has ended.

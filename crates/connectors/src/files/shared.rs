@@ -7,11 +7,14 @@ use towpath_engine::EngineError;
 use towpath_engine::source::Stopped;
 use towpath_types::Batch;
 
-use super::FileFormat;
 use super::block::Block;
 use super::csv::CsvFormat;
+use super::declared::FileFormat;
+use super::named::Named;
 use super::position::Origin;
-use super::reader::{Halt, Named, Reader, RecordFormat, parse_block, push};
+use super::reader::Reader;
+use super::records::{RecordFormat, parse_block};
+use super::sending::{Halt, push};
 use super::signal::Closing;
 use super::split::Splitter;
 use super::work::{LargeFile, Task, Work};

@@ -7,33 +7,27 @@
 //! Where a record ends at every end of a line, a process goes straight to its pieces: a piece begins after the first
 //! end of a line that is not before the last byte before it. A quoted field of csv may hold ends of lines, and whether
 //! a quote opens or closes depends on all quotes before it; so every process looks at all quotes of the file, which
-//! takes a fraction of the time that parsing takes, and parses only its own pieces. A quote opens a field where a
-//! field begins, which is after a delimiter or an end of a line; all other quotes outside quotes are text. This must
-//! agree with the parser (`csv`) to the byte.
+//! takes a fraction of the time that parsing takes, and parses only its own pieces.
 
 use std::fs::File;
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use arrow_buffer::Buffer;
 
-use super::FileFormat;
 use super::block::{Block, LONGEST_RECORD, MARK, too_long};
+use super::csv::grammar::QuotedEnds;
+use super::declared::FileFormat;
 use super::numbers::LineNumbers;
-use crate::scan::Occurrences;
 
 /// Where records end.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Ends {
     /// At every line feed.
     Lines,
     /// At every line feed or carriage return.
     AnyLines,
     /// At every line feed or carriage return that is not inside quotes.
-    OutsideQuotes {
-        delimiter: u8,
-        quote: u8,
-        double_quote_escapes: bool,
-    },
+    OutsideQuotes(QuotedEnds),
 }
 
 impl Ends {
@@ -41,15 +35,22 @@ impl Ends {
     pub(crate) fn of(format: &FileFormat) -> Option<Self> {
         match format {
             FileFormat::Csv(settings) if !settings.quoting => Some(Ends::AnyLines),
-            FileFormat::Csv(settings) if settings.escape.is_some() || settings.comment_character.is_some() => None,
-            FileFormat::Csv(settings) => Some(Ends::OutsideQuotes {
-                delimiter: settings.delimiter,
-                quote: settings.quote,
-                double_quote_escapes: settings.double_quote_escapes,
-            }),
+            FileFormat::Csv(settings) => QuotedEnds::new(settings).map(Ends::OutsideQuotes),
             FileFormat::JsonLines(_) | FileFormat::Plaintext => Some(Ends::Lines),
             FileFormat::PlaintextByFile | FileFormat::Binary | FileFormat::OnlyMetadata => None,
         }
+    }
+
+    /// Where the first record ends whose last byte is at `from` or later, in bytes that begin with a record. A search
+    /// that has found nothing goes on when more has been read.
+    fn find(&mut self, bytes: &[u8], from: usize, is_all: bool) -> Option<usize> {
+        let rest = bytes.get(from..).unwrap_or_default();
+        let found = match self {
+            Ends::Lines => memchr::memchr(b'\n', rest)?,
+            Ends::AnyLines => memchr::memchr2(b'\n', b'\r', rest)?,
+            Ends::OutsideQuotes(ends) => return ends.find(bytes, from, is_all),
+        };
+        Some(from + found + 1)
     }
 }
 
@@ -155,7 +156,7 @@ impl Splitter {
                 let end = self.find_end(number)?;
                 return Ok(Some(self.take(end)));
             }
-            if let Ends::OutsideQuotes { .. } = self.ends {
+            if let Ends::OutsideQuotes(_) = self.ends {
                 let end = self.find_end(number)?;
                 self.advance(end);
             } else {
@@ -196,7 +197,7 @@ impl Splitter {
         // The last byte of the last record is not before this one.
         let from = ((number + 1) * self.piece_bytes - self.start - 1) as usize;
         let mut wanted = from + 1 + self.beyond();
-        let mut search = Search::new(self.ends);
+        let mut search = self.ends;
         loop {
             self.fill(wanted)?;
             if let Some(end) = search.find(&self.bytes, from, self.is_all_read()) {
@@ -251,91 +252,13 @@ impl Splitter {
         self.file.seek(SeekFrom::Start(self.start))?;
         while self.start < self.size {
             self.fill(self.beyond())?;
-            if let Some(end) = Search::new(self.ends).find(&self.bytes, 0, self.is_all_read()) {
+            let mut search = self.ends;
+            if let Some(end) = search.find(&self.bytes, 0, self.is_all_read()) {
                 self.advance(end);
                 break;
             }
             self.advance(self.bytes.len());
         }
         Ok(())
-    }
-}
-
-/// A search for the end of a record in bytes that begin with a record.
-struct Search {
-    ends: Ends,
-    /// What is before it has been looked at.
-    place: usize,
-    /// Whether it is inside quotes.
-    is_open: bool,
-}
-
-impl Search {
-    fn new(ends: Ends) -> Self {
-        Self {
-            ends,
-            place: 0,
-            is_open: false,
-        }
-    }
-
-    /// Where the first record ends whose last byte is at `from` or later. When more has been read, the search can go
-    /// on.
-    fn find(&mut self, bytes: &[u8], from: usize, is_all: bool) -> Option<usize> {
-        let (delimiter, quote, double_quote_escapes) = match self.ends {
-            Ends::Lines | Ends::AnyLines => {
-                let start = self.place.max(from);
-                self.place = bytes.len();
-                let rest = bytes.get(start..)?;
-                let found = if self.ends == Ends::Lines {
-                    memchr::memchr(b'\n', rest)
-                } else {
-                    memchr::memchr2(b'\n', b'\r', rest)
-                };
-                return Some(start + found? + 1);
-            }
-            Ends::OutsideQuotes {
-                delimiter,
-                quote,
-                double_quote_escapes,
-            } => (delimiter, quote, double_quote_escapes),
-        };
-        let mut quotes = Occurrences::new(bytes, quote, self.place);
-        loop {
-            let next = quotes.next_place();
-            if next.is_some_and(|next| next < self.place) {
-                // The second of two that are one quote of the field.
-                continue;
-            }
-            if !self.is_open {
-                let text = self.place.max(from)..next.unwrap_or(bytes.len());
-                if !text.is_empty()
-                    && let Some(found) = memchr::memchr2(b'\n', b'\r', &bytes[text.clone()])
-                {
-                    return Some(text.start + found + 1);
-                }
-            }
-            let Some(next) = next else {
-                self.place = bytes.len();
-                return None;
-            };
-            self.place = next + 1;
-            if !self.is_open {
-                let before = next.checked_sub(1).map(|place| bytes[place]);
-                self.is_open = before.is_none_or(|byte| byte == delimiter || matches!(byte, b'\n' | b'\r'));
-            } else if !double_quote_escapes {
-                self.is_open = false;
-            } else {
-                match bytes.get(next + 1) {
-                    Some(byte) if *byte == quote => self.place = next + 2,
-                    None if !is_all => {
-                        // The next byte tells what it is.
-                        self.place = next;
-                        return None;
-                    }
-                    _ => self.is_open = false,
-                }
-            }
-        }
     }
 }

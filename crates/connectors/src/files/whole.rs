@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use towpath_types::{Field, Value};
 
-use super::FileFormat;
+use super::declared::FileFormat;
 use super::rows::Rows;
 use crate::values::Cell;
 

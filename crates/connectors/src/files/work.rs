@@ -16,9 +16,10 @@ use towpath_types::{Json, Value};
 use super::block::Block;
 use super::csv::CsvFormat;
 use super::listing::Found;
+use super::named::Named;
 use super::numbers::LineNumbers;
 use super::open::open_plain;
-use super::reader::{Named, Reader};
+use super::reader::Reader;
 use super::split::{Ends, Share, Splitter};
 
 /// A file that is there for all processes.

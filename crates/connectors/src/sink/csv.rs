@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use towpath_engine::{Description, listed};
 use towpath_types::{Batch, Cells, Column, Time, Value, date_time_text, json_text};
 
-use super::{RowFormat, write_int};
+use super::format::{RowFormat, write_int};
 
 /// Writes csv.
 #[derive(Clone, Debug)]

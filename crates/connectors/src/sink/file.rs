@@ -20,7 +20,7 @@ use towpath_engine::{
 };
 use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
 
-use super::RowFormat;
+use super::format::RowFormat;
 use super::place::Place;
 use super::writer::Writer;
 

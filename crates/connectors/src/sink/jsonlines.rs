@@ -5,7 +5,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use towpath_engine::{Description, listed};
 use towpath_types::{Batch, Cells, Column, Time, date_time_text, json_text, non_finite_text, write_json_string};
 
-use super::{RowFormat, write_int};
+use super::format::{RowFormat, write_int};
 
 /// Writes JSON lines.
 #[derive(Clone, Debug)]

@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use towpath_engine::{EngineError, ErrorKind, Reporter};
 use towpath_types::{Batch, Time};
 
-use super::RowFormat;
+use super::format::RowFormat;
 use super::target::Target;
 
 /// How many bytes gather before they are written within a commit.

@@ -2,7 +2,7 @@
 
 use towpath_types::{DType, Json, JsonObject, NdArray, Value, non_finite};
 
-use super::text::parse_string;
+use super::string::parse_string;
 
 /// Converts a member of a JSON document to a value of the type, by the rules for values of Python: `true` is also the
 /// `int` 1. `null` is `None`, also in an optional `Json`.

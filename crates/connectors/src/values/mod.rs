@@ -7,6 +7,7 @@ use towpath_types::Value;
 
 mod json;
 mod moment;
+mod string;
 mod text;
 
 pub use json::parse_json_value;

@@ -1,11 +1,9 @@
 //! Values of a type from text: the fields of csv, and what JSON writes as a string.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD as BASE64;
-use towpath_types::{DType, Json, Key, Value, wire};
+use towpath_types::{DType, Json, Value};
 
 use super::json::parse_json_value;
-use super::moment::{parse_naive, parse_utc};
+use super::string::parse_string;
 
 /// An integer of so few digits that it needs no check for overflow, as most have.
 #[inline]
@@ -50,26 +48,6 @@ fn parse_bool(text: &str) -> Result<bool, String> {
         Ok(false)
     } else {
         Err("it is neither true nor false".to_owned())
-    }
-}
-
-fn decoded(text: &str) -> Result<Vec<u8>, String> {
-    BASE64.decode(text).map_err(|error| format!("no base64: {error}"))
-}
-
-/// A string as one of the types that JSON writes as a string.
-pub(super) fn parse_string(text: &str, dtype: &DType) -> Result<Value, String> {
-    match dtype {
-        DType::Str | DType::Any => Ok(Value::str(text)),
-        DType::Bytes => decoded(text).map(|data| Value::Bytes(data.into())),
-        DType::Pointer(_) => text
-            .parse::<Key>()
-            .map(Value::Pointer)
-            .map_err(|error| error.to_string()),
-        DType::DateTimeNaive => parse_naive(text).map(Value::DateTimeNaive),
-        DType::DateTimeUtc => parse_utc(text).map(Value::DateTimeUtc),
-        DType::Object => wire::decode_object(&decoded(text)?).map(Value::Object),
-        other => Err(format!("a string is no {other}")),
     }
 }
 

@@ -1,16 +1,19 @@
 //! Values for a column of a type, or of any type.
 
-use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyException, PyTypeError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple};
+use pyo3::types::{PyBool, PyBytes, PyDict, PyFloat, PyInt, PyString};
 use towpath_types::{DType, Key, NESTING, Value};
 
 use super::arrays::{array, array_items, is_array, is_numpy};
+use super::error_cell::PyError;
 use super::json::json;
+use super::missing::is_missing;
 use super::modules::classes;
-use super::moments::{date_time, duration, numpy_moment};
+use super::moments::{date_time, duration};
 use super::object::object;
+use super::parts::{inner, sequence, text};
 use super::refusal::{out_of_range, refuse, shown, type_name};
 use crate::pointer::PyPointer;
 
@@ -164,7 +167,7 @@ fn any(value: &Bound<'_, PyAny>, levels: usize) -> PyResult<Value> {
     if value.is_instance_of::<PyDict>() {
         return Ok(Value::from(json(value, levels)?));
     }
-    if value.is_instance_of::<crate::dtype::PyError>() {
+    if value.is_instance_of::<PyError>() {
         return Ok(Value::Error);
     }
     if let Some(found) = date_time(value)? {
@@ -222,54 +225,10 @@ fn pointer(value: &Bound<'_, PyAny>) -> Option<Value> {
         .map(Value::Pointer)
 }
 
-/// The items of a tuple or a list.
-pub(super) fn sequence<'py>(value: &Bound<'py, PyAny>) -> Option<Vec<Bound<'py, PyAny>>> {
-    if let Ok(tuple) = value.cast::<PyTuple>() {
-        return Some(tuple.iter().collect());
-    }
-    value.cast::<PyList>().ok().map(|list| list.iter().collect())
-}
-
-/// How deep the items of a value may be nested that may be nested so deep itself. A value may contain itself.
-pub(super) fn inner(levels: usize) -> PyResult<usize> {
-    levels
-        .checked_sub(1)
-        .ok_or_else(|| PyValueError::new_err(format!("the value is nested more than {NESTING} levels deep")))
-}
-
-/// The text of a `str`.
-pub(super) fn text<'a>(value: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-    value.cast::<PyString>()?.to_str().map_err(|_| {
-        PyValueError::new_err(format!(
-            "the text {} is no valid Unicode: it has lone surrogates",
-            shown(value)
-        ))
-    })
-}
-
 /// What a method of the value has given; an exception of it means that the value does not fit.
 fn refused<T>(result: PyResult<T>, value: &Bound<'_, PyAny>, dtype: &DType) -> PyResult<T> {
     match result {
         Err(error) if error.is_instance_of::<PyException>(value.py()) => refuse(value, dtype),
         result => result,
     }
-}
-
-/// Whether the class of the value is one of pandas'.
-pub(crate) fn is_of_pandas(value: &Bound<'_, PyAny>) -> bool {
-    let module = value.get_type().module();
-    module.is_ok_and(|module| {
-        module
-            .to_str()
-            .is_ok_and(|module| module == "pandas" || module.starts_with("pandas."))
-    })
-}
-
-/// Whether it stands for a value that is missing: `pd.NA`, `pd.NaT`, numpy's `NaT`.
-pub(super) fn is_missing(value: &Bound<'_, PyAny>) -> bool {
-    if is_of_pandas(value) {
-        let name = value.get_type().name();
-        return name.is_ok_and(|name| name == "NAType" || name == "NaTType");
-    }
-    matches!(numpy_moment(value), Ok(Some((i64::MIN, _))))
 }

@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDateTime, PyDelta, PyDict, PyFloat, PyInt, PyList, PyString};
 use towpath_types::{DIGITS, DType, Json, JsonObject, NESTING, Value};
 
-use super::from_python::{inner, sequence, text};
 use super::modules::classes;
 use super::moments::{duration, moment_text};
+use super::parts::{inner, sequence, text};
 use super::refusal::{refuse, shown, type_name};
 
 /// The value as a JSON document, with at most `levels` lists and dicts inside of each other.

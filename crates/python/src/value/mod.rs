@@ -9,6 +9,9 @@
 //! | `from_python` | values for a column of a type, or of any type |
 //! | `to_python` | values and cells as Python has them |
 //! | `arrays`, `json`, `moments`, `object` | the types that take more than a line, both ways |
+//! | `error_cell` | what an error is to Python |
+//! | `missing` | what stands for None elsewhere |
+//! | `parts` | what values are made of that are looked into |
 //! | `units` | what moments of numpy and Arrow count |
 //! | `refusal` | what is said of a value that does not fit |
 //! | `modules` | what is imported, when it is first needed |
@@ -18,16 +21,21 @@ use std::sync::Arc;
 use towpath_types::{DType, Value};
 
 mod arrays;
+mod error_cell;
 mod from_python;
 mod json;
+mod missing;
 mod modules;
 mod moments;
 mod object;
+mod parts;
 mod refusal;
 mod to_python;
 mod units;
 
-pub(crate) use from_python::{convert, infer, is_of_pandas};
+pub(crate) use error_cell::{PyError, error_object};
+pub(crate) use from_python::{convert, infer};
+pub(crate) use missing::is_of_pandas;
 pub(crate) use modules::numpy;
 pub(crate) use object::decode as decode_object;
 pub(crate) use refusal::{lossy, shown, type_name};

@@ -7,10 +7,10 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDateTime, PyDelta, PyDeltaAccess, PyDict};
 use towpath_types::Value;
 
-use super::from_python::is_missing;
-use super::modules::{moment_class, pandas, span_class};
+use super::missing::is_missing;
+use super::modules::pandas;
 use super::refusal::{out_of_range, shown};
-use super::units::Unit;
+use super::units::{NumpyMoment, numpy_moment};
 
 /// A moment, with a time zone or without; nothing if the value is none.
 pub(super) fn date_time(value: &Bound<'_, PyAny>) -> PyResult<Option<Value>> {
@@ -89,27 +89,6 @@ fn pandas_nanoseconds(value: &Bound<'_, PyAny>, class: &str) -> PyResult<Option<
         return Ok(None);
     }
     Ok(Some(nanoseconds.extract()?))
-}
-
-/// What a moment or duration of numpy counts.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum NumpyMoment {
-    Moment(Unit),
-    Span(Unit),
-}
-
-/// A `datetime64` or `timedelta64` of numpy, as a number and what it counts; the lowest number is `NaT`.
-pub(super) fn numpy_moment(value: &Bound<'_, PyAny>) -> PyResult<Option<(i64, NumpyMoment)>> {
-    let py = value.py();
-    let class = value.get_type();
-    let kind = match (moment_class(py)?, span_class(py)?) {
-        (Some(moment), _) if class.is_subclass(moment)? => NumpyMoment::Moment,
-        (_, Some(span)) if class.is_subclass(span)? => NumpyMoment::Span,
-        _ => return Ok(None),
-    };
-    let unit = Unit::of_numpy(&value.getattr(intern!(py, "dtype"))?)?;
-    let steps = value.call_method1(intern!(py, "astype"), ("int64",))?.extract()?;
-    Ok(Some((steps, kind(unit))))
 }
 
 /// A moment in ISO 8601 with nine fractional digits, and its offset if it has one; nothing if it is missing.

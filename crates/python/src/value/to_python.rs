@@ -6,6 +6,7 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyString, PyTuple};
 use towpath_types::{Cells, Column, Value};
 
 use super::arrays::array_to_python;
+use super::error_cell::error_object;
 use super::json::json_to_python;
 use super::modules::classes;
 use super::moments::{date_time_to_python, duration_to_python};
@@ -56,7 +57,7 @@ pub(crate) fn to_python<'py>(py: Python<'py>, value: &Value) -> PyResult<Bound<'
             Some(object) => object.object.bind(py).clone(),
             None => return Err(PyTypeError::new_err("an object that was not made in Python")),
         },
-        Value::Error => crate::dtype::error_object(py)?,
+        Value::Error => error_object(py)?,
     })
 }
 

@@ -1,9 +1,10 @@
 //! The units of numpy's and Arrow's moments and durations, and nanoseconds, which is what we count in.
 
 use chrono::NaiveDate;
+use pyo3::intern;
 use pyo3::prelude::*;
 
-use super::modules::numpy;
+use super::modules::{moment_class, numpy, span_class};
 
 /// What a number of a column of moments or durations counts.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,4 +136,25 @@ fn start_of_month(months: i64) -> Option<i64> {
         .and_hms_opt(0, 0, 0)?
         .and_utc()
         .timestamp_nanos_opt()
+}
+
+/// What a moment or duration of numpy counts.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum NumpyMoment {
+    Moment(Unit),
+    Span(Unit),
+}
+
+/// A `datetime64` or `timedelta64` of numpy, as a number and what it counts; the lowest number is `NaT`.
+pub(super) fn numpy_moment(value: &Bound<'_, PyAny>) -> PyResult<Option<(i64, NumpyMoment)>> {
+    let py = value.py();
+    let class = value.get_type();
+    let kind = match (moment_class(py)?, span_class(py)?) {
+        (Some(moment), _) if class.is_subclass(moment)? => NumpyMoment::Moment,
+        (_, Some(span)) if class.is_subclass(span)? => NumpyMoment::Span,
+        _ => return Ok(None),
+    };
+    let unit = Unit::of_numpy(&value.getattr(intern!(py, "dtype"))?)?;
+    let steps = value.call_method1(intern!(py, "astype"), ("int64",))?.extract()?;
+    Ok(Some((steps, kind(unit))))
 }
