@@ -107,7 +107,7 @@ def test_two_outputs_cannot_write_to_one_file_by_two_names(tmp_path: pathlib.Pat
     make(one, other)
     pw.io.csv.write(table(), one)
     pw.io.csv.write(table(), other)
-    with pytest.raises(OSError, match=r"csv.write .*: another output writes to this file"):
+    with pytest.raises(OSError, match=r"csv.write .*: another output of this process writes to this file"):
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
 
 
