@@ -36,6 +36,7 @@ def right() -> Table:
 # What runs.
 
 
+@pytest.mark.one_process("calls of both processes would have to be counted")
 def test_run_all_calls_functions_behind_joins_and_groups(left: Table, right: Table) -> None:
     seen: list[int] = []
 
