@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathway._joinable import Joinable, take_tables
-from pathway._origin import declares
+from pathway._ground.origin import declares
+from pathway._tables.joinable import Joinable, take_tables
 
 __all__ = ["promise_are_equal", "promise_are_pairwise_disjoint", "promise_is_subset_of"]
 
