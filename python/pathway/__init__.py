@@ -25,7 +25,6 @@ from pathway._expressions.functions import (
 from pathway._expressions.table_like import TableLike
 from pathway._ground import not_there_yet, tracebacks
 from pathway._native import Pointer
-from pathway._running.configuration import set_license_key, set_monitoring_config
 from pathway._schemas.builders import (
     schema_builder,
     schema_from_csv,
@@ -41,7 +40,6 @@ from pathway._tables.joins import JoinMode, JoinResult
 from pathway._tables.placeholders import left, right, this
 from pathway._tables.slices import TableSlice
 from pathway._tables.table import Table
-from pathway._tables.transformers import assert_table_has_schema, table_transformer
 from pathway._values.dtypes import Type
 from pathway._values.json import Json
 from pathway._values.objects import PyObjectWrapper, wrap_py_object
@@ -52,9 +50,11 @@ if TYPE_CHECKING:
     import pathway.demo as demo
     import pathway.io as io
     import pathway.testing as testing
+    from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
     from pathway._running.run import run, run_all
     from pathway._tables.error_log import global_error_log
+    from pathway._tables.transformers import assert_table_has_schema, table_transformer
     from pathway._values.datetimes import DateTimeNaive, DateTimeUtc, Duration
 
 GroupedJoinResult = GroupedTable
@@ -71,9 +71,13 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "DateTimeUtc": ("pathway._values.datetimes", "DateTimeUtc"),
     "Duration": ("pathway._values.datetimes", "Duration"),
     "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
+    "assert_table_has_schema": ("pathway._tables.transformers", "assert_table_has_schema"),
     "global_error_log": ("pathway._tables.error_log", "global_error_log"),
     "run": ("pathway._running.run", "run"),
     "run_all": ("pathway._running.run", "run_all"),
+    "set_license_key": ("pathway._running.configuration", "set_license_key"),
+    "set_monitoring_config": ("pathway._running.configuration", "set_monitoring_config"),
+    "table_transformer": ("pathway._tables.transformers", "table_transformer"),
     "__version__": ("pathway._ground.version", "__version__"),
 }
 

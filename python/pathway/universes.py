@@ -53,6 +53,6 @@ def promise_are_pairwise_disjoint(self: Joinable, *others: Joinable) -> None:
     """
     tables = [self, *others]
     take_tables("pw.universes.promise_are_pairwise_disjoint()", tables)
-    for place, table in enumerate(tables):
-        for other in tables[place + 1 :]:
+    for position, table in enumerate(tables):
+        for other in tables[position + 1 :]:
             table.promise_universes_are_disjoint(other)

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from pathway import _native
-from pathway._expressions.expression import Call, ColumnExpression, Special, UserCall, tuple_of, wrap
+from pathway._expressions.expression import Call, ColumnExpression, Special, tuple_of, wrap
+from pathway._expressions.nodes import UserCall
 from pathway._expressions.udfs import return_dtype
 from pathway._ground.origin import declares
 from pathway._values import dtypes

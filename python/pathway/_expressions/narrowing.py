@@ -7,7 +7,7 @@ filter lets through.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from pathway._expressions.expression import Call, ColumnExpression, ColumnReference, Special
 from pathway._expressions.walking import in_order
@@ -15,8 +15,7 @@ from pathway._expressions.walking import in_order
 _References = tuple[ColumnReference, ...]
 
 
-@dataclass(frozen=True)
-class Facts:
+class Facts(NamedTuple):
     """The references that are not None where a condition is True, and where it is False."""
 
     if_true: _References = ()
@@ -45,15 +44,15 @@ class Narrowing:
             known = self._facts[id(condition)]
         return known
 
-    def not_none_for(self, expression: ColumnExpression, place: int) -> _References:
-        """The references that are not None wherever the child at a place is computed."""
+    def not_none_for(self, expression: ColumnExpression, position: int) -> _References:
+        """The references that are not None wherever the child at a position is computed."""
         if isinstance(expression, Special):
-            if expression._special == "if_else" and place > 0:
+            if expression._special == "if_else" and position > 0:
                 facts = self.facts(expression._children[0])
-                return facts.if_true if place == 1 else facts.if_false
-            if expression._special == "require" and place == 0:
+                return facts.if_true if position == 1 else facts.if_false
+            if expression._special == "require" and position == 0:
                 return tuple(other for other in expression._children[1:] if isinstance(other, ColumnReference))
-        elif isinstance(expression, Call) and place == 1 and expression._function in ("&", "|"):
+        elif isinstance(expression, Call) and position == 1 and expression._function in ("&", "|"):
             facts = self.facts(expression._children[0])
             return facts.if_true if expression._function == "&" else facts.if_false
         return ()

@@ -13,7 +13,8 @@ from types import EllipsisType
 from typing import Any, overload
 
 from pathway import _native
-from pathway._expressions.expression import ColumnExpression, UserCall
+from pathway._expressions.expression import ColumnExpression
+from pathway._expressions.nodes import UserCall
 from pathway._ground.origin import warn
 from pathway._values import dtypes
 
@@ -224,6 +225,7 @@ def _names(function: Callable[..., Any]) -> dict[str, Any]:
     target = getattr(target, "__func__", target)
     names = dict(getattr(target, "__globals__", {}))
     code = getattr(target, "__code__", None)
+    # What only looks like a function may have one without the other.
     for name, cell in zip(getattr(code, "co_freevars", ()), getattr(target, "__closure__", None) or (), strict=False):
         try:
             names[name] = cell.cell_contents

@@ -145,7 +145,7 @@ class _Speaker:
             self._set(prefix, "defaults", self.value(function.__defaults__))
         if function.__kwdefaults__:
             self._set(prefix, "defaults of keywords", self.value(function.__kwdefaults__))
-        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=False):
+        for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 closed = cell.cell_contents
             except ValueError:

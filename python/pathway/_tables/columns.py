@@ -15,7 +15,7 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike, missing_column
 from pathway._ground import not_there_yet
 from pathway._ground.origin import declares, noting, user_place
-from pathway._tables.binding import Binder, define
+from pathway._tables.binder import Binder, define
 from pathway._tables.column_sets import Choice, ColumnSet, renamed
 from pathway._tables.graph import current_graph
 from pathway._tables.joinable import Joinable, expand, resolved

@@ -9,7 +9,7 @@ from pathway import _native
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.narrowing import Narrowing
 from pathway._ground.origin import user_origin
-from pathway._tables.binding import Binder
+from pathway._tables.binder import Binder
 from pathway._tables.joinable import Joinable
 from pathway._values import dtypes
 

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Never
 
 from pathway import _native
-from pathway._expressions.expression import ColumnExpression, ColumnReference, ReducerExpression
+from pathway._expressions.expression import ColumnExpression, ColumnReference
+from pathway._expressions.nodes import ReducerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order
 from pathway._ground.origin import declares, noting, user_frame, user_origin, user_place
-from pathway._tables.binding import Binder, define, lookup_of
+from pathway._tables.binder import Binder, define, lookup_of
 from pathway._tables.column_sets import ColumnNamespace
 from pathway._tables.deferred import Star
 from pathway._tables.joinable import Joinable, Named, expand, resolved
@@ -256,7 +257,7 @@ class Groups(Joinable):
         # References to a grouping column are told by the column they stand for in the source.
         self._groups = {
             self._source_column(reference): output
-            for reference, output in zip(grouped._all_grouping(), outputs, strict=False)
+            for reference, output in zip(grouped._all_grouping(), outputs[: len(grouping)], strict=True)
         }
         self._results = dict(zip(map(_identity, reducers), outputs[len(grouping) :], strict=True))
         self._expressions = expressions

@@ -121,13 +121,13 @@ class Joinable(WithNamespace):
 
     def _id_column(self) -> _native.Column:
         """The key of the rows as a column."""
-        columns, place = self._graph.id_columns, (self._node, self._id_dtype)
-        if place not in columns:
+        columns, rows = self._graph.id_columns, (self._node, self._id_dtype)
+        if rows not in columns:
             key = _native.Expression.id()
             if self._id_dtype != key.dtype:
                 key = _native.Expression.declare(key, self._id_dtype)
-            columns[place] = self._plan.define(self._node, key)
-        return columns[place]
+            columns[rows] = self._plan.define(self._node, key)
+        return columns[rows]
 
     def _implied(self, column: _native.Column) -> dict[_native.Column, _native.DType]:
         """The types that columns have in the rows where a column is not None."""

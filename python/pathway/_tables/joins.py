@@ -17,7 +17,7 @@ from pathway._expressions.expression import Call, ColumnExpression, ColumnRefere
 from pathway._expressions.table_like import TableLike
 from pathway._ground.origin import declares, user_origin, user_place
 from pathway._tables import placeholders
-from pathway._tables.binding import define
+from pathway._tables.binder import define
 from pathway._tables.deferred import DeferredSlice
 from pathway._tables.filtering import filtered
 from pathway._tables.groups import Groupable
@@ -262,8 +262,8 @@ class JoinResult(Groupable, JoinMethods):
         conditions = [result._condition(condition) for condition in on]
         plan = left._plan
         keys = []
-        for side, place in ((left, 0), (right, 1)):
-            values = [plan.expression(condition[place]) for condition in conditions]
+        for side, position in ((left, 0), (right, 1)):
+            values = [plan.expression(condition[position]) for condition in conditions]
             keys.append(plan.define(side._node, _native.Expression.pointer(values)))
         chosen = None if id is None else result._id_side(id, how)
         columns = [left._carried(), right._carried()]

@@ -1,6 +1,6 @@
 """`ix`: columns of the row that a pointer points to.
 
-A `Lookup` is a table that is wanted, a pointer, and nothing more; where its columns are used, `binding`
+A `Lookup` is a table that is wanted, a pointer, and nothing more; where its columns are used, `binder`
 makes the engine's operator beside the rows that use them.
 """
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from pathway import _native
@@ -20,12 +19,12 @@ class Output(NamedTuple):
     origin: _native.Origin
 
 
-@dataclass
 class Debugged:
     """A table whose updates are printed."""
 
-    name: str
-    output: Output
+    def __init__(self, name: str, output: Output) -> None:
+        self.name = name
+        self.output = output
 
     def line(self, key: Pointer, row: Mapping[str, Any], time: int, diff: int) -> str:
         """An update as text."""

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Generic, TypeVar
 
-from pathway._expressions.expression import ColumnExpression, PointerExpression, wrap
+from pathway._expressions.expression import ColumnExpression, wrap
+from pathway._expressions.nodes import PointerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._ground.origin import declares
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pathway import _native
 from pathway._expressions.expression import Call, ColumnExpression, ColumnReference, Literal, Special, wrap
 from pathway._ground.origin import declares, user_origin, warn
-from pathway._tables.binding import define
+from pathway._tables.binder import define
 from pathway._tables.columns import TableColumns
 from pathway._tables.filtering import filtered
 from pathway._tables.joinable import Joinable, take_tables, warn_empty
@@ -30,9 +30,9 @@ class TableRows(TableColumns):
         *,
         id_type: Any = _native.Pointer,
     ) -> Table[Any]:
-        """A table of an operator that puts out these columns first."""
+        """A table of an operator that puts out these columns."""
         columns = self._plan.columns(node)
-        return self._make(self._graph, node, dict(zip(names, columns, strict=False)), universe, id_type=id_type)
+        return self._make(self._graph, node, dict(zip(names, columns, strict=True)), universe, id_type=id_type)
 
     def _filtered(self, condition: ColumnExpression, method: str, universe: Universe) -> Table[Any]:
         node, moved = filtered(self, condition, method)
@@ -127,8 +127,8 @@ class TableRows(TableColumns):
         for other in others:
             self._check_same_names(other, "concat")
         tables: list[TableRows] = [self, *others]
-        for place, table in enumerate(tables):
-            for other in tables[place + 1 :]:
+        for position, table in enumerate(tables):
+            for other in tables[position + 1 :]:
                 if not table._universe.is_disjoint_from(other._universe):
                     raise ValueError(
                         "Universes of the arguments of Table.concat() have to be disjoint: rows of two of the tables "
@@ -482,9 +482,10 @@ class TableRows(TableColumns):
         others = {other: column for other, column in self._columns.items() if other != name}
         node = self._plan.flatten(self._node, flattened, list(others.values()), origin_id is not None, user_origin())
         outputs = self._plan.columns(node)
-        columns = dict(zip([name, *others], outputs, strict=False))
+        names = [name, *others] if origin_id is None else [name, *others, origin_id]
+        columns = dict(zip(names, outputs, strict=True))
         if origin_id is not None:
-            origin = _native.Expression.declare(self._plan.expression(outputs[-1]), self._id_dtype)
+            origin = _native.Expression.declare(self._plan.expression(columns[origin_id]), self._id_dtype)
             columns[origin_id] = self._plan.define(node, origin)
         return self._make(self._graph, node, columns, self._new_universe())
 

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._tables.binding import check_pointer, define, substitute_this, type_of
-from pathway._tables.debugged import print_updates
+from pathway._tables.binder import check_pointer, define, substitute_this, type_of
 from pathway._tables.graph import current_graph
 from pathway._tables.groups import Groupable
 from pathway._tables.joinable import Joinable
@@ -68,6 +67,9 @@ class Table(TableRows, TableTypes, Groupable, JoinMethods, Indexed["Table[Any]"]
         word
         hello
         """
+        # Few programs ask for it.
+        from pathway._tables.debugged import print_updates
+
         print_updates(self, name)
         return self
 

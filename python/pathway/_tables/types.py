@@ -11,7 +11,7 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference, w
 from pathway._expressions.functions import cast as cast_expression
 from pathway._ground.origin import declares, user_origin
 from pathway._schemas.builders import schema_of
-from pathway._tables.binding import Binder, define
+from pathway._tables.binder import Binder, define
 from pathway._tables.columns import TableColumns
 from pathway._tables.graph import current_graph
 from pathway._tables.universes import Universe

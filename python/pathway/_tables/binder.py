@@ -8,13 +8,13 @@ top of the scope's node, and columns carry over to them; the result has the keys
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from pathway import _native
-from pathway._expressions.expression import ColumnExpression, ColumnReference, ReducerExpression
-from pathway._expressions.narrowing import Narrowing
+from pathway._expressions.binding import Binding, Bound, Types
+from pathway._expressions.expression import ColumnExpression, ColumnReference
+from pathway._expressions.nodes import ReducerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order, with_tables
 from pathway._ground.origin import noting, user_origin
@@ -27,15 +27,17 @@ if TYPE_CHECKING:
     from pathway._tables.table import Table
 
 
-@dataclass
 class _Wanted:
     """Columns of the rows that pointers point to; without a pointer, of the rows with the same key."""
 
-    pointer: ColumnExpression | None
-    target: Joinable
-    optional: bool = False
-    allow_misses: bool = False
-    columns: dict[_native.Column, None] = field(default_factory=dict)
+    def __init__(
+        self, pointer: ColumnExpression | None, target: Joinable, optional: bool = False, allow_misses: bool = False
+    ) -> None:
+        self.pointer = pointer
+        self.target = target
+        self.optional = optional
+        self.allow_misses = allow_misses
+        self.columns: dict[_native.Column, None] = {}
 
 
 class Binder:
@@ -172,12 +174,12 @@ class Binder:
             self.node, pointer, kept, wanted.target._node, columns, wanted.optional, wanted.allow_misses, user_origin()
         )
         outputs = self._plan.columns(self.node)
-        now = dict(zip(kept, outputs, strict=False))
+        now = dict(zip(kept, outputs[: len(kept)], strict=True))
         self._moved = {
             **{column: now[self.column(column)] for column in self._local},
             **{column: now[self._moved[column]] for columns in self._foreign.values() for column in columns},
         }
-        self._found = {place: now[column] for place, column in self._found.items()}
+        self._found = {wanted: now[column] for wanted, column in self._found.items()}
         self._found.update({(key, column): out for column, out in zip(columns, outputs[len(kept) :], strict=True)})
 
     def _pointer(self, wanted: _Wanted) -> _native.Column:
@@ -194,22 +196,22 @@ class Binder:
             column = self._scope._reducer(expression)
             return None if column is None else self._plan.expression(self.column(column))
         if isinstance(expression, ColumnReference):
-            place = self._place_of(expression)
-            column_expression = self._plan.expression(place)
-            narrowed = types.get(place)
-            return column_expression if narrowed is None else _native.Expression.declare(column_expression, narrowed)
+            here = self._column_of(expression)
+            narrowed = types.get(here)
+            bound = self._plan.expression(here)
+            return bound if narrowed is None else _native.Expression.declare(bound, narrowed)
         return None
 
     def _not_none(self, reference: ColumnReference) -> Mapping[_native.Column, _native.DType]:
         """The types that columns have where a reference is not None."""
-        place = self._place_of(reference)
+        column = self._column_of(reference)
         scope_column = self._scope._local(resolved(self._scope, reference))
         if scope_column is None:
-            dtype = self._plan.dtype(place)
-            return {place: dtype.required} if dtype.kind == "optional" else {}
-        return {self.column(column): dtype for column, dtype in self._scope._implied(scope_column).items()}
+            dtype = self._plan.dtype(column)
+            return {column: dtype.required} if dtype.kind == "optional" else {}
+        return {self.column(implied): dtype for implied, dtype in self._scope._implied(scope_column).items()}
 
-    def _place_of(self, reference: ColumnReference) -> _native.Column:
+    def _column_of(self, reference: ColumnReference) -> _native.Column:
         reference = resolved(self._scope, reference)
         lookup = lookup_of(reference._table)
         if lookup is not None and reference._name == "id":
@@ -225,8 +227,8 @@ class Binder:
         table = reference._table
         assert isinstance(table, Joinable), "collected before"
         column = table._column(reference._name)
-        place = (("key", table._node), column)
-        return self._found[place] if place in self._found else self._moved[column]
+        wanted = (("key", table._node), column)
+        return self._found[wanted] if wanted in self._found else self._moved[column]
 
 
 def lookup_of(table: TableLike) -> Lookup | None:
@@ -284,74 +286,11 @@ def may_point_to(pointer: _native.DType, key: _native.DType) -> bool:
     return pointer == _native.DType.POINTER or pointer.is_subtype_of(key)
 
 
-Bound: TypeAlias = "_native.Expression | None"
-_Types: TypeAlias = "Mapping[_native.Column, _native.DType]"
-
-# So many combinations of what is known not to be None are told apart for a part of an expression. Others know nothing.
-_MOST_CONTEXTS = 64
-
-
-class Binding:
-    """From expressions to those of the engine, each part once for all that is known where it is computed.
-
-    `leaf` answers for parts that depend on the table, given narrower types of some columns; `not_none` says which
-    columns have narrower types where a reference is not None.
-    """
-
-    def __init__(
-        self,
-        leaf: Callable[[ColumnExpression, _Types], Bound],
-        not_none: Callable[[ColumnReference], _Types],
-    ) -> None:
-        self._leaf = leaf
-        self._not_none = not_none
-        self._narrowing = Narrowing()
-        # By the part, then by what is known.
-        self._bound: dict[int, dict[frozenset[object], _native.Expression]] = {}
-        self._types: dict[frozenset[object], _Types] = {frozenset(): {}}
-        # Keeps what the numbers above stand for.
-        self._met: list[ColumnExpression] = []
-
-    def __call__(self, expression: ColumnExpression) -> _native.Expression:
-        self._met.append(expression)
-        nothing: frozenset[object] = frozenset()
-        open: list[tuple[ColumnExpression, frozenset[object], list[frozenset[object]] | None]]
-        open = [(expression, nothing, None)]
-        while open:
-            part, known, below = open.pop()
-            bound = self._bound.setdefault(id(part), {})
-            if below is not None:
-                arguments = [self._bound[id(child)][there] for child, there in zip(part._children, below, strict=True)]
-                bound[known] = part._bound(arguments)
-            elif known not in bound:
-                leaf = self._leaf(part, self._types[known])
-                if leaf is not None:
-                    bound[known] = leaf
-                    continue
-                below = [self._known(part, place, known) for place in range(len(part._children))]
-                open.append((part, known, below))
-                children = list(zip(part._children, below, strict=True))
-                open.extend((child, there, None) for child, there in reversed(children))
-        return self._bound[id(expression)][nothing]
-
-    def _known(self, part: ColumnExpression, place: int, known: frozenset[object]) -> frozenset[object]:
-        """What is known where a child is computed."""
-        references = self._narrowing.not_none_for(part, place)
-        if references:
-            types = dict(self._types[known])
-            for reference in references:
-                types.update(self._not_none(reference))
-            known = frozenset(types.items())
-            self._types.setdefault(known, types)
-        child = self._bound.get(id(part._children[place]), {})
-        return known if known in child or len(child) < _MOST_CONTEXTS else frozenset()
-
-
 def type_of(expression: ColumnExpression) -> _native.DType | None:
     """The type of an expression over columns of tables; nothing if that depends on where it is used."""
     is_known = True
 
-    def leaf(part: ColumnExpression, types: _Types) -> Bound:
+    def leaf(part: ColumnExpression, types: Types) -> Bound:
         nonlocal is_known
         if isinstance(part, ReducerExpression):
             is_known = False
