@@ -8,7 +8,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pathway import reducers, udfs, universes
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.functions import (
     apply,
@@ -23,6 +22,7 @@ from pathway._expressions.functions import (
     unwrap,
 )
 from pathway._expressions.table_like import TableLike
+from pathway._expressions.udfs import UDF, udf
 from pathway._ground import not_there_yet, tracebacks
 from pathway._native import Pointer
 from pathway._schemas.builders import (
@@ -43,13 +43,15 @@ from pathway._tables.table import Table
 from pathway._values.dtypes import Type
 from pathway._values.json import Json
 from pathway._values.objects import PyObjectWrapper, wrap_py_object
-from pathway.udfs import UDF, udf
 
 if TYPE_CHECKING:
     import pathway.debug as debug
     import pathway.demo as demo
     import pathway.io as io
+    import pathway.reducers as reducers
     import pathway.testing as testing
+    import pathway.udfs as udfs
+    import pathway.universes as universes
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
     from pathway._running.run import run, run_all
@@ -66,7 +68,10 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "debug": ("pathway.debug", None),
     "demo": ("pathway.demo", None),
     "io": ("pathway.io", None),
+    "reducers": ("pathway.reducers", None),
     "testing": ("pathway.testing", None),
+    "udfs": ("pathway.udfs", None),
+    "universes": ("pathway.universes", None),
     "DateTimeNaive": ("pathway._values.datetimes", "DateTimeNaive"),
     "DateTimeUtc": ("pathway._values.datetimes", "DateTimeUtc"),
     "Duration": ("pathway._values.datetimes", "Duration"),

@@ -1,4 +1,4 @@
-"""What stands in expressions beside columns, constants and functions of the engine: keys, reducers, functions of users."""
+"""What stands in expressions beside columns, constants and the engine's functions: keys, reducers, users' functions."""
 
 from __future__ import annotations
 

@@ -7,10 +7,13 @@ using one says so.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pathway import _native
-from pathway._tables.outputs import Debugged
 from pathway._tables.universes import Solver, Universe
+
+if TYPE_CHECKING:
+    from pathway._tables.outputs import Debugged
 
 
 class Graph:
