@@ -87,14 +87,14 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
         return [ColumnReference(self, name) for name in self._names()]
 
     def _choose(self, choice: Choice) -> Table[Any]:
-        chosen = choice(list(self._columns), self._name)
+        chosen = choice(list(self._columns), self._known_name)
         # A column that is named id is meant, if there is one, and not the key.
         columns = {
             new: self._columns[old] if old in self._columns else self._column(old) for new, old in chosen.items()
         }
         return self._same_rows(columns)
 
-    def _name(self, column: object) -> str:
+    def _known_name(self, column: object) -> str:
         """The name of a column that is there."""
         name = _name(column)
         if name not in self._columns:
