@@ -31,7 +31,8 @@ from multiprocessing.connection import Connection
 from typing import Any
 
 import pytest
-from pathway import _environment, _run, _shown, _waiting
+from pathway._ground import environment, shown
+from pathway._running import run, waiting
 
 VARIABLE = "PATHWAY_TEST_PROCESSES"
 PROCESSES = int(os.environ.get(VARIABLE, "1"))
@@ -107,9 +108,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def share_runs(patch: pytest.MonkeyPatch) -> None:
     """From now on, two processes share every run."""
-    patch.setattr(_run, "_execute", in_two_processes(_run._execute))
-    patch.setattr(_environment, "cluster", with_places(_environment.cluster))
-    patch.setattr(_waiting, "wait", noting_that_they_met(_waiting.wait))
+    patch.setattr(run, "_execute", in_two_processes(run._execute))
+    patch.setattr(environment, "cluster", with_places(environment.cluster))
+    patch.setattr(waiting, "wait", noting_that_they_met(waiting.wait))
 
 
 def in_two_processes(execute: Callable[..., None]) -> Callable[..., None]:
@@ -117,7 +118,7 @@ def in_two_processes(execute: Callable[..., None]) -> Callable[..., None]:
 
     def run(*args: Any, **kwargs: Any) -> None:
         addresses = [f"{HOST}:{free_port()}" for _ in range(2)]
-        place = _environment.Cluster(2, 0, addresses, os.urandom(16).hex(), timeout=20.0, silence=20.0, run_id=None)
+        place = environment.Cluster(2, 0, addresses, os.urandom(16).hex(), timeout=20.0, silence=20.0, run_id=None)
         ours, theirs = multiprocessing.Pipe(duplex=False)
         child = fork()
         if child == 0:
@@ -132,7 +133,7 @@ def in_two_processes(execute: Callable[..., None]) -> Callable[..., None]:
             if isinstance(error, SystemExit) and failure is not None and not isinstance(failure, SystemExit):
                 # What has ended the run is the exception of process 1.
                 raise failure from None
-            if failure is not None and "was not found" in _shown.of_error(error):
+            if failure is not None and "was not found" in shown.of_error(error):
                 error.add_note(f"process 1 has ended with {failure!r}")
             raise
         failure = heard_of(child, ours)
@@ -153,7 +154,7 @@ def heard_of(child: int, connection: Connection) -> BaseException | None:
     return outcome.failure.exception() if outcome.failure else None
 
 
-def with_places(cluster: Callable[[], _environment.Cluster | None]) -> Callable[[], _environment.Cluster | None]:
+def with_places(cluster: Callable[[], environment.Cluster | None]) -> Callable[[], environment.Cluster | None]:
     """The function that looks up the place of this process: of a run that forks, the one that was made for it."""
     return lambda: _places.__dict__.pop("here", None) or cluster()
 

@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 import pathway as pw
 import pytest
-from pathway import _dtypes
+from pathway._values import dtypes
 
 from tests.support import rows
 
@@ -49,7 +49,7 @@ def test_annotations(annotation: Any, text: str) -> None:
     names: dict[str, Any] = {}
     exec(schema.generate_class("Again", generate_imports=True), names)
     assert names["Again"].columns() == schema.columns()
-    assert _dtypes.to_dtype(_dtypes.display(schema.typehints()["v"]), {"np": np}) == schema["v"].dtype.dtype
+    assert dtypes.to_dtype(dtypes.display(schema.typehints()["v"]), {"np": np}) == schema["v"].dtype.dtype
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import os
 from typing import Any
 
 import pytest
-from pathway import _environment
+from pathway._ground import environment
 
 
 @pytest.fixture
@@ -24,12 +24,12 @@ def variables(monkeypatch: pytest.MonkeyPatch) -> Any:
 def test_a_process_that_works_alone(variables: Any) -> None:
     for values in ({}, {"PROCESSES": "1"}, {"ADDRESSES": "a:1", "PROCESS_ID": "0"}, {"PROCESSES": "", "ADDRESSES": ""}):
         variables(**values)
-        assert _environment.cluster() is None
+        assert environment.cluster() is None
 
 
 def test_a_process_of_several(variables: Any) -> None:
     variables(PROCESSES="2", PROCESS_ID="1", CLUSTER_SECRET="s")
-    assert _environment.cluster() == _environment.Cluster(
+    assert environment.cluster() == environment.Cluster(
         2, 1, ["127.0.0.1:10000", "127.0.0.1:10001"], secret="s", timeout=30, silence=20, run_id=None
     )
     variables(
@@ -41,12 +41,12 @@ def test_a_process_of_several(variables: Any) -> None:
         RUN_ID="r",
         FIRST_PORT="x",
     )
-    cluster = _environment.cluster()
-    assert cluster == _environment.Cluster(
+    cluster = environment.cluster()
+    assert cluster == environment.Cluster(
         3, 0, ["a:1", "[::1]:2", "b:3"], secret="hidden", timeout=2.5, silence=1000, run_id="r"
     )
     assert "hidden" not in repr(cluster)
-    assert [_environment.host_and_port(address) for address in cluster.addresses] == [("a", 1), ("::1", 2), ("b", 3)]
+    assert [environment.host_and_port(address) for address in cluster.addresses] == [("a", 1), ("::1", 2), ("b", 3)]
 
 
 @pytest.mark.parametrize(
@@ -86,18 +86,18 @@ def test_a_process_of_several(variables: Any) -> None:
 def test_an_environment_that_makes_no_cluster(variables: Any, values: dict[str, str], message: str) -> None:
     variables(**{"PROCESSES": "2", "PROCESS_ID": "1", "CLUSTER_SECRET": "s", **values})
     with pytest.raises(ValueError, match=message):
-        _environment.cluster()
+        environment.cluster()
 
 
 @pytest.mark.parametrize("number", ["0", "1025", "99999999"])
 def test_a_number_of_threads_that_cannot_be_meant(variables: Any, number: str) -> None:
     variables(THREADS=number)
     with pytest.raises(ValueError, match=f"PATHWAY_THREADS .* found {number}"):
-        _environment.threads()
+        environment.threads()
 
 
 @pytest.mark.parametrize("start", ["-1", str(2**64 - 1)])
 def test_a_start_that_is_no_time(variables: Any, start: str) -> None:
     variables(START_TIMESTAMP_MS=start)
     with pytest.raises(ValueError, match=f"PATHWAY_START_TIMESTAMP_MS .* in milliseconds since 1970, .* found {start}"):
-        _environment.start_timestamp()
+        environment.start_timestamp()

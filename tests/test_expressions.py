@@ -6,7 +6,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from pathway._walking import in_order
+from pathway._expressions.walking import in_order
 from support import assert_table, rows, table
 
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from pathway import _fingerprint
+from pathway._ground import fingerprint
 
 from tests.test_cli import environment, free_ports
 
@@ -192,8 +192,8 @@ class Scaled:
 
 
 def said(function: object) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    fingerprint = _fingerprint.of_function(function)
-    return fingerprint.settings, fingerprint.hints
+    found = fingerprint.of_function(function)
+    return found.settings, found.hints
 
 
 def with_default(value: Any) -> Callable[..., Any]:

@@ -17,7 +17,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from pathway import _monitoring
+from pathway._running import monitoring
 
 
 class Entry:
@@ -38,7 +38,7 @@ class Clock:
 def test_log_lines_come_every_five_seconds_while_something_changes(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
-    monitor = _monitoring.LogMonitor(clock)
+    monitor = monitoring.LogMonitor(clock)
     rows = 0
     for second, rows in [(1, 10), (5, 1500), (6, 1600), (10, 1600), (15, 1600)]:
         clock.now = second
@@ -54,7 +54,7 @@ def test_log_lines_come_every_five_seconds_while_something_changes(caplog: pytes
 def test_rows_that_wait_are_shown_until_they_are_delivered(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     clock = Clock()
-    monitor = _monitoring.LogMonitor(clock)
+    monitor = monitoring.LogMonitor(clock)
     for second, waiting in [(5, 7), (10, 7), (15, 3)]:
         clock.now = second
         entries: Any = [Entry("posts", "source", 9, backlog=waiting)]
@@ -70,7 +70,7 @@ def test_rows_that_wait_are_shown_until_they_are_delivered(caplog: pytest.LogCap
 
 def test_rejected_rows_are_summed_up_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     entries: Any = [Entry("posts", "source", 5, rejected=2), Entry("pings", "source", 5)]
-    _monitoring.Monitor().finish(entries)
+    monitoring.Monitor().finish(entries)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("posts: 2 rows were rejected")
@@ -84,7 +84,7 @@ def test_the_panel(operators: bool) -> None:
 
     output = io.StringIO()
     clock = Clock()
-    monitor = _monitoring.PanelMonitor(
+    monitor = monitoring.PanelMonitor(
         operators=operators, clock=clock, console=Console(file=output, width=100, force_terminal=True)
     )
     entries: Any = [Entry("posts", "source", 0, backlog=7), Entry("map", "operator", 0)]
@@ -111,10 +111,10 @@ def test_the_lag_is_the_age_of_what_is_done_while_there_is_more_to_do() -> None:
     now = int(time.time() * 1000)
 
     def lags(*entries: Any) -> list[Any]:
-        lines = _monitoring.Rates(Clock()).lines(entries)
+        lines = monitoring.Rates(Clock()).lines(entries)
         return [None if line.lag_seconds is None else round(line.lag_seconds) for line in lines]
 
-    ended = _monitoring.END_OF_TIME
+    ended = monitoring.END_OF_TIME
     idle = Entry("a", "source", 1, time=now - 10_000)
     behind = Entry("b", "source", 1, backlog=3, time=now - 20_000)
     assert lags(idle, Entry("up to date", "sink", 1, time=now - 10_000)) == [0, 0]

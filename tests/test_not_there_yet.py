@@ -5,7 +5,7 @@ import re
 
 import pathway as pw
 import pytest
-from pathway import _not_there_yet
+from pathway._ground import not_there_yet
 
 from tests.support import table
 
@@ -13,9 +13,9 @@ from tests.support import table
 def test_missing_names_say_that_they_are_not_there_yet() -> None:
     words = table("word\na")
     for place, names in [
-        (pw, _not_there_yet._MODULE),
-        (pw.io, _not_there_yet._IO),
-        (words, _not_there_yet._TABLE),
+        (pw, not_there_yet._MODULE),
+        (pw.io, not_there_yet._IO),
+        (words, not_there_yet._TABLE),
     ]:
         for name in names:
             with pytest.raises(AttributeError, match=rf"\.{name} is not there yet"):

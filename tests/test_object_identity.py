@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pathway as pw
-from pathway._object_numbers import number_of
+from pathway._values.object_numbers import number_of
 
 from tests import shapes
 

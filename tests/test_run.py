@@ -10,8 +10,8 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from pathway import _monitoring
-from pathway._signals import ECHO_SECONDS
+from pathway._ground.signals import ECHO_SECONDS
+from pathway._running import monitoring
 
 
 def test_without_outputs_nothing_happens() -> None:
@@ -255,7 +255,7 @@ def test_an_exception_of_a_handler_of_the_user_ends_the_run_first(monkeypatch: p
     def handler(number: int, frame: object) -> None:
         raise Leave
 
-    class Signalled(_monitoring.Monitor):
+    class Signalled(monitoring.Monitor):
         def update(self, statistics: object) -> None:
             signal.raise_signal(signal.SIGUSR1)
 
@@ -269,7 +269,7 @@ def test_an_exception_of_a_handler_of_the_user_ends_the_run_first(monkeypatch: p
             ended.set()
 
     ended = threading.Event()
-    monkeypatch.setattr(_monitoring, "choose", lambda level: Signalled())
+    monkeypatch.setattr(monitoring, "choose", lambda level: Signalled())
     pw.io.null.write(pw.io.python.read(Endless(), schema=pw.schema_from_types(number=int)))
     before = signal.signal(signal.SIGUSR1, handler)
     try:

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pathway as pw
 import pytest
-from pathway import _metrics_server
+from pathway._running import metrics_server
 
 from tests.test_cli import free_ports
 
@@ -182,14 +182,14 @@ def test_a_port_in_use_ends_the_program_before_anything_is_read(port: int) -> No
 
 
 def test_every_process_has_a_port_of_its_own(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pathway import _environment
+    from pathway._ground import environment
 
     monkeypatch.setenv("PATHWAY_PROCESS_ID", "2")
     monkeypatch.setenv("PATHWAY_MONITORING_HTTP_PORT", "20500")
-    assert _environment.monitoring_port() == 20502
+    assert environment.monitoring_port() == 20502
     monkeypatch.setenv("PATHWAY_MONITORING_HTTP_PORT", "65534")
     with pytest.raises(ValueError, match="PATHWAY_MONITORING_HTTP_PORT"):
-        _environment.monitoring_port()
+        environment.monitoring_port()
 
 
 def test_finished_times_are_told_as_minus_one() -> None:
@@ -197,7 +197,7 @@ def test_finished_times_are_told_as_minus_one() -> None:
         name, role, rows_in, rows_out, rejected, backlog, time = "s", "source", 1, 2, 3, 4, 2**63 - 1
         workers: ClassVar = [(0, 1, 2, 4)]
 
-    text = _metrics_server.text([Entry()])  # type: ignore[list-item]
+    text = metrics_server.text([Entry()])  # type: ignore[list-item]
     assert "\ninput_latency_ms -1\n" in text
     assert '\npathway_rows_rejected_total{number="0",role="source",name="s"} 3\n' in text
     assert '\npathway_rows_waiting{number="0",role="source",name="s"} 4\n' in text

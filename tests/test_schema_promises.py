@@ -10,7 +10,7 @@ from typing import Any, Optional
 import pandas as pd
 import pathway as pw
 import pytest
-from pathway import _dtypes
+from pathway._values import dtypes
 
 
 class Keyed(pw.Schema):
@@ -100,7 +100,7 @@ def test_results_that_the_annotation_does_not_promise() -> None:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             result = table.select(x=pw.udf(function, return_type=declared)(table.a))
-        assert result.typehints()["x"] == _dtypes.to_python(_dtypes.to_dtype(declared))
+        assert result.typehints()["x"] == dtypes.to_python(dtypes.to_dtype(declared))
         assert [warning.filename for warning in caught] == [__file__] * expects_warning
         for warning in caught:
             assert "function() is annotated to return" in str(warning.message)

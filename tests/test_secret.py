@@ -11,7 +11,7 @@ import tempfile
 from typing import Any
 
 import pytest
-from pathway import _environment, _secret
+from pathway._ground import environment, secret
 
 pytestmark = pytest.mark.one_process("nothing is run")
 
@@ -26,15 +26,15 @@ def folder(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_all_processes_have_the_same_secret_which_only_the_user_can_read(folder: pathlib.Path) -> None:
-    secret = _secret.of_this_user(str(folder))
-    assert len(secret) == 64
-    assert _secret.of_this_user(str(folder)) == secret
+    made = secret.of_this_user(str(folder))
+    assert len(made) == 64
+    assert secret.of_this_user(str(folder)) == made
     (file,) = folder.iterdir()
     assert (file.name, stat.S_IMODE(file.stat().st_mode)) == (NAME, 0o600)
 
 
 def test_processes_that_start_together_agree(folder: pathlib.Path) -> None:
-    program = f"from pathway import _secret; input(); print(_secret.of_this_user({str(folder)!r}))"
+    program = f"from pathway._ground import secret; input(); print(secret.of_this_user({str(folder)!r}))"
     processes = [
         subprocess.Popen([sys.executable, "-c", program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         for _ in range(8)
@@ -52,22 +52,22 @@ def test_without_a_runtime_folder_it_is_in_one_of_its_own(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
-    monkeypatch.setattr(_secret, "_USERS", str(tmp_path / "no-such-{user}"))
-    secret = _secret.of_this_user("")
+    monkeypatch.setattr(secret, "_USERS", str(tmp_path / "no-such-{user}"))
+    made = secret.of_this_user("")
     own = tmp_path / f"pathway-{os.geteuid()}"
     assert stat.S_IMODE(own.stat().st_mode) == 0o700
-    assert (own / NAME).read_text() == secret
+    assert (own / NAME).read_text() == made
     own.chmod(0o755)
     with pytest.raises(ValueError, match=f"{own} is open to others: .*chmod go= {own}"):
-        _secret.of_this_user("")
+        secret.of_this_user("")
     # A folder of the environment that others can read is not used.
     assert (tmp_path / "open").mkdir(mode=0o755) is None
     own.chmod(0o700)
-    assert _secret.of_this_user(str(tmp_path / "open")) == secret
+    assert secret.of_this_user(str(tmp_path / "open")) == made
     own.rename(tmp_path / "elsewhere")
     own.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ValueError, match="there is no safe place for a secret"):
-        _secret.of_this_user("")
+        secret.of_this_user("")
 
 
 def link(file: pathlib.Path) -> None:
@@ -92,15 +92,15 @@ def link(file: pathlib.Path) -> None:
 def test_what_somebody_else_may_have_put_there_is_not_taken(folder: pathlib.Path, put: Any, message: str) -> None:
     put(folder / NAME)
     with pytest.raises(ValueError, match=message):
-        _secret.of_this_user(str(folder))
+        secret.of_this_user(str(folder))
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can give files away")
 def test_what_belongs_to_somebody_else_is_not_taken(folder: pathlib.Path) -> None:
-    _secret.of_this_user(str(folder))
+    secret.of_this_user(str(folder))
     os.chown(folder / NAME, 12345, 12345)
     with pytest.raises(ValueError, match=r"belongs to somebody else \(user 12345\)"):
-        _secret.of_this_user(str(folder))
+        secret.of_this_user(str(folder))
 
 
 def test_processes_on_one_machine_need_not_be_told(folder: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,11 +110,11 @@ def test_processes_on_one_machine_need_not_be_told(folder: pathlib.Path, monkeyp
     monkeypatch.setenv("PATHWAY_PROCESSES", "2")
     monkeypatch.setenv("PATHWAY_PROCESS_ID", "1")
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(folder))
-    cluster = _environment.cluster()
+    cluster = environment.cluster()
     assert cluster is not None
     assert cluster.secret == (folder / NAME).read_text()
     monkeypatch.setenv("PATHWAY_ADDRESSES", "127.0.0.1:1,[::1]:2")
-    assert _environment.cluster() is not None
+    assert environment.cluster() is not None
     (folder / NAME).chmod(0o644)
     with pytest.raises(ValueError, match=r"PATHWAY_CLUSTER_SECRET has to be set, .*: .* is open to others"):
-        _environment.cluster()
+        environment.cluster()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pathway as pw
@@ -161,3 +162,28 @@ def test_names_of_joins(a: pw.Table[Any], b: pw.Table[Any]) -> None:
     assert_table(chain.select(one=a.v, two=b.v, three=c.v), "one | two | three\n3 | 6 | 8")
     with pytest.raises(KeyError, match="both"):
         chain.select(pw.this.v)
+
+
+CHOICES = [
+    (lambda columns: columns.without("b"), ["a", "c"]),
+    (lambda columns: columns.without("a", "c"), ["b"]),
+    (lambda columns: columns.rename({"a": "x"}), ["b", "c", "x"]),
+    # What has the new name is replaced.
+    (lambda columns: columns.rename({"a": "b"}), ["c", "b"]),
+    (lambda columns: columns.rename({"a": "b", "b": "a"}), ["c", "b", "a"]),
+    (lambda columns: columns.with_prefix("x_"), ["x_a", "x_b", "x_c"]),
+    (lambda columns: columns.with_suffix("_x"), ["a_x", "b_x", "c_x"]),
+    (lambda columns: columns[["c", "a"]], ["c", "a"]),
+    (lambda columns: columns.without("b").with_prefix("x_").rename({"x_a": "z"}), ["x_c", "z"]),
+]
+
+
+@pytest.mark.parametrize(("choose", "names"), CHOICES)
+def test_every_set_of_columns_makes_the_same_of_a_choice(choose: Callable[[Any], Any], names: list[str]) -> None:
+    table = pw.Table.empty(a=int, b=int, c=int)
+    own = table.pointer_from(0)
+    assert choose(table).column_names() == names
+    for columns in (table.slice, pw.this, pw.this.slice, pw.this.ix(pw.this.pointer_from(0)), table.ix(own)):
+        assert table.select(*choose(columns)).column_names() == names
+    for columns in (table.slice, pw.this, pw.this.slice, pw.this.ix(pw.this.pointer_from(0))):
+        assert table.select(**choose(columns)).column_names() == names

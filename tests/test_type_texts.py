@@ -8,8 +8,8 @@ from typing import Any, Optional
 import numpy as np
 import pathway as pw
 import pytest
-from pathway import _dtypes
-from pathway._annotations import look_up
+from pathway._values import dtypes
+from pathway._values.annotations import look_up
 
 ran: list[object] = []
 
@@ -138,8 +138,8 @@ def test_nothing_in_a_text_runs(text: str) -> None:
 )
 def test_what_a_text_can_name(text: str, expected: Any) -> None:
     ran.clear()
-    dtype = _dtypes.to_dtype(expected)
-    assert _dtypes.to_dtype(text, globals()) == dtype
+    dtype = dtypes.to_dtype(expected)
+    assert dtypes.to_dtype(text, globals()) == dtype
     assert pw.schema_from_dict({"a": text})["a"].dtype.dtype == dtype
     assert pw.schema_builder({"a": pw.column_definition(dtype=text)})["a"].dtype.dtype == dtype
     assert ran == []

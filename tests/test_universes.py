@@ -6,7 +6,7 @@ import itertools
 
 from hypothesis import given
 from hypothesis import strategies as st
-from pathway._universes import Solver, Universe
+from pathway._tables.universes import Solver, Universe
 
 
 def test_subsets_chain() -> None:

@@ -8,77 +8,82 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from pathway import _tracebacks, reducers, udfs, universes
-from pathway._configuration import set_license_key, set_monitoring_config
-from pathway._dtypes import Type
-from pathway._expressions import ColumnExpression, ColumnReference
-from pathway._functions import (
+from pathway._expressions.expression import ColumnExpression, ColumnReference
+from pathway._expressions.functions import (
     apply,
     apply_with_type,
     cast,
     coalesce,
     declare_type,
     fill_error,
-    groupby,
     if_else,
-    join,
-    join_inner,
-    join_left,
-    join_outer,
-    join_right,
     make_tuple,
     require,
     unwrap,
 )
-from pathway._grouped import GroupedTable
-from pathway._join import JoinMode, JoinResult
-from pathway._joinable import Joinable, TableLike
-from pathway._json import Json
+from pathway._expressions.table_like import TableLike
+from pathway._expressions.udfs import UDF, udf
+from pathway._ground import not_there_yet, tracebacks
 from pathway._native import Pointer
-from pathway._schema import Schema
-from pathway._schema_builders import (
-    assert_table_has_schema,
+from pathway._schemas.builders import (
     schema_builder,
     schema_from_csv,
     schema_from_dict,
     schema_from_types,
-    table_transformer,
 )
-from pathway._schema_columns import SchemaProperties, column_definition
-from pathway._slice import TableSlice
-from pathway._table import Table
-from pathway._this import left, right, this
-from pathway._values import PyObjectWrapper, wrap_py_object
-from pathway.udfs import UDF, udf
+from pathway._schemas.columns import SchemaProperties, column_definition
+from pathway._schemas.schema import Schema
+from pathway._tables.functions import groupby, join, join_inner, join_left, join_outer, join_right
+from pathway._tables.groups import GroupedTable
+from pathway._tables.joinable import Joinable
+from pathway._tables.joins import JoinMode, JoinResult
+from pathway._tables.placeholders import left, right, this
+from pathway._tables.slices import TableSlice
+from pathway._tables.table import Table
+from pathway._values.dtypes import Type
+from pathway._values.json import Json
+from pathway._values.objects import PyObjectWrapper, wrap_py_object
 
 if TYPE_CHECKING:
     import pathway.debug as debug
     import pathway.demo as demo
     import pathway.io as io
+    import pathway.reducers as reducers
     import pathway.testing as testing
-    from pathway._datetimes import DateTimeNaive, DateTimeUtc, Duration
-    from pathway._error_log import global_error_log
-    from pathway._monitoring import MonitoringLevel
-    from pathway._run import run, run_all
+    import pathway.udfs as udfs
+    import pathway.universes as universes
+    from pathway._running.configuration import set_license_key, set_monitoring_config
+    from pathway._running.monitoring import MonitoringLevel
+    from pathway._running.run import run, run_all
+    from pathway._tables.error_log import global_error_log
+    from pathway._tables.transformers import assert_table_has_schema, table_transformer
+    from pathway._values.datetimes import DateTimeNaive, DateTimeUtc, Duration
 
 GroupedJoinResult = GroupedTable
 
-_tracebacks.install()
+tracebacks.install()
 
 # What is imported when it is first asked for: name -> module, and name in it if it is not the module.
 _LAZY: dict[str, tuple[str, str | None]] = {
     "debug": ("pathway.debug", None),
     "demo": ("pathway.demo", None),
     "io": ("pathway.io", None),
+    "reducers": ("pathway.reducers", None),
     "testing": ("pathway.testing", None),
-    "DateTimeNaive": ("pathway._datetimes", "DateTimeNaive"),
-    "DateTimeUtc": ("pathway._datetimes", "DateTimeUtc"),
-    "Duration": ("pathway._datetimes", "Duration"),
-    "MonitoringLevel": ("pathway._monitoring", "MonitoringLevel"),
-    "global_error_log": ("pathway._error_log", "global_error_log"),
-    "run": ("pathway._run", "run"),
-    "run_all": ("pathway._run", "run_all"),
-    "__version__": ("pathway._version", "__version__"),
+    "udfs": ("pathway.udfs", None),
+    "universes": ("pathway.universes", None),
+    "DateTimeNaive": ("pathway._values.datetimes", "DateTimeNaive"),
+    "DateTimeUtc": ("pathway._values.datetimes", "DateTimeUtc"),
+    "Duration": ("pathway._values.datetimes", "Duration"),
+    "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
+    "assert_table_has_schema": ("pathway._tables.transformers", "assert_table_has_schema"),
+    "global_error_log": ("pathway._tables.error_log", "global_error_log"),
+    "run": ("pathway._running.run", "run"),
+    "run_all": ("pathway._running.run", "run_all"),
+    "set_license_key": ("pathway._running.configuration", "set_license_key"),
+    "set_monitoring_config": ("pathway._running.configuration", "set_monitoring_config"),
+    "table_transformer": ("pathway._tables.transformers", "table_transformer"),
+    "__version__": ("pathway._ground.version", "__version__"),
 }
 
 __all__ = [
@@ -148,9 +153,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name not in _LAZY:
-        from pathway import _not_there_yet
-
-        raise AttributeError(_not_there_yet.of_module(name) or f"module 'pathway' has no attribute {name!r}")
+        raise AttributeError(not_there_yet.of_module(name) or f"module 'pathway' has no attribute {name!r}")
     module_name, attribute = _LAZY[name]
     module = import_module(module_name)
     value = module if attribute is None else getattr(module, attribute)

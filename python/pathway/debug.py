@@ -6,15 +6,15 @@ other output.
 
 from __future__ import annotations
 
-from pathway._debug_generator import StreamGenerator
-from pathway._debug_results import (
+from pathway._debugging.generator import StreamGenerator
+from pathway._debugging.results import (
     compute_and_print,
     compute_and_print_update_stream,
     table_to_dicts,
     table_to_pandas,
     table_to_parquet,
 )
-from pathway._debug_tables import table_from_markdown, table_from_pandas, table_from_parquet, table_from_rows
+from pathway._debugging.tables import table_from_markdown, table_from_pandas, table_from_parquet, table_from_rows
 
 __all__ = [
     "StreamGenerator",

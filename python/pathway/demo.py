@@ -9,13 +9,17 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _dtypes, _native
+from pathway import _native
+from pathway._schemas.builders import schema_builder
+from pathway._schemas.columns import column_definition
+from pathway._schemas.schema import Schema
+from pathway._tables.table import Table
+from pathway._values import dtypes
 from pathway.io import python as io_python
 from pathway.io._subject import ConnectorSubject
 
 if TYPE_CHECKING:
-    from pathway import Schema, Table
-    from pathway._schema_columns import ColumnSchema
+    from pathway._schemas.columns import ColumnSchema
 
 __all__ = ["generate_custom_stream", "noisy_linear_stream", "range_stream", "replay_csv", "replay_csv_with_time"]
 
@@ -102,8 +106,6 @@ def noisy_linear_stream(nb_rows: int = 10, input_rate: float = 1.0) -> Table[Any
     True
     True
     """
-    from pathway import column_definition, schema_builder
-
     schema = schema_builder(
         {"x": column_definition(primary_key=True, dtype=float), "y": column_definition(dtype=float)}
     )
@@ -136,8 +138,6 @@ def range_stream(
     11.0
     12.0
     """
-    from pathway import column_definition, schema_builder
-
     return generate_custom_stream(
         {"value": lambda number: float(number + offset)},
         schema=schema_builder({"value": column_definition(dtype=float)}),
@@ -264,7 +264,7 @@ def _field(column: ColumnSchema, text: str | None, place: str) -> Any:
     try:
         return dtype.read(text)
     except ValueError as error:
-        message = f"{place}: field {column.name!r}: cannot read {text!r} as {_dtypes.describe(dtype)}: {error}"
+        message = f"{place}: field {column.name!r}: cannot read {text!r} as {dtypes.describe(dtype)}: {error}"
         raise ValueError(message) from None
 
 

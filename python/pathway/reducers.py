@@ -24,8 +24,9 @@ a | 3 | 7     | 7.0  | (1, 3, 3)
 
 from __future__ import annotations
 
-from pathway._expressions import ColumnExpression, ReducerExpression, wrap
-from pathway._this import this
+from pathway._expressions.expression import ColumnExpression, wrap
+from pathway._expressions.nodes import ReducerExpression
+from pathway._tables.placeholders import this
 
 __all__ = [
     "any",

@@ -13,36 +13,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple, overload
+from typing import Any, overload
 
-from pathway import _graph, _run
-from pathway._monitoring import MonitoringLevel
-from pathway._native import Pointer
-from pathway._run_settings import RunSettings
-from pathway.io import _tables
-
-if TYPE_CHECKING:
-    from pathway import Table
+from pathway._debugging.captures import Update, capture_updates, quiet
+from pathway._tables.graph import reset_graph
+from pathway._tables.table import Table
 
 __all__ = ["Update", "assert_equal_tables", "capture", "reset"]
-
-
-class Update(NamedTuple):
-    """One change of a table: the row appeared (``diff`` above zero) or went away (below).
-
-    >>> import pathway as pw
-    >>> (update,) = pw.testing.capture(pw.debug.table_from_markdown('''
-    ... a
-    ... 1
-    ... '''))
-    >>> update.row, update.time, update.diff
-    ({'a': 1}, 0, 1)
-    """
-
-    key: Pointer
-    row: dict[str, Any]
-    time: int
-    diff: int
 
 
 @overload
@@ -84,34 +61,6 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
         raise TypeError("capture() takes at least one table")
     updates = capture_updates(tables, quiet(terminate_on_error=terminate_on_error))
     return updates[0] if len(updates) == 1 else tuple(updates)
-
-
-def quiet(**settings: Any) -> RunSettings:
-    """The settings of a run that shows no progress, unless they ask for it."""
-    unknown = [name for name in settings if name not in RunSettings.__dataclass_fields__]
-    if unknown:
-        raise TypeError(f"pw.run() has no argument {', '.join(unknown)}")
-    return RunSettings(**{"monitoring_level": MonitoringLevel.NONE, "default_logging": False, **settings})
-
-
-def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list[list[Update]]:
-    """What `capture` does, with a list for each table however many there are."""
-    outputs = [_tables.output(table) for table in tables]
-    plan = _tables.plan()
-    captures = [
-        plan.capture(output.node, [column for _, column in output.columns], output.origin) for output in outputs
-    ]
-    _run.run_captures(captures, settings)
-    results: list[list[Update]] = []
-    for output, captured in zip(outputs, captures, strict=True):
-        names = [name for name, _ in output.columns]
-        results.append(
-            [
-                Update(key, dict(zip(names, values, strict=True)), time, diff)
-                for key, values, time, diff in captured.updates()
-            ]
-        )
-    return results
 
 
 def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool = False) -> None:
@@ -160,4 +109,4 @@ def reset() -> None:
     >>> import pathway as pw
     >>> pw.testing.reset()
     """
-    _graph.reset()
+    reset_graph()

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pathway._joinable import Joinable, take_tables
-from pathway._origin import declares
+from pathway._ground.origin import declares
+from pathway._tables.joinable import Joinable, take_tables
 
 __all__ = ["promise_are_equal", "promise_are_pairwise_disjoint", "promise_is_subset_of"]
 
@@ -53,6 +53,6 @@ def promise_are_pairwise_disjoint(self: Joinable, *others: Joinable) -> None:
     """
     tables = [self, *others]
     take_tables("pw.universes.promise_are_pairwise_disjoint()", tables)
-    for place, table in enumerate(tables):
-        for other in tables[place + 1 :]:
+    for position, table in enumerate(tables):
+        for other in tables[position + 1 :]:
             table.promise_universes_are_disjoint(other)

@@ -14,7 +14,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from pathway import _shown
+from pathway._ground import shown
 
 NAMES = {
     "markup": "a[/x]b[bold]c[link=x]",
@@ -230,6 +230,6 @@ def test_a_handler_of_logs_that_raises_ends_no_run() -> None:
 
 @pytest.mark.parametrize("error", ERRORS.values(), ids=ERRORS)
 def test_what_is_shown_of_an_error_is_one_line(error: BaseException) -> None:
-    text = _shown.of_error(error)
+    text = shown.of_error(error)
     assert text.isprintable()
     assert text.startswith(type(error).__name__)

@@ -177,7 +177,7 @@ fn end_forked(py: Python<'_>, error: Option<PyErr>) -> ! {
     let error = error.map(|error| error.into_value(py));
     // It does not return; whatever goes wrong, nothing comes after it.
     let _ = py
-        .import("pathway._forks")
+        .import("pathway._ground.forks")
         .and_then(|forks| forks.call_method1("end", (error,)));
     std::process::abort();
 }

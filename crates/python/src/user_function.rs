@@ -211,7 +211,7 @@ impl UserFunction for PythonFunction {
 pub(crate) fn describe_function(description: &mut Description, function: &Py<PyAny>) {
     door::attach(|py| {
         let fingerprint = py
-            .import("pathway._fingerprint")
+            .import("pathway._ground.fingerprint")
             .and_then(|module| module.call_method1("of_function", (function,)));
         let name = fingerprint
             .as_ref()

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 import click
 
-from pathway._version import __version__
+from pathway._ground.version import __version__
 from pathway.cli._spawn import spawn
 
 

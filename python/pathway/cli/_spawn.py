@@ -1,7 +1,7 @@
 """``pathway spawn``: from its options to the environment of each process.
 
-A process learns its place from the environment alone (`pathway._environment`), so that the program needs no change.
-Whatever can be wrong before the start is found here and is a usage error; nothing has been started then.
+A process learns its place from the environment alone (`pathway._ground.environment`), so that the program needs no
+change. Whatever can be wrong before the start is found here and is a usage error; nothing has been started then.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from collections.abc import Sequence
 import click
 from click.core import ParameterSource
 
-from pathway import _environment
+from pathway._ground import environment
 from pathway.cli import _supervisor
 
 
 def _listed_addresses(_context: click.Context, _parameter: click.Parameter, text: str | None) -> list[str]:
     try:
-        return _environment.listed_addresses(text) if text else []
+        return environment.listed_addresses(text) if text else []
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
 
@@ -34,7 +34,7 @@ def _listed_addresses(_context: click.Context, _parameter: click.Parameter, text
     "-t",
     "--threads",
     metavar="T",
-    type=click.IntRange(1, _environment.MOST_THREADS),
+    type=click.IntRange(1, environment.MOST_THREADS),
     default=1,
     envvar="PATHWAY_THREADS",
     show_default=True,
@@ -117,11 +117,11 @@ def spawn(
         raise click.UsageError(
             f"--processes {count} does not fit --addresses, which has {len(addresses)}: leave out --processes"
         )
-    environment = {**os.environ, "PATHWAY_THREADS": str(threads), "PATHWAY_PROCESSES": str(count)}
+    variables = {**os.environ, "PATHWAY_THREADS": str(threads), "PATHWAY_PROCESSES": str(count)}
     if addresses:
-        environment["PATHWAY_ADDRESSES"] = ",".join(addresses)
+        variables["PATHWAY_ADDRESSES"] = ",".join(addresses)
     else:
-        environment["PATHWAY_FIRST_PORT"] = str(first_port)
+        variables["PATHWAY_FIRST_PORT"] = str(first_port)
     if not addresses and context.get_parameter_source("process_id") is ParameterSource.ENVIRONMENT:
         # We were started by a program that another `pathway spawn` has started.
         process_id = None
@@ -133,18 +133,18 @@ def spawn(
             ("PATHWAY_START_TIMESTAMP_MS", str(time.time_ns() // 2_000_000 * 2)),
             ("PATHWAY_CLUSTER_SECRET", secrets.token_hex(32)),
         ):
-            environment[name] = environment.get(name) or value
+            variables[name] = variables.get(name) or value
     else:
-        _check_that_it_can_join(process_id, count, addresses, environment.get("PATHWAY_CLUSTER_SECRET"))
+        _check_that_it_can_join(process_id, count, addresses, variables.get("PATHWAY_CLUSTER_SECRET"))
         started = range(process_id, process_id + 1)
     if count > 1:
         try:
-            listening = addresses or _environment.local_addresses(first_port, count)
+            listening = addresses or environment.local_addresses(first_port, count)
         except ValueError as error:
             raise click.UsageError(f"--first-port: {error}") from None
         for process in started:
             _check_that_it_is_free(listening[process], process)
-    environments = {process: {**environment, "PATHWAY_PROCESS_ID": str(process)} for process in started}
+    environments = {process: {**variables, "PATHWAY_PROCESS_ID": str(process)} for process in started}
     try:
         status = _supervisor.run(command, environments)
     except OSError as error:
@@ -168,7 +168,7 @@ def _check_that_it_can_join(process_id: int, count: int, addresses: Sequence[str
         raise click.UsageError("--process-id needs --addresses: where all the processes listen, this one included")
     if process_id >= count:
         raise click.UsageError(f"--process-id {process_id}: with {count} addresses it is from 0 to {count - 1}")
-    if count > 1 and not secret and not _environment.are_on_this_machine(addresses):
+    if count > 1 and not secret and not environment.are_on_this_machine(addresses):
         raise click.UsageError(
             "--process-id needs a secret that all the processes know: set the environment variable "
             "PATHWAY_CLUSTER_SECRET to the same text on every machine, for example to what `openssl rand -hex 32` "
@@ -178,7 +178,7 @@ def _check_that_it_can_join(process_id: int, count: int, addresses: Sequence[str
 
 def _check_that_it_is_free(address: str, process: int) -> None:
     """Takes the port and gives it back, so that a port in use is told before anything has started."""
-    host, port = _environment.host_and_port(address)
+    host, port = environment.host_and_port(address)
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         with socket.socket(family, kind, protocol) as listener:

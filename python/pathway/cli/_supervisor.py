@@ -29,7 +29,7 @@ from typing import Self
 
 import click
 
-from pathway._signals import ECHO_SECONDS
+from pathway._ground.signals import ECHO_SECONDS
 
 # What asks a program to end. The first is passed on, another one kills.
 _STOP = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGQUIT)

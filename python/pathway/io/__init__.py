@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from pathway._ground import not_there_yet
 from pathway.io import csv, fs, jsonlines, null, plaintext, python
 from pathway.io._csv_settings import CsvParserSettings
 from pathway.io._subscribe import (
@@ -29,6 +30,4 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    from pathway import _not_there_yet
-
-    raise AttributeError(_not_there_yet.of_io(name) or f"module 'pathway.io' has no attribute {name!r}")
+    raise AttributeError(not_there_yet.of_io(name) or f"module 'pathway.io' has no attribute {name!r}")

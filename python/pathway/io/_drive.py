@@ -15,7 +15,8 @@ import sys
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from pathway import _event_loop, _forks, _native, _origin
+from pathway import _native
+from pathway._ground import event_loop, forks, origin
 from pathway.io._subject import StopSubject, run_task
 
 if TYPE_CHECKING:
@@ -52,22 +53,22 @@ def call(function: Callable[[], Any]) -> None:
     """Calls a hook that may be asynchronous."""
     result = function()
     if inspect.isawaitable(result):
-        _event_loop.run(_awaited(result))
+        event_loop.run(_awaited(result))
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:
     return await result
 
 
-@_forks.ended_in_child()
+@forks.ended_in_child()
 def drive(run: SubjectRun, subject: ConnectorSubject, *arguments: str) -> None:
     """Calls `run` of the subject and sends what it gives back; the argument is the partition, if there is one."""
     given = _native.rows_given(subject)
     returned = subject.run(*arguments)
     if inspect.isawaitable(returned):
-        _event_loop.run(_cancellable(run, _awaiting(subject, returned, given), returned))
+        event_loop.run(_cancellable(run, _awaiting(subject, returned, given), returned))
     elif isinstance(returned, AsyncIterable):
-        _event_loop.run(_cancellable(run, _drain(subject, aiter(returned)), returned))
+        event_loop.run(_cancellable(run, _drain(subject, aiter(returned)), returned))
     else:
         take_returned(subject, returned, given)
 
@@ -174,7 +175,7 @@ async def _cancellable(run: SubjectRun, work: Coroutine[Any, Any, None], returne
 def sending_place() -> str | None:
     """The file and line of the user's program that sends a row: of its call, or of its `yield`."""
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and _origin.is_ours(frame):
+    while frame is not None and origin.is_ours(frame):
         if frame.f_code in (take_returned.__code__, _drain.__code__):
             # What has yielded is not on the stack while its row is taken.
             items = frame.f_locals["items"]

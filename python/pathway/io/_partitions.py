@@ -22,9 +22,9 @@ from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pathway import _native
 from pathway.io import _drive, _hooks
+from pathway.io._subject import ConnectorSubject, StopSubject, state_of
 
 if TYPE_CHECKING:
-    from pathway.io._subject import ConnectorSubject
     from pathway.io._subject_run import SubjectRun
 
 Subject = TypeVar("Subject", bound="ConnectorSubject")
@@ -118,8 +118,6 @@ def names(subject: ConnectorSubject) -> list[str]:
         twice = next(name for name in found if found.count(name) > 1)
         raise ValueError(f"{what} returns each partition once, found {twice!r} more than once")
     if not found:
-        from pathway.io._subject import state_of
-
         logger.warning("%s: %s returned none, so there is nothing to read", state_of(subject).shown_name, what)
     return list(found)
 
@@ -164,8 +162,6 @@ class Parts:
             raise self._error
 
     def _run_one(self, name: str, part: ConnectorSubject, stream: _native.SubjectStream) -> None:
-        from pathway.io._subject import StopSubject
-
         error: BaseException | None = None
         try:
             _drive.drive(self._run, part, name)

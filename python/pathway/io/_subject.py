@@ -21,8 +21,10 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
 
-from pathway import _forks, _native
-from pathway.io import _deletions, _tables
+from pathway import _native
+from pathway._ground import forks
+from pathway._tables import connecting
+from pathway.io import _deletions
 
 if TYPE_CHECKING:
     from pathway.io._subject_run import SubjectRun
@@ -262,7 +264,7 @@ class ConnectorSubject(_native.Subject, ABC):
         state = state_of(self)
         if state.is_read:
             raise RuntimeError("the size of the backlog is set before the subject is passed to read()")
-        state.max_backlog_size = _tables.check_positive("max_backlog_size", max_backlog_size)
+        state.max_backlog_size = connecting.check_positive("max_backlog_size", max_backlog_size)
 
     # Rows under keys that the subject chooses.
 
@@ -382,4 +384,4 @@ def _may_end_here() -> bool:
 run_task: ContextVar[asyncio.Task[Any] | None] = ContextVar("pathway_run_task", default=None)
 
 
-_forks.in_child(_native.begin_forked_process)
+forks.in_child(_native.begin_forked_process)

@@ -19,7 +19,7 @@ import traceback
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pathway import _shown
+from pathway._ground import shown
 from pathway.io import _drive, _hooks, _partitions
 from pathway.io._subject import StopSubject, state_of
 
@@ -86,7 +86,7 @@ class SubjectRun:
         if self._deadline is not None:
             self._deadline.cancel()
         if error is not None:
-            what = f"{_shown.of_error(error)}{_place_of_exit(error)}"
+            what = f"{shown.of_error(error)}{_place_of_exit(error)}"
             failed = None if self._parts is None else self._parts.failed
             partition = "" if failed is None else f', partition "{failed}"'
             logger.error("%s%s: the connector failed: %s", self.name, partition, what)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from pathway import _event_loop
+from pathway._expressions.expression import ColumnReference
+from pathway._ground import event_loop
 from pathway._native import Pointer
-from pathway.io import _tables
-
-if TYPE_CHECKING:
-    from pathway import ColumnReference, Table
+from pathway._tables import connecting
+from pathway._tables.table import Table
 
 
 class OnChangeCallback(Protocol):
@@ -89,8 +88,8 @@ def subscribe(
         if sort_by is not None:
             raise ValueError("Using sort_by with async observer is not supported")
         change, time_end = _gather_by_time(on_change, on_time_end)
-    output = _tables.output(table, sort_by)
-    _tables.plan().subscribe(
+    output = connecting.output(table, sort_by)
+    connecting.plan().subscribe(
         output.node,
         output.columns,
         on_change=change,
@@ -98,7 +97,7 @@ def subscribe(
         on_end=on_end,
         skip_errors=True,
         sort_by=output.sort_by,
-        name=_tables.check_name(name),
+        name=connecting.check_name(name),
         origin=output.origin,
     )
 
@@ -117,7 +116,7 @@ def _gather_by_time(on_change: Any, on_time_end: OnTimeEndCallback | None) -> tu
     def run_all(time: int) -> None:
         coroutines = waiting.copy()
         waiting.clear()
-        _event_loop.run_together(coroutines)
+        event_loop.run_together(coroutines)
         if on_time_end is not None:
             on_time_end(time)
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
-from pathway.io import _tables
+from pathway._expressions.expression import ColumnReference
+from pathway._ground.origin import user_origin
+from pathway._schemas.builders import schema_from_types
+from pathway._schemas.schema import Schema
+from pathway._tables import connecting
+from pathway._tables.table import Table
+from pathway._values.json import Json
 from pathway.io._csv_settings import CsvParserSettings
-
-if TYPE_CHECKING:
-    from pathway import ColumnReference, Schema, Table
 
 __all__ = ["read", "write"]
 
@@ -91,42 +94,38 @@ def read(
         raise ValueError(f"invalid format {format!r}: expected one of {', '.join(_FORMATS)}")
     if mode not in ("streaming", "static"):
         raise ValueError(f"invalid mode {mode!r}: expected 'streaming' or 'static'")
-    _tables.check_debug_data(debug_data)
+    connecting.check_debug_data(debug_data)
     schema = _schema_for(format, schema)
-    fields = _tables.fields(schema, f"files in {format}")
-    node = _tables.plan().file_source(
-        _tables.path_text("path", path),
+    fields = connecting.fields(schema, f"files in {format}")
+    node = connecting.plan().file_source(
+        connecting.path_text("path", path),
         fields,
         format=format,
         mode=mode,
         settings=_settings(format, csv_settings, json_field_paths, [field.name for field in fields]),
         object_pattern=object_pattern,
         with_metadata=with_metadata or format == "only_metadata",
-        append_only=_tables.is_append_only(schema),
-        autocommit_milliseconds=_tables.check_positive("autocommit_duration_ms", autocommit_duration_ms),
-        backlog_rows=_tables.check_positive("max_backlog_size", max_backlog_size),
-        name=_tables.check_name(name),
-        origin=_tables.origin(),
+        append_only=connecting.is_append_only(schema),
+        autocommit_milliseconds=connecting.check_positive("autocommit_duration_ms", autocommit_duration_ms),
+        backlog_rows=connecting.check_positive("max_backlog_size", max_backlog_size),
+        name=connecting.check_name(name),
+        origin=user_origin(),
     )
     if with_metadata or format == "only_metadata":
         schema = _with_metadata(schema)
-    return _tables.source_table(node, schema)
+    return connecting.source_table(node, schema)
 
 
 def _schema_for(format: str, schema: type[Schema] | None) -> type[Schema]:
     if format in ("csv", "json"):
-        return _tables.check_schema(schema)
+        return connecting.check_schema(schema)
     if schema is not None:
         raise ValueError(f"format {format!r} takes no schema")
-    from pathway import schema_from_types
-
     data = _FORMATS[format]
     return schema_from_types() if data is None else schema_from_types(data=data)
 
 
 def _with_metadata(schema: type[Schema]) -> type[Schema]:
-    from pathway import Json, schema_from_types
-
     # The columns of the right operand come first.
     combined: type[Schema] = schema_from_types(_metadata=Json) | schema
     return combined
@@ -186,17 +185,17 @@ def write(
     >>> print(path.read_text(), end="")
     {"moon":"Io","planet":"Jupiter","diff":1,"time":0}
     """
-    output = _tables.output(table, sort_by)
-    plan = _tables.plan()
+    output = connecting.output(table, sort_by)
+    plan = connecting.plan()
     writers = {"csv": plan.csv_write, "json": plan.jsonlines_write}
     if format not in writers:
         raise ValueError(f"invalid format {format!r}: expected 'csv' or 'json'")
     writers[format](
         output.node,
         output.columns,
-        _tables.path_text("filename", filename),
-        _tables.check_flag("partitioned", partitioned),
+        connecting.path_text("filename", filename),
+        connecting.check_flag("partitioned", partitioned),
         output.sort_by,
-        _tables.check_name(name),
+        connecting.check_name(name),
         output.origin,
     )

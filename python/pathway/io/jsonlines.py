@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from pathway._expressions.expression import ColumnReference
+from pathway._schemas.schema import Schema
+from pathway._tables.table import Table
 from pathway.io import fs
-
-if TYPE_CHECKING:
-    from pathway import ColumnReference, Schema, Table
 
 __all__ = ["read", "write"]
 

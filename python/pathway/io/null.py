@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from pathway.io import _tables
-
-if TYPE_CHECKING:
-    from pathway import ColumnReference, Table
+from pathway._expressions.expression import ColumnReference
+from pathway._tables import connecting
+from pathway._tables.table import Table
 
 __all__ = ["write"]
 
@@ -31,5 +30,5 @@ def write(table: Table[Any], *, name: str | None = None, sort_by: Iterable[Colum
     >>> pw.io.null.write(table)
     >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     """
-    output = _tables.output(table, sort_by)
-    _tables.plan().null_write(output.node, output.columns, _tables.check_name(name), output.origin)
+    output = connecting.output(table, sort_by)
+    connecting.plan().null_write(output.node, output.columns, connecting.check_name(name), output.origin)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
+from pathway._tables.table import Table
 from pathway.io import fs
-
-if TYPE_CHECKING:
-    from pathway import Table
 
 __all__ = ["read"]
 

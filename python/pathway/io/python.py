@@ -5,16 +5,20 @@ from __future__ import annotations
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from pathway import _native
+from pathway._expressions.expression import ColumnReference
+from pathway._ground.origin import user_origin
 from pathway._native import Pointer
-from pathway.io import _deletions, _hooks, _partitions, _subject, _tables
+from pathway._schemas.builders import schema_from_types
+from pathway._schemas.schema import Schema
+from pathway._tables import connecting
+from pathway._tables.table import Table
+from pathway._values.json import Json
+from pathway.io import _deletions, _hooks, _partitions, _subject
 from pathway.io._subject import ConnectorSubject, SessionType
 from pathway.io._subscribe import subscribe
-
-if TYPE_CHECKING:
-    from pathway import ColumnReference, Schema, Table
 
 __all__ = ["AsyncConnectorObserver", "ConnectorObserver", "ConnectorSubject", "SessionType", "read", "write"]
 
@@ -73,10 +77,10 @@ def read(
         warnings.warn("format is deprecated: the fields of a row are the columns", DeprecationWarning, stacklevel=2)
     if _hooks.is_internal(subject) and name is not None:
         raise ValueError(f"a {type(subject).__name__} is internal and has no name of its own, found {name!r}")
-    _tables.check_debug_data(debug_data)
+    connecting.check_debug_data(debug_data)
     schema = _schema_for(format, schema, with_metadata=_subject.with_metadata(subject))
     datasource_name = _subject.datasource_name(subject)
-    fields = _tables.fields(schema, f"the subject {datasource_name}")
+    fields = connecting.fields(schema, f"the subject {datasource_name}")
     upsert = _subject.session_type(subject) is SessionType.UPSERT
     # A subject that overrides `_session_type` may choose the keys itself, with `_add`.
     if state.session is SessionType.UPSERT and not any(field.primary_key for field in fields):
@@ -84,13 +88,13 @@ def read(
             "session_type='upsert' requires a schema with at least one primary_key column: upserts replace the row "
             "with the same primary key"
         )
-    autocommit = _tables.check_positive("autocommit_duration_ms", autocommit_duration_ms)
-    backlog_rows = _tables.check_positive("max_backlog_size", max_backlog_size) or state.max_backlog_size
-    backlog_bytes = _tables.check_positive("max_backlog_bytes", max_backlog_bytes)
-    node = _tables.plan().python_source(
+    autocommit = connecting.check_positive("autocommit_duration_ms", autocommit_duration_ms)
+    backlog_rows = connecting.check_positive("max_backlog_size", max_backlog_size) or state.max_backlog_size
+    backlog_bytes = connecting.check_positive("max_backlog_bytes", max_backlog_bytes)
+    node = connecting.plan().python_source(
         subject,
         fields,
-        name=_tables.check_name(name),
+        name=connecting.check_name(name),
         default_name=datasource_name,
         format=format or "json",
         upsert=upsert,
@@ -100,13 +104,13 @@ def read(
         autocommit_milliseconds=autocommit,
         backlog_rows=backlog_rows,
         backlog_bytes=backlog_bytes,
-        origin=_tables.origin(),
+        origin=user_origin(),
     )
     state.is_read = True
     state.shown_name = name or datasource_name
     state.format = format or "json"
     _native.open_subject(subject)
-    return _tables.source_table(node, schema)
+    return connecting.source_table(node, schema)
 
 
 def _check_subject(subject: object) -> _subject.State:
@@ -128,11 +132,9 @@ def _check_subject(subject: object) -> _subject.State:
 
 def _schema_for(format: str | None, schema: type[Schema] | None, *, with_metadata: bool) -> type[Schema]:
     if format in (None, "json"):
-        return _tables.check_schema(schema)
+        return connecting.check_schema(schema)
     if format not in ("raw", "binary"):
         raise ValueError(f"invalid format {format!r}: expected 'json', 'raw' or 'binary'")
-    from pathway import Json, schema_from_types
-
     data = str if format == "raw" else bytes
     return schema_from_types(_metadata=Json, data=data) if with_metadata else schema_from_types(data=data)
 

@@ -114,7 +114,7 @@ impl Source for PythonSource {
         door::attach(|py| {
             let keywords = [("is_shared", self.is_partitioned())].into_py_dict(py);
             let fingerprint = py
-                .import("pathway._fingerprint")
+                .import("pathway._ground.fingerprint")
                 .and_then(|module| module.getattr("of_subject")?.call((&self.subject,), Some(&keywords?)));
             take_fingerprint(description, fingerprint);
         });

@@ -14,10 +14,10 @@ static CLASSES: PyOnceLock<Classes> = PyOnceLock::new();
 
 pub(super) fn classes(py: Python<'_>) -> PyResult<&Classes> {
     CLASSES.get_or_try_init(py, || {
-        let values = py.import("pathway._values")?;
+        let class = |module, name| PyResult::Ok(py.import(module)?.getattr(name)?.cast_into::<PyType>()?.unbind());
         Ok(Classes {
-            json: values.getattr("Json")?.cast_into::<PyType>()?.unbind(),
-            object: values.getattr("PyObjectWrapper")?.cast_into::<PyType>()?.unbind(),
+            json: class("pathway._values.json", "Json")?,
+            object: class("pathway._values.objects", "PyObjectWrapper")?,
         })
     })
 }

@@ -76,7 +76,9 @@ impl Object for PyObjectValue {
 fn numbered(object: &Bound<'_, PyAny>) -> Arc<[u8]> {
     static OTHERS: AtomicU64 = AtomicU64::new(0);
     let number = || {
-        let module = object.py().import(intern!(object.py(), "pathway._object_numbers"))?;
+        let module = object
+            .py()
+            .import(intern!(object.py(), "pathway._values.object_numbers"))?;
         module
             .call_method1(intern!(object.py(), "number_of"), (object,))?
             .extract::<Vec<u8>>()

@@ -1,0 +1,59 @@
+"""Running what some tables need, and nothing else, and getting back what happened to them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from pathway._native import Pointer
+from pathway._running.monitoring import MonitoringLevel
+from pathway._running.run import run_captures
+from pathway._running.settings import RunSettings
+from pathway._tables import connecting
+from pathway._tables.table import Table
+
+
+class Update(NamedTuple):
+    """One change of a table: the row appeared (``diff`` above zero) or went away (below).
+
+    >>> import pathway as pw
+    >>> (update,) = pw.testing.capture(pw.debug.table_from_markdown('''
+    ... a
+    ... 1
+    ... '''))
+    >>> update.row, update.time, update.diff
+    ({'a': 1}, 0, 1)
+    """
+
+    key: Pointer
+    row: dict[str, Any]
+    time: int
+    diff: int
+
+
+def quiet(**settings: Any) -> RunSettings:
+    """The settings of a run that shows no progress, unless they ask for it."""
+    unknown = [name for name in settings if name not in RunSettings.__dataclass_fields__]
+    if unknown:
+        raise TypeError(f"pw.run() has no argument {', '.join(unknown)}")
+    return RunSettings(**{"monitoring_level": MonitoringLevel.NONE, "default_logging": False, **settings})
+
+
+def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list[list[Update]]:
+    """What `capture` does, with a list for each table however many there are."""
+    outputs = [connecting.output(table) for table in tables]
+    plan = connecting.plan()
+    captures = [
+        plan.capture(output.node, [column for _, column in output.columns], output.origin) for output in outputs
+    ]
+    run_captures(captures, settings)
+    results: list[list[Update]] = []
+    for output, captured in zip(outputs, captures, strict=True):
+        names = [name for name, _ in output.columns]
+        results.append(
+            [
+                Update(key, dict(zip(names, values, strict=True)), time, diff)
+                for key, values, time, diff in captured.updates()
+            ]
+        )
+    return results

@@ -1,0 +1,46 @@
+"""The place of this process among those that compute together.
+
+Every process builds the same tables and has its share of the workers. The first reads the sources and writes the
+outputs. Which runs belong together is told by their order: every process runs the same program.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pathway._ground import environment
+from pathway._running.waiting import Signals
+
+_runs = itertools.count()
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """What the engine needs to know to find the other processes."""
+
+    process: int
+    addresses: list[str]
+    secret: str = field(repr=False)
+    # Seconds.
+    timeout: float
+    silence: float
+    run: int
+    is_interrupted: Callable[[], bool]
+
+
+def cluster_of_run(signals: Signals) -> Cluster | None:
+    """The processes that the next run is shared with; None if this process works alone."""
+    described = environment.cluster()
+    if described is None:
+        return None
+    return Cluster(
+        process=described.process_id,
+        addresses=described.addresses,
+        secret=described.secret,
+        timeout=described.timeout,
+        silence=described.silence,
+        run=next(_runs),
+        is_interrupted=lambda: signals.noted,
+    )

@@ -1,0 +1,77 @@
+"""The end of the interpreter while runs go on in threads that it does not wait for.
+
+Python kills daemon threads at its end, which threads of the engine do not survive in good order. So before, runs that
+still go on are told to stop as by Ctrl-C, and soon after to stop at once; then the door by which the engine's threads
+enter Python is closed, and those inside have a moment to leave. A thread that is inside a function of the user for
+longer waits for the end of the process where it is.
+
+Functions registered with `atexit` are called when the threads that Python does wait for have ended, so a run in one of
+these is left alone.
+"""
+
+from __future__ import annotations
+
+import atexit
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from pathway import _native
+from pathway._ground import forks
+
+_STOP_SECONDS = 1.0
+"""How long runs may take to bring to their outputs what was committed."""
+
+_ABORT_SECONDS = 0.5
+"""How long they may take to end after that, and threads to leave functions that they are inside of."""
+
+_STEP_SECONDS = 0.01
+
+_runs: set[_native.Run] = set()
+
+
+@contextmanager
+def stopped_at_the_end(native_run: _native.Run) -> Iterator[None]:
+    """While this goes on, the end of the interpreter is the end of the run."""
+    _runs.add(native_run)
+    try:
+        yield
+    finally:
+        _runs.discard(native_run)
+        # A traceback keeps what its frames hold.
+        del native_run
+
+
+def _end() -> None:
+    runs = list(_runs)
+    for native_run in runs:
+        with suppress(Exception):
+            native_run.stop()
+    runs = _going_on(runs, _STOP_SECONDS)
+    for native_run in runs:
+        with suppress(Exception):
+            native_run.abort()
+    _going_on(runs, _ABORT_SECONDS)
+    _native.close_door(_ABORT_SECONDS)
+
+
+def _going_on(runs: list[_native.Run], seconds: float) -> list[_native.Run]:
+    """The runs that still go on after so many seconds, or when all have ended."""
+    until = time.monotonic() + seconds
+    while True:
+        runs = [native_run for native_run in runs if not _has_ended(native_run)]
+        if not runs or time.monotonic() > until:
+            return runs
+        time.sleep(_STEP_SECONDS)
+
+
+def _has_ended(native_run: _native.Run) -> bool:
+    try:
+        return native_run.wait(0)
+    except BaseException:
+        # Whoever has called pw.run hears of it.
+        return True
+
+
+forks.in_child(_runs.clear)
+atexit.register(_end)

@@ -1,0 +1,201 @@
+"""The counters of a run over HTTP, as OpenMetrics text.
+
+The server answers from `Run.statistics()`, the same snapshot that the panel shows. It takes its port before the run
+starts, so that a port that is taken ends the program before any row was read; and it gives the run back before the
+run is let go.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from pathway._ground import environment, forks
+from pathway._ground.shown import shown
+from pathway._running import monitoring
+
+if TYPE_CHECKING:
+    from pathway._native import Statistics
+
+_CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+
+_CLIENTS = 64
+"""How many may be connected at the same time."""
+
+_SECONDS = 5.0
+"""How long a client may take from the connection to the last byte of the answer."""
+
+_REQUEST_BYTES = 1 << 14
+"""How long a request may be."""
+
+# name, type, meaning, and what it is for an entry.
+_METRICS: tuple[tuple[str, str, str, Callable[[Statistics], int]], ...] = (
+    ("pathway_rows_in", "counter", "Row updates that came in.", lambda entry: entry.rows_in),
+    ("pathway_rows_out", "counter", "Row updates that went out.", lambda entry: entry.rows_out),
+    ("pathway_rows_rejected", "counter", "Rows that were rejected.", lambda entry: entry.rejected),
+    ("pathway_rows_waiting", "gauge", "Rows that wait.", lambda entry: entry.backlog),
+)
+
+# name, type, meaning, and which of a worker's counts it is.
+_WORKER_METRICS = (
+    ("pathway_worker_rows_in", "counter", "Row updates that came in, by worker.", 0),
+    ("pathway_worker_rows_out", "counter", "Row updates that went out, by worker.", 1),
+    ("pathway_worker_rows_waiting", "gauge", "Rows that wait, by worker.", 2),
+)
+
+
+class MetricsServer:
+    """Listens on 127.0.0.1 from the moment it is made; has something to say between `serve` and `close`.
+
+    One thread serves everybody. Whoever has not sent a request and taken the answer within a few seconds is gone, and
+    so is the one that has been there longest when there are too many: a client can hold up neither the others nor the
+    end of the run.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._statistics: Callable[[], Sequence[Statistics]] | None = None
+        self._lock = threading.Lock()
+        try:
+            self._socket = socket.create_server(("127.0.0.1", port), backlog=_CLIENTS)
+        except (OSError, OverflowError) as error:
+            reason = error.strerror if isinstance(error, OSError) else str(error)
+            raise OSError(
+                getattr(error, "errno", None),
+                f"with_http_server: cannot listen on 127.0.0.1:{port} ({reason}); another run may use the port, set "
+                "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
+            ) from None
+        self._clients: dict[asyncio.StreamWriter, None] = {}
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)
+        self._in_child = forks.undone_in_child(self._socket.close)
+
+    def __enter__(self) -> Self:
+        self._in_child.__enter__()
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._in_child.__exit__(None, None, None)
+
+    def serve(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
+        """From now on the answers are about this run."""
+        with self._lock:
+            self._statistics = statistics
+
+    def close(self) -> None:
+        """Lets the run go; nothing of it is in use when this returns."""
+        with self._lock:
+            self._statistics = None
+
+    def _run(self) -> None:
+        """Everything the server's thread does."""
+        start = asyncio.start_server(self._meet, sock=self._socket, limit=_REQUEST_BYTES)
+        server = self._loop.run_until_complete(start)
+        self._loop.run_forever()
+        server.close()
+        self._loop.run_until_complete(self._leave())
+        self._loop.close()
+
+    async def _leave(self) -> None:
+        for writer in list(self._clients):
+            writer.transport.abort()
+        tasks = asyncio.all_tasks(self._loop) - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _meet(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while len(self._clients) >= _CLIENTS:
+            longest = next(iter(self._clients))
+            del self._clients[longest]
+            longest.transport.abort()
+        self._clients[writer] = None
+        try:
+            async with asyncio.timeout(_SECONDS):
+                writer.transport.set_write_buffer_limits(0)
+                writer.write(self._answer(await reader.readuntil(b"\r\n\r\n")))
+                # Nothing is left to be written after this.
+                await writer.drain()
+        except (OSError, EOFError, asyncio.LimitOverrunError):
+            # Whoever does not ask, or does not listen, gets no answer.
+            writer.transport.abort()
+        finally:
+            self._clients.pop(writer, None)
+            writer.close()
+
+    def _answer(self, request: bytes) -> bytes:
+        """The answer to a request."""
+        method, _, rest = request.partition(b"\r\n")[0].partition(b" ")
+        path = rest.partition(b" ")[0].partition(b"?")[0]
+        if method not in (b"GET", b"HEAD"):
+            return _response("405 Method Not Allowed", "text/plain", b"")
+        if path not in (b"/status", b"/metrics"):
+            return _response("404 Not Found", "text/plain", b"")
+        answer = _response("200 OK", _CONTENT_TYPE, self._text().encode("utf-8", "backslashreplace"))
+        return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == b"HEAD" else answer
+
+    def _text(self) -> str:
+        with self._lock:
+            return text([] if self._statistics is None else self._statistics())
+
+
+def _response(status: str, content_type: str, body: bytes) -> bytes:
+    head = (
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + body
+
+
+def text(statistics: Sequence[Statistics]) -> str:
+    """The snapshot as OpenMetrics text."""
+    return "".join(f"{line}\n" for line in _lines(statistics))
+
+
+def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
+    lags = [
+        -1 if entry.time >= monitoring.END_OF_TIME else round(1000 * (lag or 0.0))
+        for entry, lag in zip(statistics, monitoring.lags(statistics), strict=True)
+    ]
+    for name, role in (("input", "source"), ("output", "sink")):
+        yield f"# HELP {name}_latency_ms A latency of {name} in milliseconds (-1 when finished)."
+        yield f"# TYPE {name}_latency_ms gauge"
+        own = (lag for entry, lag in zip(statistics, lags, strict=True) if entry.role == role)
+        yield f"{name}_latency_ms {max(own, default=-1)}"
+    metrics = [(name, kind, meaning, [value(entry) for entry in statistics]) for name, kind, meaning, value in _METRICS]
+    metrics.append(("pathway_latency_ms", "gauge", "How far behind it is in milliseconds (-1 when finished).", lags))
+    for name, kind, meaning, values in metrics:
+        yield f"# HELP {name} {meaning}"
+        yield f"# TYPE {name} {kind}"
+        for number, (entry, value) in enumerate(zip(statistics, values, strict=True)):
+            labels = f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}"'
+            yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {value}"
+    yield from _of_workers(statistics)
+    yield "# EOF"
+
+
+def _of_workers(statistics: Sequence[Statistics]) -> Iterator[str]:
+    """What each worker of this process has done; workers are numbered among those of all processes."""
+    first = environment.first_worker()
+    for name, kind, meaning, of in _WORKER_METRICS:
+        yield f"# HELP {name} {meaning}"
+        yield f"# TYPE {name} {kind}"
+        for number, entry in enumerate(statistics):
+            for worker, *counts in entry.workers:
+                labels = (
+                    f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}",worker="{first + worker}"'
+                )
+                yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {counts[of]}"
+
+
+def _escaped(label: str) -> str:
+    # What is not printable is written out. The end of a line has a form of its own.
+    label = "\n".join(shown(line) for line in label.split("\n"))
+    return label.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

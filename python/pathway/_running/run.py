@@ -1,0 +1,141 @@
+"""Running what was declared: from the arguments of `pw.run` to a native run and back.
+
+The engine works in threads of its own. The calling thread waits (`waiting`), shows the progress (`monitoring`),
+and serves it over HTTP if asked to (`metrics_server`).
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from contextlib import ExitStack
+
+from pathway import _native
+from pathway._ground import environment, event_loop
+from pathway._running import ending, monitoring, waiting
+from pathway._running.cluster import cluster_of_run
+from pathway._running.metrics_server import MetricsServer
+from pathway._running.settings import RunSettings, taking
+from pathway._tables.debugged import printed_afterwards
+from pathway._tables.graph import current_graph
+
+
+@taking(RunSettings)
+def run(settings: RunSettings) -> None:
+    """Runs everything that the outputs declared since the last run need, until all sources have ended.
+
+    If none was declared since, what the last run has run is run again, from the beginning. Without outputs it does
+    nothing. An exception in a source, a function or a sink ends the run and is raised. Ctrl-C and SIGTERM end it in
+    order: ``on_stop`` of the subjects is called, what was committed reaches the outputs, then KeyboardInterrupt or
+    SystemExit(143) is raised. A second signal ends it as soon as the functions that are being called return, and rows
+    still on the way are lost. Outputs that are running cannot be run a second time.
+
+    A run that has failed is abandoned 2 seconds later if functions that were called have not returned; they go on in
+    their threads. If it is a run of several processes, the process ends with the program all the same, with status 1.
+
+    Args:
+        debug: whether ``Table.debug`` prints.
+        monitoring_level: what is shown of the progress, see ``pw.MonitoringLevel``.
+        with_http_server: whether the counters are served as OpenMetrics text while the run goes on, at /metrics and
+            /status of 127.0.0.1, port 20000 or what the environment variable PATHWAY_MONITORING_HTTP_PORT says.
+        default_logging: whether to set up ``logging`` for messages from level INFO, unless it was set up already.
+        persistence_config: has to be None: there is no persistence yet. (What ``StreamGenerator.persistence_config``
+            gives is accepted.)
+        runtime_typechecking: accepted; the types of values are always checked.
+        terminate_on_error: whether the first error in a computation ends the run. Otherwise the error becomes the value
+            of the cell and is found in ``pw.global_error_log()``. Default: the environment variable
+            PATHWAY_TERMINATE_ON_ERROR, else True.
+        max_expression_batch_size: accepted; the engine chooses the size of its batches.
+        event_loop: the asyncio loop in which asynchronous subjects and callbacks run. It may be running in another
+            thread; otherwise it runs as long as the run. By default subjects have loops of their own, and callbacks
+            share one.
+        udf_cache_directory: accepted; there are no caches of functions yet.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... word
+    ... hello
+    ... ''')
+    >>> pw.io.subscribe(table, lambda key, row, time, is_addition: print(row))
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    {'word': 'hello'}
+    """
+    _start(settings, everything=False)
+
+
+@taking(RunSettings)
+def run_all(settings: RunSettings) -> None:
+    """Runs every table and output declared so far, whether or not they have run, and whether or not an output needs a
+    table. The arguments are those of ``pw.run``.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> class Noisy(pw.io.python.ConnectorSubject):
+    ...     def run(self):
+    ...         print("running")
+    >>> class Empty(pw.Schema):
+    ...     a: int
+    >>> table = pw.io.python.read(Noisy(), schema=Empty)
+    >>> pw.run_all(monitoring_level=pw.MonitoringLevel.NONE)
+    running
+    """
+    _start(settings, everything=True)
+
+
+def _start(settings: RunSettings, *, everything: bool) -> None:
+    if settings.debug and current_graph().has_debug_data:
+        raise NotImplementedError("a source has debug_data, which pw.run(debug=True) does not support yet")
+    _execute(settings, everything=everything, captures=None)
+
+
+def run_captures(captures: Sequence[_native.Capture], settings: RunSettings) -> None:
+    """Runs what the captures need, and no other output."""
+    with printed_afterwards(current_graph(), settings.debug) as debugged:
+        _execute(settings, everything=False, captures=[*captures, *debugged])
+
+
+def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_native.Capture] | None) -> None:
+    terminate_on_error = settings.terminate_on_error
+    if terminate_on_error is None:
+        terminate_on_error = environment.terminate_on_error()
+    if settings.default_logging:
+        logging.basicConfig(
+            level=logging.INFO, format=f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s"
+        )
+    with ExitStack() as stack:
+        stack.enter_context(event_loop.using(settings.event_loop))
+        server = None
+        if settings.with_http_server:
+            server = stack.enter_context(MetricsServer(environment.monitoring_port()))
+        monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
+        signals = stack.enter_context(waiting.noted_signals())
+        cluster = cluster_of_run(signals)
+        try:
+            native_run = current_graph().plan.run(
+                everything=everything,
+                debug=settings.debug,
+                workers=environment.threads(),
+                terminate_on_error=terminate_on_error,
+                start_time=environment.start_timestamp(),
+                captures_only=captures,
+                cluster=cluster,
+            )
+        except RuntimeError:
+            # The wait for other processes ends with the first signal.
+            waiting.leave(signals)
+            raise
+        try:
+            with ending.stopped_at_the_end(native_run):
+                if server is not None:
+                    server.serve(native_run.statistics)
+                waiting.wait(native_run, monitor, signals, is_shared=cluster is not None)
+        finally:
+            if server is not None:
+                server.close()
+            monitor.finish(native_run.statistics())
+            # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
+            del native_run
+    waiting.leave(signals)

@@ -1,0 +1,160 @@
+"""Waiting for the end of a run, and ending it on a signal.
+
+An interrupt asks the sources to end, lets what they committed reach the sinks, and only then leaves. So a Ctrl-C
+only leaves a note: as an exception it could come up anywhere, also where a subject is just being started and nobody
+would stop it. A second one aborts the run.
+
+A run that has failed, or was aborted, waits for the functions under way, but not for long (`abandoning`). No function
+of the user is called in the thread that waits.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any
+
+from pathway import _native
+from pathway._ground import forks
+from pathway._ground.signals import ECHO_SECONDS
+from pathway._running import abandoning
+from pathway._running.monitoring import Monitor
+
+logger = logging.getLogger("pathway")
+
+# How long a signal may have to wait; the end of a run is noticed at once.
+_STEP_SECONDS = 0.1
+
+
+class Signals:
+    """Which signals have come. The first asks the run to stop, any further one to stop at once."""
+
+    def __init__(self) -> None:
+        self.interrupted = False
+        self.terminated = False
+        self.at_once = False
+        self._last_terminate: float | None = None
+
+    @property
+    def noted(self) -> bool:
+        return self.interrupted or self.terminated
+
+    def interrupt(self, _number: int = signal.SIGINT, _frame: FrameType | None = None) -> None:
+        self.at_once = self.noted
+        self.interrupted = True
+
+    def terminate(self, _number: int, _frame: FrameType | None) -> None:
+        now = time.monotonic()
+        last, self._last_terminate = self._last_terminate, now
+        if last is not None and now - last < ECHO_SECONDS:
+            return
+        self.at_once = self.noted
+        self.terminated = True
+
+
+def wait(native_run: _native.Run, monitor: Monitor, signals: Signals, *, is_shared: bool = False) -> None:
+    """Waits for the end of the run; stops it on the first signal and aborts it on the second.
+
+    It returns or raises when the run has ended, or has failed and some function does not return. Then the run is
+    abandoned, and its threads with it; `is_shared` says that it is one of several processes, which end with it.
+    """
+    stopped = told = aborted = is_abandoned = False
+    abandon_at: float | None = None
+    failure: BaseException | None = None
+    try:
+        while True:
+            try:
+                if signals.noted and not stopped:
+                    stopped = True
+                    what = "Interrupted" if signals.interrupted else "Received SIGTERM"
+                    logger.warning("%s: shutting down the computation gracefully", what)
+                    native_run.stop()
+                elif stopped and not told and not signals.at_once:
+                    told = True
+                    _tell_what_is_left(native_run)
+                if signals.at_once and not aborted:
+                    aborted = True
+                    native_run.abort()
+                if native_run.wait(_STEP_SECONDS):
+                    break
+                if abandon_at is None and native_run.has_failed():
+                    abandon_at = time.monotonic() + abandoning.SECONDS
+                if abandon_at is not None and time.monotonic() > abandon_at:
+                    is_abandoned = True
+                    abandoning.abandon(native_run, is_shared=is_shared)
+                monitor.update(native_run.statistics)
+            except BaseException as error:
+                if not is_abandoned and not _has_ended(native_run):
+                    # A handler of somebody else has raised it.
+                    if isinstance(error, KeyboardInterrupt):
+                        signals.interrupt()
+                    else:
+                        failure = error
+                        signals.at_once = True
+                    continue
+                # The run has ended with an error. If it was told to end, that is what the caller should learn.
+                if aborted:
+                    break
+                if not stopped or not isinstance(error, Exception):
+                    raise
+                logger.exception("an error while shutting down")
+                break
+        if failure is not None:
+            raise failure
+    finally:
+        del native_run, failure
+
+
+def leave(signals: Signals) -> None:
+    """Leaves the program as the signals ask for, if there were any."""
+    if signals.interrupted:
+        raise KeyboardInterrupt
+    if signals.terminated:
+        raise SystemExit(143)
+
+
+def _tell_what_is_left(native_run: _native.Run) -> None:
+    rows = sum(entry.backlog for entry in native_run.statistics() if entry.role == "source")
+    logger.warning(
+        "stopping: %s; press Ctrl-C again (or send the signal again) to stop at once",
+        f"{rows:,} {'row is' if rows == 1 else 'rows are'} still on the way to the sinks"
+        if rows
+        else "sources and sinks have still to end",
+    )
+
+
+def _has_ended(native_run: _native.Run) -> bool:
+    try:
+        return native_run.wait(0)
+    except BaseException:
+        return True
+    finally:
+        del native_run
+
+
+@contextmanager
+def noted_signals() -> Iterator[Signals]:
+    """Notes SIGINT and SIGTERM, each if nobody else takes care of it."""
+    signals = Signals()
+    before: dict[signal.Signals, Any] = {}
+
+    def restore() -> None:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+    if threading.current_thread() is threading.main_thread():
+        if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+            before[signal.SIGINT] = signal.signal(signal.SIGINT, signals.interrupt)
+        if signal.getsignal(signal.SIGTERM) is signal.SIG_DFL:
+            before[signal.SIGTERM] = signal.signal(signal.SIGTERM, signals.terminate)
+    # A forked process ends by signals as it would without a run.
+    with forks.undone_in_child(restore):
+        try:
+            yield signals
+        finally:
+            restore()

@@ -1,0 +1,129 @@
+"""Between the tables users see and the nodes of the native plan, for everything that reads or writes.
+
+Connectors use these few functions and nothing else of a table's inside.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from pathway import _native
+from pathway._expressions.expression import ColumnReference
+from pathway._ground.origin import user_origin, warn
+from pathway._schemas.schema import Schema
+from pathway._tables.graph import current_graph
+from pathway._tables.outputs import Output
+from pathway._tables.table import Table
+
+
+def check_schema(schema: object) -> type[Schema]:
+    """The schema, or the error for what was passed instead."""
+    if schema is None:
+        raise ValueError("Schema must be specified.")
+    if not (isinstance(schema, type) and issubclass(schema, Schema)):
+        raise TypeError(f"parameter schema has to be a subclass of pw.Schema, found {schema!r}")
+    return schema
+
+
+def check_table(table: object) -> Table[Any]:
+    if not isinstance(table, Table):
+        raise TypeError(f"parameter table has to be a pw.Table, found {table!r}")
+    return table
+
+
+def check_name(name: object) -> str | None:
+    if name is not None and not isinstance(name, str):
+        raise TypeError(f"parameter name has to be a string, found {name!r}")
+    return name
+
+
+def check_flag(parameter: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise TypeError(f"parameter {parameter} has to be True or False, found {value!r}")
+    return value
+
+
+def check_positive(parameter: str, value: object) -> int | None:
+    """An optional number above zero."""
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise TypeError(f"parameter {parameter} has to be an int or None, found {value!r}")
+    if value <= 0:
+        raise ValueError(f"parameter {parameter} has to be above zero, found {value}")
+    return value
+
+
+def check_debug_data(data: object) -> None:
+    """Rows for runs with `debug=True`: nothing but data frames, as in the original."""
+    if data is None:
+        return
+    # Only who has given a frame needs it.
+    import pandas
+
+    if not isinstance(data, pandas.DataFrame):
+        raise TypeError(f"parameter debug_data has to be a pandas DataFrame, found {type(data).__name__}")
+    current_graph().has_debug_data = True
+
+
+def fields(schema: type[Schema], source: str) -> list[_native.Field]:
+    """The columns of a schema, as a native source of this name wants them."""
+    for column in schema.__columns__.values():
+        if column.source_component != "payload":
+            raise ValueError(
+                f"the column {column.name!r} has the unsupported source component {column.source_component!r}: "
+                f"messages of {source} have nothing but a payload"
+            )
+    if "id" in schema.__columns__:
+        warn(
+            f"the column 'id' of {source} cannot be used in expressions, where id is the key of the row; give it "
+            "another name with table.rename({'id': ...})"
+        )
+    return schema._fields()
+
+
+def is_append_only(schema: type[Schema]) -> bool:
+    """Whether the schema promises that no row is ever changed or removed."""
+    columns = schema.columns()
+    return bool(columns) and all(column.append_only for column in columns.values())
+
+
+def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer] | None = None) -> Table[Any]:
+    """The table of a native source that has the columns of the schema, and exactly these keys if they are known."""
+    universe = None if keys is None else current_graph().static_universe(keys)
+    return Table._from_source(node, schema, universe)
+
+
+def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
+    checked = check_table(table)
+    names = list(checked._columns)
+    return Output(
+        node=checked._node,
+        columns=list(checked._columns.items()),
+        sort_by=[_position(checked, names, reference) for reference in sort_by or ()],
+        origin=user_origin(),
+    )
+
+
+def _position(table: Table[Any], names: Sequence[str], reference: ColumnReference) -> int:
+    if not isinstance(reference, ColumnReference):
+        raise TypeError(f"sort_by takes columns of the table, found {reference!r}")
+    if reference.table is not table or reference.name not in names:
+        raise ValueError(f"The column {reference!r} doesn't belong to the target table {table!r}")
+    return names.index(reference.name)
+
+
+def path_text(parameter: str, path: str | os.PathLike[str]) -> str:
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"{parameter} is a path, a str or os.PathLike, found {path!r}")
+    text = os.fspath(path)
+    if not text:
+        raise ValueError(f"{parameter} is empty: it has to name a file or folder")
+    return text
+
+
+def plan() -> _native.Plan:
+    """The plan that new tables belong to."""
+    return current_graph().plan

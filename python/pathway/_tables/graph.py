@@ -1,0 +1,48 @@
+"""The plan that tables are being added to, one for the whole program.
+
+`reset_graph()` begins a new one. Tables of the old plan stay what they were but cannot be used any more;
+using one says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from pathway import _native
+from pathway._tables.universes import Solver, Universe
+
+if TYPE_CHECKING:
+    from pathway._tables.outputs import Debugged
+
+
+class Graph:
+    """A plan, what is known of the keys of its tables, and what is shared between tables."""
+
+    def __init__(self) -> None:
+        self.plan = _native.Plan()
+        self.solver = Solver()
+        self.id_columns: dict[tuple[_native.Node, _native.DType], _native.Column] = {}
+        self.group_universes: dict[object, Universe] = {}
+        self.debugged: list[Debugged] = []
+        # Whether a source was given rows for runs with `debug=True`.
+        self.has_debug_data = False
+        self._static: dict[frozenset[_native.Pointer], Universe] = {}
+
+    def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:
+        """The universe of tables with exactly these keys, known when the plan is built."""
+        return self._static.setdefault(frozenset(keys), Universe(self.solver))
+
+
+_current = Graph()
+
+
+def current_graph() -> Graph:
+    """The graph that new tables belong to."""
+    return _current
+
+
+def reset_graph() -> None:
+    """Begins a new, empty graph: forgets all tables and outputs declared so far."""
+    global _current
+    _current = Graph()
