@@ -289,9 +289,6 @@ pub trait ErrorLog: Send + Sync {
         None
     }
 
-    /// Nothing more is reported.
-    fn close(&self) {}
-
     /// Whether the run has been ended, so that long work should not go on.
     fn is_cancelled(&self) -> bool {
         false

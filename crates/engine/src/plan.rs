@@ -18,7 +18,7 @@ use towpath_types::DType;
 use crate::error::{Origin, PlanError};
 use crate::expression::Expression;
 use crate::operator::Operator;
-use crate::source::Source;
+use crate::source::{Feeder, Source};
 
 /// Numbers a node of a plan. A node reads only nodes of smaller numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -193,7 +193,11 @@ impl Plan {
         while let Some(node) = open.pop() {
             if found.insert(node) {
                 match &self.nodes[node.0].rows {
-                    Rows::Source(_) => {}
+                    Rows::Source(source) => {
+                        if let Feeder::Node(feeder) = source.fed_by() {
+                            open.push(NodeId(feeder));
+                        }
+                    }
                     Rows::Filter { input, .. } => open.push(*input),
                     Rows::Operator { inputs, .. } => open.extend(inputs.iter().map(|input| input.node)),
                 }

@@ -11,7 +11,7 @@ use towpath_engine::expression::function;
 use towpath_engine::operators::{Aggregate, Join, JoinId, JoinKind, Reduce};
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
-use towpath_engine::runtime::ErrorTable;
+use towpath_engine::source::ErrorTable;
 use towpath_engine::testing::{Collected, Script, Update, collect, run_with};
 use towpath_engine::{ColumnId, Expression, NodeId, Plan, PlanError};
 use towpath_types::{DType, Key, Value};

@@ -37,7 +37,7 @@ use crate::source::{Commits, Message, SourceQueue};
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
 
-/// How long an error log waits whose commits have run ahead of the clock. Each takes two milliseconds of time, in every
+/// How long a source waits that the run feeds, and whose commits have run ahead of the clock. Each takes two milliseconds of time, in every
 /// process.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -47,9 +47,8 @@ pub(crate) struct Reading {
     pub(crate) queue: Arc<SourceQueue>,
     pub(crate) counters: Arc<Counters>,
     pub(crate) commits: Commits,
-    /// Whether it commits with every row, as the error log does: such commits are put together where they would run
-    /// ahead of the clock.
-    pub(crate) is_error_log: bool,
+    /// Whether the run itself feeds it, see [`Feeder`](crate::source::Feeder).
+    pub(crate) is_fed: bool,
     pub(crate) start: Time,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -381,15 +380,15 @@ impl Reader {
         self.own.answered.store(Time::MAX, Ordering::Release);
     }
 
-    /// Whether the commits of an error log have run ahead of the clock.
+    /// Whether the commits of a source that the run feeds are ahead of the clock.
     fn is_ahead(&self) -> bool {
         let is_later = |capability: &Capability<Time>| *capability.time() > self.reading.clock.time();
-        self.reading.is_error_log && self.capability.as_ref().is_some_and(is_later)
+        self.reading.is_fed && self.capability.as_ref().is_some_and(is_later)
     }
 
-    /// Whether an error log that was ahead may commit now.
+    /// Whether such a source, which was ahead, may commit now.
     fn has_paused(&mut self) -> bool {
-        let is_over = self.reading.is_error_log && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
+        let is_over = self.reading.is_fed && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
         if is_over {
             self.next_tick = None;
         }

@@ -28,7 +28,7 @@ use crate::cluster::Lines;
 use crate::error::{EngineError, ErrorKind};
 use crate::monitor::{Part, Role, Watched, count_returned};
 use crate::operator::{ErrorLog, Output, Reporter, Routing, Task, TaskContext};
-use crate::physical::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
+use crate::physical::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::program::RunningProgram;
 use crate::source::{Commits, SourceQueue, Team};
 
@@ -351,22 +351,50 @@ fn run_worker(worker: &mut Worker, shared: &Arc<Shared>) {
 struct Probes {
     /// The nodes nobody reads.
     outputs: Handle<Time>,
-    /// The nodes that could still report errors to the error log.
-    before_error_log: Handle<Time>,
+    /// The sources that the run feeds.
+    fed: Vec<Fed>,
+}
+
+/// A source that the run feeds.
+struct Fed {
+    ends_after: EndsAfter,
+    /// Its streams in this process.
+    queues: Vec<Arc<SourceQueue>>,
+    /// The nodes that feed it.
+    feeders: Handle<Time>,
+}
+
+impl Fed {
+    /// The sources of a plan that the run feeds.
+    fn all(plan: &PhysicalPlan, watched: &[Watched]) -> Vec<Self> {
+        let nodes = plan.nodes.iter().zip(watched);
+        let fed = nodes.filter_map(|(node, watched)| {
+            Some(Self {
+                ends_after: node.ends_after?,
+                queues: watched.parts.iter().filter_map(|part| part.queue.clone()).collect(),
+                feeders: Handle::new(),
+            })
+        });
+        fed.collect()
+    }
+
+    /// Ends it if its feeders have ended.
+    fn end(&self) -> bool {
+        let has_ended = self.feeders.done();
+        if has_ended {
+            for queue in &self.queues {
+                queue.flush();
+                queue.close(Ok(()));
+            }
+        }
+        has_ended
+    }
 }
 
 fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
-    let probes = build(worker, shared, failures);
+    let mut probes = build(worker, shared, failures);
     // One worker of each process tells its sources what is complete.
     let is_first = worker.index() == shared.process * shared.team.threads;
-    let error_logs: Vec<&Arc<SourceQueue>> = shared
-        .plan
-        .nodes
-        .iter()
-        .zip(&shared.watched)
-        .filter(|(node, _)| matches!(&node.work, Work::Source { source, .. } if source.is_error_log()))
-        .flat_map(|(_, watched)| watched.parts.iter().filter_map(|part| part.queue.as_ref()))
-        .collect();
     let completed = Cell::new(Some(0));
     while worker.has_dataflows() && !shared.is_failed() {
         let frontier = probes.outputs.with_frontier(|frontier| frontier.first().copied());
@@ -377,12 +405,7 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
                     queue.completed(frontier);
                 }
             }
-            if !error_logs.is_empty() && probes.before_error_log.done() {
-                shared.logs[0].close();
-                for queue in &error_logs {
-                    queue.close(Ok(()));
-                }
-            }
+            probes.fed.retain(|fed| !fed.end());
         }
         let is_ending = failures.settle(frontier, false);
         if shared.is_failed() {
@@ -401,7 +424,7 @@ fn turn(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) {
 fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> Probes {
     let probes = Probes {
         outputs: Handle::new(),
-        before_error_log: Handle::new(),
+        fed: Fed::all(&shared.plan, &shared.watched),
     };
     let (index, peers) = (worker.index(), worker.peers());
     let threads = shared.team.threads;
@@ -411,12 +434,11 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
     for input in plan.nodes.iter().flat_map(|node| node.work.inputs()) {
         readers[input.node] += 1;
     }
-    let has_error_log = plan.nodes.iter().any(|node| node.after_error_log);
     let waker = worker.dataflow::<Time, _, _>(|scope| {
         let mut streams = Vec::new();
         for (place, node) in plan.nodes.iter().enumerate() {
             let watched = &shared.watched[place];
-            let log = &shared.logs[usize::from(node.after_error_log)];
+            let log = &shared.logs[usize::from(node.after_all)];
             let mut reporter = Reporter::new(node.id.0, node.origin.clone(), Arc::clone(log));
             if watched.role == Role::Sink {
                 let rows = rows_read(&node.work);
@@ -446,7 +468,7 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
                             queue: Arc::clone(queue),
                             counters: Arc::clone(&part.counters),
                             commits: source.commits(),
-                            is_error_log: source.is_error_log(),
+                            is_fed: node.ends_after.is_some(),
                             start: match source.commits() {
                                 Commits::AtEnd | Commits::Scripted => 0,
                                 Commits::Streaming(_) => shared.start,
@@ -514,12 +536,8 @@ fn build(worker: &mut Worker, shared: &Arc<Shared>, failures: &Rc<Failures>) -> 
             } else {
                 stream
             };
-            let stream = if has_error_log && !node.after_error_log {
-                stream.probe_with(&probes.before_error_log)
-            } else {
-                stream
-            };
-            streams.push(stream);
+            let fed = probes.fed.iter().filter(|fed| fed.ends_after.waits_for(place, node));
+            streams.push(fed.fold(stream, |stream, fed| stream.probe_with(&fed.feeders)));
         }
         scope.worker().sync_activator_for(scope.addr().to_vec())
     });

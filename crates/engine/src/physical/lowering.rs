@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::needs::Needs;
 use super::program_builder::ProgramBuilder;
-use super::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
+use super::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{ColumnId, NodeId, Plan, Rows};
 use crate::program::Program;
+use crate::source::Feeder;
 
 /// Lowers the part of `plan` that the nodes of `roots` need.
 pub(super) fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool) -> PhysicalPlan {
@@ -93,17 +94,34 @@ impl Lowering<'_> {
     fn place_alone(&mut self, node: usize) -> usize {
         let plan_node = &self.plan.nodes[node];
         let (work, layout) = self.work(node);
-        let own = matches!(&work, Work::Source { source, .. } if source.is_error_log());
-        let after_error_log = own || work.inputs().iter().any(|input| self.nodes[input.node].after_error_log);
+        let ends_after = self.ends_after(&work);
+        let after_all = match ends_after {
+            Some(EndsAfter::AllOthers) => true,
+            Some(EndsAfter::Node(feeder)) => self.nodes[feeder].after_all,
+            None => work.inputs().iter().any(|input| self.nodes[input.node].after_all),
+        };
         self.nodes.push(PhysicalNode {
             id: NodeId(node),
             work,
             program: Program::default(),
             origin: plan_node.origin.clone(),
-            after_error_log,
+            ends_after,
+            after_all,
         });
         self.builders.push(ProgramBuilder::new(layout));
         self.nodes.len() - 1
+    }
+
+    /// When a source ends that the run feeds.
+    fn ends_after(&self, work: &Work) -> Option<EndsAfter> {
+        let Work::Source { source, .. } = work else {
+            return None;
+        };
+        match source.fed_by() {
+            Feeder::Outside => None,
+            Feeder::Node(feeder) => Some(EndsAfter::Node(self.placed[&feeder].node)),
+            Feeder::AllOthers => Some(EndsAfter::AllOthers),
+        }
     }
 
     /// What a node does, and the columns it puts out.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crate::operator::Operator;
 use crate::plan::{ColumnId, NodeId, Plan, Rows};
+use crate::source::Feeder;
 
 /// What is needed of a node of the plan.
 #[derive(Clone, Default)]
@@ -122,7 +123,11 @@ impl<'a> Needs<'a> {
                         .collect::<Vec<_>>();
                     self.need(*input, foreign);
                 }
-                Rows::Source(_) => {
+                Rows::Source(source) => {
+                    if let Feeder::Node(feeder) = source.fed_by() {
+                        assert!(feeder < node, "a node comes before the source that it feeds");
+                        self.nodes[feeder].is_needed = true;
+                    }
                     let outputs = self.own_outputs(node, &closure);
                     let pruned = Pruned {
                         operator: None,

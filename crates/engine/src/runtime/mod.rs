@@ -5,7 +5,7 @@ mod streams;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::AtomicBool;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -23,10 +23,9 @@ use crate::monitor::{Counts, Part, Statistics, Watched};
 use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
-use crate::source::{Commits, Division, Readers, SourceContext, SourceStream, Team};
+use crate::source::{Commits, Division, ErrorRows, Readers, SourceContext, SourceStream, Team};
 
-pub use error_log::ErrorTable;
-use error_log::{AsideLog, RunLog, SourceLog, WAITING};
+use error_log::{AsideLog, RunLog, SourceLog};
 use streams::{Sources, divide, watch};
 
 /// How to run a plan.
@@ -245,26 +244,13 @@ impl Run {
                 watch(node, is_output(node), division, team, process)
             })
             .collect();
-        let mut error_logs = Vec::new();
-        for (node, watched) in physical.nodes.iter().zip(&watched) {
-            if let Work::Source { source, columns } = &node.work
-                && source.is_error_log()
-            {
-                let queues = watched.parts.iter().filter_map(|part| part.queue.as_ref());
-                error_logs.extend(queues.map(|queue| (Arc::clone(queue), columns.clone())));
-            }
-        }
         let lines = Arc::new(Lines::default());
         let is_failed = Arc::new(AtomicBool::new(false));
         let log = Arc::new(RunLog {
             terminate: options.terminate_on_error,
             is_failed: Arc::clone(&is_failed),
-            tables: error_logs,
-            reported: AtomicU64::new(0),
-            process,
+            rows: Arc::new(ErrorRows::new(process)),
             live: LiveErrors::default(),
-            left_out: AtomicU64::new(0),
-            most: WAITING,
         });
         let is_read_elsewhere = team.processes > 1 && is_followed_elsewhere(&physical, &orders);
         let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(&lines))));
@@ -341,7 +327,10 @@ impl Run {
     }
 
     fn start_sources(&self, log: &Arc<RunLog>, orders: &Orders) {
-        for (place, (node, watched)) in self.shared.plan.nodes.iter().zip(&self.shared.watched).enumerate() {
+        let nodes = self.shared.plan.nodes.iter().zip(&self.shared.watched).enumerate();
+        // Those that the run feeds are there before what feeds them.
+        let (fed, others): (Vec<_>, Vec<_>) = nodes.partition(|(_, (node, _))| node.ends_after.is_some());
+        for (place, (node, watched)) in fed.into_iter().chain(others) {
             let (Work::Source { source, columns }, Some(division)) = (&node.work, orders.divisions.get(&place)) else {
                 continue;
             };
@@ -363,6 +352,7 @@ impl Run {
                 process: self.shared.process,
                 team: self.shared.team,
                 reporter: Reporter::new(node.id.0, node.origin.clone(), Arc::new(SourceLog(Arc::clone(log)))),
+                errors: Arc::clone(&log.rows),
                 clock: Arc::clone(&self.shared.clock),
                 keeps_bad_rows: !log.terminate,
             };

@@ -12,6 +12,7 @@
 //! A source may be read by several workers at the same time, in *streams*: each has a queue, commits and a thread of its
 //! own. Most sources are one stream, read in the first process.
 
+mod error_table;
 mod queue;
 
 use std::fmt;
@@ -22,6 +23,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use towpath_types::DType;
 
+pub use error_table::{ErrorRows, ErrorTable};
 pub(crate) use queue::Message;
 pub use queue::SourceQueue;
 
@@ -64,9 +66,9 @@ pub trait Source: fmt::Debug + Send + Sync {
         Limits::default()
     }
 
-    /// Whether it is the table of the run's own errors, which ends when everything else has ended.
-    fn is_error_log(&self) -> bool {
-        false
+    /// Where its rows are made.
+    fn fed_by(&self) -> Feeder {
+        Feeder::Outside
     }
 
     /// Into how many streams it is divided. Asked once a run, in the first process; all processes hear the answer.
@@ -89,6 +91,20 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn is_read_elsewhere(&self, process: usize) {
         let _ = process;
     }
+}
+
+/// Where the rows of a source are made.
+///
+/// A source that the run itself feeds ends when its feeder has ended, in all workers and processes. It commits with every
+/// row, and such commits are put together where they would run ahead of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feeder {
+    /// Outside; it ends when the source says so.
+    Outside,
+    /// By the node of this number, which comes before the source in the plan.
+    Node(usize),
+    /// By all nodes but those that read such a source, directly or not.
+    AllOthers,
 }
 
 /// When rows of a source become visible.
@@ -218,6 +234,8 @@ pub struct SourceContext {
     pub team: Team,
     /// Where failures of rows go.
     pub reporter: Reporter,
+    /// The errors of this process, for who makes a table of them.
+    pub errors: Arc<ErrorRows>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Whether a row with a bad value outside its key is accepted, with an error in its place; otherwise it is
