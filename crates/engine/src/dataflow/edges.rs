@@ -15,7 +15,8 @@ use timely::dataflow::{Scope, Stream};
 use towpath_types::Time;
 
 use super::exchange::{Owner, Parcel, Reader, Spread, projected};
-use super::worker::Failures;
+use super::on_the_way::Ledger;
+use super::worker_ending::WorkerEnding;
 use crate::error::Origin;
 use crate::operator::{Combine, Output, Routing};
 
@@ -97,7 +98,8 @@ impl<'scope> Edge<'scope> {
             origin: node.origin.clone(),
             columns: names.into(),
             here: first..first + threads,
-            failures: Rc::clone(&node.failures),
+            ending: Rc::clone(&node.ending),
+            ledger: Arc::clone(&node.ledger),
         };
         let owner = match routing {
             _ if workers == 1 => None,
@@ -154,11 +156,12 @@ impl<'scope> Edge<'scope> {
     }
 }
 
-/// What an operator is called, where it was declared, and how it ends the run.
+/// What an operator is called, where it was declared, how it ends the run, and who counts its rows on their way.
 pub(super) struct Node {
     pub(super) name: Rc<str>,
     pub(super) origin: Option<Origin>,
-    pub(super) failures: Rc<Failures>,
+    pub(super) ending: Rc<WorkerEnding>,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 /// The rows of all workers at the first.
@@ -187,7 +190,7 @@ fn combined<'scope>(
     mut combiner: Box<dyn Combine>,
     node: &Node,
 ) -> Stream<'scope, Time, Parcel> {
-    let (failures, origin) = (Rc::clone(&node.failures), node.origin.clone());
+    let (ending, origin) = (Rc::clone(&node.ending), node.origin.clone());
     stream.unary_frontier::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
         // The time of what is held.
         let mut held: Option<Capability<Time>> = None;
@@ -209,12 +212,12 @@ fn combined<'scope>(
                 let (batch, _) = std::mem::take(parcel).open();
                 let batch = projected(batch, &columns);
                 if let Err(error) = combiner.absorb(batch, &mut made) {
-                    failures.fail(error.at(origin.as_ref()));
+                    ending.fail(error.at(origin.as_ref()));
                 }
                 send(&capability, &mut made);
                 held.get_or_insert(capability);
             });
-            if let Some(complete) = held.take_if(|held| failures.is_failed() || !frontier.less_equal(held.time())) {
+            if let Some(complete) = held.take_if(|held| ending.is_failed() || !frontier.less_equal(held.time())) {
                 combiner.flush(&mut made);
                 send(&complete, &mut made);
             }

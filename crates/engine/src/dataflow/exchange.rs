@@ -14,8 +14,8 @@ use timely::progress::Stamp;
 use towpath_types::wire::{self, WireError};
 use towpath_types::{Batch, Cells, Key};
 
-use super::on_the_way::{Account, Credit};
-use super::worker::Failures;
+use super::on_the_way::{Account, Credit, Ledger};
+use super::worker_ending::WorkerEnding;
 use crate::error::{EngineError, ErrorKind, Origin};
 
 /// A batch as timely carries it.
@@ -126,7 +126,8 @@ pub(crate) struct Reader {
     pub(crate) columns: Rc<[Option<Arc<str>>]>,
     /// The workers of this process.
     pub(crate) here: Range<usize>,
-    pub(crate) failures: Rc<Failures>,
+    pub(crate) ending: Rc<WorkerEnding>,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
 impl Reader {
@@ -158,7 +159,7 @@ impl Reader {
             return None;
         }
         if let Some(account) = parcel.account.take() {
-            parcel.credit = Some(self.failures.ledger().came(account, parcel.batch.len()));
+            parcel.credit = Some(self.ledger.came(account, parcel.batch.len()));
         }
         Some(parcel)
     }
@@ -167,7 +168,7 @@ impl Reader {
         let name = column.and_then(|place| self.columns.get(place).cloned().flatten());
         let column = name.map_or_else(|| "a column".to_owned(), |name| format!("the column {name}"));
         let message = format!("{}: {column} {what}: {reason}", self.name);
-        self.failures
+        self.ending
             .fail(EngineError::new(ErrorKind::Type, message).at(self.origin.as_ref()));
     }
 }

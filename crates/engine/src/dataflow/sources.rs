@@ -27,7 +27,7 @@ use towpath_types::{Batch, Time};
 
 use super::exchange::Parcel;
 use super::times::{CLOSED, SourceTimes, StreamTime};
-use super::worker::Failures;
+use super::worker_ending::WorkerEnding;
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::monitor::Counters;
@@ -78,7 +78,7 @@ pub(crate) fn add_source<'scope>(
     readings: Vec<Reading>,
     mut program: RunningProgram,
     times: &Arc<SourceTimes>,
-    failures: Rc<Failures>,
+    ending: Rc<WorkerEnding>,
 ) -> Stream<'scope, Time, Parcel> {
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let (output, stream) = builder.new_output::<Parcel>();
@@ -104,7 +104,7 @@ pub(crate) fn add_source<'scope>(
             .collect();
         drop(capability);
         move |_| {
-            if failures.is_failed() {
+            if ending.is_failed() {
                 readers.clear();
                 return;
             }
@@ -125,7 +125,7 @@ pub(crate) fn add_source<'scope>(
                     Err(error) => {
                         reader.has_failed = true;
                         reader.forget();
-                        failures.fail_after_commits(error);
+                        ending.fail_after_commits(error);
                     }
                 }
                 reader.reading.queue.handled();

@@ -1,8 +1,8 @@
 //! Failures of rows: logged, or the end of the run, and rows of the tables of errors. Each process has its own.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
+use crate::dataflow::Ending;
 use crate::error::{EngineError, Origin, RowError};
 use crate::live_errors::LiveErrors;
 use crate::operator::ErrorLog;
@@ -11,7 +11,7 @@ use crate::source::ErrorRows;
 /// The error log of a run: logs or ends the run, and feeds the tables of errors.
 pub(super) struct RunLog {
     pub(super) terminate: bool,
-    pub(super) is_failed: Arc<AtomicBool>,
+    pub(super) ending: Arc<Ending>,
     /// What is in the tables of errors.
     pub(super) rows: Arc<ErrorRows>,
     /// The errors that are there.
@@ -37,7 +37,7 @@ impl ErrorLog for RunLog {
     }
 
     fn is_cancelled(&self) -> bool {
-        self.is_failed.load(Ordering::Relaxed)
+        self.ending.is_failed()
     }
 
     fn is_strict(&self) -> bool {
