@@ -298,7 +298,7 @@ pub(crate) mod tests {
     use std::sync::Arc;
     use towpath_engine::clock::ManualClock;
     use towpath_engine::operator::ErrorLog;
-    use towpath_engine::source::{ErrorRows, Limits, Team};
+    use towpath_engine::source::{Limits, Team};
     use towpath_engine::{Origin, Reporter, RowError, Source as _};
     use towpath_types::{Schema, Value};
 
@@ -322,7 +322,7 @@ pub(crate) mod tests {
             process: 0,
             team: Team::ALONE,
             reporter: Reporter::new(0, None, Arc::clone(log) as Arc<dyn ErrorLog>),
-            errors: Arc::new(ErrorRows::new(0)),
+            errors: Arc::default(),
             clock: Arc::new(ManualClock::default()),
             keeps_bad_rows,
         };

@@ -79,7 +79,7 @@ impl<'scope> Builder<'_, 'scope> {
         let reporter = self.reporter(node, watched);
         let program = RunningProgram::new(node.program.clone(), reporter.clone());
         match &node.work {
-            Work::Source { source, .. } => self.source(node, &**source, watched, program),
+            Work::Source { source, columns } => self.source(node, &**source, columns, watched, program),
             Work::Pass(input) => {
                 let edges = vec![self.edge(input, Routing::Local)];
                 let counters = self.counters(watched);
@@ -137,6 +137,7 @@ impl<'scope> Builder<'_, 'scope> {
         &self,
         node: &PhysicalNode,
         source: &dyn Source,
+        columns: &[usize],
         watched: &Watched,
         program: RunningProgram,
     ) -> Rows<'scope> {
@@ -145,6 +146,7 @@ impl<'scope> Builder<'_, 'scope> {
                 name: watched.name.clone(),
                 queue: Arc::clone(part.queue.as_ref()?),
                 counters: Arc::clone(&part.counters),
+                columns: columns.to_vec(),
                 commits: source.commits(),
                 is_fed: node.ends_after.is_some(),
                 start: match source.commits() {

@@ -32,7 +32,7 @@ use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::program::RunningProgram;
-use crate::source::{Commits, Message, SourceQueue};
+use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue};
 
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
@@ -46,6 +46,8 @@ pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) queue: Arc<SourceQueue>,
     pub(crate) counters: Arc<Counters>,
+    /// The positions of the source's columns that are read.
+    pub(crate) columns: Vec<usize>,
     pub(crate) commits: Commits,
     /// Whether the run itself feeds it, see [`Feeder`](crate::source::Feeder).
     pub(crate) is_fed: bool,
@@ -64,7 +66,8 @@ struct Reader {
     /// The source has failed: its open commit is never closed, and if rows were sent on, its time never complete.
     has_failed: bool,
     /// Rows of the open commit that only the source may commit.
-    held: Vec<Batch>,
+    held: Vec<Arrival>,
+    keys: Keys,
     next_tick: Option<Instant>,
     /// The clock asks for a commit once what was flushed has been read.
     is_due: bool,
@@ -171,6 +174,7 @@ impl Drop for Reader {
 impl Reader {
     fn new(reading: Reading, mut capability: Capability<Time>, waker: SyncActivator, times: &Arc<SourceTimes>) -> Self {
         let is_streaming = matches!(reading.commits, Commits::Streaming(_));
+        let keys = reading.queue.keys().clone();
         let own = Arc::new(StreamTime {
             open: AtomicU64::new(reading.start),
             stays: AtomicBool::new(!is_streaming),
@@ -191,6 +195,7 @@ impl Reader {
             has_sent: false,
             has_failed: false,
             held: Vec::new(),
+            keys,
             next_tick,
             is_due: false,
             times: Arc::clone(times),
@@ -211,28 +216,27 @@ impl Reader {
         }
     }
 
-    fn forward(&mut self, batch: Batch, send: &mut Forward<'_>) -> Result<(), EngineError> {
+    fn forward(&mut self, rows: Arrival, send: &mut Forward<'_>) -> Result<(), EngineError> {
         let Some(capability) = &self.capability else {
             return Ok(());
         };
-        self.reading
-            .queue
-            .sent(*capability.time(), &batch, self.reading.commits);
+        self.reading.queue.sent(*capability.time(), &rows, self.reading.commits);
         self.has_sent = true;
         self.own.stays.store(true, Ordering::Release);
-        send(capability, self.reading.queue.prepared(batch), &self.reading.counters)
+        let batch = rows.keyed(&mut self.keys, &self.reading.columns);
+        send(capability, batch, &self.reading.counters)
     }
 
     fn release(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
-        for batch in std::mem::take(&mut self.held) {
-            self.forward(batch, send)?;
+        for rows in std::mem::take(&mut self.held) {
+            self.forward(rows, send)?;
         }
         Ok(())
     }
 
     fn discard(&mut self) {
         let held = std::mem::take(&mut self.held);
-        let rows: usize = held.iter().map(Batch::len).sum();
+        let rows: usize = held.iter().map(Arrival::len).sum();
         if rows > 0 {
             tracing::warn!(
                 target: "pathway",
@@ -311,22 +315,22 @@ impl Reader {
                 continue;
             }
             match message {
-                Message::Batch(batch) => {
+                Queued::Rows(arrival) => {
                     self.has_rows = true;
-                    rows += batch.len();
+                    rows += arrival.len();
                     if self.holds() {
-                        self.held.push(batch);
+                        self.held.push(arrival);
                     } else {
                         // Commits may have been held until just now.
                         self.release(send)?;
-                        self.forward(batch, send)?;
+                        self.forward(arrival, send)?;
                     }
                 }
-                Message::Discard => self.discard(),
-                Message::Commit if self.is_ahead() => {
+                Queued::Discard => self.discard(),
+                Queued::Commit if self.is_ahead() => {
                     self.next_tick.get_or_insert_with(|| Instant::now() + PAUSE);
                 }
-                Message::Commit => {
+                Queued::Commit => {
                     self.commit(send)?;
                     if rows > 0 {
                         self.own.answered.store(pressed, Ordering::Release);
@@ -334,7 +338,7 @@ impl Reader {
                         return Ok(Turn::Again);
                     }
                 }
-                Message::Advance(time) => {
+                Queued::Advance(time) => {
                     if let Some(capability) = &mut self.capability
                         && time > *capability.time()
                     {
@@ -342,12 +346,12 @@ impl Reader {
                         self.own.open.store(time, Ordering::Release);
                     }
                 }
-                Message::Close(Ok(())) => {
+                Queued::Close(Ok(())) => {
                     self.release(send)?;
                     self.reading.counters.ended();
                     self.end();
                 }
-                Message::Close(Err(error)) => return Err(error),
+                Queued::Close(Err(error)) => return Err(error),
             }
         }
         if self.capability.is_none() {

@@ -18,7 +18,7 @@ use crate::monitor::{Counts, Part, Watched};
 use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
-use crate::source::{ErrorRows, SourceContext, SourceStream, Team};
+use crate::source::{SourceContext, SourceStream, Team};
 
 /// A run that has started.
 pub(super) struct Started {
@@ -121,7 +121,7 @@ fn context(
     let log = Arc::new(RunLog {
         terminate: options.terminate_on_error,
         ending: Arc::clone(&ending),
-        rows: Arc::new(ErrorRows::new(process)),
+        rows: Arc::default(),
         live: LiveErrors::default(),
     });
     let is_read_elsewhere = team.processes > 1 && is_followed_elsewhere(&plan, orders);

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use crate::error::EngineError;
 use crate::monitor::{Part, Role, Watched};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
-use crate::source::{Division, SourceHandle, SourceQueue, Team};
+use crate::source::{Division, Keys, SourceHandle, SourceQueue, Team};
 
 /// How the sources are divided: asked in the first process.
 pub(super) fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, Division>, EngineError> {
@@ -46,11 +46,14 @@ pub(super) fn watch(
             let own: Vec<usize> = (0..streams).filter(|stream| reader(*stream).0 == process).collect();
             let limits = source.limits().shared_by(own.len());
             own.into_iter()
-                .map(|stream| Part {
-                    thread: reader(stream).1,
-                    counters: Arc::default(),
-                    stream,
-                    queue: Some(Arc::new(SourceQueue::new(limits))),
+                .map(|stream| {
+                    let keys = division.map_or(Keys::Chosen, |division| source.keys(stream, division));
+                    Part {
+                        thread: reader(stream).1,
+                        counters: Arc::default(),
+                        stream,
+                        queue: Some(Arc::new(SourceQueue::new(limits).with_keys(keys))),
+                    }
                 })
                 .collect()
         }

@@ -7,20 +7,18 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
-use towpath_types::{Batch, Column, DType, Key, Value};
+use towpath_types::{Column, DType, Value};
 
-use super::{Commits, Division, Feeder, Limits, Readers, Source, SourceContext, SourceHandle, SourceQueue, Team};
+use super::{
+    Commits, Division, Feeder, Keys, Limits, Readers, Source, SourceContext, SourceHandle, SourceQueue, Team, Unkeyed,
+};
 use crate::error::{EngineError, Origin, RowError};
 
 /// The errors of one process in one run, as rows.
 #[derive(Debug)]
 pub struct ErrorRows {
-    /// Where they go, and which of the columns.
-    tables: Mutex<Vec<(Arc<SourceQueue>, Vec<usize>)>>,
-    /// How many there were.
-    reported: AtomicU64,
-    /// The number of the process.
-    process: usize,
+    /// Where they go.
+    tables: Mutex<Vec<Arc<SourceQueue>>>,
     /// Errors that are in no table, since the tables have more already than their readers have read.
     left_out: AtomicU64,
     /// So many rows of a table wait for its readers.
@@ -30,36 +28,35 @@ pub struct ErrorRows {
 /// So many rows of a table of errors wait for its readers, as a rule.
 const WAITING: usize = 1 << 17;
 
-impl ErrorRows {
-    /// Those of a process.
-    pub fn new(process: usize) -> Self {
-        Self::bounded(process, WAITING)
+impl Default for ErrorRows {
+    fn default() -> Self {
+        Self::bounded(WAITING)
     }
+}
 
-    fn bounded(process: usize, most: usize) -> Self {
+impl ErrorRows {
+    fn bounded(most: usize) -> Self {
         Self {
             tables: Mutex::default(),
-            reported: AtomicU64::new(0),
-            process,
             left_out: AtomicU64::new(0),
             most,
         }
     }
 
     /// From now on they go there as well.
-    fn feed(self: &Arc<Self>, queue: &Arc<SourceQueue>, columns: Vec<usize>) {
+    fn feed(self: &Arc<Self>, queue: &Arc<SourceQueue>) {
         let rows = Arc::downgrade(self);
         queue.on_flush(move || {
             if let Some(rows) = rows.upgrade() {
                 rows.tell_left_out();
             }
         });
-        self.tables.lock().push((Arc::clone(queue), columns));
+        self.tables.lock().push(Arc::clone(queue));
     }
 
     /// Adds a row to the tables of errors.
     pub(crate) fn record(&self, operator: usize, origin: Option<&Origin>, error: &RowError) {
-        let has_room = |(queue, _): &(Arc<SourceQueue>, Vec<usize>)| queue.counts().2 < self.most;
+        let has_room = |queue: &Arc<SourceQueue>| queue.counts().2 < self.most;
         if !self.tables.lock().iter().all(has_room) {
             self.left_out.fetch_add(1, Ordering::Relaxed);
             return;
@@ -81,18 +78,14 @@ impl ErrorRows {
     }
 
     fn add(&self, operator: usize, message: &str, trace: String) {
-        let number = self.reported.fetch_add(1, Ordering::Relaxed);
-        // The keys of no two processes meet.
-        let seed = 0x6572_726f_7273 ^ ((self.process as u64) << 48);
-        for (queue, positions) in self.tables.lock().iter() {
+        for queue in self.tables.lock().iter() {
             let columns = vec![
                 Column::repeat(&Value::Int(operator as i64), &DType::Int, 1),
                 Column::repeat(&Value::str(message), &DType::Str, 1),
                 Column::repeat(&Value::str(&trace), &DType::Str, 1),
             ];
-            let batch = Batch::new(vec![Key::sequence(seed, number)], columns, None).project(positions);
             // After the end of the run nobody reads the table any more.
-            let _ = queue.push_committed(batch);
+            let _ = queue.push_committed(Unkeyed::new(1, columns, None, None));
         }
     }
 }
@@ -137,6 +130,14 @@ impl Source for ErrorTable {
         }
     }
 
+    fn keys(&self, stream: usize, _division: &Division) -> Keys {
+        // The keys of no two processes meet.
+        Keys::Ordinal {
+            seed: 0x6572_726f_7273 ^ ((stream as u64) << 48),
+            next: 0,
+        }
+    }
+
     fn fed_by(&self) -> Feeder {
         Feeder::AllOthers
     }
@@ -152,7 +153,7 @@ impl Source for ErrorTable {
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         for stream in &context.streams {
-            context.errors.feed(&stream.queue, context.columns.clone());
+            context.errors.feed(&stream.queue);
         }
         Ok(Box::new(NothingToStop))
     }
@@ -166,8 +167,8 @@ mod tests {
     #[test]
     fn a_table_that_nobody_reads_is_bounded_and_says_what_it_leaves_out() {
         let queue = Arc::new(SourceQueue::new(ErrorTable.limits()));
-        let rows = Arc::new(ErrorRows::bounded(0, 100));
-        rows.feed(&queue, vec![1]);
+        let rows = Arc::new(ErrorRows::bounded(100));
+        rows.feed(&queue);
         for number in 0..107 {
             let error = RowError::new(ErrorKind::Value, format!("wrong {number}"));
             rows.record(1, None, &error);

@@ -13,6 +13,7 @@
 //! own. Most sources are one stream, read in the first process.
 
 mod error_table;
+mod keys;
 mod queue;
 
 use std::fmt;
@@ -24,7 +25,8 @@ use serde::{Deserialize, Serialize};
 use towpath_types::DType;
 
 pub use error_table::{ErrorRows, ErrorTable};
-pub(crate) use queue::Message;
+pub use keys::{Arrival, Keys, Unkeyed};
+pub(crate) use queue::Queued;
 pub use queue::SourceQueue;
 
 use crate::clock::Clock;
@@ -64,6 +66,12 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// How much may be in flight.
     fn limits(&self) -> Limits {
         Limits::default()
+    }
+
+    /// How the rows of a stream get their keys, where it is divided like this.
+    fn keys(&self, stream: usize, division: &Division) -> Keys {
+        let _ = (stream, division);
+        Keys::Chosen
     }
 
     /// Where its rows are made.
@@ -222,7 +230,7 @@ pub struct SourceStream {
 /// What a source is given when it starts.
 #[derive(Debug)]
 pub struct SourceContext {
-    /// The positions of the columns that are read; batches carry just these, in this order.
+    /// The positions of the columns that are read; batches carry just these, in this order. [`Unkeyed`] rows carry all.
     pub columns: Vec<usize>,
     /// The streams that are read in this process, at least one.
     pub streams: Vec<SourceStream>,
