@@ -90,7 +90,7 @@ fn reduced(plan: &mut Plan, table: &Table, name: &str) -> Result<Table, PlanErro
 fn reindexed(plan: &mut Plan, table: &Table, number: i64) -> Result<Table, PlanError> {
     let number = Expression::literal(Value::Int(number), DType::Int);
     let key = table.pointer(plan, vec![Expression::id(), number])?;
-    operator(plan, Reindex { unique: true }, vec![table.input([key], &[0, 1, 2])])
+    operator(plan, Reindex, vec![table.input([key], &[0, 1, 2])])
 }
 
 fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<Table, PlanError> {
@@ -132,11 +132,7 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
         }
         Step::ConcatReindex => {
             let (table, second) = (reindexed(plan, table, 0)?, reindexed(plan, second, 1)?);
-            operator(
-                plan,
-                Concat::default(),
-                vec![table.input([], ALL), second.input([], ALL)],
-            )
+            operator(plan, Concat, vec![table.input([], ALL), second.input([], ALL)])
         }
         Step::UpdateRows => operator(plan, UpdateRows, vec![table.input([], ALL), second.input([], ALL)]),
         Step::UpdateCells => {

@@ -109,15 +109,11 @@ impl PyPlan {
 
     fn concat(&self, inputs: Inputs, origin: OriginArgument) -> PyResult<usize> {
         let inputs = inputs.iter().map(|(node, columns)| input(*node, columns)).collect();
-        self.operator(Concat { disjoint: false }, inputs, origin)
+        self.operator(Concat, inputs, origin)
     }
 
     fn reindex(&self, node: usize, key: usize, columns: Vec<usize>, origin: OriginArgument) -> PyResult<usize> {
-        self.operator(
-            Reindex { unique: false },
-            vec![input(node, &joined(&[key], &columns))],
-            origin,
-        )
+        self.operator(Reindex, vec![input(node, &joined(&[key], &columns))], origin)
     }
 
     fn update_rows(
