@@ -17,9 +17,9 @@ use crate::error::{EngineError, ErrorKind};
 use crate::monitor::Counts;
 use crate::source::Division;
 
-/// The place of this process among those of a run.
+/// One process among those of a run, and what it has to know of the others.
 #[derive(Clone)]
-pub struct Cluster {
+pub struct Member {
     /// The number of this process, from 0.
     pub process: usize,
     /// Where each process listens, as `host:port`.
@@ -36,13 +36,13 @@ pub struct Cluster {
     pub is_interrupted: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
-impl std::fmt::Debug for Cluster {
+impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cluster({} of {:?})", self.process, self.addresses)
+        write!(f, "Member({} of {:?})", self.process, self.addresses)
     }
 }
 
-impl Cluster {
+impl Member {
     /// Finds the other processes and makes sure that they run the same. `orders` are those of the first process; what
     /// comes back are the orders that hold.
     pub(crate) fn connect(

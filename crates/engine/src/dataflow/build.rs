@@ -30,7 +30,7 @@ pub(super) struct Probes {
     pub(super) fed: Vec<Fed>,
 }
 
-type Rows<'scope> = Stream<'scope, Time, Parcel>;
+type Parcels<'scope> = Stream<'scope, Time, Parcel>;
 
 /// Builds the dataflow of one worker.
 pub(super) fn build(worker: &mut Worker, run: &RunContext, ending: &Rc<WorkerEnding>) -> Probes {
@@ -71,11 +71,11 @@ struct Builder<'a, 'scope> {
     ending: &'a Rc<WorkerEnding>,
     scope: Scope<'scope, Time>,
     /// What the nodes so far put out.
-    streams: Vec<Rows<'scope>>,
+    streams: Vec<Parcels<'scope>>,
 }
 
 impl<'scope> Builder<'_, 'scope> {
-    fn node(&self, node: &PhysicalNode, watched: &Watched) -> Rows<'scope> {
+    fn node(&self, node: &PhysicalNode, watched: &Watched) -> Parcels<'scope> {
         let reporter = self.reporter(node, watched);
         let program = RunningProgram::new(node.program.clone(), reporter.clone());
         match &node.work {
@@ -140,7 +140,7 @@ impl<'scope> Builder<'_, 'scope> {
         columns: &[usize],
         watched: &Watched,
         program: RunningProgram,
-    ) -> Rows<'scope> {
+    ) -> Parcels<'scope> {
         let reading = |part: &Part| {
             Some(Reading {
                 name: watched.name.clone(),
@@ -203,7 +203,7 @@ impl<'scope> Builder<'_, 'scope> {
         task: Box<dyn Task>,
         program: RunningProgram,
         counters: Arc<Counters>,
-    ) -> Rows<'scope> {
+    ) -> Parcels<'scope> {
         let node = Node {
             name: name.into(),
             origin: program.origin().cloned(),

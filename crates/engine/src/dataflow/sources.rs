@@ -55,7 +55,7 @@ pub(crate) struct Reading {
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-struct Reader {
+struct StreamReader {
     reading: Reading,
     capability: Option<Capability<Time>>,
     own: Arc<StreamTime>,
@@ -100,10 +100,10 @@ pub(crate) fn add_source<'scope>(
     let times = Arc::clone(times);
     builder.build(move |mut capabilities| {
         let capability = capabilities.pop();
-        let mut readers: Vec<Reader> = readings
+        let mut readers: Vec<StreamReader> = readings
             .into_iter()
             .zip(wakers)
-            .filter_map(|(reading, waker)| Some(Reader::new(reading, capability.clone()?, waker, &times)))
+            .filter_map(|(reading, waker)| Some(StreamReader::new(reading, capability.clone()?, waker, &times)))
             .collect();
         drop(capability);
         move |_| {
@@ -165,13 +165,13 @@ impl Turn {
     }
 }
 
-impl Drop for Reader {
+impl Drop for StreamReader {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl Reader {
+impl StreamReader {
     fn new(reading: Reading, mut capability: Capability<Time>, waker: SyncActivator, times: &Arc<SourceTimes>) -> Self {
         let is_streaming = matches!(reading.commits, Commits::Streaming(_));
         let keys = reading.queue.keys().clone();

@@ -132,7 +132,7 @@ fn common_types(operation: &str, inputs: &[Vec<DType>]) -> Result<Vec<DType>, Pl
     Ok(dtypes)
 }
 
-/// Refuses more inputs than can be told apart by presence, see [`keyed::Combine`].
+/// Refuses more inputs than can be told apart by presence, see [`keyed::KeyedTask`].
 fn check_count(operation: &str, inputs: usize) -> Result<(), PlanError> {
     const MOST: usize = 12;
     if inputs > MOST {

@@ -99,5 +99,5 @@ pub(super) fn is_followed_elsewhere(plan: &PhysicalPlan, orders: &Orders) -> boo
     let is_streaming = |node: &PhysicalNode| matches!(&node.work, Work::Source { source, .. } if matches!(source.commits(), Commits::Streaming(_)));
     let is_divided = |division: &Division| division.streams > 1 && division.readers == Readers::All;
     let mut divided = orders.divisions.iter().filter(|(_, division)| is_divided(division));
-    divided.any(|(place, _)| is_streaming(&plan.nodes[*place]))
+    divided.any(|(position, _)| is_streaming(&plan.nodes[*position]))
 }

@@ -17,7 +17,7 @@ use self::counts::{Heard, counts};
 use self::start::Started;
 use self::streams::Sources;
 use crate::clock::{Clock, SystemClock};
-use crate::cluster::{Cluster, Connections, Lines};
+use crate::cluster::{Connections, Lines, Member};
 use crate::dataflow::{RunContext, Workers};
 use crate::error::{EngineError, ErrorKind, PlanError};
 use crate::monitor::Statistics;
@@ -40,7 +40,7 @@ pub struct RunOptions {
     /// The outputs that run; all of the plan's if there is none.
     pub outputs: Option<Vec<NodeId>>,
     /// The other processes of the run, if there are any; each has as many workers.
-    pub cluster: Option<Cluster>,
+    pub cluster: Option<Member>,
 }
 
 impl Default for RunOptions {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use towpath_types::{Batch, DType};
 
 use crate::clock::ManualClock;
-use crate::cluster::Cluster;
+use crate::cluster::Member;
 use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
@@ -78,7 +78,7 @@ pub fn run_in_processes(
                 terminate_on_error,
                 clock: Arc::new(ManualClock::default()),
                 start: Some(2),
-                cluster: Some(Cluster {
+                cluster: Some(Member {
                     process,
                     addresses: addresses.clone(),
                     secret: "secret".to_owned(),

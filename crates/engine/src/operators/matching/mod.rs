@@ -115,7 +115,7 @@ impl Matching {
         let layouts = [LEFT, RIGHT].map(|side| {
             let dtypes = context.dtypes[side].iter().enumerate();
             dtypes
-                .filter(|(place, _)| Some(*place) != pointers[side])
+                .filter(|(position, _)| Some(*position) != pointers[side])
                 .map(|(_, dtype)| DType::physical(dtype))
                 .collect::<Vec<_>>()
         });

@@ -16,7 +16,7 @@ pub(super) struct Settling {
     pub(super) touched: Vec<u32>,
     /// The side whose rows are looked at; the group, and the row in it if some have been looked at.
     side: usize,
-    place: usize,
+    position: usize,
     slot: Option<u32>,
 }
 
@@ -25,7 +25,7 @@ impl Settling {
         Self {
             touched,
             side: LEFT,
-            place: 0,
+            position: 0,
             slot: None,
         }
     }
@@ -48,10 +48,10 @@ impl Matching {
                 return false;
             } else if let Some((batch, groups)) = self.deltas[side].pop_front() {
                 self.settle_changes(side, &batch, &groups, output);
-            } else if settling.place < settling.touched.len() {
+            } else if settling.position < settling.touched.len() {
                 self.settle_groups(settling, output);
             } else {
-                (settling.side, settling.place) = (side + 1, 0);
+                (settling.side, settling.position) = (side + 1, 0);
             }
         }
         true
@@ -84,13 +84,13 @@ impl Matching {
         let side = settling.side;
         let (other, how) = (1 - side, self.unmatched[side]);
         let (mut slots, mut diffs) = (Vec::new(), Vec::new());
-        while settling.place < settling.touched.len() && slots.len() < Output::ROWS {
-            let group = self.groups[settling.touched[settling.place]];
+        while settling.position < settling.touched.len() && slots.len() < Output::ROWS {
+            let group = self.groups[settling.touched[settling.position]];
             let sign = match is_alone(&group, other) {
                 (true, false) if group.before[side] != 0 => -1,
                 (false, true) => 1,
                 _ => {
-                    settling.place += 1;
+                    settling.position += 1;
                     continue;
                 }
             };
@@ -105,7 +105,7 @@ impl Matching {
                 slot = self.sides[side].next(slot);
             }
             if slot == END {
-                settling.place += 1;
+                settling.position += 1;
             } else {
                 settling.slot = Some(slot);
             }
