@@ -6,7 +6,7 @@
 //! of their times, and says when a time is complete.
 //!
 //! **One file an operator.** To add one: a file in `operators/`, a `mod` line, a method of the
-//! Python binding.
+//! Python binding, and a method in Python; ARCHITECTURE.md walks through it.
 
 use std::fmt;
 use std::path::PathBuf;

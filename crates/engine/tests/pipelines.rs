@@ -11,10 +11,16 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use reference::{Aggregate as Kind, Content, Rows, Step, apply, lookup_aggregate};
 use towpath_engine::expression::function;
-use towpath_engine::operators::{
-    Aggregate, Concat, Flatten, Join, JoinId, JoinKind, KeyJoin, Lookup, Reduce, Reindex, SemiJoin, UpdateCells,
-    UpdateRows,
-};
+use towpath_engine::operators::concat::Concat;
+use towpath_engine::operators::flatten::Flatten;
+use towpath_engine::operators::join::{Join, JoinId, JoinKind};
+use towpath_engine::operators::key_join::KeyJoin;
+use towpath_engine::operators::lookup::Lookup;
+use towpath_engine::operators::reduce::{Aggregate, Reduce};
+use towpath_engine::operators::reindex::Reindex;
+use towpath_engine::operators::semi_join::SemiJoin;
+use towpath_engine::operators::update_cells::UpdateCells;
+use towpath_engine::operators::update_rows::UpdateRows;
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::testing::{Script, Update, collect, in_order, run_in_processes, run_with, tables};

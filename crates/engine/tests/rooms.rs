@@ -1,4 +1,4 @@
-//! The files of the dataflow read each other in one direction.
+//! What is where: the files of the dataflow read each other in one direction, and every operator is made by the binding.
 
 #![allow(missing_docs)]
 
@@ -40,4 +40,24 @@ fn the_files_of_the_dataflow_read_each_other_in_one_direction() {
         free.iter().for_each(|name| drop(open.remove(name)));
     }
     assert!(open.is_empty(), "these read each other in a circle: {open:?}");
+}
+
+#[test]
+fn every_operator_is_made_by_the_binding() {
+    let engine = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let list = std::fs::read_to_string(engine.join("src/operators/mod.rs")).expect("the list of operators");
+    let operators = list
+        .lines()
+        .filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    let plan = engine.join("../python/src/plan");
+    let binding: String = ["operators.rs", "sources.rs"]
+        .map(|file| std::fs::read_to_string(plan.join(file)).expect("the binding"))
+        .concat();
+    for operator in operators {
+        let made = format!("{operator}::");
+        assert!(
+            binding.contains(&made),
+            "no method of the binding makes the operator {operator}: see \"How to add\" in ARCHITECTURE.md"
+        );
+    }
 }

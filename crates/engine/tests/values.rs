@@ -8,7 +8,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use towpath_engine::expression::function;
-use towpath_engine::operators::{Aggregate, Join, JoinId, JoinKind, Reduce};
+use towpath_engine::operators::join::{Join, JoinId, JoinKind};
+use towpath_engine::operators::reduce::{Aggregate, Reduce};
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::source::ErrorTable;
