@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use common::collected;
 use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
-use towpath_engine::source::Limits;
+use towpath_engine::source::{ErrorTable, Limits};
 use towpath_engine::testing::{Collected, collect};
 use towpath_engine::{ErrorKind, Run, RunOptions, Source as _, runtime};
 use towpath_types::{DType, Schema, Value};
@@ -526,7 +526,7 @@ fn a_file_that_is_read_again_reports_only_what_is_new() {
     let path = directory.path().join("x.csv");
     let mode = ReadMode::Streaming(Some(Duration::from_millis(10)));
     let (mut plan, rows) = collected(Arc::new(source(&path, csv(), mode, schema())), &[0, 1]);
-    let log = plan.source(Arc::new(runtime::ErrorTable), None);
+    let log = plan.source(Arc::new(ErrorTable), None);
     let message = vec![plan.columns(log)[1]];
     let errors = collect(&mut plan, log, message).expect("the column is visible");
     let run = Run::start(&plan, RunOptions::default()).expect("the run starts");

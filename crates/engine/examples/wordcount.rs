@@ -12,7 +12,7 @@ use std::io::{BufRead, BufReader, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use towpath_engine::operators::{Aggregate, Reduce};
+use towpath_engine::operators::reduce::{Aggregate, Reduce};
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::runtime::run;

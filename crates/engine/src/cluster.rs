@@ -6,21 +6,20 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Arc, OnceLock, Weak};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 use towpath_cluster::{Channel, Declared, Line, Listener, Membership, Message, Peer};
 use towpath_types::Time;
 
-use crate::dataflow::Shared;
 use crate::error::{EngineError, ErrorKind};
 use crate::monitor::Counts;
 use crate::source::Division;
 
-/// The place of this process among those of a run.
+/// One process among those of a run, and what it has to know of the others.
 #[derive(Clone)]
-pub struct Cluster {
+pub struct Member {
     /// The number of this process, from 0.
     pub process: usize,
     /// Where each process listens, as `host:port`.
@@ -37,13 +36,13 @@ pub struct Cluster {
     pub is_interrupted: Arc<dyn Fn() -> bool + Send + Sync>,
 }
 
-impl std::fmt::Debug for Cluster {
+impl std::fmt::Debug for Member {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Cluster({} of {:?})", self.process, self.addresses)
+        write!(f, "Member({} of {:?})", self.process, self.addresses)
     }
 }
 
-impl Cluster {
+impl Member {
     /// Finds the other processes and makes sure that they run the same. `orders` are those of the first process; what
     /// comes back are the orders that hold.
     pub(crate) fn connect(
@@ -157,7 +156,6 @@ const LAST_WORDS: Duration = Duration::from_secs(1);
 struct Ear {
     process: usize,
     address: String,
-    shared: Weak<Shared>,
     run: Arc<dyn Told>,
 }
 
@@ -171,6 +169,10 @@ pub(crate) fn gone(process: usize, address: &str, reason: &io::Error) -> String 
 
 /// What the run does with what it is told.
 pub(crate) trait Told: Send + Sync {
+    /// To end the run at once with an error.
+    fn fail(&self, error: EngineError);
+    /// Whether it has failed already.
+    fn has_failed(&self) -> bool;
     /// To end the run in good order.
     fn stop(&self);
     /// A stream of another process has opened a commit.
@@ -183,9 +185,7 @@ pub(crate) trait Told: Send + Sync {
 
 impl Ear {
     fn fail(&self, kind: ErrorKind, message: String) {
-        if let Some(shared) = self.shared.upgrade() {
-            shared.fail(EngineError::new(kind, message));
-        }
+        self.run.fail(EngineError::new(kind, message));
     }
 }
 
@@ -194,7 +194,7 @@ impl Listener for Ear {
         match message {
             Message::Failed { message } => {
                 let message = format!("process {} has failed: {message}", self.process);
-                if self.shared.upgrade().is_some_and(|shared| !shared.is_failed()) {
+                if !self.run.has_failed() {
                     tracing::error!(target: "pathway", "{message}; this process ends with it");
                 }
                 self.fail(ErrorKind::Process, message);
@@ -227,7 +227,6 @@ impl Connections {
     pub(crate) fn open(
         peers: Vec<Peer>,
         lines: &Arc<Lines>,
-        shared: &Arc<Shared>,
         run: &Arc<dyn Told>,
         silence: Duration,
     ) -> Result<(Self, Vec<(usize, Channel)>), EngineError> {
@@ -236,7 +235,6 @@ impl Connections {
             let ear = Ear {
                 process: peer.process,
                 address: peer.address,
-                shared: Arc::downgrade(shared),
                 run: Arc::clone(run),
             };
             let line = Line::open(peer.process, peer.line, silence, ear)

@@ -18,7 +18,7 @@ use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
 
 use crate::error::Origin;
 use crate::expression::{Names, UserFunction, shown, without_objects};
-use crate::plan::{ColumnId, NodeId, Plan, Rows};
+use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
 
 /// The hash by which a node is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -194,26 +194,26 @@ impl Speaker<'_> {
         let mut description = Description::default();
         let mut exactly = Vec::new();
         let what = match &own.rows {
-            Rows::Source(source) => {
+            NodeKind::Source(source) => {
                 source.describe(&mut description);
                 source.name()
             }
-            Rows::Filter { input, condition } => {
+            NodeKind::Filter { input, condition } => {
                 self.read(*input, &mut description, &mut exactly);
                 let condition = self.column_of(*condition);
                 exactly.extend(condition.digest.to_le_bytes());
                 description.exactly("", &condition);
                 "filter".to_owned()
             }
-            Rows::Operator { operator, inputs } => {
+            NodeKind::Operator { operator, inputs } => {
                 for input in inputs {
                     self.read(input.node, &mut description, &mut exactly);
-                    for (place, column) in input.columns.iter().enumerate() {
+                    for (position, column) in input.columns.iter().enumerate() {
                         let said = self.column_of(*column);
                         exactly.extend(said.digest.to_le_bytes());
                         let name = plan.columns[column.0].name.as_ref();
                         let label =
-                            name.map_or_else(|| format!("column {}", place + 1), |name| format!("column {name:?}"));
+                            name.map_or_else(|| format!("column {}", position + 1), |name| format!("column {name:?}"));
                         description.exactly(&label, &said);
                     }
                 }
@@ -255,9 +255,9 @@ impl Speaker<'_> {
         exactly.extend(identity.to_le_bytes());
         let node = &self.plan.nodes[input.0];
         let what = match &node.rows {
-            Rows::Source(source) => source.name(),
-            Rows::Filter { .. } => "filter".to_owned(),
-            Rows::Operator { operator, .. } => operator.label(),
+            NodeKind::Source(source) => source.name(),
+            NodeKind::Filter { .. } => "filter".to_owned(),
+            NodeKind::Operator { operator, .. } => operator.label(),
         };
         let place = node
             .origin
@@ -303,14 +303,14 @@ impl Speaker<'_> {
         let node = definition.node;
         match &definition.expression {
             None => {
-                let place = plan.nodes[node.0].columns.iter().position(|other| *other == column);
-                let place = place.unwrap_or_default();
+                let position = plan.nodes[node.0].columns.iter().position(|other| *other == column);
+                let position = position.unwrap_or_default();
                 let mut exactly = self.identities[node.0].0.to_le_bytes().to_vec();
-                exactly.extend(place.to_le_bytes());
+                exactly.extend(position.to_le_bytes());
                 let text = definition
                     .name
                     .as_ref()
-                    .map_or_else(|| format!("column {}", place + 1), ToString::to_string);
+                    .map_or_else(|| format!("column {}", position + 1), ToString::to_string);
                 Said::new(text, &exactly)
             }
             Some(expression) => {

@@ -24,7 +24,7 @@ pub mod source;
 pub mod store;
 pub mod testing;
 
-pub use cluster::Cluster;
+pub use cluster::Member;
 pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};
 pub use fingerprint::{Description, Identity, listed};

@@ -23,7 +23,7 @@ const MOST_FINAL: usize = 1 << 16;
 #[derive(Clone, Copy, Debug, Hash)]
 pub(crate) struct Failing<'a> {
     /// What computes the cell.
-    pub(crate) place: (u64, u64),
+    pub(crate) site: (u64, u64),
     pub(crate) key: Option<Key>,
     pub(crate) message: &'a str,
 }
@@ -109,7 +109,7 @@ mod tests {
 
     fn told(live: &LiveErrors, changes: &[(Time, i64)], is_final: bool) -> Vec<bool> {
         let failing = Failing {
-            place: (1, 2),
+            site: (1, 2),
             key: Some(Key(3)),
             message: "wrong",
         };
@@ -143,7 +143,7 @@ mod tests {
     fn the_first_output_tells() {
         let live = LiveErrors::default();
         let failing = Failing {
-            place: (1, 2),
+            site: (1, 2),
             key: None,
             message: "wrong",
         };
@@ -156,7 +156,7 @@ mod tests {
         let live = LiveErrors::default();
         for key in 0..10_000 {
             let failing = Failing {
-                place: (1, 2),
+                site: (1, 2),
                 key: Some(Key(key)),
                 message: "wrong",
             };

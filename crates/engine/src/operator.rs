@@ -6,7 +6,7 @@
 //! of their times, and says when a time is complete.
 //!
 //! **One file an operator.** To add one: a file in `operators/`, a `mod` line, a method of the
-//! Python binding.
+//! Python binding, and a method in Python; ARCHITECTURE.md walks through it.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -258,7 +258,7 @@ pub struct Reporter {
     /// Where it was declared.
     pub origin: Option<Origin>,
     /// What is computed here, so that what fails can be told from what fails elsewhere.
-    place: (u64, u64),
+    site: (u64, u64),
     /// For an output that is not the only one of these rows: which they are.
     rows: Option<u64>,
     /// Whether the rows here are never removed.
@@ -289,9 +289,6 @@ pub trait ErrorLog: Send + Sync {
         None
     }
 
-    /// Nothing more is reported.
-    fn close(&self) {}
-
     /// Whether the run has been ended, so that long work should not go on.
     fn is_cancelled(&self) -> bool {
         false
@@ -319,7 +316,7 @@ impl Reporter {
         Self {
             operator,
             origin,
-            place: (operator as u64, u64::MAX),
+            site: (operator as u64, u64::MAX),
             rows: None,
             is_final: false,
             time: Arc::default(),
@@ -331,7 +328,7 @@ impl Reporter {
     /// For one column that is computed at the operator; rows may be removed unless it `is_final`.
     pub(crate) fn for_column(&self, column: usize, is_final: bool) -> Self {
         Self {
-            place: (COLUMNS, column as u64),
+            site: (COLUMNS, column as u64),
             is_final,
             ..self.clone()
         }
@@ -342,7 +339,7 @@ impl Reporter {
         Self {
             operator: node,
             origin,
-            place: (node as u64, u64::MAX),
+            site: (node as u64, u64::MAX),
             is_final,
             ..self.clone()
         }
@@ -412,7 +409,7 @@ impl Reporter {
             return Ok(());
         }
         let failing = Failing {
-            place: self.place,
+            site: self.site,
             key: error.key,
             message: &error.message,
         };
@@ -420,8 +417,8 @@ impl Reporter {
             Some(live) => {
                 let (time, is_final) = (self.time.load(Ordering::Relaxed), self.is_final && error.key.is_some());
                 let is_first = |rows| {
-                    let place = (OUTPUTS, rows);
-                    live.is_first(Failing { place, ..failing }, time)
+                    let site = (OUTPUTS, rows);
+                    live.is_first(Failing { site, ..failing }, time)
                 };
                 live.is_news(failing, error.diff, time, is_final) && self.rows.is_none_or(is_first)
             }
@@ -453,7 +450,7 @@ impl fmt::Debug for Reporter {
     }
 }
 
-/// The first parts of places that are no operators.
+/// The first parts of sites that are no operators.
 const COLUMNS: u64 = u64::MAX;
 const OUTPUTS: u64 = u64::MAX - 1;
 

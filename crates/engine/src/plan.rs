@@ -18,7 +18,7 @@ use towpath_types::DType;
 use crate::error::{Origin, PlanError};
 use crate::expression::Expression;
 use crate::operator::Operator;
-use crate::source::Source;
+use crate::source::{Feeder, Source};
 
 /// Numbers a node of a plan. A node reads only nodes of smaller numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -39,7 +39,7 @@ pub struct Input {
 
 /// How the rows of a node come to be.
 #[derive(Clone, Debug)]
-pub(crate) enum Rows {
+pub(crate) enum NodeKind {
     Source(Arc<dyn Source>),
     /// The rows of another node where a column is true, with all of that node's columns.
     Filter {
@@ -54,7 +54,7 @@ pub(crate) enum Rows {
 
 #[derive(Clone, Debug)]
 pub(crate) struct Node {
-    pub(crate) rows: Rows,
+    pub(crate) rows: NodeKind,
     /// The columns its operator puts out.
     pub(crate) columns: Vec<ColumnId>,
     pub(crate) origin: Option<Origin>,
@@ -84,7 +84,7 @@ pub struct Plan {
 impl Plan {
     fn add(
         &mut self,
-        rows: Rows,
+        rows: NodeKind,
         dtypes: Vec<DType>,
         append_only: bool,
         unique_keys: bool,
@@ -119,7 +119,7 @@ impl Plan {
     pub fn source(&mut self, source: Arc<dyn Source>, origin: Option<Origin>) -> NodeId {
         let dtypes = source.columns();
         let (append_only, unique_keys) = (source.is_append_only(), source.has_unique_keys());
-        self.add(Rows::Source(source), dtypes, append_only, unique_keys, origin)
+        self.add(NodeKind::Source(source), dtypes, append_only, unique_keys, origin)
     }
 
     /// A node with the rows that an operator makes of its inputs.
@@ -148,7 +148,7 @@ impl Plan {
         let append_only = operator.append_only(&of_inputs(|node| node.append_only));
         let unique_keys = operator.unique_keys(&of_inputs(|node| node.unique_keys));
         Ok(self.add(
-            Rows::Operator { operator, inputs },
+            NodeKind::Operator { operator, inputs },
             output,
             append_only,
             unique_keys,
@@ -193,9 +193,13 @@ impl Plan {
         while let Some(node) = open.pop() {
             if found.insert(node) {
                 match &self.nodes[node.0].rows {
-                    Rows::Source(_) => {}
-                    Rows::Filter { input, .. } => open.push(*input),
-                    Rows::Operator { inputs, .. } => open.extend(inputs.iter().map(|input| input.node)),
+                    NodeKind::Source(source) => {
+                        if let Feeder::Node(feeder) = source.fed_by() {
+                            open.push(NodeId(feeder));
+                        }
+                    }
+                    NodeKind::Filter { input, .. } => open.push(*input),
+                    NodeKind::Operator { inputs, .. } => open.extend(inputs.iter().map(|input| input.node)),
                 }
             }
         }
@@ -221,7 +225,7 @@ impl Plan {
         }
         let (append_only, unique_keys) = (self.nodes[input.0].append_only, self.nodes[input.0].unique_keys);
         Ok(self.add(
-            Rows::Filter { input, condition },
+            NodeKind::Filter { input, condition },
             Vec::new(),
             append_only,
             unique_keys,
@@ -275,13 +279,13 @@ impl Plan {
     /// Whether the column is there for every row of the node.
     pub fn is_visible(&self, column: ColumnId, node: NodeId) -> bool {
         let owner = self.columns[column.0].node;
-        let mut place = node;
+        let mut at = node;
         loop {
-            if place == owner {
+            if at == owner {
                 return true;
             }
-            match self.nodes[place.0].rows {
-                Rows::Filter { input, .. } => place = input,
+            match self.nodes[at.0].rows {
+                NodeKind::Filter { input, .. } => at = input,
                 _ => return false,
             }
         }
@@ -307,12 +311,12 @@ impl fmt::Display for Plan {
         for (number, node) in self.nodes.iter().enumerate() {
             write!(f, "{number}: ")?;
             match &node.rows {
-                Rows::Source(source) => write!(f, "source {}", source.name())?,
-                Rows::Filter { input, .. } => write!(f, "filter <- {}", input.0)?,
-                Rows::Operator { operator, inputs } => {
+                NodeKind::Source(source) => write!(f, "source {}", source.name())?,
+                NodeKind::Filter { input, .. } => write!(f, "filter <- {}", input.0)?,
+                NodeKind::Operator { operator, inputs } => {
                     write!(f, "{}", operator.name())?;
-                    for (place, input) in inputs.iter().enumerate() {
-                        write!(f, "{}{}", if place == 0 { " <- " } else { ", " }, input.node.0)?;
+                    for (position, input) in inputs.iter().enumerate() {
+                        write!(f, "{}{}", if position == 0 { " <- " } else { ", " }, input.node.0)?;
                     }
                 }
             }

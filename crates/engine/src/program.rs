@@ -226,8 +226,8 @@ fn compute_kept(
             },
             reporter,
         )?;
-        for (place, row) in missing.iter().enumerate() {
-            kept.insert(identities[*row as usize], (computed.value(place), 0));
+        for (position, row) in missing.iter().enumerate() {
+            kept.insert(identities[*row as usize], (computed.value(position), 0));
         }
     }
 

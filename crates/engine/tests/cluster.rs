@@ -7,7 +7,9 @@ use std::sync::{Arc, Mutex};
 
 use towpath_engine::plan::Input;
 use towpath_engine::testing::{Script, collect, in_order, run_in_processes, run_with};
-use towpath_engine::{EngineError, ErrorKind, NodeId, Operator, Output, Plan, PlanError, Routing, Task, TaskContext};
+use towpath_engine::{
+    Description, EngineError, ErrorKind, NodeId, Operator, Output, Plan, PlanError, Routing, Task, TaskContext,
+};
 use towpath_types::{Batch, DType, Key, Time, Value};
 
 /// Passes rows on, spread by key, and fails or panics on one worker when a time is complete.
@@ -158,6 +160,10 @@ struct Everywhere(Logged);
 impl Operator for Everywhere {
     fn name(&self) -> &'static str {
         "everywhere"
+    }
+
+    fn describe(&self, _description: &mut Description) {
+        // What was logged is no part of it.
     }
 
     fn output(&self, _inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {

@@ -1,5 +1,5 @@
-//! Random pipelines on random streams agree with a computation from scratch after every commit, whatever the
-//! number of workers and processes and however the rows of a commit are cut into batches.
+//! Random pipelines on random streams agree with a computation from scratch after every commit, whatever the values are,
+//! errors among them, whatever the number of workers and processes and however the rows of a commit are cut into batches.
 
 #![allow(missing_docs)]
 
@@ -9,11 +9,18 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use proptest::prelude::*;
-use reference::{Aggregate as Kind, Rows, Step, apply};
-use towpath_engine::operators::{
-    Aggregate, Concat, Flatten, Join, JoinId, JoinKind, KeyJoin, Lookup, Reduce, Reindex, SemiJoin, UpdateCells,
-    UpdateRows,
-};
+use reference::{Aggregate as Kind, Content, Rows, Step, apply, lookup_aggregate};
+use towpath_engine::expression::function;
+use towpath_engine::operators::concat::Concat;
+use towpath_engine::operators::flatten::Flatten;
+use towpath_engine::operators::join::{Join, JoinId, JoinKind};
+use towpath_engine::operators::key_join::KeyJoin;
+use towpath_engine::operators::lookup::Lookup;
+use towpath_engine::operators::reduce::{Aggregate, Reduce};
+use towpath_engine::operators::reindex::Reindex;
+use towpath_engine::operators::semi_join::SemiJoin;
+use towpath_engine::operators::update_cells::UpdateCells;
+use towpath_engine::operators::update_rows::UpdateRows;
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::testing::{Script, Update, collect, in_order, run_in_processes, run_with, tables};
@@ -60,12 +67,12 @@ fn aggregate(name: &str, arguments: &[usize]) -> Aggregate {
     }
 }
 
-/// The table with flags and numbers in place of `None`.
-fn without_nones(plan: &mut Plan, table: Table) -> Result<Table, PlanError> {
+/// The table with flags, numbers and values in place of `None`.
+fn without_nones(plan: &mut Plan, table: Table, content: Content) -> Result<Table, PlanError> {
     let defaults = [
         Expression::literal(Value::Bool(false), DType::Bool),
         Expression::literal(Value::Int(0), DType::Int),
-        Expression::literal(Value::Int(0), DType::Int),
+        Expression::literal(content.nothing(), content.dtype().required().clone()),
     ];
     let mut columns = Vec::new();
     for (column, default) in table.columns.iter().zip(defaults) {
@@ -90,10 +97,19 @@ fn reduced(plan: &mut Plan, table: &Table, name: &str) -> Result<Table, PlanErro
 fn reindexed(plan: &mut Plan, table: &Table, number: i64) -> Result<Table, PlanError> {
     let number = Expression::literal(Value::Int(number), DType::Int);
     let key = table.pointer(plan, vec![Expression::id(), number])?;
-    operator(plan, Reindex { unique: true }, vec![table.input([key], &[0, 1, 2])])
+    operator(plan, Reindex, vec![table.input([key], &[0, 1, 2])])
 }
 
-fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<Table, PlanError> {
+/// What takes the place of a value: the group where it is such a value, else always the same.
+fn other(plan: &Plan, table: &Table, content: Content) -> Expression {
+    if content.is_int() {
+        plan.expression(table.columns[1])
+    } else {
+        Expression::literal(content.value(1), content.dtype())
+    }
+}
+
+fn build(plan: &mut Plan, step: Step, content: Content, table: &Table, second: &Table) -> Result<Table, PlanError> {
     const ALL: &[usize] = &[0, 1, 2];
     match step {
         Step::Filter => Ok(Table {
@@ -101,9 +117,17 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
             columns: table.columns.clone(),
         }),
         Step::Compute => {
-            let [flag, group, value] = [0, 1, 2].map(|column| plan.expression(table.columns[column]));
+            let [flag, value] = [0, 2].map(|column| plan.expression(table.columns[column]));
+            let other = other(plan, table, content);
             let mut columns = table.columns.clone();
-            columns[2] = plan.define(table.node, Expression::if_else(flag, value, group)?)?;
+            columns[2] = plan.define(table.node, Expression::if_else(flag, value, other)?)?;
+            Ok(Table { columns, ..*table })
+        }
+        Step::Divide => {
+            let [group, value] = [1, 2].map(|column| plan.expression(table.columns[column]));
+            let divide = function("//").expect("the function is in the list");
+            let mut columns = table.columns.clone();
+            columns[2] = plan.define(table.node, Expression::call(divide, vec![value, group])?)?;
             Ok(Table { columns, ..*table })
         }
         Step::Reduce(kind) => reduced(plan, table, kind.name()),
@@ -128,15 +152,11 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
                 inputs,
             )?;
             let columns = [0, 2, 4].iter().map(|column| joined.columns[*column]).collect();
-            without_nones(plan, Table { columns, ..joined })
+            without_nones(plan, Table { columns, ..joined }, content)
         }
         Step::ConcatReindex => {
             let (table, second) = (reindexed(plan, table, 0)?, reindexed(plan, second, 1)?);
-            operator(
-                plan,
-                Concat::default(),
-                vec![table.input([], ALL), second.input([], ALL)],
-            )
+            operator(plan, Concat, vec![table.input([], ALL), second.input([], ALL)])
         }
         Step::UpdateRows => operator(plan, UpdateRows, vec![table.input([], ALL), second.input([], ALL)]),
         Step::UpdateCells => {
@@ -144,7 +164,9 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
                 node: plan.filter(table.node, table.columns[0], None)?,
                 columns: table.columns.clone(),
             };
-            let inputs = vec![table.input([], ALL), flagged.input([], &[1])];
+            let other = other(plan, &flagged, content);
+            let other = plan.define(flagged.node, other)?;
+            let inputs = vec![table.input([], ALL), flagged.input([other], &[])];
             operator(plan, UpdateCells { replaced: vec![2] }, inputs)
         }
         Step::SemiJoin { matched } => {
@@ -160,7 +182,7 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
             })
         }
         Step::Lookup => {
-            let sums = reduced(plan, second, "sum")?;
+            let sums = reduced(plan, second, lookup_aggregate(content).name())?;
             let pointer = table.group_pointer(plan)?;
             let lookup = Lookup {
                 optional: false,
@@ -168,7 +190,7 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
             };
             let inputs = vec![table.input([pointer], &[0, 1]), sums.input([], &[2])];
             let found = operator(plan, lookup, inputs)?;
-            without_nones(plan, found)
+            without_nones(plan, found, content)
         }
         Step::KeyJoin => {
             let both = operator(plan, KeyJoin, vec![table.input([], &[0, 1]), table.input([], &[0, 2])])?;
@@ -180,11 +202,11 @@ fn build(plan: &mut Plan, step: Step, table: &Table, second: &Table) -> Result<T
     }
 }
 
-/// What a user does to a row: set it, or delete it.
-type Change = (usize, u128, Option<(bool, i64, i64)>);
+/// What a user does to a row: set it, or delete it. A row without a number for its value has an error.
+type Change = (usize, u128, Option<(bool, i64, Option<i64>)>);
 
 /// The contents of the two base tables after each commit, and the updates that lead there.
-fn play(commits: &[Vec<Change>], reversed: bool) -> (Vec<[Rows; 2]>, [Vec<Vec<Update>>; 2]) {
+fn play(commits: &[Vec<Change>], content: Content, reversed: bool) -> (Vec<[Rows; 2]>, [Vec<Vec<Update>>; 2]) {
     let mut state: [BTreeMap<Key, Vec<Value>>; 2] = Default::default();
     let (mut states, mut scripts) = (Vec::new(), [Vec::new(), Vec::new()]);
     for commit in commits {
@@ -195,7 +217,8 @@ fn play(commits: &[Vec<Change>], reversed: bool) -> (Vec<[Rows; 2]>, [Vec<Vec<Up
                 updates[*table].push((key, old, -1));
             }
             if let Some((flag, group, value)) = row {
-                let row = vec![Value::Bool(*flag), Value::Int(*group), Value::Int(*value)];
+                let value = value.map_or(Value::Error, |number| content.value(number));
+                let row = vec![Value::Bool(*flag), Value::Int(*group), value];
                 updates[*table].push((key, row.clone(), 1));
                 state[*table].insert(key, row);
             }
@@ -232,14 +255,16 @@ enum Shape {
 }
 
 fn run_pipeline(
+    content: Content,
     steps: &[(Step, bool)],
     scripts: &[Vec<Vec<Update>>; 2],
     static_second: Option<&Vec<Update>>,
     shape: Shape,
     batch_rows: usize,
+    terminate_on_error: bool,
 ) -> Vec<(Time, Key, Vec<Value>, i64)> {
     let mut plan = Plan::default();
-    let dtypes = vec![DType::Bool, DType::Int, DType::Int];
+    let dtypes = vec![DType::Bool, DType::Int, content.dtype()];
     let mut scripts = vec![
         (dtypes.clone(), scripts[0].clone()),
         (dtypes.clone(), scripts[1].clone()),
@@ -261,12 +286,12 @@ fn run_pipeline(
     let mut table = base[0].clone();
     for (step, is_first) in steps {
         let second = &base[usize::from(!is_first)];
-        table = build(&mut plan, *step, &table, second).expect("the types fit");
+        table = build(&mut plan, step.of(content), content, &table, second).expect("the types fit");
     }
     let collected = collect(&mut plan, table.node, table.columns).expect("the columns are visible");
     let outcomes = match shape {
-        Shape::Threads(workers) => vec![run_with(&plan, workers, true)],
-        Shape::Processes(processes, workers) => run_in_processes(&plan, processes, workers, true),
+        Shape::Threads(workers) => vec![run_with(&plan, workers, terminate_on_error)],
+        Shape::Processes(processes, workers) => run_in_processes(&plan, processes, workers, terminate_on_error),
     };
     for outcome in outcomes {
         outcome.unwrap_or_else(|error| panic!("{error:?} in {shape:?} of\n{plan}"));
@@ -274,13 +299,24 @@ fn run_pipeline(
     in_order(&collected)
 }
 
-fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: bool, is_second_static: bool) {
-    let (mut states, mut scripts) = play(commits, reversed);
+fn check_pipeline(
+    content: Content,
+    steps: &[(Step, bool)],
+    commits: &[Vec<Change>],
+    reversed: bool,
+    is_second_static: bool,
+) {
+    let (mut states, mut scripts) = play(commits, content, reversed);
+    let is_error = |(_, _, row): &Change| row.is_some_and(|(.., value)| value.is_none());
+    let may_fail = commits.iter().flatten().any(is_error) || steps.iter().any(|(step, _)| *step == Step::Divide);
     let static_second = is_second_static.then(|| {
         scripts[1].iter_mut().for_each(Vec::clear);
         settle_second(&mut states)
     });
-    let run = |shape, batch_rows| run_pipeline(steps, &scripts, static_second.as_ref(), shape, batch_rows);
+    let run = |shape, batch_rows| {
+        let second = static_second.as_ref();
+        run_pipeline(content, steps, &scripts, second, shape, batch_rows, !may_fail)
+    };
     let updates = run(Shape::Threads(1), usize::MAX);
     let mut time: Time = 2;
     for (number, state) in states.iter().enumerate() {
@@ -289,7 +325,7 @@ fn check_pipeline(steps: &[(Step, bool)], commits: &[Vec<Change>], reversed: boo
         }
         let mut expected: Vec<(Key, Vec<Value>)> = state[0].clone();
         for (step, is_first) in steps {
-            expected = apply(*step, &expected, &state[usize::from(!is_first)]);
+            expected = apply(step.of(content), content, &expected, &state[usize::from(!is_first)]);
         }
         expected.sort();
         let mut sums: BTreeMap<(Key, Vec<Value>), i64> = BTreeMap::new();
@@ -321,6 +357,7 @@ fn step() -> impl Strategy<Value = Step> {
     prop_oneof![
         Just(Step::Filter),
         Just(Step::Compute),
+        Just(Step::Divide),
         prop_oneof![
             Just(Kind::Count),
             Just(Kind::Sum),
@@ -340,8 +377,15 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-fn commits() -> impl Strategy<Value = Vec<Vec<Change>>> {
-    let row = prop::option::weighted(0.7, (any::<bool>(), 0..3i64, -2..3i64));
+fn content() -> impl Strategy<Value = Content> {
+    use Content::{Duration, Float, Int, OptionalInt, Str};
+    prop_oneof![3 => Just(Int), 1 => Just(OptionalInt), 1 => Just(Float), 1 => Just(Str), 1 => Just(Duration)]
+}
+
+/// Commits in which so many of ten values are no errors.
+fn commits(right: u32) -> impl Strategy<Value = Vec<Vec<Change>>> {
+    let value = (0..10u32, -3..4i64).prop_map(move |(chance, number)| (chance < right).then_some(number));
+    let row = prop::option::weighted(0.7, (any::<bool>(), 0..3i64, value));
     let change = (0..2usize, 0..5u128, row);
     prop::collection::vec(prop::collection::vec(change, 0..6), 1..6)
 }
@@ -351,11 +395,12 @@ proptest! {
 
     #[test]
     fn pipelines_agree_with_the_reference(
+        content in content(),
         steps in prop::collection::vec((step(), any::<bool>()), 1..6),
-        commits in commits(),
+        commits in prop_oneof![commits(10), commits(8)],
         reversed in any::<bool>(),
         is_second_static in any::<bool>(),
     ) {
-        check_pipeline(&steps, &commits, reversed, is_second_static);
+        check_pipeline(content, &steps, &commits, reversed, is_second_static);
     }
 }

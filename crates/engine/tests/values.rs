@@ -8,10 +8,11 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use towpath_engine::expression::function;
-use towpath_engine::operators::{Aggregate, Join, JoinId, JoinKind, Reduce};
+use towpath_engine::operators::join::{Join, JoinId, JoinKind};
+use towpath_engine::operators::reduce::{Aggregate, Reduce};
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
-use towpath_engine::runtime::ErrorTable;
+use towpath_engine::source::ErrorTable;
 use towpath_engine::testing::{Collected, Script, Update, collect, run_with};
 use towpath_engine::{ColumnId, Expression, NodeId, Plan, PlanError};
 use towpath_types::{DType, Key, Value};
@@ -217,6 +218,50 @@ fn check(commits: &[Vec<Change>], reversed: bool) {
         let wanted = wanted.into_iter().filter(|(_, count)| *count > 0);
         let wanted: BTreeMap<String, usize> = wanted.map(|(message, count)| (message.to_owned(), count)).collect();
         assert_eq!(entries, wanted);
+    }
+}
+
+#[test]
+fn a_failing_row_has_one_entry_each_time_that_it_comes() {
+    let failing = |float: f64| Row {
+        group: Some("a"),
+        a: 1,
+        b: 0,
+        float,
+    };
+    let update = |row: Row, diff| (Key(1), row.values(), diff);
+    let commits = [
+        vec![update(failing(0.5), 1)],
+        // Another cell changes: that the quotient fails is no news.
+        vec![update(failing(0.5), -1), update(failing(1.5), 1)],
+        vec![update(failing(1.5), -1)],
+        vec![update(failing(1.5), 1)],
+        vec![update(failing(1.5), -1), update(Row { b: 1, ..failing(1.5) }, 1)],
+    ];
+    // What has been said of a failing row by the end of each commit: it is never taken back.
+    let so_far = [1, 1, 1, 2, 2];
+    let dtypes = vec![DType::Str.optional(), DType::Int, DType::Int, DType::Float];
+    for workers in [1, 3] {
+        for (number, entries) in so_far.iter().enumerate() {
+            let mut plan = Plan::default();
+            let script = Script::new(dtypes.clone(), commits[..=number].to_vec());
+            let outputs = build(&mut plan, script).expect("the types fit");
+            run_with(&plan, workers, false).expect("errors flow on");
+            let log = outputs[4].lock();
+            for message in [DIVISION, FILTER, REDUCER] {
+                let diffs: Vec<i64> = log
+                    .iter()
+                    .filter(|(_, _, row, _)| row[0] == Value::from(message))
+                    .map(|(.., diff)| *diff)
+                    .collect();
+                assert_eq!(
+                    diffs,
+                    vec![1; *entries],
+                    "{message}, {} commits, {workers} workers",
+                    number + 1
+                );
+            }
+        }
     }
 }
 

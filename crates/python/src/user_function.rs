@@ -58,7 +58,7 @@ impl PythonFunction {
             || (self.propagate_none
                 && arguments
                     .iter()
-                    .any(|argument| argument.cells().is_none(argument.place(row))))
+                    .any(|argument| argument.cells().is_none(argument.position(row))))
     }
 
     fn convert_result(&self, result: &Bound<'_, PyAny>, evaluation: &Evaluation<'_>) -> PyResult<towpath_types::Value> {
@@ -87,7 +87,7 @@ impl PythonFunction {
             }
             values.clear();
             for argument in arguments {
-                values.push(cell_to_python(py, argument.cells(), argument.place(row))?);
+                values.push(cell_to_python(py, argument.cells(), argument.position(row))?);
             }
             let result = door::call(function, &values, names.as_ref());
             if let Ok(result) = &result
@@ -129,7 +129,7 @@ impl PythonFunction {
             for argument in arguments {
                 let list = PyList::empty(py);
                 for row in chunk {
-                    list.append(cell_to_python(py, argument.cells(), argument.place(*row))?)?;
+                    list.append(cell_to_python(py, argument.cells(), argument.position(*row))?)?;
                 }
                 lists.push(list.into_any());
             }

@@ -232,6 +232,7 @@ pub(crate) mod tests {
             process: 0,
             team: Team::ALONE,
             reporter: Reporter::new(0, None, Arc::clone(log) as Arc<dyn ErrorLog>),
+            errors: Arc::default(),
             clock: Arc::new(ManualClock::default()),
             keeps_bad_rows,
         };

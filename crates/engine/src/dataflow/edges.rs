@@ -14,16 +14,19 @@ use timely::dataflow::operators::generic::operator::Operator as _;
 use timely::dataflow::{Scope, Stream};
 use towpath_types::Time;
 
-use super::exchange::{Owner, Parcel, Reader, Spread, projected};
-use super::worker::Failures;
+use super::exchange::{Owner, Parcel, Recipient, Spread, projected};
+use super::on_the_way::Ledger;
+use super::worker_ending::WorkerEnding;
 use crate::error::Origin;
 use crate::operator::{Combine, Output, Routing};
 
 type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
 
-fn spread(owner: Owner, columns: Option<Vec<usize>>, reader: &Reader) -> Boxed<Pact> {
-    let reader = reader.clone();
-    Boxed(DistributorPact(Box::new(move |_| Spread::new(owner, columns, reader))))
+fn spread(owner: Owner, columns: Option<Vec<usize>>, recipient: &Recipient) -> Boxed<Pact> {
+    let recipient = recipient.clone();
+    Boxed(DistributorPact(Box::new(move |_| {
+        Spread::new(owner, columns, recipient)
+    })))
 }
 
 pub(super) type Input = InputHandleCore<Time, Parcel, Box<dyn Pull<Message<Time, Parcel>>>>;
@@ -66,18 +69,18 @@ pub(crate) struct Edge<'scope> {
 /// A stream as an operator of timely takes it in.
 pub(super) struct Intake {
     /// Which input of the task gets it.
-    pub(super) place: usize,
+    pub(super) position: usize,
     pub(super) input: Input,
     /// The columns that are still to be chosen.
     pub(super) columns: Option<Vec<usize>>,
-    pub(super) reader: Reader,
+    pub(super) recipient: Recipient,
 }
 
 impl<'scope> Edge<'scope> {
-    /// Connects a task's input at `place`.
+    /// Connects a task's input at `position`.
     pub(super) fn connect(
         self,
-        place: usize,
+        position: usize,
         scope: Scope<'scope, Time>,
         builder: &mut OperatorBuilder<'scope, Time>,
         node: &Node,
@@ -92,12 +95,13 @@ impl<'scope> Edge<'scope> {
         } = self;
         let workers = scope.peers();
         let first = scope.index() / threads * threads;
-        let reader = Reader {
+        let recipient = Recipient {
             name: Rc::clone(&node.name),
             origin: node.origin.clone(),
             columns: names.into(),
             here: first..first + threads,
-            failures: Rc::clone(&node.failures),
+            ending: Rc::clone(&node.ending),
+            ledger: Arc::clone(&node.ledger),
         };
         let owner = match routing {
             _ if workers == 1 => None,
@@ -109,70 +113,71 @@ impl<'scope> Edge<'scope> {
         let Some(owner) = owner else {
             let input = builder.new_input(stream, Boxed(Pipeline));
             return vec![Intake {
-                place,
+                position,
                 input,
                 columns: Some(columns),
-                reader,
+                recipient,
             }];
         };
         if routing == Routing::ToEveryProcess && workers > threads {
             // They go through the first worker, so that all see them in its order.
-            let gathered = gathered(stream, columns, &reader);
+            let gathered = gathered(stream, columns, &recipient);
             return (0..workers)
                 .step_by(threads)
                 .map(|worker| {
-                    let input = builder.new_input(gathered.clone(), spread(Owner::Worker(worker), None, &reader));
+                    let input = builder.new_input(gathered.clone(), spread(Owner::Worker(worker), None, &recipient));
                     Intake {
-                        place,
+                        position,
                         input,
                         columns: None,
-                        reader: reader.clone(),
+                        recipient: recipient.clone(),
                     }
                 })
                 .collect();
         }
         // Only the columns that are read are sent to other workers.
-        let (stream, columns, reader) = match combiner {
+        let (stream, columns, recipient) = match combiner {
             Some(combiner) => {
                 let reads = combiner.reads().into_iter();
-                let names = reads.map(|place| reader.columns[place].clone()).collect();
-                let reader = Reader {
+                let names = reads.map(|position| recipient.columns[position].clone()).collect();
+                let recipient = Recipient {
                     columns: names,
-                    ..reader
+                    ..recipient
                 };
-                (combined(stream, columns, combiner, node), None, reader)
+                (combined(stream, columns, combiner, node), None, recipient)
             }
-            None => (stream, Some(columns), reader),
+            None => (stream, Some(columns), recipient),
         };
-        let input = builder.new_input(stream, spread(owner, columns, &reader));
+        let input = builder.new_input(stream, spread(owner, columns, &recipient));
         vec![Intake {
-            place,
+            position,
             input,
             columns: None,
-            reader,
+            recipient,
         }]
     }
 }
 
-/// What an operator is called, where it was declared, and how it ends the run.
+/// What an operator is called, where it was declared, how it ends the run, and who counts its rows on their way.
 pub(super) struct Node {
     pub(super) name: Rc<str>,
     pub(super) origin: Option<Origin>,
-    pub(super) failures: Rc<Failures>,
+    pub(super) ending: Rc<WorkerEnding>,
+    pub(super) ledger: Arc<Ledger>,
 }
 
 /// The rows of all workers at the first.
 fn gathered<'scope>(
     stream: Stream<'scope, Time, Parcel>,
     columns: Vec<usize>,
-    reader: &Reader,
+    recipient: &Recipient,
 ) -> Stream<'scope, Time, Parcel> {
-    let pact = spread(Owner::Worker(0), Some(columns), reader);
-    let reader = reader.clone();
+    let pact = spread(Owner::Worker(0), Some(columns), recipient);
+    let recipient = recipient.clone();
     stream.unary::<CapacityContainerBuilder<Parcel>, _, _, _>(pact, "gather", |_, _| {
         move |input, output| {
             input.for_each(|capability, parcel| {
-                if let Some(mut parcel) = reader.take(parcel) {
+                if let Some(mut parcel) = recipient.take(parcel) {
                     output.session(&capability).give_container(&mut parcel);
                 }
             });
@@ -187,7 +192,7 @@ fn combined<'scope>(
     mut combiner: Box<dyn Combine>,
     node: &Node,
 ) -> Stream<'scope, Time, Parcel> {
-    let (failures, origin) = (Rc::clone(&node.failures), node.origin.clone());
+    let (ending, origin) = (Rc::clone(&node.ending), node.origin.clone());
     stream.unary_frontier::<CapacityContainerBuilder<Parcel>, _, _, _>(Pipeline, "combine", move |_, _| {
         // The time of what is held.
         let mut held: Option<Capability<Time>> = None;
@@ -209,12 +214,12 @@ fn combined<'scope>(
                 let (batch, _) = std::mem::take(parcel).open();
                 let batch = projected(batch, &columns);
                 if let Err(error) = combiner.absorb(batch, &mut made) {
-                    failures.fail(error.at(origin.as_ref()));
+                    ending.fail(error.at(origin.as_ref()));
                 }
                 send(&capability, &mut made);
                 held.get_or_insert(capability);
             });
-            if let Some(complete) = held.take_if(|held| failures.is_failed() || !frontier.less_equal(held.time())) {
+            if let Some(complete) = held.take_if(|held| ending.is_failed() || !frontier.less_equal(held.time())) {
                 combiner.flush(&mut made);
                 send(&complete, &mut made);
             }

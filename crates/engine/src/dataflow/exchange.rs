@@ -14,8 +14,8 @@ use timely::progress::Stamp;
 use towpath_types::wire::{self, WireError};
 use towpath_types::{Batch, Cells, Key};
 
-use super::on_the_way::{Account, Credit};
-use super::worker::Failures;
+use super::on_the_way::{Account, Credit, Ledger};
+use super::worker_ending::WorkerEnding;
 use crate::error::{EngineError, ErrorKind, Origin};
 
 /// A batch as timely carries it.
@@ -72,7 +72,7 @@ impl ContainerBytes for Parcel {
     fn from_bytes(bytes: timely::bytes::arc::Bytes) -> Self {
         let (head, rest) = bytes.split_first_chunk::<HEAD>().unwrap_or((&[0; HEAD], &[]));
         let (words, _) = head.as_chunks::<8>();
-        let [length, process, number] = [0, 1, 2].map(|place| u64::from_le_bytes(words[place]));
+        let [length, process, number] = [0, 1, 2].map(|position| u64::from_le_bytes(words[position]));
         let content = rest.get(..length as usize).unwrap_or_default();
         match wire::read_batch(content) {
             Ok(batch) => Parcel {
@@ -111,14 +111,14 @@ impl ContainerBytes for Parcel {
 
 /// The columns of a batch that are read.
 pub(crate) fn projected(batch: Batch, columns: &[usize]) -> Batch {
-    let is_identity =
-        columns.len() == batch.columns().len() && columns.iter().enumerate().all(|(place, column)| place == *column);
+    let is_identity = columns.len() == batch.columns().len()
+        && columns.iter().enumerate().all(|(position, column)| position == *column);
     if is_identity { batch } else { batch.project(columns) }
 }
 
 /// Who gets rows, and says what is wrong with those that cannot come over from another process.
 #[derive(Clone)]
-pub(crate) struct Reader {
+pub(crate) struct Recipient {
     /// What the operator is called, and where it was declared.
     pub(crate) name: Rc<str>,
     pub(crate) origin: Option<Origin>,
@@ -126,18 +126,19 @@ pub(crate) struct Reader {
     pub(crate) columns: Rc<[Option<Arc<str>>]>,
     /// The workers of this process.
     pub(crate) here: Range<usize>,
-    pub(crate) failures: Rc<Failures>,
+    pub(crate) ending: Rc<WorkerEnding>,
+    pub(crate) ledger: Arc<Ledger>,
 }
 
-impl Reader {
+impl Recipient {
     /// Whether the rows can go to a worker; if not, the run fails.
     fn can_go(&self, batch: &Batch, worker: usize) -> bool {
         if self.here.contains(&worker) {
             return true;
         }
-        for (place, column) in batch.columns().iter().enumerate() {
+        for (position, column) in batch.columns().iter().enumerate() {
             if let Some(reason) = wire::unwritable(column) {
-                self.fail(Some(place), "cannot be sent to another process", &reason);
+                self.fail(Some(position), "cannot be sent to another process", &reason);
                 return false;
             }
         }
@@ -158,16 +159,16 @@ impl Reader {
             return None;
         }
         if let Some(account) = parcel.account.take() {
-            parcel.credit = Some(self.failures.ledger().came(account, parcel.batch.len()));
+            parcel.credit = Some(self.ledger.came(account, parcel.batch.len()));
         }
         Some(parcel)
     }
 
     fn fail(&self, column: Option<usize>, what: &str, reason: &str) {
-        let name = column.and_then(|place| self.columns.get(place).cloned().flatten());
+        let name = column.and_then(|position| self.columns.get(position).cloned().flatten());
         let column = name.map_or_else(|| "a column".to_owned(), |name| format!("the column {name}"));
         let message = format!("{}: {column} {what}: {reason}", self.name);
-        self.failures
+        self.ending
             .fail(EngineError::new(ErrorKind::Type, message).at(self.origin.as_ref()));
     }
 }
@@ -191,12 +192,16 @@ pub(crate) struct Spread {
     owner: Owner,
     /// All if there are none.
     columns: Option<Vec<usize>>,
-    reader: Reader,
+    recipient: Recipient,
 }
 
 impl Spread {
-    pub(crate) fn new(owner: Owner, columns: Option<Vec<usize>>, reader: Reader) -> Self {
-        Self { owner, columns, reader }
+    pub(crate) fn new(owner: Owner, columns: Option<Vec<usize>>, recipient: Recipient) -> Self {
+        Self {
+            owner,
+            columns,
+            recipient,
+        }
     }
 
     /// The rows that each worker gets.
@@ -227,7 +232,7 @@ impl Distributor<Parcel> for Spread {
         };
         let parts = self.parts(&batch, pushers.len());
         for (worker, (part, pusher)) in parts.into_iter().zip(pushers).enumerate() {
-            if !part.is_empty() && self.reader.can_go(&part, worker) {
+            if !part.is_empty() && self.recipient.can_go(&part, worker) {
                 let mut parcel = match &credit {
                     Some(credit) => {
                         let credit = credit.part(part.len());

@@ -117,7 +117,8 @@ impl Gate {
 }
 
 /// How far a reader has come in timely's sequence of messages, each a header of six words and as many bytes as its
-/// fifth word says; one without bytes is the last.
+/// fifth word says; one without bytes is the last. Timely's own `MessageHeader` reads none before all of the message is
+/// there, so the word is found here, and a test compares it with what `MessageHeader` writes.
 #[derive(Debug)]
 struct Framing {
     header: [u8; Self::HEADER],
@@ -295,11 +296,23 @@ impl Stream for Wire {
 mod tests {
     use std::net::{TcpListener, TcpStream};
 
+    use timely::communication::networking::MessageHeader;
+
     use super::*;
 
-    fn header(length: u64) -> Vec<u8> {
-        let mut bytes = vec![9; 48];
-        bytes[32..40].copy_from_slice(&length.to_be_bytes());
+    /// A header as timely writes it.
+    fn header(length: usize) -> Vec<u8> {
+        let header = MessageHeader {
+            channel: 9,
+            source: 9,
+            target_lower: 9,
+            target_upper: 9,
+            length,
+            seqno: 9,
+        };
+        assert_eq!(header.header_bytes(), Framing::HEADER);
+        let mut bytes = Vec::new();
+        header.write_to(&mut bytes).expect("a vector takes all");
         bytes
     }
 

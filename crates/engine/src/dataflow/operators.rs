@@ -20,7 +20,6 @@ use towpath_types::{Batch, Time};
 use super::edges::{Edge, Intake, Node};
 use super::exchange::{Parcel, projected};
 use super::on_the_way::{Credit, MOST_ROWS, OnTheWay};
-use super::worker::Failures;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::operator::{Output, Task};
@@ -72,24 +71,19 @@ struct Driver {
 /// Adds a task to the dataflow.
 pub(crate) fn add_operator<'scope>(
     scope: Scope<'scope, Time>,
-    name: &str,
+    node: &Node,
     edges: Vec<Edge<'scope>>,
     task: Box<dyn Task>,
     program: RunningProgram,
     counters: Arc<Counters>,
-    failures: Rc<Failures>,
 ) -> Stream<'scope, Time, Parcel> {
-    let node = Node {
-        name: name.into(),
-        origin: program.origin().cloned(),
-        failures: Rc::clone(&failures),
-    };
-    let mut builder = OperatorBuilder::new(name.to_owned(), scope);
+    let (ending, ledger) = (Rc::clone(&node.ending), Arc::clone(&node.ledger));
+    let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
     let activator = scope.activator_for(builder.operator_info().address);
-    let places = edges.len();
+    let positions = edges.len();
     let mut inputs = Vec::new();
-    for (place, edge) in edges.into_iter().enumerate() {
-        inputs.extend(edge.connect(place, scope, &mut builder, &node));
+    for (position, edge) in edges.into_iter().enumerate() {
+        inputs.extend(edge.connect(position, scope, &mut builder, node));
     }
     let (output, stream) = builder.new_output::<Parcel>();
     let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
@@ -100,13 +94,13 @@ pub(crate) fn add_operator<'scope>(
         output: Output::default(),
         pending: BTreeMap::new(),
         opened: None,
-        ended: vec![false; places],
+        ended: vec![false; positions],
         finished: false,
     };
     builder.build(move |capabilities| {
         drop(capabilities);
         move |frontiers| {
-            if failures.is_failed() {
+            if ending.is_failed() {
                 driver.pending.clear();
                 for intake in &mut inputs {
                     intake.input.for_each(|_, parcel| drop(std::mem::take(parcel)));
@@ -119,13 +113,13 @@ pub(crate) fn add_operator<'scope>(
             };
             for intake in &mut inputs {
                 let Intake {
-                    place,
+                    position,
                     input,
                     columns,
-                    reader,
+                    recipient,
                 } = intake;
                 input.for_each(|capability, parcel| {
-                    let Some((batch, credit)) = reader.take(parcel).map(Parcel::open) else {
+                    let Some((batch, credit)) = recipient.take(parcel).map(Parcel::open) else {
                         return;
                     };
                     let batch = match columns {
@@ -141,10 +135,10 @@ pub(crate) fn add_operator<'scope>(
                         batches: VecDeque::new(),
                         rows: 0,
                         is_complete: false,
-                        on_the_way: OnTheWay::new(failures.ledger()),
+                        on_the_way: OnTheWay::new(&ledger),
                     });
                     pending.rows += batch.len();
-                    pending.batches.push_back((*place, batch, credit));
+                    pending.batches.push_back((*position, batch, credit));
                 });
             }
             let frontier = frontiers
@@ -153,7 +147,10 @@ pub(crate) fn add_operator<'scope>(
                 .min();
             match driver.advance(frontier, &mut send) {
                 Ok(Turn::Done) => driver.announce_ends(|input| {
-                    let mut fed = inputs.iter().zip(frontiers).filter(|(intake, _)| intake.place == input);
+                    let mut fed = inputs
+                        .iter()
+                        .zip(frontiers)
+                        .filter(|(intake, _)| intake.position == input);
                     fed.all(|(_, frontier)| frontier.frontier().is_empty())
                 }),
                 Ok(Turn::Yield) => activator.activate(),
@@ -162,9 +159,9 @@ pub(crate) fn add_operator<'scope>(
                     let error = error.at(driver.program.origin());
                     if driver.finished {
                         // All that it was to take, it has; others may not have.
-                        failures.fail_after_commits(error);
+                        ending.fail_after_commits(error);
                     } else {
-                        failures.fail(error);
+                        ending.fail(error);
                     }
                     driver.pending.clear();
                 }
@@ -275,7 +272,7 @@ impl Driver {
     /// Tells the task of the inputs of which nothing can come any more and nothing waits.
     fn announce_ends(&mut self, has_ended: impl Fn(usize) -> bool) {
         for input in 0..self.ended.len() {
-            let waits = |pending: &Pending| pending.batches.iter().any(|(place, ..)| *place == input);
+            let waits = |pending: &Pending| pending.batches.iter().any(|(position, ..)| *position == input);
             if !self.ended[input] && has_ended(input) && !self.pending.values().any(waits) {
                 self.ended[input] = true;
                 self.task.input_ended(input);

@@ -27,17 +27,17 @@ use towpath_types::{Batch, Time};
 
 use super::exchange::Parcel;
 use super::times::{CLOSED, SourceTimes, StreamTime};
-use super::worker::Failures;
+use super::worker_ending::WorkerEnding;
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::program::RunningProgram;
-use crate::source::{Commits, Message, SourceQueue};
+use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue};
 
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
 
-/// How long an error log waits whose commits have run ahead of the clock. Each takes two milliseconds of time, in every
+/// How long a source waits that the run feeds, and whose commits have run ahead of the clock. Each takes two milliseconds of time, in every
 /// process.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -46,15 +46,16 @@ pub(crate) struct Reading {
     pub(crate) name: String,
     pub(crate) queue: Arc<SourceQueue>,
     pub(crate) counters: Arc<Counters>,
+    /// The positions of the source's columns that are read.
+    pub(crate) columns: Vec<usize>,
     pub(crate) commits: Commits,
-    /// Whether it commits with every row, as the error log does: such commits are put together where they would run
-    /// ahead of the clock.
-    pub(crate) is_error_log: bool,
+    /// Whether the run itself feeds it, see [`Feeder`](crate::source::Feeder).
+    pub(crate) is_fed: bool,
     pub(crate) start: Time,
     pub(crate) clock: Arc<dyn Clock>,
 }
 
-struct Reader {
+struct StreamReader {
     reading: Reading,
     capability: Option<Capability<Time>>,
     own: Arc<StreamTime>,
@@ -65,7 +66,8 @@ struct Reader {
     /// The source has failed: its open commit is never closed, and if rows were sent on, its time never complete.
     has_failed: bool,
     /// Rows of the open commit that only the source may commit.
-    held: Vec<Batch>,
+    held: Vec<Arrival>,
+    keys: Keys,
     next_tick: Option<Instant>,
     /// The clock asks for a commit once what was flushed has been read.
     is_due: bool,
@@ -79,7 +81,7 @@ pub(crate) fn add_source<'scope>(
     readings: Vec<Reading>,
     mut program: RunningProgram,
     times: &Arc<SourceTimes>,
-    failures: Rc<Failures>,
+    ending: Rc<WorkerEnding>,
 ) -> Stream<'scope, Time, Parcel> {
     let mut builder = OperatorBuilder::new(name.to_owned(), scope);
     let (output, stream) = builder.new_output::<Parcel>();
@@ -98,14 +100,14 @@ pub(crate) fn add_source<'scope>(
     let times = Arc::clone(times);
     builder.build(move |mut capabilities| {
         let capability = capabilities.pop();
-        let mut readers: Vec<Reader> = readings
+        let mut readers: Vec<StreamReader> = readings
             .into_iter()
             .zip(wakers)
-            .filter_map(|(reading, waker)| Some(Reader::new(reading, capability.clone()?, waker, &times)))
+            .filter_map(|(reading, waker)| Some(StreamReader::new(reading, capability.clone()?, waker, &times)))
             .collect();
         drop(capability);
         move |_| {
-            if failures.is_failed() {
+            if ending.is_failed() {
                 readers.clear();
                 return;
             }
@@ -126,7 +128,7 @@ pub(crate) fn add_source<'scope>(
                     Err(error) => {
                         reader.has_failed = true;
                         reader.forget();
-                        failures.fail_after_commits(error);
+                        ending.fail_after_commits(error);
                     }
                 }
                 reader.reading.queue.handled();
@@ -163,15 +165,16 @@ impl Turn {
     }
 }
 
-impl Drop for Reader {
+impl Drop for StreamReader {
     fn drop(&mut self) {
         self.end();
     }
 }
 
-impl Reader {
+impl StreamReader {
     fn new(reading: Reading, mut capability: Capability<Time>, waker: SyncActivator, times: &Arc<SourceTimes>) -> Self {
         let is_streaming = matches!(reading.commits, Commits::Streaming(_));
+        let keys = reading.queue.keys().clone();
         let own = Arc::new(StreamTime {
             open: AtomicU64::new(reading.start),
             stays: AtomicBool::new(!is_streaming),
@@ -192,6 +195,7 @@ impl Reader {
             has_sent: false,
             has_failed: false,
             held: Vec::new(),
+            keys,
             next_tick,
             is_due: false,
             times: Arc::clone(times),
@@ -212,28 +216,27 @@ impl Reader {
         }
     }
 
-    fn forward(&mut self, batch: Batch, send: &mut Forward<'_>) -> Result<(), EngineError> {
+    fn forward(&mut self, rows: Arrival, send: &mut Forward<'_>) -> Result<(), EngineError> {
         let Some(capability) = &self.capability else {
             return Ok(());
         };
-        self.reading
-            .queue
-            .sent(*capability.time(), &batch, self.reading.commits);
+        self.reading.queue.sent(*capability.time(), &rows, self.reading.commits);
         self.has_sent = true;
         self.own.stays.store(true, Ordering::Release);
-        send(capability, self.reading.queue.prepared(batch), &self.reading.counters)
+        let batch = rows.keyed(&mut self.keys, &self.reading.columns);
+        send(capability, batch, &self.reading.counters)
     }
 
     fn release(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
-        for batch in std::mem::take(&mut self.held) {
-            self.forward(batch, send)?;
+        for rows in std::mem::take(&mut self.held) {
+            self.forward(rows, send)?;
         }
         Ok(())
     }
 
     fn discard(&mut self) {
         let held = std::mem::take(&mut self.held);
-        let rows: usize = held.iter().map(Batch::len).sum();
+        let rows: usize = held.iter().map(Arrival::len).sum();
         if rows > 0 {
             tracing::warn!(
                 target: "pathway",
@@ -312,22 +315,22 @@ impl Reader {
                 continue;
             }
             match message {
-                Message::Batch(batch) => {
+                Queued::Rows(arrival) => {
                     self.has_rows = true;
-                    rows += batch.len();
+                    rows += arrival.len();
                     if self.holds() {
-                        self.held.push(batch);
+                        self.held.push(arrival);
                     } else {
                         // Commits may have been held until just now.
                         self.release(send)?;
-                        self.forward(batch, send)?;
+                        self.forward(arrival, send)?;
                     }
                 }
-                Message::Discard => self.discard(),
-                Message::Commit if self.is_ahead() => {
+                Queued::Discard => self.discard(),
+                Queued::Commit if self.is_ahead() => {
                     self.next_tick.get_or_insert_with(|| Instant::now() + PAUSE);
                 }
-                Message::Commit => {
+                Queued::Commit => {
                     self.commit(send)?;
                     if rows > 0 {
                         self.own.answered.store(pressed, Ordering::Release);
@@ -335,7 +338,7 @@ impl Reader {
                         return Ok(Turn::Again);
                     }
                 }
-                Message::Advance(time) => {
+                Queued::Advance(time) => {
                     if let Some(capability) = &mut self.capability
                         && time > *capability.time()
                     {
@@ -343,12 +346,12 @@ impl Reader {
                         self.own.open.store(time, Ordering::Release);
                     }
                 }
-                Message::Close(Ok(())) => {
+                Queued::Close(Ok(())) => {
                     self.release(send)?;
                     self.reading.counters.ended();
                     self.end();
                 }
-                Message::Close(Err(error)) => return Err(error),
+                Queued::Close(Err(error)) => return Err(error),
             }
         }
         if self.capability.is_none() {
@@ -381,15 +384,15 @@ impl Reader {
         self.own.answered.store(Time::MAX, Ordering::Release);
     }
 
-    /// Whether the commits of an error log have run ahead of the clock.
+    /// Whether the commits of a source that the run feeds are ahead of the clock.
     fn is_ahead(&self) -> bool {
         let is_later = |capability: &Capability<Time>| *capability.time() > self.reading.clock.time();
-        self.reading.is_error_log && self.capability.as_ref().is_some_and(is_later)
+        self.reading.is_fed && self.capability.as_ref().is_some_and(is_later)
     }
 
-    /// Whether an error log that was ahead may commit now.
+    /// Whether such a source, which was ahead, may commit now.
     fn has_paused(&mut self) -> bool {
-        let is_over = self.reading.is_error_log && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
+        let is_over = self.reading.is_fed && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
         if is_over {
             self.next_tick = None;
         }

@@ -138,12 +138,12 @@ impl Part<'_> {
     ) -> T {
         let columns = columns_where(expressions, mask, self.columns);
         let keys: Shared<Key> = mask.set_indices().map(|row| self.keys[row]).collect();
-        let place = |row: usize| self.places.map_or(row as u32, |places| places[row]);
-        let places: Vec<u32> = mask.set_indices().map(place).collect();
+        let position = |row: usize| self.positions.map_or(row as u32, |positions| positions[row]);
+        let positions: Vec<u32> = mask.set_indices().map(position).collect();
         evaluate(&Part {
             columns: &columns,
             keys: &keys,
-            places: Some(&places),
+            positions: Some(&positions),
             ..*self
         })
     }

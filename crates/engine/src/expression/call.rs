@@ -46,13 +46,13 @@ impl Operand {
 
     /// Where the cell of a row is in [`Operand::cells`].
     #[inline]
-    pub fn place(&self, row: usize) -> usize {
+    pub fn position(&self, row: usize) -> usize {
         if self.scalar { 0 } else { row }
     }
 
     /// The cell of a row.
     pub fn value(&self, row: usize) -> Value {
-        self.column.value(self.place(row))
+        self.column.value(self.position(row))
     }
 
     /// A column with a cell for each of `len` rows.
@@ -120,15 +120,15 @@ impl Evaluation<'_> {
     /// The results of rows computed one at a time; masked rows are skipped.
     pub fn collect(&mut self, mut row: impl FnMut(usize) -> Result<Value, RowError>) -> Column {
         let mut builder = ColumnBuilder::new(self.dtype);
-        for place in 0..self.len {
-            if self.is_masked(place) {
+        for position in 0..self.len {
+            if self.is_masked(position) {
                 builder.push_none();
                 continue;
             }
-            match row(place) {
+            match row(position) {
                 Ok(value) => builder.push(&value),
                 Err(error) => {
-                    self.fail_with(place, error);
+                    self.fail_with(position, error);
                     builder.push_none();
                 }
             }
@@ -215,7 +215,7 @@ fn marked(
     let mut mask: Option<BooleanBuffer> = None;
     for operand in operands {
         if may_be_marked(operand.cells()) {
-            let own = BooleanBuffer::collect_bool(len, |row| is_marked(operand.cells(), operand.place(row)));
+            let own = BooleanBuffer::collect_bool(len, |row| is_marked(operand.cells(), operand.position(row)));
             mask = union(mask, Some(own));
         }
     }

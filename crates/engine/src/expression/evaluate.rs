@@ -41,7 +41,7 @@ pub(super) struct Part<'a> {
     pub(super) columns: &'a [Column],
     pub(super) keys: &'a Shared<Key>,
     /// Where the rows are in the batch; nothing if they are all.
-    pub(super) places: Option<&'a [u32]>,
+    pub(super) positions: Option<&'a [u32]>,
     /// The differences of the rows of the batch, unless every one is added once.
     pub(super) diffs: Option<&'a [i64]>,
     /// What has been computed for rows of the batch.
@@ -58,8 +58,8 @@ impl Part<'_> {
 
     /// The difference of one row.
     pub(super) fn diff(&self, row: usize) -> i64 {
-        let place = self.places.map_or(row, |places| places[row] as usize);
-        self.diffs.map_or(1, |diffs| diffs[place])
+        let position = self.positions.map_or(row, |positions| positions[row] as usize);
+        self.diffs.map_or(1, |diffs| diffs[position])
     }
 }
 
@@ -72,7 +72,7 @@ impl Expression {
         self.results(&Part {
             columns: rows.columns,
             keys: rows.keys,
-            places: None,
+            positions: None,
             diffs: rows.diffs,
             shared: &SharedResults::new(rows.keys.len()),
             reporter,

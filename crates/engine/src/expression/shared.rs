@@ -30,8 +30,8 @@ struct Results {
     /// In the order in which they were computed.
     operand: Operand,
     /// For each row of the batch, where its result is; nothing if there is one for each, in order.
-    places: Option<Vec<u32>>,
-    /// The places of errors that have not been reported.
+    positions: Option<Vec<u32>>,
+    /// The positions of errors that have not been reported.
     hidden: HashSet<u32>,
 }
 
@@ -58,21 +58,21 @@ impl SharedResults {
 
 impl Results {
     /// Where the result for a row of the batch is, if it can be read by the part.
-    fn place(&self, row: u32, part: &Part<'_>) -> Option<u32> {
-        let place = match &self.places {
+    fn position(&self, row: u32, part: &Part<'_>) -> Option<u32> {
+        let position = match &self.positions {
             _ if self.operand.is_scalar() => 0,
-            Some(places) => places[row as usize],
+            Some(positions) => positions[row as usize],
             None => row,
         };
-        (place != NOWHERE && (part.is_silent || !self.hidden.contains(&place))).then_some(place)
+        (position != NOWHERE && (part.is_silent || !self.hidden.contains(&position))).then_some(position)
     }
 
     /// Remembers the errors that have just been put at the end, if nobody was told of them.
     fn hide(&mut self, from: usize, part: &Part<'_>) {
         let column = self.operand.cells();
         if part.is_silent && column.errors().is_some() {
-            let wrong = (from..column.len()).filter(|place| column.is_error(*place));
-            self.hidden.extend(wrong.map(|place| place as u32));
+            let wrong = (from..column.len()).filter(|position| column.is_error(*position));
+            self.hidden.extend(wrong.map(|position| position as u32));
         }
     }
 }
@@ -80,26 +80,26 @@ impl Results {
 impl Expression {
     /// The results, computed for the rows for which that has not been done yet.
     pub(super) fn shared_operand(&self, slot: usize, part: &Part<'_>) -> Result<Operand, EngineError> {
-        let rows = |row: usize| part.places.map_or(row as u32, |places| places[row]);
+        let rows = |row: usize| part.positions.map_or(row as u32, |positions| positions[row]);
         let Some(mut results) = part.shared.take(slot) else {
             let operand = self.computed(part)?;
-            let places = part.places.filter(|_| !operand.is_scalar()).map(|rows| {
-                let mut places = vec![NOWHERE; part.shared.len];
-                for (place, row) in rows.iter().enumerate() {
-                    places[*row as usize] = place as u32;
+            let positions = part.positions.filter(|_| !operand.is_scalar()).map(|rows| {
+                let mut positions = vec![NOWHERE; part.shared.len];
+                for (position, row) in rows.iter().enumerate() {
+                    positions[*row as usize] = position as u32;
                 }
-                places
+                positions
             });
             let mut results = Results {
                 operand: operand.clone(),
-                places,
+                positions,
                 hidden: HashSet::new(),
             };
             results.hide(0, part);
             part.shared.put(slot, results);
             return Ok(operand);
         };
-        let missing = BooleanBuffer::collect_bool(part.len(), |row| results.place(rows(row), part).is_none());
+        let missing = BooleanBuffer::collect_bool(part.len(), |row| results.position(rows(row), part).is_none());
         if missing.count_set_bits() > 0 {
             let more = part.only(&[self], &missing, |part| self.computed(part))?;
             if more.is_scalar() {
@@ -108,7 +108,7 @@ impl Expression {
                     slot,
                     Results {
                         operand: more.clone(),
-                        places: None,
+                        positions: None,
                         hidden: HashSet::new(),
                     },
                 );
@@ -117,22 +117,22 @@ impl Expression {
             let kept = results.operand.cells().with_layout_of(self.dtype());
             let from = kept.len();
             let column = Column::concat(&[&kept, &more.cells().with_layout_of(self.dtype())]);
-            let places = results
-                .places
+            let positions = results
+                .positions
                 .get_or_insert_with(|| (0..part.shared.len as u32).collect());
             for (number, row) in missing.set_indices().enumerate() {
-                places[rows(row) as usize] = (from + number) as u32;
+                positions[rows(row) as usize] = (from + number) as u32;
             }
             results.operand = Operand::column(column);
             results.hide(from, part);
         }
-        let operand = match (&results.places, part.places) {
+        let operand = match (&results.positions, part.positions) {
             _ if results.operand.is_scalar() => results.operand.clone(),
             (None, None) => results.operand.clone(),
-            (None, Some(places)) => Operand::column(results.operand.cells().take(&places.to_vec().into())),
-            (Some(places), _) => {
-                let places: Vec<u32> = (0..part.len()).map(|row| places[rows(row) as usize]).collect();
-                Operand::column(results.operand.cells().take(&places.into()))
+            (None, Some(positions)) => Operand::column(results.operand.cells().take(&positions.to_vec().into())),
+            (Some(positions), _) => {
+                let positions: Vec<u32> = (0..part.len()).map(|row| positions[rows(row) as usize]).collect();
+                Operand::column(results.operand.cells().take(&positions.into()))
             }
         };
         part.shared.put(slot, results);

@@ -146,7 +146,7 @@ fn built(recipe: &Recipe, table: &Table, counted: &Arc<Counted>) -> Expression {
     let plus = |expression: Expression| Expression::fill_error(expression, constant(7)).expect("fits");
     let mut parts = vec![Expression::coalesce(vec![b.clone(), constant(3)]).expect("fits"), a];
     for (function, reads) in recipe {
-        let [one, two, three] = reads.map(|place| parts[place % parts.len()].clone());
+        let [one, two, three] = reads.map(|position| parts[position % parts.len()].clone());
         parts.push(match function % 7 {
             0 => add(&one, &two),
             1 => call("//", [one, two]).expect("fits"),

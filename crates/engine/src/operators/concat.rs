@@ -1,7 +1,7 @@
 //! `concat`: the rows of several tables.
 //!
-//! Columns: the same in all inputs and the output. If the plan does not know that the tables have no keys in
-//! common, a key that two of them have is a failure; if the run goes on, the table has both rows.
+//! Columns: the same in all inputs and the output. A key that two of the tables have is a failure; if the run goes on,
+//! the table has both rows.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -13,11 +13,8 @@ use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskCon
 use crate::store::{duplicated, shrink};
 
 /// See the module.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Concat {
-    /// Whether the plan knows that the inputs have no keys in common.
-    pub disjoint: bool,
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Concat;
 
 impl Operator for Concat {
     fn name(&self) -> &'static str {
@@ -29,7 +26,7 @@ impl Operator for Concat {
     }
 
     fn routing(&self, _input: usize) -> Routing {
-        if self.disjoint { Routing::Local } else { Routing::ByKey }
+        Routing::ByKey
     }
 
     fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
@@ -40,14 +37,14 @@ impl Operator for Concat {
         inputs.iter().all(|append_only| *append_only)
     }
 
-    fn unique_keys(&self, inputs: &[bool]) -> bool {
-        !self.disjoint || inputs.iter().all(|unique| *unique)
+    fn unique_keys(&self, _inputs: &[bool]) -> bool {
+        true
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         Ok(Box::new(ConcatTask {
             dtypes: self.output(&context.dtypes)?,
-            counts: (!self.disjoint).then(HashMap::default),
+            counts: HashMap::default(),
             touched: Vec::new(),
             reporter: context.reporter,
         }))
@@ -56,8 +53,8 @@ impl Operator for Concat {
 
 struct ConcatTask {
     dtypes: Vec<DType>,
-    /// How many rows each key has, if that is checked.
-    counts: Option<HashMap<Key, i64, BuildKeyHasher>>,
+    /// How many rows each key has.
+    counts: HashMap<Key, i64, BuildKeyHasher>,
     /// Keys that got or lost a second row at the open time, and how many they had before that.
     touched: Vec<(Key, i64)>,
     reporter: Reporter,
@@ -65,17 +62,15 @@ struct ConcatTask {
 
 impl Task for ConcatTask {
     fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
-        if let Some(counts) = &mut self.counts {
-            for (row, key) in batch.keys().iter().enumerate() {
-                let count = counts.entry(*key).or_insert(0);
-                let before = *count;
-                *count += batch.diff(row);
-                if before.max(*count) > 1 {
-                    self.touched.push((*key, before));
-                }
-                if *count == 0 {
-                    counts.remove(key);
-                }
+        for (row, key) in batch.keys().iter().enumerate() {
+            let count = self.counts.entry(*key).or_insert(0);
+            let before = *count;
+            *count += batch.diff(row);
+            if before.max(*count) > 1 {
+                self.touched.push((*key, before));
+            }
+            if *count == 0 {
+                self.counts.remove(key);
             }
         }
         let columns: Vec<Column> = batch
@@ -89,26 +84,19 @@ impl Task for ConcatTask {
     }
 
     fn complete(&mut self, _time: Time, _output: &mut Output) -> Result<(), EngineError> {
-        let Some(counts) = &mut self.counts else {
-            return Ok(());
-        };
         // How many rows a key had when it was touched first.
         let mut before: BTreeMap<Key, i64> = BTreeMap::new();
         for (key, count) in self.touched.drain(..) {
             before.entry(key).or_insert(count);
         }
         for (key, before) in before {
-            let now = counts.get(&key).copied().unwrap_or(0);
+            let now = self.counts.get(&key).copied().unwrap_or(0);
             if (before > 1) != (now > 1) {
                 self.reporter.report(duplicated(key, if now > 1 { 1 } else { -1 }))?;
             }
         }
-        shrink(counts);
+        shrink(&mut self.counts);
         Ok(())
-    }
-
-    fn is_stateless(&self) -> bool {
-        self.counts.is_none()
     }
 }
 
@@ -136,22 +124,20 @@ mod tests {
                 ],
             ),
         ];
-        for disjoint in [false, true] {
-            check_operator(
-                Concat { disjoint },
-                &scripts,
-                "2 +1 0.5
-                 2 +1 1.0
-                 4 -1 1.0
-                 4 +1 2.5",
-            );
-        }
+        check_operator(
+            Concat,
+            &scripts,
+            "2 +1 0.5
+             2 +1 1.0
+             4 -1 1.0
+             4 +1 2.5",
+        );
     }
 
     #[test]
     fn a_key_of_two_inputs_is_named() {
         let script = (vec![DType::Int], vec![vec![update(1, [Value::from(1)], 1)]]);
-        let error = fail_operator(Concat::default(), &[script.clone(), script]);
+        let error = fail_operator(Concat, &[script.clone(), script]);
         assert!(error.message.starts_with("duplicated entries for key ^"), "{error}");
     }
 }

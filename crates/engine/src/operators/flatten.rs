@@ -70,24 +70,24 @@ impl Operator for Flatten {
 
     fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         let mut reads = vec![0];
-        let mut places = Vec::new();
+        let mut positions = Vec::new();
         for output in outputs {
             if (1..widths[0]).contains(output) {
-                places.push(reads.len());
+                positions.push(reads.len());
                 reads.push(*output);
             } else {
-                places.push(*output);
+                positions.push(*output);
             }
         }
         // The origin comes after the carried columns, of which there may be fewer now.
-        for (place, output) in places.iter_mut().zip(outputs) {
+        for (position, output) in positions.iter_mut().zip(outputs) {
             if *output == widths[0] {
-                *place = reads.len();
+                *position = reads.len();
             }
         }
         let pruned = Self {
             origin_id: self.origin_id,
-            outputs: Some(places),
+            outputs: Some(positions),
         };
         Some((Arc::new(pruned), vec![reads]))
     }

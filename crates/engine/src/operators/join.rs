@@ -9,7 +9,8 @@ use std::sync::Arc;
 use towpath_types::DType;
 
 use super::join_once::JoinOnce;
-use super::matching::{JoinId, Matching, Unmatched};
+pub use super::matching::JoinId;
+use super::matching::{Matching, Unmatched};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 

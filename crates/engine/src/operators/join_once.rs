@@ -21,14 +21,14 @@ const LEFT: usize = 0;
 const RIGHT: usize = 1;
 
 /// The rows of a side that wait, or may be found again.
-struct Rows {
+struct OnceSide {
     layouts: Vec<Physical>,
     cells: Vec<CellStore>,
     slots: Slots,
     keys: Vec<Key>,
     standing: Vec<Standing>,
     /// The slots of the rows that have a join key, where rows may be removed.
-    places: Option<HashMap<Key, u32, BuildKeyHasher>>,
+    positions: Option<HashMap<Key, u32, BuildKeyHasher>>,
 }
 
 /// What has become of a row so far.
@@ -44,10 +44,10 @@ enum Standing {
     Gone,
 }
 
-impl Rows {
+impl OnceSide {
     fn new(layouts: Vec<Physical>, append_only: bool) -> Self {
         Self {
-            places: (!append_only).then(HashMap::default),
+            positions: (!append_only).then(HashMap::default),
             cells: layouts.iter().copied().map(CellStore::new).collect(),
             layouts,
             slots: Slots::default(),
@@ -71,11 +71,11 @@ impl Rows {
     }
 
     fn remove(&mut self, slot: u32) {
-        if let Some(places) = &mut self.places
-            && let Entry::Occupied(place) = places.entry(self.keys[slot as usize])
-            && *place.get() == slot
+        if let Some(positions) = &mut self.positions
+            && let Entry::Occupied(position) = positions.entry(self.keys[slot as usize])
+            && *position.get() == slot
         {
-            place.remove();
+            position.remove();
         }
         self.cells.iter_mut().for_each(|cells| cells.clear(slot));
         self.slots.give_back(slot);
@@ -98,7 +98,7 @@ pub(super) struct JoinOnce {
     /// The sides whose rows are put out also without a partner, and those whose rows are used up.
     keeps: [bool; 2],
     once: [bool; 2],
-    sides: [Rows; 2],
+    sides: [OnceSide; 2],
     /// The rows of each side that have a join key.
     groups: HashMap<Key, [Vec<u32>; 2], BuildKeyHasher>,
     waiting: [Waiting; 2],
@@ -120,7 +120,7 @@ impl JoinOnce {
     pub(super) fn new(context: TaskContext, id: JoinId, keeps: [bool; 2], once: [bool; 2]) -> Self {
         let rows = |side: usize| {
             let layouts = context.dtypes[side][1..].iter().map(DType::physical).collect();
-            Rows::new(layouts, context.append_only[side])
+            OnceSide::new(layouts, context.append_only[side])
         };
         Self {
             id,
@@ -153,7 +153,7 @@ impl JoinOnce {
                 continue;
             }
             let key = batch.keys()[row];
-            let Some(slot) = rows.places.as_mut().and_then(|places| places.remove(&key)) else {
+            let Some(slot) = rows.positions.as_mut().and_then(|positions| positions.remove(&key)) else {
                 let message = format!("Expected table to be append-only, but got deletion for key: {key}.");
                 return Err(EngineError::new(ErrorKind::Value, message));
             };
@@ -175,8 +175,8 @@ impl JoinOnce {
                 taken.single.push(slot);
                 continue;
             }
-            if let Some(places) = &mut rows.places {
-                places.insert(batch.keys()[row], slot);
+            if let Some(positions) = &mut rows.positions {
+                positions.insert(batch.keys()[row], slot);
             }
             self.groups.entry(keys[row]).or_default()[side].push(slot);
             taken.touched.push(keys[row]);

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Cell, Combine, Outcome};
+use super::keyed::{Cell, KeyedTask, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -71,7 +71,7 @@ impl Operator for KeyJoin {
                 Outcome::Nothing
             }
         };
-        Ok(Box::new(Combine::new(
+        Ok(Box::new(KeyedTask::new(
             context.reporter.clone(),
             context.dtypes.clone(),
             outcome,

@@ -77,7 +77,7 @@ impl Cell {
 /// Combines inputs key by key. What comes out for a key depends only on the rows of that key, so at the end of
 /// a time the keys that changed are worked out before and after.
 #[derive(Debug)]
-pub(super) struct Combine {
+pub(super) struct KeyedTask {
     reporter: Reporter,
     tables: Vec<KeyedRows>,
     waiting: Vec<Waiting>,
@@ -87,7 +87,7 @@ pub(super) struct Combine {
     outcomes: Vec<Outcome>,
 }
 
-impl Combine {
+impl KeyedTask {
     /// `dtypes` are the types that the columns of each input are put out with; `outcome` says what comes out
     /// given, for every input, whether it has a row.
     pub(super) fn new(reporter: Reporter, dtypes: Vec<Vec<DType>>, outcome: impl Fn(&[bool]) -> Outcome) -> Self {
@@ -148,7 +148,7 @@ impl Combine {
     }
 }
 
-impl Task for Combine {
+impl Task for KeyedTask {
     fn absorb(&mut self, input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
         let columns: Vec<Column> = batch
             .columns()

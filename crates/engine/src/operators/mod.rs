@@ -1,14 +1,10 @@
-//! The operators there are, one file each.
-
-mod keyed;
-mod matching;
-mod side;
+//! The operators there are: a file and a line here each. What several of them need is in `keyed`, `matching` and `side`,
+//! and below.
 
 pub mod assert_append_only;
 pub mod concat;
 pub mod flatten;
 pub mod join;
-mod join_once;
 pub mod key_join;
 pub mod lookup;
 pub mod reduce;
@@ -19,20 +15,10 @@ pub mod update_cells;
 pub mod update_rows;
 pub mod upsert;
 
-pub use assert_append_only::AssertAppendOnly;
-pub use concat::Concat;
-pub use flatten::Flatten;
-pub use join::{Join, JoinKind};
-pub use key_join::KeyJoin;
-pub use lookup::Lookup;
-pub use matching::JoinId;
-pub use reduce::{Aggregate, Reduce};
-pub use reindex::Reindex;
-pub use removals::Removals;
-pub use semi_join::SemiJoin;
-pub use update_cells::UpdateCells;
-pub use update_rows::UpdateRows;
-pub use upsert::Upsert;
+mod join_once;
+mod keyed;
+mod matching;
+mod side;
 
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, Cells, Column, DType, Key};
@@ -132,7 +118,7 @@ fn common_types(operation: &str, inputs: &[Vec<DType>]) -> Result<Vec<DType>, Pl
     Ok(dtypes)
 }
 
-/// Refuses more inputs than can be told apart by presence, see [`keyed::Combine`].
+/// Refuses more inputs than can be told apart by presence, see [`keyed::KeyedTask`].
 fn check_count(operation: &str, inputs: usize) -> Result<(), PlanError> {
     const MOST: usize = 12;
     if inputs > MOST {

@@ -12,11 +12,8 @@ use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
 
 /// See the module.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Reindex {
-    /// Whether the plan knows that the new keys are unique if the old ones are.
-    pub unique: bool,
-}
+#[derive(Clone, Copy, Debug)]
+pub struct Reindex;
 
 impl Operator for Reindex {
     fn name(&self) -> &'static str {
@@ -48,8 +45,8 @@ impl Operator for Reindex {
         inputs[0]
     }
 
-    fn unique_keys(&self, inputs: &[bool]) -> bool {
-        self.unique && inputs[0]
+    fn unique_keys(&self, _inputs: &[bool]) -> bool {
+        false
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
@@ -109,7 +106,7 @@ mod tests {
                 columns: vec![key, value],
             };
             let node = plan
-                .operator(Arc::new(Reindex::default()), vec![input], None)
+                .operator(Arc::new(Reindex), vec![input], None)
                 .expect("the key is a pointer");
             let columns = plan.columns(node).to_vec();
             let collected = collect(&mut plan, node, columns).expect("the columns are visible");

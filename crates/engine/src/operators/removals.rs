@@ -93,9 +93,9 @@ impl Operator for Removals {
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         let rows = if self.has_keys {
-            Rows::ByKey(HashMap::new())
+            Present::ByKey(HashMap::new())
         } else {
-            Rows::ByValues(HashMap::new())
+            Present::ByValues(HashMap::new())
         };
         Ok(Box::new(RemovalsTask {
             operator: self.clone(),
@@ -113,21 +113,21 @@ impl Operator for Removals {
 type Identity = [u64; 2];
 
 /// The rows that are there.
-enum Rows {
+enum Present {
     /// How often each is.
     ByKey(HashMap<Identity, u32>),
     /// The keys of those with the same values, in the order in which they came.
     ByValues(HashMap<Identity, SmallVec<[Key; 1]>>),
 }
 
-impl Rows {
+impl Present {
     fn add(&mut self, row: Identity, key: Key, times: i64) {
         match self {
-            Rows::ByKey(counts) => {
+            Present::ByKey(counts) => {
                 let count = counts.entry(row).or_default();
                 *count = count.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
             }
-            Rows::ByValues(keys) => {
+            Present::ByValues(keys) => {
                 let keys = keys.entry(row).or_default();
                 (0..times).for_each(|_| keys.push(key));
             }
@@ -137,7 +137,7 @@ impl Rows {
     /// Takes one row away; the key that it was added with, if there is one.
     fn remove(&mut self, row: Identity, key: Key) -> Option<Key> {
         match self {
-            Rows::ByKey(counts) => {
+            Present::ByKey(counts) => {
                 let count = counts.get_mut(&row)?;
                 *count -= 1;
                 if *count == 0 {
@@ -145,7 +145,7 @@ impl Rows {
                 }
                 Some(key)
             }
-            Rows::ByValues(rows) => {
+            Present::ByValues(rows) => {
                 let keys = rows.get_mut(&row)?;
                 let key = keys.pop();
                 if keys.is_empty() {
@@ -158,8 +158,8 @@ impl Rows {
 
     fn shrink(&mut self) {
         match self {
-            Rows::ByKey(counts) => shrink(counts),
-            Rows::ByValues(rows) => shrink(rows),
+            Present::ByKey(counts) => shrink(counts),
+            Present::ByValues(rows) => shrink(rows),
         }
     }
 }
@@ -169,7 +169,7 @@ struct RemovalsTask {
     reporter: Reporter,
     counters: Arc<Counters>,
     seeds: [RandomState; 2],
-    rows: Rows,
+    rows: Present,
     /// Removals of the open time that have found nothing yet: batches, and for each row who it is.
     waiting: Vec<(Batch, Vec<Identity>)>,
     /// How many removals were left out.
@@ -194,10 +194,10 @@ impl RemovalsTask {
         let (mut removed, mut keys) = (Vec::new(), Vec::new());
         let (mut rest, mut rest_diffs, mut rest_identities) = (Vec::new(), Vec::new(), Vec::new());
         for row in rows {
-            let place = *row as usize;
-            let mut left = batch.diff(place);
+            let position = *row as usize;
+            let mut left = batch.diff(position);
             while left < 0
-                && let Some(key) = self.rows.remove(identities[place], batch.keys()[place])
+                && let Some(key) = self.rows.remove(identities[position], batch.keys()[position])
             {
                 removed.push(*row);
                 keys.push(key);
@@ -206,7 +206,7 @@ impl RemovalsTask {
             if left < 0 {
                 rest.push(*row);
                 rest_diffs.push(left);
-                rest_identities.push(identities[place]);
+                rest_identities.push(identities[position]);
             }
         }
         let diffs = vec![-1; removed.len()];

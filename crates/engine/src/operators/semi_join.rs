@@ -1,5 +1,4 @@
-//! `semi_join`: the rows of a table whose keys other tables have, or have not (`intersect`, `difference`,
-//! `restrict`).
+//! `semi_join`: the rows of a table whose keys other tables have, or have not (`intersect`, `difference`).
 //!
 //! Columns of the output: those of the first input. Of the others only the keys are read.
 
@@ -7,7 +6,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Cell, Combine, Outcome};
+use super::keyed::{Cell, KeyedTask, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -18,9 +17,6 @@ pub enum SemiJoin {
     InAll,
     /// Those whose keys are in none of the others.
     InNone,
-    /// Those whose keys are in all of the others; that a key of another is not in the first is a failure, and if the run
-    /// goes on a row of errors.
-    Restrict,
 }
 
 impl Operator for SemiJoin {
@@ -28,7 +24,6 @@ impl Operator for SemiJoin {
         match self {
             SemiJoin::InAll => "intersect",
             SemiJoin::InNone => "difference",
-            SemiJoin::Restrict => "restrict",
         }
     }
 
@@ -48,11 +43,7 @@ impl Operator for SemiJoin {
     }
 
     fn append_only(&self, inputs: &[bool]) -> bool {
-        *self != SemiJoin::InNone && inputs.iter().all(|append_only| *append_only)
-    }
-
-    fn takes_back_failures(&self) -> bool {
-        true
+        *self == SemiJoin::InAll && inputs.iter().all(|append_only| *append_only)
     }
 
     fn unique_keys(&self, _inputs: &[bool]) -> bool {
@@ -61,20 +52,16 @@ impl Operator for SemiJoin {
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         let own = Cell::all_of(0, &context.dtypes);
-        let errors: Vec<Cell> = (0..own.len()).map(|column| Cell::Error(0, column)).collect();
         let mut dtypes = vec![Vec::new(); context.dtypes.len()];
         dtypes[0].clone_from(&context.dtypes[0]);
-        Ok(Box::new(Combine::new(context.reporter, dtypes, |present| {
+        Ok(Box::new(KeyedTask::new(context.reporter, dtypes, |present| {
             let (first, others) = (present[0], &present[1..]);
             let is_kept = match self {
-                SemiJoin::InAll | SemiJoin::Restrict => others.iter().all(|present| *present),
+                SemiJoin::InAll => others.iter().all(|present| *present),
                 SemiJoin::InNone => !others.contains(&true),
             };
             if first && is_kept {
                 Outcome::Row(own.clone())
-            } else if *self == SemiJoin::Restrict && !first && others.contains(&true) {
-                let message = "a key is not in the table that is restricted to it";
-                Outcome::Wrong(message, Some(errors.clone()))
             } else {
                 Outcome::Nothing
             }
@@ -85,7 +72,7 @@ impl Operator for SemiJoin {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::testing::{check_operator, fail_operator, update};
+    use crate::testing::{check_operator, update};
     use towpath_types::Value;
 
     #[test]
@@ -118,14 +105,6 @@ mod tests {
             "2 +1 10
              6 -1 10
              6 +1 21",
-        );
-        let other = (vec![], vec![vec![key(3, 1)]]);
-        let error = fail_operator(SemiJoin::Restrict, &[scripts[0].clone(), other]);
-        assert!(
-            error
-                .message
-                .starts_with("a key is not in the table that is restricted to it, key: ^"),
-            "{error}"
         );
     }
 }

@@ -122,7 +122,7 @@ impl Side {
                 previous: END,
             };
             match self.links.get_mut(slot as usize) {
-                Some(place) => *place = link,
+                Some(position) => *position = link,
                 None => self.links.push(link),
             }
             if first != END {

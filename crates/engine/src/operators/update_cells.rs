@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Cell, Combine, Outcome};
+use super::keyed::{Cell, KeyedTask, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -25,8 +25,8 @@ impl Operator for UpdateCells {
 
     fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
         let mut dtypes = inputs[0].clone();
-        for (place, dtype) in self.replaced.iter().zip(&inputs[1]) {
-            dtypes[*place] = super::common_type("update_cells", &dtypes[*place], dtype)?;
+        for (position, dtype) in self.replaced.iter().zip(&inputs[1]) {
+            dtypes[*position] = super::common_type("update_cells", &dtypes[*position], dtype)?;
         }
         Ok(dtypes)
     }
@@ -37,9 +37,9 @@ impl Operator for UpdateCells {
 
     fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<Pruned> {
         let (mut replaced, mut read) = (Vec::new(), Vec::new());
-        for (place, output) in outputs.iter().enumerate() {
+        for (position, output) in outputs.iter().enumerate() {
             if let Some(column) = self.replaced.iter().position(|replaced| replaced == output) {
-                replaced.push(place);
+                replaced.push(position);
                 read.push(column);
             }
         }
@@ -56,12 +56,12 @@ impl Operator for UpdateCells {
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         let dtypes = self.output(&context.dtypes)?;
-        let second = self.replaced.iter().map(|place| dtypes[*place].clone()).collect();
+        let second = self.replaced.iter().map(|position| dtypes[*position].clone()).collect();
         let dtypes = vec![dtypes, second];
         let own = Cell::all_of(0, &dtypes);
         let mut updated = own.clone();
-        for (column, place) in self.replaced.iter().enumerate() {
-            updated[*place] = Cell::Of(1, column);
+        for (column, position) in self.replaced.iter().enumerate() {
+            updated[*position] = Cell::Of(1, column);
         }
         let outcome = |present: &[bool]| match present {
             [true, true] => Outcome::Row(updated.clone()),
@@ -69,7 +69,7 @@ impl Operator for UpdateCells {
             [false, true] => Outcome::Wrong("updating a row that does not exist", None),
             _ => Outcome::Nothing,
         };
-        Ok(Box::new(Combine::new(context.reporter, dtypes, outcome)))
+        Ok(Box::new(KeyedTask::new(context.reporter, dtypes, outcome)))
     }
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
-use super::keyed::{Cell, Combine, Outcome};
+use super::keyed::{Cell, KeyedTask, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
 
@@ -47,7 +47,7 @@ impl Operator for UpdateRows {
             [true, false] => first.clone(),
             _ => Outcome::Nothing,
         };
-        Ok(Box::new(Combine::new(context.reporter, dtypes, outcome)))
+        Ok(Box::new(KeyedTask::new(context.reporter, dtypes, outcome)))
     }
 }
 

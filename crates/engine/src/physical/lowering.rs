@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use super::needs::Needs;
 use super::program_builder::ProgramBuilder;
-use super::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
-use crate::plan::{ColumnId, NodeId, Plan, Rows};
+use super::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
+use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
 use crate::program::Program;
+use crate::source::Feeder;
 
 /// Lowers the part of `plan` that the nodes of `roots` need.
 pub(super) fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool) -> PhysicalPlan {
@@ -35,9 +36,9 @@ fn append_only(plan: &Plan, errors_flow: bool) -> Vec<bool> {
     let mut all: Vec<bool> = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         all.push(match &node.rows {
-            Rows::Source(source) => source.is_append_only(),
-            Rows::Filter { input, .. } => all[input.0],
-            Rows::Operator { operator, inputs } => {
+            NodeKind::Source(source) => source.is_append_only(),
+            NodeKind::Filter { input, .. } => all[input.0],
+            NodeKind::Operator { operator, inputs } => {
                 let inputs: Vec<bool> = inputs.iter().map(|input| all[input.node.0]).collect();
                 operator.append_only(&inputs) && !operator.takes_back_failures()
             }
@@ -67,13 +68,13 @@ struct Placed {
 impl Lowering<'_> {
     /// Places a node: in the program of the node it filters, or in a physical node of its own.
     fn place(&mut self, node: usize) {
-        let place = match self.needs.fused(node) {
+        let position = match self.needs.fused(node) {
             Some(input) => self.placed[&input.0].node,
             None => self.place_alone(node),
         };
         let plan_node = &self.plan.nodes[node];
-        let builder = &mut self.builders[place];
-        if let Rows::Filter { condition, .. } = plan_node.rows {
+        let builder = &mut self.builders[position];
+        if let NodeKind::Filter { condition, .. } = plan_node.rows {
             builder.filter(condition, node, plan_node.origin.clone(), !self.append_only[node]);
         }
         for column in self.needs.closure(node) {
@@ -86,42 +87,59 @@ impl Lowering<'_> {
         }
         let layout = self.needs.columns(node);
         builder.output(layout.clone());
-        self.placed.insert(node, Placed { node: place, layout });
+        self.placed.insert(node, Placed { node: position, layout });
     }
 
     /// Makes a physical node, with an empty program, and returns its position.
     fn place_alone(&mut self, node: usize) -> usize {
         let plan_node = &self.plan.nodes[node];
         let (work, layout) = self.work(node);
-        let own = matches!(&work, Work::Source { source, .. } if source.is_error_log());
-        let after_error_log = own || work.inputs().iter().any(|input| self.nodes[input.node].after_error_log);
+        let ends_after = self.ends_after(&work);
+        let after_all = match ends_after {
+            Some(EndsAfter::AllOthers) => true,
+            Some(EndsAfter::Node(feeder)) => self.nodes[feeder].after_all,
+            None => work.inputs().iter().any(|input| self.nodes[input.node].after_all),
+        };
         self.nodes.push(PhysicalNode {
             id: NodeId(node),
             work,
             program: Program::default(),
             origin: plan_node.origin.clone(),
-            after_error_log,
+            ends_after,
+            after_all,
         });
         self.builders.push(ProgramBuilder::new(layout));
         self.nodes.len() - 1
     }
 
+    /// When a source ends that the run feeds.
+    fn ends_after(&self, work: &Work) -> Option<EndsAfter> {
+        let Work::Source { source, .. } = work else {
+            return None;
+        };
+        match source.fed_by() {
+            Feeder::Outside => None,
+            Feeder::Node(feeder) => Some(EndsAfter::Node(self.placed[&feeder].node)),
+            Feeder::AllOthers => Some(EndsAfter::AllOthers),
+        }
+    }
+
     /// What a node does, and the columns it puts out.
     fn work(&self, node: usize) -> (Work, Vec<ColumnId>) {
         let plan_node = &self.plan.nodes[node];
-        let own_columns = |places: &[usize]| places.iter().map(|place| plan_node.columns[*place]).collect();
+        let own_columns = |positions: &[usize]| positions.iter().map(|position| plan_node.columns[*position]).collect();
         match &plan_node.rows {
-            Rows::Source(source) => {
+            NodeKind::Source(source) => {
                 let columns = self.needs.pruned(node).outputs.clone();
                 let layout = own_columns(&columns);
                 let source = Arc::clone(source);
                 (Work::Source { source, columns }, layout)
             }
-            Rows::Filter { input, .. } => {
+            NodeKind::Filter { input, .. } => {
                 let layout = self.placed[&input.0].layout.clone();
                 (Work::Pass(self.input(*input, &layout)), layout)
             }
-            Rows::Operator { operator, inputs } => {
+            NodeKind::Operator { operator, inputs } => {
                 let pruned = self.needs.pruned(node);
                 let work = Work::Operator {
                     operator: Arc::clone(pruned.operator.as_ref().unwrap_or(operator)),

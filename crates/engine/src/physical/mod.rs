@@ -36,8 +36,29 @@ pub struct PhysicalNode {
     pub program: Program,
     /// Where it was declared.
     pub origin: Option<Origin>,
-    /// Whether it, or a node it reads, directly or not, reads the error log.
-    pub after_error_log: bool,
+    /// For a source that the run feeds: when it ends.
+    pub ends_after: Option<EndsAfter>,
+    /// Whether it comes of a source that all others feed.
+    pub after_all: bool,
+}
+
+/// After which nodes a source ends that the run feeds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EndsAfter {
+    /// After the node at this position in [`PhysicalPlan::nodes`].
+    Node(usize),
+    /// After all that are not [`PhysicalNode::after_all`].
+    AllOthers,
+}
+
+impl EndsAfter {
+    /// Whether it has to wait for the node at a position.
+    pub(crate) fn waits_for(self, position: usize, node: &PhysicalNode) -> bool {
+        match self {
+            EndsAfter::Node(own) => own == position,
+            EndsAfter::AllOthers => !node.after_all,
+        }
+    }
 }
 
 /// What a node does.

@@ -4,7 +4,8 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use crate::operator::Operator;
-use crate::plan::{ColumnId, NodeId, Plan, Rows};
+use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
+use crate::source::Feeder;
 
 /// What is needed of a node of the plan.
 #[derive(Clone, Default)]
@@ -17,7 +18,7 @@ struct Need {
 }
 
 /// What is left of a source or an operator when unread columns are dropped.
-pub(super) struct Pruned {
+pub(super) struct Remains {
     /// Nothing for a source.
     pub(super) operator: Option<Arc<dyn Operator>>,
     /// Positions among the columns of the node.
@@ -31,7 +32,7 @@ pub(super) struct Needs<'a> {
     plan: &'a Plan,
     nodes: Vec<Need>,
     /// For every source and operator that is needed.
-    pruned: HashMap<usize, Pruned>,
+    pruned: HashMap<usize, Remains>,
 }
 
 impl<'a> Needs<'a> {
@@ -68,14 +69,14 @@ impl<'a> Needs<'a> {
     }
 
     /// What is left of a source or an operator that is needed.
-    pub(super) fn pruned(&self, node: usize) -> &Pruned {
+    pub(super) fn pruned(&self, node: usize) -> &Remains {
         &self.pruned[&node]
     }
 
     /// The node that a filter filters, if the filter becomes part of its program.
     pub(super) fn fused(&self, node: usize) -> Option<NodeId> {
         match self.plan.nodes[node].rows {
-            Rows::Filter { input, .. } if self.nodes[input.0].readers == 1 => Some(input),
+            NodeKind::Filter { input, .. } if self.nodes[input.0].readers == 1 => Some(input),
             _ => None,
         }
     }
@@ -114,7 +115,7 @@ impl<'a> Needs<'a> {
             }
             let closure = self.closure(node);
             match &self.plan.nodes[node].rows {
-                Rows::Filter { input, condition } => {
+                NodeKind::Filter { input, condition } => {
                     let foreign = closure
                         .into_iter()
                         .filter(|column| self.plan.columns[column.0].node.0 != node)
@@ -122,29 +123,33 @@ impl<'a> Needs<'a> {
                         .collect::<Vec<_>>();
                     self.need(*input, foreign);
                 }
-                Rows::Source(_) => {
+                NodeKind::Source(source) => {
+                    if let Feeder::Node(feeder) = source.fed_by() {
+                        assert!(feeder < node, "a node comes before the source that it feeds");
+                        self.nodes[feeder].is_needed = true;
+                    }
                     let outputs = self.own_outputs(node, &closure);
-                    let pruned = Pruned {
+                    let pruned = Remains {
                         operator: None,
                         outputs,
                         inputs: Vec::new(),
                     };
                     self.pruned.insert(node, pruned);
                 }
-                Rows::Operator { operator, inputs } => {
+                NodeKind::Operator { operator, inputs } => {
                     let outputs = self.own_outputs(node, &closure);
                     let widths: Vec<usize> = inputs.iter().map(|input| input.columns.len()).collect();
                     let pruned = match operator.pruned(&outputs, &widths) {
-                        Some((operator, reads)) => Pruned {
+                        Some((operator, reads)) => Remains {
                             operator: Some(operator),
                             outputs,
                             inputs: inputs
                                 .iter()
                                 .zip(reads)
-                                .map(|(input, read)| read.into_iter().map(|place| input.columns[place]).collect())
+                                .map(|(input, read)| read.into_iter().map(|position| input.columns[position]).collect())
                                 .collect(),
                         },
-                        None => Pruned {
+                        None => Remains {
                             operator: Some(Arc::clone(operator)),
                             outputs: (0..self.plan.nodes[node].columns.len()).collect(),
                             inputs: inputs.iter().map(|input| input.columns.clone()).collect(),
@@ -162,7 +167,7 @@ impl<'a> Needs<'a> {
     fn own_outputs(&self, node: usize, closure: &BTreeSet<ColumnId>) -> Vec<usize> {
         let columns = &self.plan.nodes[node].columns;
         (0..columns.len())
-            .filter(|place| closure.contains(&columns[*place]))
+            .filter(|position| closure.contains(&columns[*position]))
             .collect()
     }
 }

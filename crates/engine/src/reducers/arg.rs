@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use towpath_types::{Column, ColumnBuilder, DType, Key, Physical, Value};
 
 use super::items::{Item, Word, has_words};
-use super::{Failures, Reducer, ReducerState, Setup, Updates, unsupported};
+use super::{FailedGroups, Reducer, ReducerState, Setup, Updates, unsupported};
 use crate::error::{EngineError, PlanError};
 
 pub(super) const ARGMIN: Reducer = Reducer {
@@ -121,7 +121,7 @@ impl<I: Item, const LARGEST: bool> ReducerState for Chosen<I, LARGEST> {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let complement = if self.is_complemented() { u128::MAX } else { 0 };
         let mut builder = ColumnBuilder::with_physical(self.physical);
         for slot in slots {

@@ -4,7 +4,7 @@ use arrow_array::Float64Array;
 use towpath_types::{Cells, Column, DType};
 
 use super::floats::FloatSum;
-use super::{Failures, Reducer, ReducerState, Updates, unsupported};
+use super::{FailedGroups, Reducer, ReducerState, Updates, unsupported};
 use crate::error::EngineError;
 
 pub(super) const AVG: Reducer = Reducer {
@@ -51,7 +51,7 @@ impl ReducerState for Average {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let averages = slots.iter().map(|slot| {
             let slot = *slot as usize;
             let int = self.ints.get(slot).map_or(0.0, |sum| *sum as f64);

@@ -3,7 +3,7 @@
 use arrow_array::Int64Array;
 use towpath_types::{Cells, Column, DType};
 
-use super::{Failures, Reducer, ReducerState, Updates};
+use super::{FailedGroups, Reducer, ReducerState, Updates};
 use crate::error::EngineError;
 
 pub(super) const COUNT: Reducer = Reducer {
@@ -36,7 +36,7 @@ impl ReducerState for Count {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let counts: Vec<i64> = slots.iter().map(|slot| self.counts[*slot as usize]).collect();
         Column::new(Cells::Int(Int64Array::from(counts)))
     }

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use arrow_array::Int64Array;
 use towpath_types::{BuildKeyHasher, Cells, Column, DType, Key, hash_columns};
 
-use super::{Failures, Reducer, ReducerState, Updates, unsupported};
+use super::{FailedGroups, Reducer, ReducerState, Updates, unsupported};
 use crate::error::EngineError;
 
 pub(super) const COUNT_DISTINCT: Reducer = Reducer {
@@ -45,7 +45,7 @@ impl ReducerState for Distinct {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let counts: Vec<i64> = slots
             .iter()
             .map(|slot| self.groups[*slot as usize].len() as i64)

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use towpath_types::{Column, Physical, Value};
 
 use super::items::{Item, Word, has_words};
-use super::{Failures, Reducer, ReducerState, Setup, Updates, unsupported};
+use super::{FailedGroups, Reducer, ReducerState, Setup, Updates, unsupported};
 use crate::error::{EngineError, PlanError};
 
 pub(super) const MIN: Reducer = Reducer {
@@ -79,7 +79,7 @@ impl<I: Item, const LARGEST: bool> ReducerState for Best<I, LARGEST> {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         I::column(
             self.physical,
             slots.iter().map(|slot| self.items[*slot as usize].as_ref()),
@@ -91,7 +91,7 @@ impl<I: Item, const LARGEST: bool> ReducerState for Best<I, LARGEST> {
     }
 
     fn partial(&self, slots: &[u32]) -> Vec<Column> {
-        vec![self.output(slots, &mut Failures::new())]
+        vec![self.output(slots, &mut FailedGroups::new())]
     }
 }
 
@@ -139,7 +139,7 @@ impl<I: Item, const LARGEST: bool> ReducerState for All<I, LARGEST> {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let best = |slot: &u32| {
             let items = &self.items[*slot as usize];
             let entry = if LARGEST {

@@ -75,23 +75,23 @@ impl FloatSum {
         }
         let fraction = bits & ((1 << 52) - 1);
         // A subnormal number has the exponent of the smallest normal one, without its leading bit.
-        let (significand, place) = match exponent {
+        let (significand, position) = match exponent {
             0 => (fraction, 0),
             _ => (fraction | 1 << 52, exponent as u32 - 1),
         };
         if significand == 0 {
             return;
         }
-        let shifted = i128::from(significand) << (place % SPACING);
+        let shifted = i128::from(significand) << (position % SPACING);
         let signed = if value.is_sign_negative() { -shifted } else { shifted };
-        let place = (place / SPACING) as u8;
+        let position = (position / SPACING) as u8;
         if times == 1 {
-            return self.add_limb(place, signed);
+            return self.add_limb(position, signed);
         }
         let mut left = times;
         while left != 0 {
             let part = left.clamp(-TIMES, TIMES);
-            self.add_limb(place, signed * i128::from(part));
+            self.add_limb(position, signed * i128::from(part));
             left -= part;
         }
     }
@@ -124,43 +124,43 @@ impl FloatSum {
     }
 
     #[inline]
-    fn add_limb(&mut self, place: u8, value: i128) {
-        let index = usize::from(place).wrapping_sub(usize::from(self.first));
+    fn add_limb(&mut self, position: u8, value: i128) {
+        let index = usize::from(position).wrapping_sub(usize::from(self.first));
         let Some(held) = self.limbs.get_mut(index) else {
-            return self.add_outside(place, value);
+            return self.add_outside(position, value);
         };
         let sum = number(*held) + value;
         *held = limb(sum);
         if sum.unsigned_abs() >= FULL {
-            self.carry(place);
+            self.carry(position);
         }
     }
 
     /// Adds to a limb that is not kept yet.
     #[cold]
-    fn add_outside(&mut self, place: u8, value: i128) {
+    fn add_outside(&mut self, position: u8, value: i128) {
         if self.limbs.is_empty() || self.limbs.iter().all(|limb| *limb == [0, 0]) {
-            self.first = place;
+            self.first = position;
             self.limbs.clear();
-        } else if place < self.first {
-            let more = usize::from(self.first - place);
+        } else if position < self.first {
+            let more = usize::from(self.first - position);
             self.limbs.insert_many(0, std::iter::repeat_n([0, 0], more));
-            self.first = place;
+            self.first = position;
         }
-        let index = usize::from(place - self.first);
+        let index = usize::from(position - self.first);
         if index >= self.limbs.len() {
             self.limbs.resize(index + 1, [0, 0]);
         }
-        self.add_limb(place, value);
+        self.add_limb(position, value);
     }
 
     /// Gives what a limb has beyond its weight to the next.
     #[cold]
-    fn carry(&mut self, place: u8) {
-        let held = &mut self.limbs[usize::from(place - self.first)];
+    fn carry(&mut self, position: u8) {
+        let held = &mut self.limbs[usize::from(position - self.first)];
         let full = number(*held);
         *held = limb(full & i128::from(u32::MAX));
-        self.add_limb(place + 1, full >> SPACING);
+        self.add_limb(position + 1, full >> SPACING);
     }
 
     /// The sum, rounded to the nearest float; infinite if it is too large for one.
@@ -209,7 +209,10 @@ impl FloatSum {
             return 0.0;
         };
         // The highest 64 bits, the last of which is set if anything follows.
-        let digit = |below: usize| top.checked_sub(below).map_or(0, |place| u128::from(digits[place]));
+        let digit = |below: usize| {
+            top.checked_sub(below)
+                .map_or(0, |position| u128::from(digits[position]))
+        };
         let window = digit(0) << 64 | digit(1) << 32 | digit(2);
         let shift = 64 - window.leading_zeros() as i32;
         let mut high = (window >> shift) as u64;
@@ -217,8 +220,8 @@ impl FloatSum {
         if lost != 0 || digits[..top.saturating_sub(2)].iter().any(|digit| *digit != 0) {
             high |= 1;
         }
-        let place = i32::from(self.first) * SPACING as i32 + (top as i32 - 2) * SPACING as i32 + shift;
-        scaled(high, is_negative, place + LEAST + scale)
+        let position = i32::from(self.first) * SPACING as i32 + (top as i32 - 2) * SPACING as i32 + shift;
+        scaled(high, is_negative, position + LEAST + scale)
     }
 
     /// The sum in columns: a float, and what a float cannot say in bytes.
@@ -241,10 +244,10 @@ impl FloatSum {
         let Some((first, rest)) = bytes.and_then(<[u8]>::split_first) else {
             return;
         };
-        for (place, limb) in rest.as_chunks::<16>().0.iter().enumerate() {
+        for (position, limb) in rest.as_chunks::<16>().0.iter().enumerate() {
             let value = i128::from_le_bytes(*limb) * i128::from(times);
             if value != 0 {
-                self.add_limb(first + place as u8, value);
+                self.add_limb(first + position as u8, value);
             }
         }
     }
@@ -252,10 +255,10 @@ impl FloatSum {
     /// Whether both are the same number.
     fn is_same(&self, other: &Self) -> bool {
         let mut difference = self.clone();
-        for (place, held) in other.limbs.iter().enumerate() {
+        for (position, held) in other.limbs.iter().enumerate() {
             let value = number(*held);
             if value != 0 {
-                difference.add_limb(other.first + place as u8, -value);
+                difference.add_limb(other.first + position as u8, -value);
             }
         }
         difference.rounded(0) == 0.0

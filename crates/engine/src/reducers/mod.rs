@@ -115,8 +115,8 @@ impl Updates<'_> {
     }
 }
 
-/// A group whose result cannot be computed: its place among the slots asked for, and why.
-pub type Failures = Vec<(usize, RowError)>;
+/// A group whose result cannot be computed: its position among the slots asked for, and why.
+pub type FailedGroups = Vec<(usize, RowError)>;
 
 /// What a reducer knows of all groups of one worker.
 pub trait ReducerState: fmt::Debug {
@@ -130,7 +130,7 @@ pub trait ReducerState: fmt::Debug {
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError>;
 
     /// The results for `slots`.
-    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column;
+    fn output(&self, slots: &[u32], failures: &mut FailedGroups) -> Column;
 
     /// Forgets a group; the slot will be used by another.
     fn clear(&mut self, slot: u32);

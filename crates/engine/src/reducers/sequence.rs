@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use towpath_types::{Column, ColumnBuilder, DType, Key, NdArray, Physical, Value};
 
-use super::{Failures, Options, Reducer, ReducerState, Setup, Updates, unsupported};
+use super::{FailedGroups, Options, Reducer, ReducerState, Setup, Updates, unsupported};
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 
 pub(super) const TUPLE: Reducer = Reducer {
@@ -99,9 +99,9 @@ impl ReducerState for Sequence {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], failures: &mut FailedGroups) -> Column {
         let mut builder = ColumnBuilder::with_physical(Physical::Any);
-        for (place, slot) in slots.iter().enumerate() {
+        for (position, slot) in slots.iter().enumerate() {
             let mut items: Vec<Value> = Vec::new();
             for ((first, _, last), count) in &self.groups[*slot as usize] {
                 let item = match self.form {
@@ -115,7 +115,7 @@ impl ReducerState for Sequence {
                 Form::NdArray => match stack(&items) {
                     Ok(array) => builder.push(&array),
                     Err(NdArrayError(message)) => {
-                        failures.push((place, RowError::new(ErrorKind::Value, message)));
+                        failures.push((position, RowError::new(ErrorKind::Value, message)));
                         builder.push_error();
                     }
                 },

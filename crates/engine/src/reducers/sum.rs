@@ -7,7 +7,7 @@ use arrow_array::{Array, Float64Array, Int64Array};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, NdArray, Physical, Value};
 
 use super::floats::FloatSum;
-use super::{Failures, Reducer, ReducerState, Updates, unsupported};
+use super::{FailedGroups, Reducer, ReducerState, Updates, unsupported};
 use crate::error::{EngineError, ErrorKind, RowError};
 
 pub(super) const SUM: Reducer = Reducer {
@@ -52,10 +52,10 @@ impl ReducerState for IntSum {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
-        let totals = slots.iter().enumerate().map(|(place, slot)| {
+    fn output(&self, slots: &[u32], failures: &mut FailedGroups) -> Column {
+        let totals = slots.iter().enumerate().map(|(position, slot)| {
             i64::try_from(self.sums[*slot as usize]).unwrap_or_else(|_| {
-                failures.push((place, RowError::new(ErrorKind::Overflow, OVERFLOW)));
+                failures.push((position, RowError::new(ErrorKind::Overflow, OVERFLOW)));
                 0
             })
         });
@@ -124,7 +124,7 @@ impl ReducerState for FloatSums {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let totals: Vec<f64> = slots.iter().map(|slot| self.sums[*slot as usize].total()).collect();
         Column::new(Cells::Float(Float64Array::from(totals)))
     }
@@ -200,7 +200,7 @@ struct ArraySum {
 impl ArraySum {
     fn shaped(&mut self, slot: u32, shape: &Arc<[usize]>, len: usize) -> &mut Shaped {
         let group = &mut self.groups[slot as usize];
-        let place = group.iter().position(|other| other.shape == *shape).unwrap_or_else(|| {
+        let position = group.iter().position(|other| other.shape == *shape).unwrap_or_else(|| {
             group.push(Shaped {
                 shape: Arc::clone(shape),
                 arrays: 0,
@@ -210,7 +210,7 @@ impl ArraySum {
             });
             group.len() - 1
         });
-        &mut group[place]
+        &mut group[position]
     }
 }
 
@@ -246,9 +246,9 @@ impl ReducerState for ArraySum {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], failures: &mut FailedGroups) -> Column {
         let mut builder = ColumnBuilder::with_physical(Physical::Any);
-        for (place, slot) in slots.iter().enumerate() {
+        for (position, slot) in slots.iter().enumerate() {
             match self.groups[*slot as usize].as_slice() {
                 [] => builder.push_none(),
                 [only] if only.floats == 0 => match only.whole() {
@@ -257,7 +257,7 @@ impl ReducerState for ArraySum {
                         elements,
                     })),
                     None => {
-                        failures.push((place, RowError::new(ErrorKind::Overflow, OVERFLOW)));
+                        failures.push((position, RowError::new(ErrorKind::Overflow, OVERFLOW)));
                         builder.push_error();
                     }
                 },
@@ -267,7 +267,7 @@ impl ReducerState for ArraySum {
                 })),
                 [one, other, ..] => {
                     let message = format!("can't add arrays of shapes {:?} and {:?}", one.shape, other.shape);
-                    failures.push((place, RowError::new(ErrorKind::Value, message)));
+                    failures.push((position, RowError::new(ErrorKind::Value, message)));
                     builder.push_error();
                 }
             }

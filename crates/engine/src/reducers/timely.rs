@@ -5,7 +5,7 @@
 
 use towpath_types::{Column, ColumnBuilder, Key, Physical, Value};
 
-use super::{Failures, Reducer, ReducerState, Setup, Updates};
+use super::{FailedGroups, Reducer, ReducerState, Setup, Updates};
 use crate::error::{EngineError, ErrorKind};
 
 pub(super) const EARLIEST: Reducer = Reducer {
@@ -51,13 +51,13 @@ impl<const LATEST: bool> ReducerState for ByTime<LATEST> {
                     format!("Expected table to be append-only, but got deletion for key: {key}."),
                 ));
             }
-            let place = (updates.commit, key);
+            let position = (updates.commit, key);
             let best = &mut self.groups[*slot as usize];
             let is_better = best.as_ref().is_none_or(|(commit, best, _)| {
                 if LATEST {
-                    place >= (*commit, *best)
+                    position >= (*commit, *best)
                 } else {
-                    place < (*commit, *best)
+                    position < (*commit, *best)
                 }
             });
             if is_better {
@@ -67,7 +67,7 @@ impl<const LATEST: bool> ReducerState for ByTime<LATEST> {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], _failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let mut builder = ColumnBuilder::with_physical(self.physical);
         for slot in slots {
             match &self.groups[*slot as usize] {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use towpath_types::{Column, ColumnBuilder, Physical, Value};
 
-use super::{Failures, Reducer, ReducerState, Updates};
+use super::{FailedGroups, Reducer, ReducerState, Updates};
 use crate::error::{EngineError, ErrorKind, RowError};
 use crate::expression::shown;
 
@@ -39,9 +39,9 @@ impl ReducerState for Unique {
         Ok(())
     }
 
-    fn output(&self, slots: &[u32], failures: &mut Failures) -> Column {
+    fn output(&self, slots: &[u32], failures: &mut FailedGroups) -> Column {
         let mut builder = ColumnBuilder::with_physical(self.physical);
-        for (place, slot) in slots.iter().enumerate() {
+        for (position, slot) in slots.iter().enumerate() {
             let mut values = self.groups[*slot as usize].keys();
             match (values.next(), values.next()) {
                 (Some(value), None) => builder.push(value),
@@ -52,7 +52,7 @@ impl ReducerState for Unique {
                         shown(one),
                         shown(other)
                     );
-                    failures.push((place, RowError::new(ErrorKind::Runtime, message)));
+                    failures.push((position, RowError::new(ErrorKind::Runtime, message)));
                     builder.push_error();
                 }
             }

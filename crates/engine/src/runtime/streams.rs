@@ -11,15 +11,15 @@ use parking_lot::Mutex;
 use crate::error::EngineError;
 use crate::monitor::{Part, Role, Watched};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
-use crate::source::{Division, SourceHandle, SourceQueue, Team};
+use crate::source::{Division, Keys, SourceHandle, SourceQueue, Team};
 
 /// How the sources are divided: asked in the first process.
 pub(super) fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, Division>, EngineError> {
     let mut divisions = BTreeMap::new();
-    for (place, node) in plan.nodes.iter().enumerate() {
+    for (position, node) in plan.nodes.iter().enumerate() {
         if let Work::Source { source, .. } = &node.work {
             let division = source.divide(team).map_err(|error| error.at(node.origin.as_ref()))?;
-            divisions.insert(place, division);
+            divisions.insert(position, division);
         }
     }
     Ok(divisions)
@@ -46,11 +46,14 @@ pub(super) fn watch(
             let own: Vec<usize> = (0..streams).filter(|stream| reader(*stream).0 == process).collect();
             let limits = source.limits().shared_by(own.len());
             own.into_iter()
-                .map(|stream| Part {
-                    thread: reader(stream).1,
-                    counters: Arc::default(),
-                    stream,
-                    queue: Some(Arc::new(SourceQueue::new(limits))),
+                .map(|stream| {
+                    let keys = division.map_or(Keys::Chosen, |division| source.keys(stream, division));
+                    Part {
+                        thread: reader(stream).1,
+                        counters: Arc::default(),
+                        stream,
+                        queue: Some(Arc::new(SourceQueue::new(limits).with_keys(keys))),
+                    }
                 })
                 .collect()
         }
@@ -78,19 +81,19 @@ const LAST_PATIENCE: Duration = Duration::from_secs(3);
 /// threads of their own, and nobody waits for them longer than a run may take to end.
 #[derive(Default)]
 pub(super) struct Sources {
-    reading: Mutex<Vec<Arc<Reading>>>,
+    reading: Mutex<Vec<Arc<RunningSource>>>,
     stopped: AtomicBool,
 }
 
 /// A source that is being read.
-struct Reading {
+struct RunningSource {
     name: String,
     /// Held while it is told to stop, and empty once somebody waits for its end.
     handle: Mutex<Option<Box<dyn SourceHandle>>>,
     queues: Vec<Arc<SourceQueue>>,
 }
 
-impl Reading {
+impl RunningSource {
     fn stop(self: &Arc<Self>) {
         let (told, is_told) = channel();
         let reading = Arc::clone(self);
@@ -145,7 +148,7 @@ fn in_a_thread(name: &str, work: impl FnOnce() + Send + 'static) {
 impl Sources {
     /// A source that has started, with the queues of its streams.
     pub(super) fn add(&self, name: String, handle: Box<dyn SourceHandle>, queues: Vec<Arc<SourceQueue>>) {
-        let reading = Arc::new(Reading {
+        let reading = Arc::new(RunningSource {
             name,
             handle: Mutex::new(Some(handle)),
             queues,
@@ -171,7 +174,7 @@ impl Sources {
         let (ended, ends) = channel();
         let names: Vec<String> = all.iter().map(|reading| reading.name.clone()).collect();
         let mut open: BTreeSet<usize> = (0..all.len()).collect();
-        for (place, reading) in all.into_iter().enumerate() {
+        for (position, reading) in all.into_iter().enumerate() {
             let ended = ended.clone();
             in_a_thread("pathway-join", move || {
                 let handle = reading.handle.lock().take();
@@ -179,21 +182,21 @@ impl Sources {
                     handle.join();
                 }
                 // Nobody may be waiting any more.
-                let _ = ended.send(place);
+                let _ = ended.send(position);
             });
         }
         let until = Instant::now() + LAST_PATIENCE;
         while !open.is_empty() {
             match ends.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(place) => open.remove(&place),
+                Ok(position) => open.remove(&position),
                 Err(_) => break,
             };
         }
-        for place in open {
+        for position in open {
             tracing::warn!(
                 target: "pathway",
                 "connector {:?} has not ended within {} seconds after the run has, and is left behind",
-                names[place],
+                names[position],
                 LAST_PATIENCE.as_secs()
             );
         }

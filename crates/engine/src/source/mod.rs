@@ -12,6 +12,8 @@
 //! A source may be read by several workers at the same time, in *streams*: each has a queue, commits and a thread of its
 //! own. Most sources are one stream, read in the first process.
 
+mod error_table;
+mod keys;
 mod queue;
 
 use std::fmt;
@@ -22,7 +24,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use towpath_types::DType;
 
-pub(crate) use queue::Message;
+pub use error_table::{ErrorRows, ErrorTable};
+pub use keys::{Arrival, Keys, Unkeyed};
+pub(crate) use queue::Queued;
 pub use queue::SourceQueue;
 
 use crate::clock::Clock;
@@ -64,9 +68,15 @@ pub trait Source: fmt::Debug + Send + Sync {
         Limits::default()
     }
 
-    /// Whether it is the table of the run's own errors, which ends when everything else has ended.
-    fn is_error_log(&self) -> bool {
-        false
+    /// How the rows of a stream get their keys, where it is divided like this.
+    fn keys(&self, stream: usize, division: &Division) -> Keys {
+        let _ = (stream, division);
+        Keys::Chosen
+    }
+
+    /// Where its rows are made.
+    fn fed_by(&self) -> Feeder {
+        Feeder::Outside
     }
 
     /// Into how many streams it is divided. Asked once a run, in the first process; all processes hear the answer.
@@ -89,6 +99,20 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn is_read_elsewhere(&self, process: usize) {
         let _ = process;
     }
+}
+
+/// Where the rows of a source are made.
+///
+/// A source that the run itself feeds ends when its feeder has ended, in all workers and processes. It commits with every
+/// row, and such commits are put together where they would run ahead of the clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Feeder {
+    /// Outside; it ends when the source says so.
+    Outside,
+    /// By the node of this number, which comes before the source in the plan.
+    Node(usize),
+    /// By all nodes but those that read such a source, directly or not.
+    AllOthers,
 }
 
 /// When rows of a source become visible.
@@ -206,7 +230,7 @@ pub struct SourceStream {
 /// What a source is given when it starts.
 #[derive(Debug)]
 pub struct SourceContext {
-    /// The positions of the columns that are read; batches carry just these, in this order.
+    /// The positions of the columns that are read; batches carry just these, in this order. [`Unkeyed`] rows carry all.
     pub columns: Vec<usize>,
     /// The streams that are read in this process, at least one.
     pub streams: Vec<SourceStream>,
@@ -218,6 +242,8 @@ pub struct SourceContext {
     pub team: Team,
     /// Where failures of rows go.
     pub reporter: Reporter,
+    /// The errors of this process, for who makes a table of them.
+    pub errors: Arc<ErrorRows>,
     /// The time of day.
     pub clock: Arc<dyn Clock>,
     /// Whether a row with a bad value outside its key is accepted, with an error in its place; otherwise it is

@@ -7,14 +7,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use parking_lot::{Condvar, Mutex};
-use towpath_types::{Batch, Time};
+use towpath_types::Time;
 
-use super::{Commits, Limits, Stopped};
+use super::{Arrival, Commits, Keys, Limits, Stopped};
 use crate::error::EngineError;
 
+/// What waits in a queue.
 #[derive(Debug)]
-pub(crate) enum Message {
-    Batch(Batch),
+pub(crate) enum Queued {
+    Rows(Arrival),
     /// Close the commit and open the next.
     Commit,
     /// Close the commit and open the next at this time.
@@ -27,11 +28,10 @@ pub(crate) enum Message {
 
 type Flush = Arc<dyn Fn() + Send + Sync>;
 type Fail = Box<dyn Fn(&EngineError) + Send>;
-type Prepare = Arc<dyn Fn(Batch) -> Batch + Send + Sync>;
 
 #[derive(Default)]
 struct State {
-    messages: VecDeque<Message>,
+    messages: VecDeque<Queued>,
     /// How many messages have come, how many of them the worker has taken, and how many it is done with. What is put
     /// before a commit that waits counts, too: then the worker is done with that commit a message later.
     received: u64,
@@ -50,7 +50,7 @@ struct State {
 }
 
 impl State {
-    fn add(&mut self, message: Message) {
+    fn add(&mut self, message: Queued) {
         self.received += 1;
         self.messages.push_back(message);
     }
@@ -65,21 +65,22 @@ pub struct SourceQueue {
     state: Mutex<State>,
     space: Condvar,
     limits: Limits,
+    /// How the worker makes the keys of rows that have none; where it stands is up to the worker.
+    keys: Keys,
     accepted: AtomicU64,
     rejected: AtomicU64,
     flush: Mutex<Option<Flush>>,
-    prepare: Mutex<Option<Prepare>>,
     wake: Mutex<Option<Box<dyn Fn() + Send>>>,
     fail: Mutex<Option<Fail>>,
     /// Whether the worker has been woken and has not looked since.
     woken: AtomicBool,
 }
 
-/// What a batch counts for the limit on bytes. Besides its cells it takes about this much on its way to the outputs,
+/// What rows count for the limit on bytes. Besides its cells a batch takes about this much on its way to the outputs,
 /// which is nearly all of it where commits are of one row.
-fn weight(batch: &Batch) -> usize {
+fn weight(rows: &Arrival) -> usize {
     const BATCH: usize = 1 << 10;
-    batch.bytes() + BATCH
+    rows.bytes() + BATCH
 }
 
 impl SourceQueue {
@@ -92,30 +93,28 @@ impl SourceQueue {
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
             flush: Mutex::new(None),
-            prepare: Mutex::new(None),
+            keys: Keys::Chosen,
             wake: Mutex::new(None),
             fail: Mutex::new(None),
             woken: AtomicBool::new(false),
         }
     }
 
+    /// The same, where the rows of the stream get such keys.
+    #[must_use]
+    pub fn with_keys(self, keys: Keys) -> Self {
+        Self { keys, ..self }
+    }
+
+    /// How its rows get their keys.
+    pub(crate) fn keys(&self) -> &Keys {
+        &self.keys
+    }
+
     /// Installs what hands over rows that the source has accepted but not yet pushed; called before every
     /// commit that the timer makes, from the engine's thread. It must not wait.
     pub fn on_flush(&self, flush: impl Fn() + Send + Sync + 'static) {
         *self.flush.lock() = Some(Arc::new(flush));
-    }
-
-    /// Installs what is done with every batch in the engine's thread, to spare the source's: making keys, say.
-    pub fn on_receive(&self, prepare: impl Fn(Batch) -> Batch + Send + Sync + 'static) {
-        *self.prepare.lock() = Some(Arc::new(prepare));
-    }
-
-    pub(crate) fn prepared(&self, batch: Batch) -> Batch {
-        let prepare = self.prepare.lock().clone();
-        match prepare {
-            Some(prepare) => prepare(batch),
-            None => batch,
-        }
     }
 
     pub(crate) fn on_wake(&self, wake: impl Fn() + Send + 'static) {
@@ -141,16 +140,17 @@ impl SourceQueue {
     ///
     /// # Errors
     /// If the run is over.
-    pub fn push(&self, batch: Batch) -> Result<(), Stopped> {
-        if batch.is_empty() {
+    pub fn push(&self, rows: impl Into<Arrival>) -> Result<(), Stopped> {
+        let rows = rows.into();
+        if rows.is_empty() {
             return Ok(());
         }
-        self.add_rows(batch, |state, rows| state.add(rows))
+        self.add_rows(rows, |state, rows| state.add(rows))
     }
 
     /// Counts rows, and has `add` put their message into the queue.
-    fn add_rows(&self, batch: Batch, add: impl FnOnce(&mut State, Message)) -> Result<(), Stopped> {
-        let (rows, bytes) = (batch.len(), weight(&batch));
+    fn add_rows(&self, arrival: Arrival, add: impl FnOnce(&mut State, Queued)) -> Result<(), Stopped> {
+        let (rows, bytes) = (arrival.len(), weight(&arrival));
         {
             let mut state = self.state.lock();
             if state.stopped || state.closed {
@@ -158,7 +158,7 @@ impl SourceQueue {
             }
             state.rows += rows;
             state.bytes += bytes;
-            add(&mut state, Message::Batch(batch));
+            add(&mut state, Queued::Rows(arrival));
         }
         self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
         self.wake();
@@ -170,7 +170,7 @@ impl SourceQueue {
     /// # Errors
     /// If the run is over.
     pub fn commit(&self) -> Result<(), Stopped> {
-        self.send(Message::Commit)
+        self.send(Queued::Commit)
     }
 
     /// Makes the rows so far visible, and opens the next commit at `time`, later than all before; only for
@@ -179,10 +179,10 @@ impl SourceQueue {
     /// # Errors
     /// If the run is over.
     pub fn advance_to(&self, time: Time) -> Result<(), Stopped> {
-        self.send(Message::Advance(time))
+        self.send(Queued::Advance(time))
     }
 
-    fn send(&self, message: Message) -> Result<(), Stopped> {
+    fn send(&self, message: Queued) -> Result<(), Stopped> {
         {
             let mut state = self.state.lock();
             if state.stopped || state.closed {
@@ -198,14 +198,14 @@ impl SourceQueue {
     ///
     /// # Errors
     /// If the run is over.
-    pub(crate) fn push_committed(&self, batch: Batch) -> Result<(), Stopped> {
-        self.add_rows(batch, |state, rows| {
-            if let Some(commit) = state.messages.pop_back_if(|last| matches!(last, Message::Commit)) {
+    pub(crate) fn push_committed(&self, rows: impl Into<Arrival>) -> Result<(), Stopped> {
+        self.add_rows(rows.into(), |state, rows| {
+            if let Some(commit) = state.messages.pop_back_if(|last| matches!(last, Queued::Commit)) {
                 state.add(rows);
                 state.messages.push_back(commit);
             } else {
                 state.add(rows);
-                state.add(Message::Commit);
+                state.add(Queued::Commit);
             }
         })
     }
@@ -217,7 +217,7 @@ impl SourceQueue {
     }
 
     /// Closes after another message, with nothing between them.
-    fn close_after(&self, message: Option<Message>, result: Result<(), EngineError>) {
+    fn close_after(&self, message: Option<Queued>, result: Result<(), EngineError>) {
         let failure = result.as_ref().err().cloned();
         {
             let mut state = self.state.lock();
@@ -230,7 +230,7 @@ impl SourceQueue {
             {
                 state.add(message);
             }
-            state.add(Message::Close(result));
+            state.add(Queued::Close(result));
         }
         self.space.notify_all();
         self.wake();
@@ -244,7 +244,7 @@ impl SourceQueue {
     /// Ends the source because the run was told to stop: rows that only the source itself could have committed, and
     /// has not, are lost; what a timer would have committed soon becomes visible.
     pub fn close_uncommitted(&self) {
-        self.close_after(Some(Message::Discard), Ok(()));
+        self.close_after(Some(Queued::Discard), Ok(()));
     }
 
     /// Allows or forbids commits other than the source's own.
@@ -298,14 +298,14 @@ impl SourceQueue {
     }
 
     /// Puts all that waits here into another queue, the rows as `change` gives them back.
-    pub fn hand_over(&self, to: &SourceQueue, mut change: impl FnMut(Batch) -> Batch) {
+    pub fn hand_over(&self, to: &SourceQueue, mut change: impl FnMut(Arrival) -> Arrival) {
         let holds_commits = self.holds_commits();
         to.hold_commits(holds_commits);
         while let Some(message) = self.pop() {
             // Whoever takes nothing any more has no use for the rest either.
             let taken = match message {
-                Message::Batch(batch) => to.push(change(batch)),
-                Message::Close(result) => {
+                Queued::Rows(rows) => to.push(change(rows)),
+                Queued::Close(result) => {
                     to.close(result);
                     Ok(())
                 }
@@ -352,7 +352,7 @@ impl SourceQueue {
     }
 
     /// The next message; the worker has looked.
-    pub(crate) fn pop(&self) -> Option<Message> {
+    pub(crate) fn pop(&self) -> Option<Queued> {
         self.woken.store(false, Ordering::Release);
         let mut state = self.state.lock();
         let message = state.messages.pop_front();
@@ -386,29 +386,29 @@ impl SourceQueue {
     }
 
     /// The worker has sent rows on at `time`.
-    pub(crate) fn sent(&self, time: Time, batch: &Batch, commits: Commits) {
+    pub(crate) fn sent(&self, time: Time, arrival: &Arrival, commits: Commits) {
         let mut state = self.state.lock();
         if matches!(commits, Commits::AtEnd | Commits::Scripted) {
             // Such a commit may be as long as the source; what counts is what waits here.
-            state.rows -= batch.len();
-            state.bytes -= weight(batch);
+            state.rows -= arrival.len();
+            state.bytes -= weight(arrival);
             self.release(&mut state);
             return;
         }
         match state.sent.back_mut() {
             Some((last, rows, bytes)) if *last == time => {
-                *rows += batch.len();
-                *bytes += weight(batch);
+                *rows += arrival.len();
+                *bytes += weight(arrival);
             }
-            _ => state.sent.push_back((time, batch.len(), weight(batch))),
+            _ => state.sent.push_back((time, arrival.len(), weight(arrival))),
         }
     }
 
     /// The worker has forgotten rows.
-    pub(crate) fn discarded(&self, batches: &[Batch]) {
+    pub(crate) fn discarded(&self, arrivals: &[Arrival]) {
         let mut state = self.state.lock();
-        state.rows -= batches.iter().map(Batch::len).sum::<usize>();
-        state.bytes -= batches.iter().map(weight).sum::<usize>();
+        state.rows -= arrivals.iter().map(Arrival::len).sum::<usize>();
+        state.bytes -= arrivals.iter().map(weight).sum::<usize>();
         self.release(&mut state);
     }
 
@@ -448,7 +448,14 @@ impl fmt::Debug for SourceQueue {
 mod tests {
     use super::*;
     use std::sync::Barrier;
-    use towpath_types::Key;
+    use towpath_types::{Batch, Key};
+
+    fn key(rows: &Arrival) -> Key {
+        match rows {
+            Arrival::Keyed(batch) => batch.keys()[0],
+            Arrival::Unkeyed(_) => panic!("the rows have keys"),
+        }
+    }
 
     #[test]
     fn what_waits_to_be_committed_is_one_commit() {
@@ -457,12 +464,12 @@ mod tests {
             let row = Batch::new(vec![Key(key)], Vec::new(), None);
             queue.push_committed(row).expect("the queue is open");
         }
-        let messages: Vec<Message> = std::iter::from_fn(|| queue.pop()).collect();
-        let [first, second, third, Message::Commit] = &messages[..] else {
+        let messages: Vec<Queued> = std::iter::from_fn(|| queue.pop()).collect();
+        let [first, second, third, Queued::Commit] = &messages[..] else {
             panic!("three rows and a commit are expected: {messages:?}");
         };
-        for (key, message) in (1..4).zip([first, second, third]) {
-            assert!(matches!(message, Message::Batch(batch) if **batch.keys() == [Key(key)]));
+        for (number, message) in (1..4).zip([first, second, third]) {
+            assert!(matches!(message, Queued::Rows(rows) if key(rows) == Key(number)));
         }
         assert!(!queue.has_handled(queue.received()));
         queue.handled();
@@ -478,20 +485,20 @@ mod tests {
         kept.push(row(2)).expect("the queue is open");
         kept.hold_commits(true);
         kept.close(Ok(()));
-        kept.hand_over(&queue, |batch| batch.with_keys(vec![Key(batch.keys()[0].0 * 10)]));
+        kept.hand_over(&queue, |rows| row(key(&rows).0 * 10).into());
         assert!(queue.holds_commits() && queue.is_closed());
         assert_eq!(queue.counts().0, 2);
-        let messages: Vec<Message> = std::iter::from_fn(|| queue.pop()).collect();
+        let messages: Vec<Queued> = std::iter::from_fn(|| queue.pop()).collect();
         let [
-            Message::Batch(first),
-            Message::Commit,
-            Message::Batch(second),
-            Message::Close(Ok(())),
+            Queued::Rows(first),
+            Queued::Commit,
+            Queued::Rows(second),
+            Queued::Close(Ok(())),
         ] = &messages[..]
         else {
             panic!("two rows, a commit and the end are expected: {messages:?}");
         };
-        assert_eq!((first.keys()[0], second.keys()[0]), (Key(10), Key(20)));
+        assert_eq!((key(first), key(second)), (Key(10), Key(20)));
     }
 
     #[test]
@@ -507,9 +514,9 @@ mod tests {
                 start.wait();
                 queue.close_uncommitted();
             });
-            let messages: Vec<Message> = std::iter::from_fn(|| queue.pop()).collect();
+            let messages: Vec<Queued> = std::iter::from_fn(|| queue.pop()).collect();
             assert!(
-                matches!(&messages[..], [.., Message::Discard, Message::Close(Ok(()))]),
+                matches!(&messages[..], [.., Queued::Discard, Queued::Close(Ok(()))]),
                 "the end is {:?}",
                 &messages[messages.len().saturating_sub(3)..]
             );

@@ -152,11 +152,11 @@ impl CellStore {
     pub fn gather(&self, slots: &[u32]) -> Column {
         let nulls = self.mask(slots, Mark::None).map(|nones| NullBuffer::new(!&nones));
         let errors = self.mask(slots, Mark::Error);
-        let places = slots.iter().map(|slot| *slot as usize);
+        let positions = slots.iter().map(|slot| *slot as usize);
         let cells = match &self.cells {
             Stored::Words(words) => {
                 let ints = || {
-                    places
+                    positions
                         .clone()
                         .map(|slot| words[slot] as i64)
                         .collect::<Vec<i64>>()
@@ -168,7 +168,7 @@ impl CellStore {
                         Cells::Bool(BooleanArray::new(bits, nulls))
                     }
                     Physical::Float => {
-                        let floats: Vec<f64> = places.map(|slot| f64::from_bits(words[slot])).collect();
+                        let floats: Vec<f64> = positions.map(|slot| f64::from_bits(words[slot])).collect();
                         Cells::Float(Float64Array::new(floats.into(), nulls))
                     }
                     Physical::DateTimeNaive => Cells::DateTimeNaive(TimestampNanosecondArray::new(ints(), nulls)),
@@ -177,10 +177,10 @@ impl CellStore {
                     _ => Cells::Int(Int64Array::new(ints(), nulls)),
                 }
             }
-            Stored::Keys(keys) => Cells::Pointer(PointerArray::new(places.map(|slot| keys[slot]).collect(), nulls)),
+            Stored::Keys(keys) => Cells::Pointer(PointerArray::new(positions.map(|slot| keys[slot]).collect(), nulls)),
             Stored::Texts(texts) if self.physical == Physical::Str => Cells::Str(texts.gather_texts(slots, nulls)),
             Stored::Texts(texts) => Cells::Bytes(texts.gather_bytes(slots, nulls)),
-            Stored::Values(values) => Cells::Any(places.map(|slot| values[slot].clone()).collect()),
+            Stored::Values(values) => Cells::Any(positions.map(|slot| values[slot].clone()).collect()),
         };
         Column::with_errors(cells, errors)
     }
@@ -199,7 +199,7 @@ impl CellStore {
 
     /// Whether a cell equals one of a column of the same layout.
     pub fn cell_eq(&self, slot: u32, column: &Column, row: usize) -> bool {
-        let place = slot as usize;
+        let position = slot as usize;
         let mark = if column.is_error(row) {
             Mark::Error
         } else if column.nulls().is_some_and(|nulls| nulls.is_null(row)) {
@@ -207,26 +207,26 @@ impl CellStore {
         } else {
             Mark::Value
         };
-        if mark != self.mark(place) {
+        if mark != self.mark(position) {
             return false;
         }
         if mark != Mark::Value {
             return true;
         }
         match (&self.cells, column.cells()) {
-            (Stored::Words(words), Cells::Int(array)) => words[place] as i64 == array.value(row),
-            (Stored::Words(words), Cells::Bool(array)) => (words[place] != 0) == array.value(row),
+            (Stored::Words(words), Cells::Int(array)) => words[position] as i64 == array.value(row),
+            (Stored::Words(words), Cells::Bool(array)) => (words[position] != 0) == array.value(row),
             (Stored::Words(words), Cells::Float(array)) => {
-                Value::Float(f64::from_bits(words[place])) == Value::Float(array.value(row))
+                Value::Float(f64::from_bits(words[position])) == Value::Float(array.value(row))
             }
             (Stored::Words(words), Cells::DateTimeNaive(array) | Cells::DateTimeUtc(array)) => {
-                words[place] as i64 == array.value(row)
+                words[position] as i64 == array.value(row)
             }
-            (Stored::Words(words), Cells::Duration(array)) => words[place] as i64 == array.value(row),
-            (Stored::Keys(keys), Cells::Pointer(array)) => keys[place] == array.values()[row],
-            (Stored::Texts(texts), Cells::Str(array)) => texts.get(place) == array.value(row).as_bytes(),
-            (Stored::Texts(texts), Cells::Bytes(array)) => texts.get(place) == array.value(row),
-            (Stored::Values(values), Cells::Any(array)) => values[place] == array[row],
+            (Stored::Words(words), Cells::Duration(array)) => words[position] as i64 == array.value(row),
+            (Stored::Keys(keys), Cells::Pointer(array)) => keys[position] == array.values()[row],
+            (Stored::Texts(texts), Cells::Str(array)) => texts.get(position) == array.value(row).as_bytes(),
+            (Stored::Texts(texts), Cells::Bytes(array)) => texts.get(position) == array.value(row),
+            (Stored::Values(values), Cells::Any(array)) => values[position] == array[row],
             _ => false,
         }
     }

@@ -178,8 +178,8 @@ impl KeyedRows {
                     let mut columns = cells.iter().zip(updates.columns());
                     columns.all(|(cells, column)| cells.cell_eq(*slot, column, row))
                 };
-                let place = several.iter().position(is_same);
-                let slot = place.map(|place| several.remove(place));
+                let position = several.iter().position(is_same);
+                let slot = position.map(|position| several.remove(position));
                 if let [last] = several[..] {
                     self.index.insert(key, last);
                     self.several.remove(&key);

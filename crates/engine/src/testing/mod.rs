@@ -11,12 +11,12 @@ use std::time::Duration;
 use towpath_types::{Batch, DType};
 
 use crate::clock::ManualClock;
-use crate::cluster::Cluster;
+use crate::cluster::Member;
 use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::runtime::{RunOptions, run};
-use crate::source::{Message, SourceQueue};
+use crate::source::{Queued, SourceQueue};
 
 mod collect;
 mod script;
@@ -42,12 +42,12 @@ pub fn run_with(plan: &Plan, workers: usize, terminate_on_error: bool) -> Result
 /// Takes the batches that a source has put into its queue, for tests of sources without a run.
 pub fn take_batches(queue: &SourceQueue) -> Vec<Batch> {
     let mut batches = Vec::new();
-    while let Some(message) = queue.pop() {
-        if let Message::Batch(batch) = message {
-            batches.push(batch);
+    while let Some(queued) = queue.pop() {
+        if let Queued::Rows(rows) = queued {
+            queue.discarded(std::slice::from_ref(&rows));
+            batches.push(rows.keyed(&mut queue.keys().clone(), &[]));
         }
     }
-    queue.discarded(&batches);
     batches
 }
 
@@ -78,7 +78,7 @@ pub fn run_in_processes(
                 terminate_on_error,
                 clock: Arc::new(ManualClock::default()),
                 start: Some(2),
-                cluster: Some(Cluster {
+                cluster: Some(Member {
                     process,
                     addresses: addresses.clone(),
                     secret: "secret".to_owned(),

@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use towpath_engine::plan::Input;
-use towpath_engine::{Cluster, ColumnId, NodeId, Operator, Origin, Plan, Run, RunOptions};
+use towpath_engine::{ColumnId, Member, NodeId, Operator, Origin, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
 
 use crate::door;
@@ -299,9 +299,9 @@ struct PyCluster {
 }
 
 impl PyCluster {
-    fn into_cluster(self) -> Cluster {
+    fn into_cluster(self) -> Member {
         let is_interrupted = self.is_interrupted;
-        Cluster {
+        Member {
             process: self.process,
             addresses: self.addresses,
             secret: self.secret,

@@ -3,10 +3,10 @@
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
-use towpath_engine::operators::{
-    Aggregate, AssertAppendOnly, Concat, Flatten, Join, JoinId, JoinKind, KeyJoin, Lookup, Reduce, Reindex, SemiJoin,
-    UpdateCells, UpdateRows,
-};
+use towpath_engine::operators;
+use towpath_engine::operators::join::{JoinId, JoinKind};
+use towpath_engine::operators::reduce::Aggregate;
+use towpath_engine::operators::semi_join::SemiJoin;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::{ColumnId, NodeId};
 
@@ -66,7 +66,7 @@ impl PyPlan {
             });
         }
         self.operator(
-            Reduce::new(groups.len(), aggregates),
+            operators::reduce::Reduce::new(groups.len(), aggregates),
             vec![input(node, &columns)],
             origin,
         )
@@ -104,17 +104,17 @@ impl PyPlan {
             input(left, &joined(&[left_key], &left_columns)),
             input(right, &joined(&[right_key], &right_columns)),
         ];
-        self.operator(Join { kind, id, once }, inputs, origin)
+        self.operator(operators::join::Join { kind, id, once }, inputs, origin)
     }
 
     fn concat(&self, inputs: Inputs, origin: OriginArgument) -> PyResult<usize> {
         let inputs = inputs.iter().map(|(node, columns)| input(*node, columns)).collect();
-        self.operator(Concat { disjoint: false }, inputs, origin)
+        self.operator(operators::concat::Concat, inputs, origin)
     }
 
     fn reindex(&self, node: usize, key: usize, columns: Vec<usize>, origin: OriginArgument) -> PyResult<usize> {
         self.operator(
-            Reindex { unique: false },
+            operators::reindex::Reindex,
             vec![input(node, &joined(&[key], &columns))],
             origin,
         )
@@ -129,7 +129,7 @@ impl PyPlan {
         origin: OriginArgument,
     ) -> PyResult<usize> {
         self.operator(
-            UpdateRows,
+            operators::update_rows::UpdateRows,
             vec![input(left, &left_columns), input(right, &right_columns)],
             origin,
         )
@@ -145,14 +145,18 @@ impl PyPlan {
         origin: OriginArgument,
     ) -> PyResult<usize> {
         self.operator(
-            UpdateCells { replaced },
+            operators::update_cells::UpdateCells { replaced },
             vec![input(left, &left_columns), input(right, &right_columns)],
             origin,
         )
     }
 
     fn assert_append_only(&self, node: usize, columns: Vec<usize>, origin: OriginArgument) -> PyResult<usize> {
-        self.operator(AssertAppendOnly, vec![input(node, &columns)], origin)
+        self.operator(
+            operators::assert_append_only::AssertAppendOnly,
+            vec![input(node, &columns)],
+            origin,
+        )
     }
 
     fn flatten(
@@ -164,7 +168,7 @@ impl PyPlan {
         origin: OriginArgument,
     ) -> PyResult<usize> {
         self.operator(
-            Flatten::new(origin_id),
+            operators::flatten::Flatten::new(origin_id),
             vec![input(node, &joined(&[flattened], &columns))],
             origin,
         )
@@ -186,13 +190,13 @@ impl PyPlan {
             input(node, &joined(&[pointer], &columns)),
             input(target, &target_columns),
         ];
-        self.operator(Lookup { optional, allow_misses }, inputs, origin)
+        self.operator(operators::lookup::Lookup { optional, allow_misses }, inputs, origin)
     }
 
     fn key_join(&self, node: usize, columns: Vec<usize>, others: Inputs, origin: OriginArgument) -> PyResult<usize> {
         let mut inputs = vec![input(node, &columns)];
         inputs.extend(others.iter().map(|(node, columns)| input(*node, columns)));
-        self.operator(KeyJoin, inputs, origin)
+        self.operator(operators::key_join::KeyJoin, inputs, origin)
     }
 
     fn semi_join(

@@ -7,10 +7,10 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
-use towpath_engine::operators::{Removals, Upsert};
+use towpath_engine::operators::removals::Removals;
+use towpath_engine::operators::upsert::Upsert;
 use towpath_engine::plan::Input;
-use towpath_engine::runtime::ErrorTable;
-use towpath_engine::source::Limits;
+use towpath_engine::source::{ErrorTable, Limits};
 use towpath_engine::{NodeId, Operator, Origin, Plan, Source};
 use towpath_types::{Batch, ColumnBuilder, Field, Key, Schema, Time, Value, hash_columns};
 

@@ -16,12 +16,12 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use towpath_connectors::JsonRowParser;
-use towpath_engine::source::Limits;
+use towpath_engine::source::{Limits, Unkeyed};
 use towpath_engine::{RowError, SourceQueue};
-use towpath_types::{Batch, Column, ColumnBuilder, Field, Key, Physical, Value};
+use towpath_types::{Column, ColumnBuilder, Field, Key, Physical, Value};
 
 use super::slots::{Slot, Slots};
-use super::stage::{Stage, without_errors};
+use super::stage::Stage;
 use super::verdicts::Verdicts;
 use crate::value::type_name;
 
@@ -42,8 +42,6 @@ pub(super) struct Buffer {
     pub(super) keys: Option<ColumnBuilder>,
     pub(super) rows: usize,
     pub(super) bytes: usize,
-    /// The number of the first row that is not sealed, among all rows of the source.
-    pub(super) ordinal: u64,
     /// So many rows are sealed; 0 where none is taken any more.
     pub(super) seal_rows: usize,
     /// Of the run under way, or, without one, what keeps the rows for the next.
@@ -63,7 +61,6 @@ impl Buffer {
             keys: None,
             rows: 0,
             bytes: 0,
-            ordinal: 0,
             seal_rows: seal_rows(limits),
             queue: Arc::new(SourceQueue::new(limits)),
             stage: Stage::default(),
@@ -113,8 +110,6 @@ pub(crate) struct Ingest {
     /// Whether rows may have keys that the subject chooses.
     pub(crate) own_keys: bool,
     pub(super) limits: Limits,
-    /// What keys are generated from.
-    pub(super) seed: u64,
     pub(super) buffer: Mutex<Buffer>,
     /// Whether the next row may have to wait or be refused. Only changed while the buffer is locked, or by a fork.
     pub(super) needs_look: AtomicBool,
@@ -134,7 +129,7 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
-    pub(crate) fn new(place: String, settings: &Settings, seed: u64) -> Self {
+    pub(crate) fn new(place: String, settings: &Settings) -> Self {
         Self {
             place,
             fields: settings.fields.clone(),
@@ -143,7 +138,6 @@ impl Ingest {
             deletions: settings.deletions,
             own_keys: settings.own_keys,
             limits: settings.limits,
-            seed,
             buffer: Mutex::new(Buffer::waiting(&settings.fields, settings.limits)),
             needs_look: AtomicBool::new(settings.upsert && !settings.deletions),
             begun: Condvar::new(),
@@ -255,12 +249,8 @@ impl Ingest {
         let size = buffer.seal_rows.max((1 << 16).min(buffer.queue.limits().rows));
         while start < rows {
             let len = size.min(rows - start);
-            let keys: Vec<Key> = (0..len)
-                .map(|row| Key(u128::from(buffer.ordinal) + row as u128))
-                .collect();
-            buffer.ordinal += len as u64;
             let part = columns.iter().map(|column| column.slice(start, len)).collect();
-            is_taken &= self.hand_over(buffer, Batch::new(keys, part, None));
+            is_taken &= self.hand_over(buffer, Unkeyed::new(len, part, None, None));
             start += len;
         }
         !is_taken || self.has_to_wait(buffer)
@@ -273,13 +263,9 @@ impl Ingest {
         }
         let rows = std::mem::take(&mut buffer.rows);
         buffer.bytes = 0;
-        let keys: Vec<Key> = (0..rows as u128)
-            .map(|row| Key(u128::from(buffer.ordinal) + row))
-            .collect();
-        buffer.ordinal += rows as u64;
         buffer.stage.is_uncommitted = true;
-        let mut columns: Vec<Column> = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
-        columns.extend(buffer.keys.take().map(|mut keys| keys.finish()));
+        let columns: Vec<Column> = buffer.builders.iter_mut().map(ColumnBuilder::finish).collect();
+        let chosen = buffer.keys.take().map(|mut keys| keys.finish());
         if rows >= buffer.seal_rows / 2 {
             // The next batch is probably as long.
             for builder in &mut buffer.builders {
@@ -287,17 +273,16 @@ impl Ingest {
             }
         }
         let diffs = buffer.diffs.take().map(Into::into);
-        let is_taken = self.hand_over(buffer, Batch::new(keys, columns, diffs));
+        let is_taken = self.hand_over(buffer, Unkeyed::new(rows, columns, diffs, chosen));
         !is_taken || self.has_to_wait(buffer)
     }
 
     /// Whether the queue takes the rows. A row that was checked while no run had said that it refuses bad values, and
     /// that came to its place after one had, is refused here.
-    fn hand_over(&self, buffer: &Buffer, batch: Batch) -> bool {
-        let is_refused = !self.keeps_bad_rows.load(Ordering::Relaxed)
-            && batch.columns().iter().any(|column| column.errors().is_some());
-        let batch = if is_refused { without_errors(&batch) } else { batch };
-        buffer.queue.push(batch).is_ok()
+    fn hand_over(&self, buffer: &Buffer, rows: Unkeyed) -> bool {
+        let keeps_bad_rows = self.keeps_bad_rows.load(Ordering::Relaxed);
+        let rows = if keeps_bad_rows { rows } else { rows.without_errors() };
+        buffer.queue.push(rows).is_ok()
     }
 
     /// Hands over the rows so far. Called by the engine before its own commits; never waits.

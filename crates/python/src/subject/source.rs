@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use pyo3::types::IntoPyDict as _;
-use towpath_engine::source::{Commits, Division, Limits, Readers, SourceStream, Team};
+use towpath_engine::source::{Commits, Division, Keys, Limits, Readers, SourceStream, Team};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle, SourceQueue};
 use towpath_types::{DType, Field};
 use xxhash_rust::xxh3::xxh3_64;
@@ -62,17 +62,11 @@ impl PythonSource {
 
     /// What takes the rows of one stream; `partition` is its name, if it has one.
     fn make_ingest(&self, partition: Option<&String>) -> Arc<Ingest> {
-        let (place, seed) = match partition {
-            Some(partition) => (
-                format!("connector {:?}, partition {partition:?}", self.name),
-                format!("python source {}\0{partition}", self.key_seed),
-            ),
-            None => (
-                format!("connector {:?}", self.name),
-                format!("python source {}", self.key_seed),
-            ),
+        let place = match partition {
+            Some(partition) => format!("connector {:?}, partition {partition:?}", self.name),
+            None => format!("connector {:?}", self.name),
         };
-        Arc::new(Ingest::new(place, &self.settings, xxh3_64(seed.as_bytes())))
+        Arc::new(Ingest::new(place, &self.settings))
     }
 
     fn is_partitioned(&self) -> bool {
@@ -132,6 +126,25 @@ impl Source for PythonSource {
     fn has_unique_keys(&self) -> bool {
         let is_primary = |field: &Field| field.primary_key;
         !self.settings.deletions && !self.settings.own_keys && !self.settings.fields.iter().any(is_primary)
+    }
+
+    fn keys(&self, stream: usize, division: &Division) -> Keys {
+        let fields = self.settings.fields.iter().enumerate();
+        let primary: Vec<usize> = fields
+            .filter_map(|(place, field)| field.primary_key.then_some(place))
+            .collect();
+        if !primary.is_empty() {
+            return Keys::Columns(primary);
+        }
+        let seed = if self.is_partitioned() {
+            format!("python source {}\0{}", self.key_seed, division.manifest[stream])
+        } else {
+            format!("python source {}", self.key_seed)
+        };
+        Keys::Ordinal {
+            seed: xxh3_64(seed.as_bytes()),
+            next: 0,
+        }
     }
 
     fn commits(&self) -> Commits {

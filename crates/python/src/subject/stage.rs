@@ -19,9 +19,8 @@ use std::time::{Duration, Instant};
 
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use towpath_engine::source::SourceContext;
+use towpath_engine::source::{Arrival, SourceContext};
 use towpath_engine::{EngineError, ErrorKind, SourceQueue};
-use towpath_types::{Batch, Column, Key, Value, hash_columns};
 
 use super::buffer::{Buffer, Ingest, seal_rows};
 use super::verdicts::caller;
@@ -319,7 +318,6 @@ impl Ingest {
         context: &SourceContext,
         queue: &Arc<SourceQueue>,
     ) -> Result<u64, EngineError> {
-        self.generate_keys(context.columns.clone(), queue);
         let failed = |message: &str| EngineError::new(ErrorKind::Runtime, format!("{}: {message}", self.place));
         let Some(mut guard) = self.buffer.try_lock_for(PATIENCE) else {
             return Err(failed("this process was forked while the connector was running"));
@@ -334,20 +332,11 @@ impl Ingest {
         self.keeps_bad_rows.store(keeps_bad_rows, Ordering::Relaxed);
         buffer.json.keep_bad_rows(keeps_bad_rows);
         self.seal(buffer);
-        if !keeps_bad_rows {
-            buffer.ordinal = 0;
-        }
-        let ordinal = &mut buffer.ordinal;
         // After a stop, and where another process was to read the rows, none were kept.
         if !buffer.stage.is_stopping && !matches!(buffer.stage.phase, Phase::Elsewhere(_)) {
-            buffer.queue.hand_over(queue, |batch| {
-                if keeps_bad_rows {
-                    return batch;
-                }
-                let batch = without_errors(&batch);
-                let first = *ordinal;
-                *ordinal += batch.len() as u64;
-                batch.with_keys((first..*ordinal).map(|row| Key(u128::from(row))).collect::<Vec<Key>>())
+            buffer.queue.hand_over(queue, |rows| match rows {
+                Arrival::Unkeyed(rows) if !keeps_bad_rows => rows.without_errors().into(),
+                rows => rows,
             });
         }
         buffer.queue = Arc::clone(queue);
@@ -417,45 +406,6 @@ impl Ingest {
             );
         }
     }
-
-    /// Has the worker make the keys of the batches that come through a queue, and leave out columns nobody reads.
-    fn generate_keys(&self, columns: Vec<usize>, queue: &SourceQueue) {
-        let primary: Vec<usize> = (0..self.fields.len())
-            .filter(|place| self.fields[*place].primary_key)
-            .collect();
-        let (width, seed) = (self.fields.len(), self.seed);
-        queue.on_receive(move |batch| {
-            let mut keys: Vec<Key> = if primary.is_empty() {
-                batch
-                    .keys()
-                    .iter()
-                    .map(|key| Key::sequence(seed, key.0 as u64))
-                    .collect()
-            } else {
-                let columns: Vec<&Column> = primary.iter().map(|place| batch.column(*place)).collect();
-                hash_columns(&columns, batch.len())
-            };
-            // One column more than the fields: the keys that the subject chose.
-            if batch.columns().len() > width {
-                let own = batch.column(width);
-                for (row, key) in keys.iter_mut().enumerate() {
-                    if let Value::Pointer(chosen) = own.value(row) {
-                        *key = chosen;
-                    }
-                }
-            }
-            batch.project(&columns).with_keys(keys)
-        });
-    }
-}
-
-/// The rows in which no value is an error.
-pub(super) fn without_errors(batch: &Batch) -> Batch {
-    let mut errors = batch.columns().iter().filter_map(Column::errors);
-    let Some(first) = errors.next().cloned() else {
-        return batch.clone();
-    };
-    batch.filter(&!&errors.fold(first, |all, more| &all | more))
 }
 
 /// A number that no other run of any subject has.

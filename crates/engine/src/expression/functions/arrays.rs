@@ -75,10 +75,10 @@ fn zip<T: Copy, O>(
     shape: &[usize],
     function: impl Fn(T, T) -> (O, Flaw),
 ) -> Result<Arc<[O]>, RowError> {
-    let at = |values: &[T], place: usize| if values.len() == 1 { values[0] } else { values[place] };
+    let at = |values: &[T], position: usize| if values.len() == 1 { values[0] } else { values[position] };
     (0..shape.iter().product())
-        .map(|place| {
-            let (result, flaw) = function(at(left, place), at(right, place));
+        .map(|position| {
+            let (result, flaw) = function(at(left, position), at(right, position));
             flaw.error().map_or(Ok(result), Err)
         })
         .collect()
@@ -199,10 +199,10 @@ fn product<T: Copy, S: Default + std::ops::AddAssign>(
     for row in 0..rows.unwrap_or(1) {
         for column in 0..width {
             let mut sum = S::default();
-            for place in 0..inner {
+            for position in 0..inner {
                 sum += multiply(
-                    left.elements[row * inner + place],
-                    right.elements[place * width + column],
+                    left.elements[row * inner + position],
+                    right.elements[position * width + column],
                 );
             }
             sums.push(sum);

@@ -23,9 +23,9 @@ pub(super) fn upper(text: &str, out: &mut String) {
 
 pub(super) fn title(text: &str, out: &mut String) {
     let mut within = false;
-    for (place, character) in text.char_indices() {
+    for (position, character) in text.char_indices() {
         if within {
-            push_lower(text, place, character, within, out);
+            push_lower(text, position, character, within, out);
         } else {
             push_title(character, out);
         }
@@ -35,9 +35,9 @@ pub(super) fn title(text: &str, out: &mut String) {
 
 pub(super) fn swapcase(text: &str, out: &mut String) {
     let mut within = false;
-    for (place, character) in text.char_indices() {
+    for (position, character) in text.char_indices() {
         if character.is_uppercase() {
-            push_lower(text, place, character, within, out);
+            push_lower(text, position, character, within, out);
         } else if character.is_lowercase() {
             out.extend(character.to_uppercase());
         } else {
@@ -83,9 +83,9 @@ fn push_title(character: char, out: &mut String) {
 }
 
 /// A lower case letter; a sigma at the end of a word is a final one.
-fn push_lower(text: &str, place: usize, character: char, within: bool, out: &mut String) {
+fn push_lower(text: &str, position: usize, character: char, within: bool, out: &mut String) {
     if character == 'Σ' {
-        let next = text[place + character.len_utf8()..].chars().next();
+        let next = text[position + character.len_utf8()..].chars().next();
         let is_final = within && !next.is_some_and(is_cased);
         out.push(if is_final { 'ς' } else { 'σ' });
     } else {

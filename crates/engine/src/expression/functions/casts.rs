@@ -46,10 +46,10 @@ fn cast(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
             bool_column(BooleanBuffer::collect_bool(len, |row| !texts.at(row).is_empty()))
         }
         (Cells::Int(array), Physical::Str) => text_column(len, |row, out| {
-            let _ = write!(out, "{}", array.value(operand.place(row)));
+            let _ = write!(out, "{}", array.value(operand.position(row)));
         }),
         (Cells::Float(array), Physical::Str) => text_column(len, |row, out| {
-            let _ = write!(out, "{}", array.value(operand.place(row)));
+            let _ = write!(out, "{}", array.value(operand.position(row)));
         }),
         _ => evaluation.collect(|row| cast_value(&operand.value(row), target)),
     }

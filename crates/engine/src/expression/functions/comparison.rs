@@ -180,11 +180,11 @@ fn compare(arguments: &[Operand], len: usize, relation: Relation) -> BooleanBuff
             loops(relation, len, &floats(left), &floats(right))
         }
         (Cells::Pointer(a), Cells::Pointer(b)) => BooleanBuffer::collect_bool(len, |row| {
-            let (a, b) = (a.values()[left.place(row)], b.values()[right.place(row)]);
+            let (a, b) = (a.values()[left.position(row)], b.values()[right.position(row)]);
             relation.holds(Some(a.cmp(&b)))
         }),
         (Cells::Any(a), Cells::Any(b)) => BooleanBuffer::collect_bool(len, |row| {
-            relation.holds(compare_values(&a[left.place(row)], &b[right.place(row)]))
+            relation.holds(compare_values(&a[left.position(row)], &b[right.position(row)]))
         }),
         _ if left.cells().physical() != right.cells().physical() => {
             // One of the types is `None`: there is no value to compare with.

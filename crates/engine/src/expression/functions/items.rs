@@ -74,8 +74,8 @@ fn constant_index(general: DType, dtypes: &[DType], constants: &[Option<&Value>]
     let (DType::Tuple(items), Some(Value::Int(index))) = (&dtypes[0], constants[1]) else {
         return Ok(general);
     };
-    match (place(*index, items.len()), dtypes.get(2)) {
-        (Some(place), _) => Ok(items[place].clone()),
+    match (position(*index, items.len()), dtypes.get(2)) {
+        (Some(position), _) => Ok(items[position].clone()),
         (None, Some(default)) => Ok(default.clone()),
         (None, None) => Err(PlanError {
             kind: ErrorKind::Index,
@@ -84,10 +84,10 @@ fn constant_index(general: DType, dtypes: &[DType], constants: &[Option<&Value>]
     }
 }
 
-/// The place of an item, counted from the end if negative.
-fn place(index: i64, len: usize) -> Option<usize> {
-    let place = if index < 0 { index + len as i64 } else { index };
-    usize::try_from(place).ok().filter(|place| *place < len)
+/// The position of an item, counted from the end if negative.
+fn position(index: i64, len: usize) -> Option<usize> {
+    let position = if index < 0 { index + len as i64 } else { index };
+    usize::try_from(position).ok().filter(|position| *position < len)
 }
 
 /// The item, or nothing if there is none.
@@ -103,7 +103,7 @@ fn item(value: &Value, index: &Value) -> Result<Option<Value>, RowError> {
         }
     };
     Ok(match value {
-        Value::Tuple(items) => place(index, items.len()).map(|place| items[place].clone()),
+        Value::Tuple(items) => position(index, items.len()).map(|position| items[position].clone()),
         Value::Str(text) => character(text, index).map(Value::str),
         Value::IntArray(array) => array_item(array, index).map(|(array, element)| match element {
             Some(element) => Value::Int(element),
@@ -124,21 +124,21 @@ fn item(value: &Value, index: &Value) -> Result<Option<Value>, RowError> {
 }
 
 fn character(text: &str, index: i64) -> Option<&str> {
-    let place = if index < 0 {
-        place(index, text.chars().count())?
+    let position = if index < 0 {
+        position(index, text.chars().count())?
     } else {
         index as usize
     };
-    let (start, character) = text.char_indices().nth(place)?;
+    let (start, character) = text.char_indices().nth(position)?;
     text.get(start..start + character.len_utf8())
 }
 
 /// A row of an array, and the element if the row is only one.
 fn array_item<T: Copy>(array: &NdArray<T>, index: i64) -> Option<(NdArray<T>, Option<T>)> {
     let (len, shape) = array.shape.split_first()?;
-    let place = place(index, *len)?;
+    let position = position(index, *len)?;
     let size: usize = shape.iter().product();
-    let elements: Arc<[T]> = array.elements[place * size..(place + 1) * size].into();
+    let elements: Arc<[T]> = array.elements[position * size..(position + 1) * size].into();
     let element = if shape.is_empty() {
         elements.first().copied()
     } else {

@@ -301,6 +301,6 @@ pub(super) fn nones(operand: &Operand, len: usize) -> Option<BooleanBuffer> {
             }
         }
     }
-    let nones = BooleanBuffer::collect_bool(len, |row| column.is_none(operand.place(row)));
+    let nones = BooleanBuffer::collect_bool(len, |row| column.is_none(operand.position(row)));
     (nones.count_set_bits() > 0).then_some(nones)
 }

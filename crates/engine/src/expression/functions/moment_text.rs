@@ -146,8 +146,8 @@ fn parse(text: &str, items: &[Item<'_>], with_zone: bool) -> Result<DateTime<chr
     let mut name = "";
     let mut left = items;
     while !left.is_empty() {
-        let place = left.iter().position(|item| Own::of(item).is_some());
-        let (before, after) = left.split_at(place.unwrap_or(left.len()));
+        let position = left.iter().position(|item| Own::of(item).is_some());
+        let (before, after) = left.split_at(position.unwrap_or(left.len()));
         rest = parse_and_remainder(&mut parsed, rest, before.iter()).map_err(reason)?;
         match after.first().and_then(Own::of) {
             Some(Own::Fraction) => rest = fraction(rest, &mut parsed)?,

@@ -77,12 +77,12 @@ fn strip(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
     })
 }
 
-/// The byte at which the code point `place` begins; the end if there are fewer.
-fn byte_of(text: &str, place: usize) -> usize {
+/// The byte at which the code point `position` begins; the end if there are fewer.
+fn byte_of(text: &str, position: usize) -> usize {
     if text.is_ascii() {
-        place.min(text.len())
+        position.min(text.len())
     } else {
-        text.char_indices().nth(place).map_or(text.len(), |(byte, _)| byte)
+        text.char_indices().nth(position).map_or(text.len(), |(byte, _)| byte)
     }
 }
 
@@ -122,7 +122,7 @@ fn count(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
 
 fn find(arguments: &[Operand], evaluation: &mut Evaluation<'_>, find: fn(&str, &str) -> Option<usize>) -> Column {
     let (text, part) = (texts(&arguments[0]), texts(&arguments[1]));
-    let places = (0..evaluation.len).map(|row| {
+    let positions = (0..evaluation.len).map(|row| {
         let (window, start) = window(
             text.at(row),
             int_at(arguments.get(2), row),
@@ -130,7 +130,10 @@ fn find(arguments: &[Operand], evaluation: &mut Evaluation<'_>, find: fn(&str, &
         )?;
         Some((start + length(&window[..find(window, part.at(row))?])) as i64)
     });
-    int_column(Physical::Int, places.map(|place| place.unwrap_or(-1)).collect())
+    int_column(
+        Physical::Int,
+        positions.map(|position| position.unwrap_or(-1)).collect(),
+    )
 }
 
 fn replace(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
@@ -139,10 +142,10 @@ fn replace(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
         let limit = int_at(arguments.get(3), row).and_then(|limit| usize::try_from(limit).ok());
         let text = text.at(row);
         let mut end = 0;
-        for (place, part) in text.match_indices(old.at(row)).take(limit.unwrap_or(usize::MAX)) {
-            out.push_str(&text[end..place]);
+        for (position, part) in text.match_indices(old.at(row)).take(limit.unwrap_or(usize::MAX)) {
+            out.push_str(&text[end..position]);
             out.push_str(new.at(row));
-            end = place + part.len();
+            end = position + part.len();
         }
         out.push_str(&text[end..]);
     })

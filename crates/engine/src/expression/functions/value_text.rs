@@ -14,7 +14,7 @@ fn to_string(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
     let operand = &arguments[0];
     text_column(evaluation.len, |row, out| {
         match (operand.cells().cells(), operand.cells().nulls()) {
-            (Cells::Str(array), None) => out.push_str(array.value(operand.place(row))),
+            (Cells::Str(array), None) => out.push_str(array.value(operand.position(row))),
             _ => match operand.value(row) {
                 Value::Str(text) => out.push_str(&text),
                 value => write_text(&value, out),
@@ -77,8 +77,8 @@ fn write_list<T>(
     mut write: impl FnMut(T, &mut String),
 ) {
     out.push(open);
-    for (place, item) in items.enumerate() {
-        if place > 0 {
+    for (position, item) in items.enumerate() {
+        if position > 0 {
             out.push_str(separator);
         }
         write(item, out);
@@ -95,8 +95,14 @@ fn write_array<T>(shape: &[usize], elements: &[T], depth: usize, out: &mut Strin
         [len, rest @ ..] => {
             let size: usize = rest.iter().product();
             let separator = format!(",\n{}", " ".repeat(depth));
-            write_list(0..*len, ('[', ']'), &separator, out, |place, out| {
-                write_array(rest, &elements[place * size..(place + 1) * size], depth + 1, out, text);
+            write_list(0..*len, ('[', ']'), &separator, out, |position, out| {
+                write_array(
+                    rest,
+                    &elements[position * size..(position + 1) * size],
+                    depth + 1,
+                    out,
+                    text,
+                );
             });
         }
     }

@@ -13,21 +13,26 @@
 //! When an input ends, the other side's rows will never be sought again: they are forgotten, and those that come
 //! are no longer kept. A stream that is joined with a static table takes no memory.
 
+mod complaints;
+mod groups;
+mod held;
 mod pairing;
 mod settling;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Physical, Time};
+use towpath_types::{Batch, Column, DType, Key, Physical, Time};
 
-use super::side::{END, Side};
+use super::side::Side;
 use super::{keys_of, usable};
-use crate::error::{EngineError, RowError};
+use crate::error::EngineError;
 use crate::operator::{Output, Reporter, Task, TaskContext};
-use crate::store::{Slots, shrink};
+use complaints::Complaints;
+use groups::Groups;
+use held::Held;
 use pairing::Pairing;
-use settling::{Missing, Settling};
+use settling::Settling;
 
 /// Which key a joined row gets.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -52,23 +57,16 @@ pub(super) enum Unmatched {
     Errors,
 }
 
-/// So many rows are held back.
-const HELD: usize = 1 << 18;
-
 const LEFT: usize = 0;
 const RIGHT: usize = 1;
 
-/// What two inputs have in common under one join key.
-#[derive(Clone, Copy, Debug)]
-struct Group {
-    key: Key,
-    /// The first slot of each side.
-    heads: [u32; 2],
-    /// The number of rows of each side, and what it was before the open time.
-    counts: [i64; 2],
-    before: [i64; 2],
-    /// When it was last touched.
-    commit: u64,
+/// Whether the rows of a side are kept: whether they may still be sought.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeping {
+    Kept,
+    /// The other side has ended: they are forgotten at the end of the open time.
+    UntilComplete,
+    Forgotten,
 }
 
 /// See the module.
@@ -81,28 +79,16 @@ pub(super) struct Matching {
     /// The layouts of the columns of each side.
     layouts: [Vec<Physical>; 2],
     sides: [Side; 2],
-    /// Whether the rows of each side may still be sought, and so are kept.
-    kept: [bool; 2],
+    keeping: [Keeping; 2],
     /// Whether something of the open time was absorbed.
     is_open: bool,
-    /// Whether the other side of each has ended in the open time.
-    ending: [bool; 2],
-    index: HashMap<Key, u32, BuildKeyHasher>,
-    slots: Slots,
-    groups: Vec<Group>,
-    commit: u64,
-    touched: Vec<u32>,
+    groups: Groups,
     /// Changes to rows whose groups had no partners before, with their groups.
     deltas: [VecDeque<(Batch, Vec<u32>)>; 2],
-    /// What is not put out yet, since some of it may cancel, and how many rows that is.
-    held: Vec<Batch>,
-    held_rows: usize,
+    held: Held,
     /// What is left to be done when the output was full.
     left: Option<Left>,
-    /// By the keys of their rows, the join keys that must have a partner and may have none.
-    missing: HashMap<Key, Missing, BuildKeyHasher>,
-    /// The rows that have several partners though they must not, as they come and go.
-    several: Vec<RowError>,
+    complaints: Complaints,
 }
 
 /// What is left to be done.
@@ -129,7 +115,7 @@ impl Matching {
         let layouts = [LEFT, RIGHT].map(|side| {
             let dtypes = context.dtypes[side].iter().enumerate();
             dtypes
-                .filter(|(place, _)| Some(*place) != pointers[side])
+                .filter(|(position, _)| Some(*position) != pointers[side])
                 .map(|(_, dtype)| DType::physical(dtype))
                 .collect::<Vec<_>>()
         });
@@ -139,22 +125,15 @@ impl Matching {
             pointers,
             sides: [LEFT, RIGHT]
                 .map(|side| Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])),
-            kept: [true; 2],
+            keeping: [Keeping::Kept; 2],
             is_open: false,
-            ending: [false; 2],
             reporter: context.reporter,
             layouts,
-            index: HashMap::default(),
-            slots: Slots::default(),
-            groups: Vec::new(),
-            commit: 1,
-            touched: Vec::new(),
+            groups: Groups::default(),
             deltas: [VecDeque::new(), VecDeque::new()],
-            held: Vec::new(),
-            held_rows: 0,
+            held: Held::default(),
             left: None,
-            missing: HashMap::default(),
-            several: Vec::new(),
+            complaints: Complaints::default(),
         }
     }
 
@@ -165,11 +144,7 @@ impl Matching {
 
     /// Notes that a group changes in the open time.
     fn touch(&mut self, group: u32) {
-        let state = &mut self.groups[group as usize];
-        if state.commit != self.commit {
-            state.commit = self.commit;
-            state.before = state.counts;
-            self.touched.push(group);
+        if self.groups.touch(group) {
             self.correct(group, -1);
         }
     }
@@ -179,22 +154,7 @@ impl Matching {
         let looks_back = self.looks_back();
         let mut found = Vec::with_capacity(keys.len());
         for key in keys {
-            let group = *self.index.entry(*key).or_insert_with(|| self.slots.take());
-            let place = group as usize;
-            if place >= self.groups.len() || self.groups[place].heads == [END; 2] && self.groups[place].key != *key {
-                let new = Group {
-                    key: *key,
-                    heads: [END; 2],
-                    counts: [0; 2],
-                    before: [0; 2],
-                    commit: 0,
-                };
-                if place == self.groups.len() {
-                    self.groups.push(new);
-                } else {
-                    self.groups[place] = new;
-                }
-            }
+            let group = self.groups.find(*key);
             if looks_back {
                 self.touch(group);
             }
@@ -205,19 +165,9 @@ impl Matching {
 
     /// Forgets the rows of a side whose other side has ended, and the groups that only they had.
     fn forget(&mut self, side: usize) {
-        self.kept[side] = false;
+        self.keeping[side] = Keeping::Forgotten;
         self.sides[side] = Side::new(&self.layouts[side], true, false);
-        let (groups, slots) = (&mut self.groups, &mut self.slots);
-        self.index.retain(|_, place| {
-            let group = &mut groups[*place as usize];
-            group.heads[side] = END;
-            let may_match = group.heads[1 - side] != END;
-            if !may_match {
-                group.counts = [0; 2];
-                slots.give_back(*place);
-            }
-            may_match
-        });
+        self.groups.forget(side);
     }
 
     /// Takes out the rows whose join key is an error or `None`: they have no partner.
@@ -240,7 +190,7 @@ impl Matching {
             }
             if unmatched != Unmatched::Drop {
                 let alone = self.alone(side, &wrong, unmatched);
-                self.put_out(alone, output);
+                self.held.put_out(alone, output);
             }
         }
         if let Some(nulls) = pointer.nulls()
@@ -251,7 +201,7 @@ impl Matching {
                 none = &none & &!errors;
             }
             let alone = self.alone(side, &batch.filter(&none), Unmatched::Nones);
-            self.put_out(alone, output);
+            self.held.put_out(alone, output);
         }
         Ok((batch.filter(&mask), Some(mask)))
     }
@@ -270,10 +220,10 @@ impl Matching {
         }
         let states = &mut self.groups;
         self.sides[side].add(&batch, &groups, |group, head| {
-            std::mem::replace(&mut states[group as usize].heads[side], head)
+            std::mem::replace(&mut states[group].heads[side], head)
         });
         for (row, group) in groups.iter().enumerate() {
-            self.groups[*group as usize].counts[side] += batch.diff(row);
+            self.groups[*group].counts[side] += batch.diff(row);
         }
         if self.unmatched[side] != Unmatched::Drop {
             self.deltas[side].push_back((batch, groups));
@@ -287,64 +237,17 @@ impl Matching {
         for group in touched {
             self.correct(*group, 1);
         }
-        self.report_missing()?;
-        let held = self.take_held();
-        output.push(held);
-        for group in self.sides.iter_mut().flat_map(Side::take_emptied) {
-            let state = self.groups[group as usize];
-            if state.heads == [END; 2] && self.index.remove(&state.key).is_some() {
-                self.slots.give_back(group);
-                self.groups[group as usize].counts = [0; 2];
-            }
-        }
-        shrink(&mut self.index);
+        self.complaints.report(&self.reporter)?;
+        output.push(self.held.take());
+        self.groups.close(self.sides.iter_mut().flat_map(Side::take_emptied));
         self.sides.iter_mut().for_each(Side::shrink);
         for side in [LEFT, RIGHT] {
-            if std::mem::take(&mut self.ending[side]) {
+            if self.keeping[side] == Keeping::UntilComplete {
                 self.forget(side);
             }
         }
-        self.commit += 1;
         self.is_open = false;
         Ok(())
-    }
-
-    /// Puts out what only adds rows, and holds what also removes some. It may remove what has been put out at this time,
-    /// which is as good as any other order within a time.
-    fn put_out(&mut self, batch: Batch, output: &mut Output) {
-        if batch.is_insert_only() {
-            output.push(batch);
-        } else {
-            self.hold(batch, output);
-        }
-    }
-
-    /// Holds what may cancel; puts it out if it has become too much.
-    fn hold(&mut self, batch: Batch, output: &mut Output) {
-        self.held_rows += batch.len();
-        self.held.push(batch);
-        if self.held_rows < HELD {
-            return;
-        }
-        let held = self.take_held();
-        if held.len() > HELD / 2 {
-            output.push(held);
-        } else {
-            self.held_rows = held.len();
-            self.held.push(held);
-        }
-    }
-
-    fn take_held(&mut self) -> Batch {
-        self.held_rows = 0;
-        let mut held = std::mem::take(&mut self.held);
-        held.retain(|batch| !batch.is_empty());
-        let held = Batch::concat(&held);
-        if held.is_insert_only() {
-            held
-        } else {
-            held.consolidated()
-        }
     }
 }
 
@@ -369,7 +272,7 @@ impl Task for Matching {
         if batch.is_empty() {
             return Ok(());
         }
-        let pairing = if self.kept[side] {
+        let pairing = if self.keeping[side] != Keeping::Forgotten {
             let groups = self.find_groups(&keys);
             Pairing::new(side, batch, groups)
         } else {
@@ -411,14 +314,14 @@ impl Task for Matching {
         }
         // Which rows have had no partner until now is settled at the end of the time, if one is open.
         if self.looks_back() && self.is_open {
-            self.ending[1 - input] = true;
+            self.keeping[1 - input] = Keeping::UntilComplete;
         } else {
             self.forget(1 - input);
         }
     }
 
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
-        self.left = Some(Left::Settling(Settling::new(std::mem::take(&mut self.touched))));
+        self.left = Some(Left::Settling(Settling::new(self.groups.take_touched())));
         self.go_on(output)
     }
 }

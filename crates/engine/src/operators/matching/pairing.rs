@@ -4,7 +4,7 @@ use arrow_array::UInt32Array;
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, Column, Key, Physical, Shared, hash_columns};
 
-use super::settling::several_partners;
+use super::complaints::several_partners;
 use super::{JoinId, LEFT, Matching, Unmatched};
 use crate::error::EngineError;
 use crate::operator::Output;
@@ -47,7 +47,7 @@ impl Matching {
     pub(super) fn passing(&self, side: usize, batch: Batch, keys: &[Key]) -> Pairing {
         let mut groups = Vec::with_capacity(keys.len());
         let found = BooleanBuffer::collect_bool(keys.len(), |row| {
-            let group = self.index.get(&keys[row]);
+            let group = self.groups.get(&keys[row]);
             groups.extend(group);
             group.is_some()
         });
@@ -81,8 +81,8 @@ impl Matching {
         // What the other side's rows without partners and the ids of its rows depend on is still counted.
         for (row, group) in groups.iter().enumerate() {
             self.touch(*group);
-            self.groups[*group as usize].counts[side] += partnered.diff(row);
-            if self.id == JoinId::of(side) && self.groups[*group as usize].counts[1 - side] > 1 {
+            self.groups[*group].counts[side] += partnered.diff(row);
+            if self.id == JoinId::of(side) && self.groups[*group].counts[1 - side] > 1 {
                 return Err(several_partners(partnered.keys()[row]).into());
             }
         }
@@ -92,11 +92,11 @@ impl Matching {
         }
         if how == Unmatched::Errors {
             for (row, key) in alone.keys.iter().enumerate() {
-                self.miss(alone.rows.keys()[row], *key, alone.rows.diff(row));
+                self.complaints.miss(alone.rows.keys()[row], *key, alone.rows.diff(row));
             }
         }
         let alone = self.alone(side, &alone.rows, how);
-        self.put_out(alone, output);
+        self.held.put_out(alone, output);
         Ok(())
     }
 
@@ -106,7 +106,7 @@ impl Matching {
         while !output.is_full() {
             let (mut rows, mut slots, mut diffs) = (Vec::new(), Vec::new(), Vec::new());
             while pairing.row < pairing.groups.len() && rows.len() < Output::ROWS {
-                let head = || self.groups[pairing.groups[pairing.row] as usize].heads[other];
+                let head = || self.groups[pairing.groups[pairing.row]].heads[other];
                 let mut slot = pairing.slot.take().unwrap_or_else(head);
                 while slot != END && rows.len() < Output::ROWS {
                     rows.push(pairing.row as u32);
@@ -124,7 +124,7 @@ impl Matching {
                 return true;
             }
             let joined = self.joined(side, &pairing.batch, &rows, &slots, diffs);
-            self.put_out(joined, output);
+            self.held.put_out(joined, output);
         }
         pairing.row == pairing.groups.len()
     }

@@ -1,10 +1,12 @@
 //! The end of a time: which rows are without a partner now, and which were until now.
 
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, Key};
+use towpath_types::Batch;
 
-use super::{Group, JoinId, LEFT, Matching, RIGHT, Unmatched};
-use crate::error::{EngineError, ErrorKind, RowError};
+use super::complaints::several_partners;
+use super::groups::Group;
+use super::{JoinId, LEFT, Matching, RIGHT, Unmatched};
+use crate::error::EngineError;
 use crate::operator::Output;
 use crate::operators::side::END;
 
@@ -14,7 +16,7 @@ pub(super) struct Settling {
     pub(super) touched: Vec<u32>,
     /// The side whose rows are looked at; the group, and the row in it if some have been looked at.
     side: usize,
-    place: usize,
+    position: usize,
     slot: Option<u32>,
 }
 
@@ -23,7 +25,7 @@ impl Settling {
         Self {
             touched,
             side: LEFT,
-            place: 0,
+            position: 0,
             slot: None,
         }
     }
@@ -46,10 +48,10 @@ impl Matching {
                 return false;
             } else if let Some((batch, groups)) = self.deltas[side].pop_front() {
                 self.settle_changes(side, &batch, &groups, output);
-            } else if settling.place < settling.touched.len() {
+            } else if settling.position < settling.touched.len() {
                 self.settle_groups(settling, output);
             } else {
-                (settling.side, settling.place) = (side + 1, 0);
+                (settling.side, settling.position) = (side + 1, 0);
             }
         }
         true
@@ -59,7 +61,7 @@ impl Matching {
     fn settle_changes(&mut self, side: usize, batch: &Batch, groups: &[u32], output: &mut Output) {
         let (other, how) = (1 - side, self.unmatched[side]);
         let mask = BooleanBuffer::collect_bool(batch.len(), |row| {
-            let group = &self.groups[groups[row] as usize];
+            let group = &self.groups[groups[row]];
             match is_alone(group, other) {
                 (true, true) => true,
                 // The rows there were are all that are there now, less the changes: see below.
@@ -69,12 +71,12 @@ impl Matching {
         });
         if how == Unmatched::Errors {
             for row in mask.set_indices() {
-                let pointer = self.groups[groups[row] as usize].key;
-                self.miss(batch.keys()[row], pointer, batch.diff(row));
+                let pointer = self.groups[groups[row]].key;
+                self.complaints.miss(batch.keys()[row], pointer, batch.diff(row));
             }
         }
         let alone = self.alone(side, &batch.filter(&mask), how);
-        self.hold(alone, output);
+        self.held.hold(alone, output);
     }
 
     /// Rows of groups whose partners have come or gone.
@@ -82,13 +84,13 @@ impl Matching {
         let side = settling.side;
         let (other, how) = (1 - side, self.unmatched[side]);
         let (mut slots, mut diffs) = (Vec::new(), Vec::new());
-        while settling.place < settling.touched.len() && slots.len() < Output::ROWS {
-            let group = self.groups[settling.touched[settling.place] as usize];
+        while settling.position < settling.touched.len() && slots.len() < Output::ROWS {
+            let group = self.groups[settling.touched[settling.position]];
             let sign = match is_alone(&group, other) {
                 (true, false) if group.before[side] != 0 => -1,
                 (false, true) => 1,
                 _ => {
-                    settling.place += 1;
+                    settling.position += 1;
                     continue;
                 }
             };
@@ -98,12 +100,12 @@ impl Matching {
                 slots.push(slot);
                 diffs.push(diff);
                 if how == Unmatched::Errors {
-                    self.miss(self.sides[side].key(slot), group.key, diff);
+                    self.complaints.miss(self.sides[side].key(slot), group.key, diff);
                 }
                 slot = self.sides[side].next(slot);
             }
             if slot == END {
-                settling.place += 1;
+                settling.position += 1;
             } else {
                 settling.slot = Some(slot);
             }
@@ -111,29 +113,8 @@ impl Matching {
         if !slots.is_empty() {
             let rows = self.sides[side].rows(&slots, diffs);
             let alone = self.alone(side, &rows, how);
-            self.hold(alone, output);
+            self.held.hold(alone, output);
         }
-    }
-
-    /// A row comes out whose partner is missing though it must not be.
-    pub(super) fn miss(&mut self, row: Key, pointer: Key, diff: i64) {
-        let missing = self.missing.entry(Key::pair(row, pointer));
-        missing.or_insert(Missing { row, pointer, count: 0 }).count += diff;
-    }
-
-    /// Reports the rows that come out and whose partners are missing though they must not be.
-    pub(super) fn report_missing(&mut self) -> Result<(), EngineError> {
-        let mut missing: Vec<Missing> = std::mem::take(&mut self.missing).into_values().collect();
-        missing.retain(|missing| missing.count != 0);
-        missing.sort_by_key(|missing| (missing.count < 0, missing.row, missing.pointer));
-        for Missing { row, pointer, count } in missing {
-            let message = format!("key {pointer} is not in the table it is looked up in");
-            self.reporter
-                .report(RowError::new(ErrorKind::Key, message).of(row, count))?;
-        }
-        let mut several = std::mem::take(&mut self.several);
-        several.sort_by_key(|error| (error.diff < 0, error.key));
-        several.into_iter().try_for_each(|error| self.reporter.report(error))
     }
 
     /// The side whose ids the rows have, if it is one of the two.
@@ -151,7 +132,7 @@ impl Matching {
             return Ok(());
         };
         for group in touched {
-            let group = &self.groups[*group as usize];
+            let group = &self.groups[*group];
             if group.counts[1 - own] > 1 && group.counts[own] > 0 && group.heads[own] != END {
                 return Err(several_partners(self.sides[own].key(group.heads[own])).into());
             }
@@ -171,7 +152,7 @@ impl Matching {
             return;
         };
         let other = 1 - own;
-        let group = self.groups[group as usize];
+        let group = self.groups[group];
         if group.counts[other] <= 1 {
             return;
         }
@@ -184,7 +165,7 @@ impl Matching {
         let counts: Vec<i64> = owns.iter().map(|slot| sign * self.sides[own].count(*slot)).collect();
         let rows = self.sides[own].rows(&owns, counts);
         for (row, key) in rows.keys().iter().enumerate() {
-            self.several.push(several_partners(*key).of(*key, rows.diff(row)));
+            self.complaints.several(*key, rows.diff(row));
         }
         let (mut pair_rows, mut pair_slots, mut diffs) = (Vec::new(), Vec::new(), Vec::new());
         for row in 0..rows.len() {
@@ -196,20 +177,7 @@ impl Matching {
         }
         let pairs = self.joined(own, &rows, &pair_rows, &pair_slots, diffs);
         let errors = self.alone(own, &rows, Unmatched::Errors);
-        self.held_rows += pairs.len() + errors.len();
-        self.held.extend([pairs, errors]);
+        self.held.keep(pairs);
+        self.held.keep(errors);
     }
-}
-
-pub(super) fn several_partners(key: Key) -> RowError {
-    let message = format!("duplicate key {key}: a row has several partners, so their pairs cannot have its id");
-    RowError::new(ErrorKind::Key, message)
-}
-
-/// A row whose partner is missing though it must not be.
-pub(super) struct Missing {
-    row: Key,
-    pointer: Key,
-    /// How often it comes out in this time; a row may come and go within it.
-    count: i64,
 }

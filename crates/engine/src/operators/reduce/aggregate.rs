@@ -7,7 +7,7 @@ use towpath_types::{Batch, Column, DType, Key};
 
 use super::Aggregate;
 use crate::error::EngineError;
-use crate::reducers::{Failures, Options, ReducerState, Setup, Updates};
+use crate::reducers::{FailedGroups, Options, ReducerState, Setup, Updates};
 
 /// One aggregate at work.
 pub(super) struct RunningAggregate {
@@ -55,7 +55,7 @@ impl RunningAggregate {
         let arguments: Vec<Column> = self
             .arguments
             .iter()
-            .map(|place| batch.column(*place).clone())
+            .map(|position| batch.column(*position).clone())
             .collect();
         let Some(mask) = self.chosen(updates, &arguments) else {
             return self.take(updates, &arguments);
@@ -83,31 +83,33 @@ impl RunningAggregate {
 
     /// The results of the groups in `slots`, of so many rows each; adds those that fail to `failures`. Where all rows
     /// have an error among the arguments, so is the result.
-    pub(super) fn output(&self, slots: &[u32], counts: &[i64], failures: &mut Failures) -> Column {
+    pub(super) fn output(&self, slots: &[u32], counts: &[i64], failures: &mut FailedGroups) -> Column {
         let column = self.state.output(slots, failures);
         if self.errors.is_empty() && failures.is_empty() {
             return column;
         }
         let mut mask = BooleanBufferBuilder::new(slots.len());
         mask.append_n(slots.len(), false);
-        for (place, slot) in slots.iter().enumerate() {
+        for (position, slot) in slots.iter().enumerate() {
             if self
                 .errors
                 .get(slot)
                 .is_some_and(|errors| *errors == counts[*slot as usize])
             {
-                mask.set_bit(place, true);
+                mask.set_bit(position, true);
             }
         }
-        for (place, _) in failures {
-            mask.set_bit(*place, true);
+        for (position, _) in failures {
+            mask.set_bit(*position, true);
         }
         column.masked(Some(&mask.finish()))
     }
 
     /// Where there is an error among the arguments.
     pub(super) fn errors<'a>(&self, batch: &'a Batch) -> impl Iterator<Item = &'a BooleanBuffer> {
-        self.arguments.iter().filter_map(|place| batch.column(*place).errors())
+        self.arguments
+            .iter()
+            .filter_map(|position| batch.column(*position).errors())
     }
 
     /// Forgets a group.

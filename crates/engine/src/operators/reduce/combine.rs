@@ -59,7 +59,7 @@ impl Combiner {
             counts: Vec::new(),
             groups: groups
                 .iter()
-                .map(|place| CellStore::new(dtypes[*place].physical()))
+                .map(|position| CellStore::new(dtypes[*position].physical()))
                 .collect(),
             states: aggregates.iter().zip(results).map(state).collect(),
             rows: 0,
@@ -73,7 +73,7 @@ impl Combiner {
     }
 
     fn arguments(batch: &Batch, aggregate: &Aggregate) -> Vec<Column> {
-        let column = |place: &usize| batch.column(*place).clone();
+        let column = |position: &usize| batch.column(*position).clone();
         aggregate.arguments.iter().map(column).collect()
     }
 
@@ -82,7 +82,7 @@ impl Combiner {
         let mut arguments = self.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
         batch.diffs().is_none_or(|diffs| diffs.iter().all(|diff| *diff > 0))
             && usable(batch.column(0)).is_none()
-            && arguments.all(|place| batch.column(*place).errors().is_none())
+            && arguments.all(|position| batch.column(*position).errors().is_none())
     }
 
     /// Holds the rows of a batch; whether it could.
@@ -95,8 +95,12 @@ impl Combiner {
         });
         held.keys.extend(found.new_rows.iter().map(|row| keys[*row as usize]));
         let slots = found.slots;
-        for (cells, place) in held.groups.iter_mut().zip(&self.groups) {
-            cells.put(&found.new_slots, batch.column(*place), found.new_rows.iter().copied());
+        for (cells, position) in held.groups.iter_mut().zip(&self.groups) {
+            cells.put(
+                &found.new_slots,
+                batch.column(*position),
+                found.new_rows.iter().copied(),
+            );
         }
         if same_groups(&held.groups, &self.groups, batch, &slots).is_some() {
             return Ok(false);
@@ -135,7 +139,7 @@ impl Combiner {
         });
         let batch = expanded.as_ref().unwrap_or(batch);
         let mut columns = vec![batch.column(0).clone()];
-        columns.extend(self.groups.iter().map(|place| batch.column(*place).clone()));
+        columns.extend(self.groups.iter().map(|position| batch.column(*position).clone()));
         for (aggregate, state) in self.aggregates.iter().zip(&self.held.states) {
             columns.extend(state.partial_of_rows(&Self::arguments(batch, aggregate)));
         }

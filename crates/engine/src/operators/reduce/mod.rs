@@ -47,14 +47,14 @@ pub struct Aggregate {
 
 impl Aggregate {
     fn argument_types(&self, input: &[DType]) -> Vec<DType> {
-        self.arguments.iter().map(|place| input[*place].clone()).collect()
+        self.arguments.iter().map(|position| input[*position].clone()).collect()
     }
 }
 
 /// Where the grouping values of a batch are those of the groups in `slots`, which their keys have found: a key is a hash
 /// of 128 bits, and whoever chooses the values can choose different ones with the same. Nothing if that is everywhere.
 fn same_groups(cells: &[CellStore], columns: &[usize], batch: &Batch, slots: &[u32]) -> Option<BooleanBuffer> {
-    let columns = || columns.iter().map(|place| batch.column(*place));
+    let columns = || columns.iter().map(|position| batch.column(*position));
     if cells
         .iter()
         .zip(columns())
@@ -162,11 +162,11 @@ impl Operator for Reduce {
         let mut is_read = vec![false; widths[0]];
         is_read[0] = true;
         let arguments = pruned.aggregates.iter().flat_map(|aggregate| &aggregate.arguments);
-        for place in pruned.groups.iter().chain(arguments) {
-            is_read[*place] = true;
+        for position in pruned.groups.iter().chain(arguments) {
+            is_read[*position] = true;
         }
-        let reads: Vec<usize> = (0..widths[0]).filter(|place| is_read[*place]).collect();
-        let renumber = |place: &mut usize| *place = reads.partition_point(|read| read < place);
+        let reads: Vec<usize> = (0..widths[0]).filter(|position| is_read[*position]).collect();
+        let renumber = |position: &mut usize| *position = reads.partition_point(|read| read < position);
         pruned.groups.iter_mut().for_each(renumber);
         for aggregate in &mut pruned.aggregates {
             aggregate.arguments.iter_mut().for_each(renumber);
@@ -203,9 +203,9 @@ impl Operator for Reduce {
             aggregates.push(if combines { running.merging(&mut next) } else { running });
         }
         let groups = self.groups.iter().enumerate();
-        let groups = groups.map(|(number, place)| {
-            let column = if combines { 1 + number } else { *place };
-            (column, input[*place].physical())
+        let groups = groups.map(|(number, position)| {
+            let column = if combines { 1 + number } else { *position };
+            (column, input[*position].physical())
         });
         Ok(Box::new(ReduceTask::new(
             context.reporter,

@@ -10,14 +10,14 @@ use super::{find_slots, same_groups};
 use crate::error::{EngineError, ErrorKind, RowError};
 use crate::operator::{Output, Reporter, Task};
 use crate::operators::{keys_of, report_routed, usable};
-use crate::reducers::{Failures, Updates};
+use crate::reducers::{FailedGroups, Updates};
 use crate::store::{CellStore, Slots, shrink};
 
 /// When a slot was touched, and where its old values are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Visit {
     commit: u64,
-    /// Its place among the old rows, if the group was there before.
+    /// Its position among the old rows, if the group was there before.
     old: Option<u32>,
 }
 
@@ -55,7 +55,7 @@ impl ReduceTask {
         aggregates: Vec<RunningAggregate>,
     ) -> Self {
         let (group_columns, groups) = groups
-            .map(|(place, physical)| (place, CellStore::new(physical)))
+            .map(|(position, physical)| (position, CellStore::new(physical)))
             .unzip();
         Self {
             group_reporter: reporter.for_rows(false),
@@ -88,8 +88,12 @@ impl ReduceTask {
         for (slot, row) in found.new_slots.iter().zip(&found.new_rows) {
             self.keys[*slot as usize] = keys[*row as usize];
         }
-        for (cells, place) in self.groups.iter_mut().zip(&self.group_columns) {
-            cells.put(&found.new_slots, batch.column(*place), found.new_rows.iter().copied());
+        for (cells, position) in self.groups.iter_mut().zip(&self.group_columns) {
+            cells.put(
+                &found.new_slots,
+                batch.column(*position),
+                found.new_rows.iter().copied(),
+            );
         }
         found.slots
     }
@@ -136,10 +140,10 @@ impl ReduceTask {
     fn results(&self, slots: &[u32], diff: i64) -> (Vec<Column>, Vec<RowError>) {
         let (mut columns, mut wrong) = (Vec::with_capacity(self.aggregates.len()), Vec::new());
         for aggregate in &self.aggregates {
-            let mut failures = Failures::new();
+            let mut failures = FailedGroups::new();
             columns.push(aggregate.output(slots, &self.counts, &mut failures));
             let failures = failures.into_iter();
-            wrong.extend(failures.map(|(place, error)| error.of(self.keys[slots[place] as usize], diff)));
+            wrong.extend(failures.map(|(position, error)| error.of(self.keys[slots[position] as usize], diff)));
         }
         (columns, wrong)
     }
@@ -248,8 +252,8 @@ impl Task for ReduceTask {
         let mut failures = failures.into_iter().chain(old_failures);
         failures.try_for_each(|error| self.group_reporter.report(error))?;
         let old: Vec<Column> = (0..self.aggregates.len())
-            .map(|place| {
-                let parts: Vec<&Column> = old_chunks.iter().map(|columns| &columns[place]).collect();
+            .map(|position| {
+                let parts: Vec<&Column> = old_chunks.iter().map(|columns| &columns[position]).collect();
                 Column::concat(&parts)
             })
             .collect();
@@ -258,12 +262,12 @@ impl Task for ReduceTask {
         } else {
             let mut is_changed = vec![true; old_slots.len()];
             let is_new = BooleanBuffer::collect_bool(live.len(), |row| {
-                let Some(place) = self.visits[live[row] as usize].old else {
+                let Some(position) = self.visits[live[row] as usize].old else {
                     return true;
                 };
-                let place = place as usize;
-                is_changed[place] = !old.iter().zip(&new).all(|(old, new)| old.cell_eq(place, new, row));
-                is_changed[place]
+                let position = position as usize;
+                is_changed[position] = !old.iter().zip(&new).all(|(old, new)| old.cell_eq(position, new, row));
+                is_changed[position]
             });
             let old = self.rows(&old_slots, old).filter(&is_changed.into_iter().collect());
             let new = self.rows(&live, new).filter(&is_new);

@@ -1,0 +1,240 @@
+//! The dataflow of a plan, as every worker builds it.
+
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use timely::dataflow::operators::probe::{Handle, Probe};
+use timely::dataflow::{Scope, Stream};
+use timely::worker::Worker;
+use towpath_types::{Batch, Time};
+
+use super::RunContext;
+use super::edges::{Edge, Node};
+use super::exchange::Parcel;
+use super::fed::Fed;
+use super::operators::add_operator;
+use super::sources::{Reading, add_source};
+use super::worker_ending::WorkerEnding;
+use crate::error::EngineError;
+use crate::monitor::{Counters, Part, Role, Watched};
+use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+use crate::physical::{PhysicalInput, PhysicalNode, Work};
+use crate::program::RunningProgram;
+use crate::source::{Commits, Source};
+
+/// What the worker watches to know how far its dataflow has come.
+pub(super) struct Probes {
+    /// The nodes nobody reads.
+    pub(super) outputs: Handle<Time>,
+    pub(super) fed: Vec<Fed>,
+}
+
+type Parcels<'scope> = Stream<'scope, Time, Parcel>;
+
+/// Builds the dataflow of one worker.
+pub(super) fn build(worker: &mut Worker, run: &RunContext, ending: &Rc<WorkerEnding>) -> Probes {
+    let plan = &run.plan;
+    let probes = Probes {
+        outputs: Handle::new(),
+        fed: Fed::all(plan, &run.watched),
+    };
+    let mut readers = vec![0; plan.nodes.len()];
+    for input in plan.nodes.iter().flat_map(|node| node.work.inputs()) {
+        readers[input.node] += 1;
+    }
+    let waker = worker.dataflow::<Time, _, _>(|scope| {
+        let mut builder = Builder {
+            run,
+            ending,
+            scope,
+            streams: Vec::new(),
+        };
+        for (position, node) in plan.nodes.iter().enumerate() {
+            let mut stream = builder.node(node, &run.watched[position]);
+            if readers[position] == 0 {
+                stream = stream.probe_with(&probes.outputs);
+            }
+            for fed in &probes.fed {
+                stream = fed.watch(stream, position, node);
+            }
+            builder.streams.push(stream);
+        }
+        scope.worker().sync_activator_for(scope.addr().to_vec())
+    });
+    run.ending.wakes(waker);
+    probes
+}
+
+struct Builder<'a, 'scope> {
+    run: &'a RunContext,
+    ending: &'a Rc<WorkerEnding>,
+    scope: Scope<'scope, Time>,
+    /// What the nodes so far put out.
+    streams: Vec<Parcels<'scope>>,
+}
+
+impl<'scope> Builder<'_, 'scope> {
+    fn node(&self, node: &PhysicalNode, watched: &Watched) -> Parcels<'scope> {
+        let reporter = self.reporter(node, watched);
+        let program = RunningProgram::new(node.program.clone(), reporter.clone());
+        match &node.work {
+            Work::Source { source, columns } => self.source(node, &**source, columns, watched, program),
+            Work::Pass(input) => {
+                let edges = vec![self.edge(input, Routing::Local)];
+                let counters = self.counters(watched);
+                self.driven("filter", edges, Box::new(Pass), program, counters)
+            }
+            Work::Operator { operator, inputs } => {
+                let counters = self.counters(watched);
+                let context = self.task_context(inputs, reporter, &counters);
+                let edges = self.edges(&**operator, inputs, &context);
+                let task = operator.start(context).unwrap_or_else(|error| {
+                    self.ending.fail(error.at(node.origin.as_ref()));
+                    Box::new(Pass)
+                });
+                self.driven(&watched.name, edges, task, program, counters)
+            }
+        }
+    }
+
+    /// Where failures of a node go. What is wrong with rows that several outputs put out is told once.
+    fn reporter(&self, node: &PhysicalNode, watched: &Watched) -> Reporter {
+        let log = &self.run.logs[usize::from(node.after_all)];
+        let reporter = Reporter::new(node.id.0, node.origin.clone(), Arc::clone(log));
+        let is_final = node.work.inputs().iter().all(|input| input.append_only);
+        let reporter = reporter.for_rows(is_final);
+        if watched.role != Role::Sink {
+            return reporter;
+        }
+        let rows = rows_read(&node.work);
+        let nodes = self.run.plan.nodes.iter().zip(&*self.run.watched);
+        let outputs = nodes.filter(|(node, watched)| watched.role == Role::Sink && rows_read(&node.work) == rows);
+        if outputs.count() > 1 {
+            reporter.for_output(rows)
+        } else {
+            reporter
+        }
+    }
+
+    /// Which of the workers of this process this is.
+    fn thread(&self) -> usize {
+        self.scope.index() % self.run.team.threads
+    }
+
+    /// What of a node this worker does.
+    fn own<'w>(&self, watched: &'w Watched) -> impl Iterator<Item = &'w Part> + use<'w> {
+        let thread = self.thread();
+        watched.parts.iter().filter(move |part| part.thread == thread)
+    }
+
+    fn counters(&self, watched: &Watched) -> Arc<Counters> {
+        let mut own = self.own(watched);
+        own.next().map_or_else(Arc::default, |part| Arc::clone(&part.counters))
+    }
+
+    fn source(
+        &self,
+        node: &PhysicalNode,
+        source: &dyn Source,
+        columns: &[usize],
+        watched: &Watched,
+        program: RunningProgram,
+    ) -> Parcels<'scope> {
+        let reading = |part: &Part| {
+            Some(Reading {
+                name: watched.name.clone(),
+                queue: Arc::clone(part.queue.as_ref()?),
+                counters: Arc::clone(&part.counters),
+                columns: columns.to_vec(),
+                commits: source.commits(),
+                is_fed: node.ends_after.is_some(),
+                start: match source.commits() {
+                    Commits::AtEnd | Commits::Scripted => 0,
+                    Commits::Streaming(_) => self.run.start,
+                },
+                clock: Arc::clone(&self.run.clock),
+            })
+        };
+        let readings = self.own(watched).filter_map(reading).collect();
+        let ending = Rc::clone(self.ending);
+        add_source(self.scope, &watched.name, readings, program, &self.run.times, ending)
+    }
+
+    fn task_context(&self, inputs: &[PhysicalInput], reporter: Reporter, counters: &Arc<Counters>) -> TaskContext {
+        TaskContext {
+            worker: self.scope.index(),
+            workers: self.scope.peers(),
+            reporter,
+            clock: Arc::clone(&self.run.clock),
+            dtypes: inputs.iter().map(|input| input.dtypes.clone()).collect(),
+            append_only: inputs.iter().map(|input| input.append_only).collect(),
+            unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
+            counters: Arc::clone(counters),
+        }
+    }
+
+    fn edges(&self, operator: &dyn Operator, inputs: &[PhysicalInput], context: &TaskContext) -> Vec<Edge<'scope>> {
+        let edge = |(position, input)| {
+            let mut edge = self.edge(input, operator.routing(position));
+            if context.workers > 1 {
+                edge.combiner = operator.combiner(position, context);
+            }
+            edge
+        };
+        inputs.iter().enumerate().map(edge).collect()
+    }
+
+    fn edge(&self, input: &PhysicalInput, routing: Routing) -> Edge<'scope> {
+        Edge {
+            stream: self.streams[input.node].clone(),
+            columns: input.columns.clone(),
+            names: input.names.clone(),
+            routing: routing.settled(input.append_only && input.unique_keys),
+            combiner: None,
+            threads: self.run.team.threads,
+        }
+    }
+
+    fn driven(
+        &self,
+        name: &str,
+        edges: Vec<Edge<'scope>>,
+        task: Box<dyn Task>,
+        program: RunningProgram,
+        counters: Arc<Counters>,
+    ) -> Parcels<'scope> {
+        let node = Node {
+            name: name.into(),
+            origin: program.origin().cloned(),
+            ending: Rc::clone(self.ending),
+            ledger: Arc::clone(&self.run.ledger),
+        };
+        add_operator(self.scope, &node, edges, task, program, counters)
+    }
+}
+
+/// A number that tells the rows that a node reads, and the columns of them, from what others read.
+fn rows_read(work: &Work) -> u64 {
+    let read = |input: &PhysicalInput| {
+        let mut columns = input.columns.clone();
+        columns.sort_unstable();
+        (input.node, columns)
+    };
+    let read: Vec<_> = work.inputs().iter().map(read).collect();
+    BuildHasherDefault::<DefaultHasher>::default().hash_one(read)
+}
+
+/// Passes batches on.
+struct Pass;
+
+impl Task for Pass {
+    fn absorb(&mut self, _input: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
+        output.push(batch);
+        Ok(())
+    }
+
+    fn is_stateless(&self) -> bool {
+        true
+    }
+}

@@ -1,0 +1,119 @@
+//! What two inputs have in common, by join key.
+
+use std::collections::HashMap;
+
+use towpath_types::{BuildKeyHasher, Key};
+
+use crate::operators::side::END;
+use crate::store::{Slots, shrink};
+
+/// What two inputs have in common under one join key.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Group {
+    pub(super) key: Key,
+    /// The first slot of each side.
+    pub(super) heads: [u32; 2],
+    /// The number of rows of each side, and what it was before the open time.
+    pub(super) counts: [i64; 2],
+    pub(super) before: [i64; 2],
+    /// When it was last touched.
+    commit: u64,
+}
+
+/// The groups, each with a number.
+#[derive(Default)]
+pub(super) struct Groups {
+    index: HashMap<Key, u32, BuildKeyHasher>,
+    slots: Slots,
+    groups: Vec<Group>,
+    /// The number of the open time, less one.
+    commit: u64,
+    touched: Vec<u32>,
+}
+
+impl Groups {
+    /// The group of a join key, if there is one.
+    pub(super) fn get(&self, key: &Key) -> Option<u32> {
+        self.index.get(key).copied()
+    }
+
+    /// The group of a join key, made if there is none.
+    pub(super) fn find(&mut self, key: Key) -> u32 {
+        let number = *self.index.entry(key).or_insert_with(|| self.slots.take());
+        let at = number as usize;
+        if at >= self.groups.len() || self.groups[at].heads == [END; 2] && self.groups[at].key != key {
+            let new = Group {
+                key,
+                heads: [END; 2],
+                counts: [0; 2],
+                before: [0; 2],
+                commit: 0,
+            };
+            if at == self.groups.len() {
+                self.groups.push(new);
+            } else {
+                self.groups[at] = new;
+            }
+        }
+        number
+    }
+
+    /// Notes that a group changes in the open time; whether that is news.
+    pub(super) fn touch(&mut self, group: u32) -> bool {
+        let state = &mut self.groups[group as usize];
+        let is_first = state.commit != self.commit + 1;
+        if is_first {
+            state.commit = self.commit + 1;
+            state.before = state.counts;
+            self.touched.push(group);
+        }
+        is_first
+    }
+
+    /// The groups that have changed in the open time.
+    pub(super) fn take_touched(&mut self) -> Vec<u32> {
+        std::mem::take(&mut self.touched)
+    }
+
+    /// Forgets the rows of a side, and the groups that only it had.
+    pub(super) fn forget(&mut self, side: usize) {
+        let (groups, slots) = (&mut self.groups, &mut self.slots);
+        self.index.retain(|_, number| {
+            let group = &mut groups[*number as usize];
+            group.heads[side] = END;
+            let may_match = group.heads[1 - side] != END;
+            if !may_match {
+                group.counts = [0; 2];
+                slots.give_back(*number);
+            }
+            may_match
+        });
+    }
+
+    /// The time ends; the groups that have lost their last row on a side may be empty.
+    pub(super) fn close(&mut self, emptied: impl IntoIterator<Item = u32>) {
+        for number in emptied {
+            let group = self.groups[number as usize];
+            if group.heads == [END; 2] && self.index.remove(&group.key).is_some() {
+                self.slots.give_back(number);
+                self.groups[number as usize].counts = [0; 2];
+            }
+        }
+        shrink(&mut self.index);
+        self.commit += 1;
+    }
+}
+
+impl std::ops::Index<u32> for Groups {
+    type Output = Group;
+
+    fn index(&self, group: u32) -> &Group {
+        &self.groups[group as usize]
+    }
+}
+
+impl std::ops::IndexMut<u32> for Groups {
+    fn index_mut(&mut self, group: u32) -> &mut Group {
+        &mut self.groups[group as usize]
+    }
+}

@@ -1,0 +1,103 @@
+//! What all processes of a run agree on before it starts: that they run the same, when it starts, and how the sources are
+//! divided.
+
+use towpath_cluster::{Declared, Peer};
+
+use super::RunOptions;
+use super::streams::divide;
+use crate::cluster::Orders;
+use crate::error::{EngineError, ErrorKind, Origin};
+use crate::fingerprint::Description;
+use crate::physical::{PhysicalNode, PhysicalPlan, Work};
+use crate::plan::Plan;
+use crate::source::{Commits, Division, Readers, Team};
+
+/// Makes sure that no output writes to what a source reads, before anything is opened: an output begins with an empty
+/// file, and what it wrote to a folder that is followed would be read again.
+fn check_that_no_output_is_read(plan: &PhysicalPlan) -> Result<(), EngineError> {
+    let at = |origin: Option<&Origin>| origin.map_or_else(String::new, |origin| format!(" ({origin})"));
+    for sink in &plan.nodes {
+        let Work::Operator { operator, .. } = &sink.work else {
+            continue;
+        };
+        let Some(path) = operator.writes() else {
+            continue;
+        };
+        for other in &plan.nodes {
+            if let Work::Source { source, .. } = &other.work
+                && source.may_read(&path)
+            {
+                let message = format!(
+                    "{} would write to {}, which {}{} reads: what is there would be lost, or what is written would be \
+                     read again. Write to another file, outside of folders that are read",
+                    operator.label(),
+                    path.display(),
+                    source.name(),
+                    at(other.origin.as_ref()),
+                );
+                return Err(EngineError::new(ErrorKind::Value, message).at(sink.origin.as_ref()));
+            }
+        }
+    }
+    Ok(())
+}
+
+/// What all processes of a run have to have in common.
+fn program(plan: &Plan, options: &RunOptions) -> Vec<Declared> {
+    let mut settings = Description::default();
+    settings.set("terminate_on_error", options.terminate_on_error);
+    settings.set("runs every table", options.everything);
+    let mut program = plan.fingerprint();
+    for output in options.outputs.as_ref().unwrap_or(&plan.outputs) {
+        program.set(*output, "is part of the run", true);
+    }
+    program
+        .declared
+        .insert(0, settings.declared("the run".to_owned(), None));
+    program.declared
+}
+
+/// Meets the other processes, if there are any, and agrees with them on how the sources are read, which the first says.
+pub(super) fn agree(
+    plan: &Plan,
+    physical: &PhysicalPlan,
+    options: &RunOptions,
+    team: Team,
+) -> Result<(Vec<Peer>, Orders), EngineError> {
+    let mut orders = Orders {
+        start: options.start.unwrap_or_else(|| options.clock.time()) & !1,
+        ..Orders::default()
+    };
+    let Some(cluster) = &options.cluster else {
+        check_that_no_output_is_read(physical)?;
+        orders.divisions = divide(physical, team)?;
+        return Ok((Vec::new(), orders));
+    };
+    let program = program(plan, options);
+    if cluster.process == 0 {
+        match check_that_no_output_is_read(physical).and_then(|()| divide(physical, team)) {
+            Ok(divisions) => orders.divisions = divisions,
+            Err(error) => {
+                // The others hear of it when they have come; if they do not, this is still what has failed.
+                orders.failure = Some(error.message.clone());
+                drop(cluster.connect(&program, team.threads, orders));
+                return Err(error);
+            }
+        }
+    }
+    let (peers, orders) = cluster.connect(&program, team.threads, orders)?;
+    if let Some(message) = &orders.failure {
+        let message = format!("process 0 has failed: {message}");
+        tracing::error!(target: "pathway", "{message}; this process ends with it");
+        return Err(EngineError::new(ErrorKind::Process, message));
+    }
+    Ok((peers, orders))
+}
+
+/// Whether several processes read a source that goes on.
+pub(super) fn is_followed_elsewhere(plan: &PhysicalPlan, orders: &Orders) -> bool {
+    let is_streaming = |node: &PhysicalNode| matches!(&node.work, Work::Source { source, .. } if matches!(source.commits(), Commits::Streaming(_)));
+    let is_divided = |division: &Division| division.streams > 1 && division.readers == Readers::All;
+    let mut divided = orders.divisions.iter().filter(|(_, division)| is_divided(division));
+    divided.any(|(position, _)| is_streaming(&plan.nodes[*position]))
+}
