@@ -256,3 +256,61 @@ def late():
 # What is registered first is called last.
 """
     ends_well("import atexit\natexit.register(lambda: late())\n" + program, status=0, threads=2)
+
+
+SENDERS = {
+    "columns of pandas": 'subject.next_columns({"a": pd.Series([1, 2])})',
+    "arrow of pandas": 'subject.next_arrow(pd.DataFrame({"a": [1, 2]}))',
+    "a generator": 'subject.next_batch({"a": number} for number in range(1000))',
+    "a bad row": "subject.next(a=object())",
+    "a zone of the user": "subject.next(a=datetime.datetime(2024, 1, 1, tzinfo=Zone()))",
+}
+
+
+@pytest.mark.parametrize("sends", SENDERS)
+def test_threads_of_the_program_that_go_on_sending(sends: str) -> None:
+    program = f"""
+import contextlib, datetime, logging, threading, time
+import pandas as pd
+import pathway as pw
+
+logging.disable(logging.CRITICAL)
+
+class Zone(datetime.tzinfo):
+    def utcoffset(self, moment):
+        return datetime.timedelta(hours=1)
+
+class Short(pw.io.python.ConnectorSubject):
+    def run(self):
+        time.sleep(0.2)
+
+subject = Short()
+pw.io.null.write(pw.io.python.read(subject, schema=pw.schema_from_types(a=int)))
+
+def send():
+    while True:
+        with contextlib.suppress(Exception):
+            {SENDERS[sends]}
+
+for _ in range(2):
+    threading.Thread(target=send, daemon=True).start()
+pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+"""
+    ends_well(program, status=0, threads=1)
+
+
+def test_a_capture_that_is_being_read() -> None:
+    program = """
+import threading, time
+import pathway as pw
+
+class Endless(pw.io.python.ConnectorSubject):
+    def run(self):
+        while True:
+            self.next(a={"x": 1})
+
+table = pw.io.python.read(Endless(), schema=pw.schema_from_types(a=pw.Json))
+threading.Thread(target=lambda: pw.testing.capture(table), daemon=True).start()
+time.sleep(0.3)
+"""
+    ends_well(program, status=0, threads=1)

@@ -45,6 +45,12 @@ DIFFERENT = {
         "sized = rows.select(large=rows.size > int(VALUE))\npw.io.null.write(sized.filter(sized.large))",
         'column "large": 7 here, 5 in process 0; here it is (size > 7) at {script}:13, there',
     ),
+    "a closed-over object with data": (
+        "import dataclasses\n@dataclasses.dataclass\nclass Limits:\n    size: int\ndef above(limits):\n"
+        "    return lambda x: x > limits.size\n"
+        "pw.io.null.write(rows.filter(pw.apply_with_type(above(Limits(int(VALUE))), bool, rows.size)))",
+        "limits: 7 here, 5 in process 0; here it is Limits {{'size': 7}}",
+    ),
     "a default": (
         "def f(x, y=int(VALUE)):\n    return x + y\npw.io.null.write(rows.select(s=pw.apply(f, rows.size)))",
         "function f, defaults: 7 here, 5 in process 0; here it is (7) at {script}:13, there (5) at {script}:13.",

@@ -272,3 +272,11 @@ def test_a_hook_that_never_returns_does_not_hide_the_error_of_its_own_source(fai
     name, seconds, said = attempt({failing: "plain", hanging: "hangs"})
     assert name == "plain", said[-2000:]
     assert seconds < 10, said[-2000:]
+
+
+@pytest.mark.parametrize("hook", ["on_stop", "end", "on_stop_later"])
+def test_a_hook_that_never_returns_after_run_has_does_not_keep_a_run_from_ending(hook: str) -> None:
+    name, seconds, said = attempt({hook: "hangs"})
+    assert name == "nothing", said[-2000:]
+    assert seconds < 8, said[-2000:]
+    assert f"{hook.removesuffix('_later')}() has not returned within 2 seconds after run() has ended" in said

@@ -285,3 +285,33 @@ def test_a_datetime_with_an_attribute_of_pandas() -> None:
     moment = Reading(2024, 5, 1, 12)
     assert arrived(pw.DateTimeNaive, lambda subject: subject.next(number=0, value=moment)) == {0: pd.Timestamp(moment)}
     assert arrived(pw.Duration, lambda subject: subject.next(number=0, value=Span(1))) == {0: pd.Timedelta(1, "D")}
+
+
+def test_the_lowest_moment_and_duration_of_python_fit_in_every_way() -> None:
+    moment = datetime.datetime(1677, 9, 21, 0, 12, 43, 145225)
+    duration = datetime.timedelta(microseconds=-9223372036854775)
+
+    class Lowest(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(moment=moment, duration=duration)
+            self.next_columns({"moment": pd.Series([moment]), "duration": pd.Series([duration])})
+
+    schema = pw.schema_from_types(moment=pw.DateTimeNaive, duration=pw.Duration)
+    rows = [tuple(update.row.values()) for update in pw.testing.capture(pw.io.python.read(Lowest(), schema=schema))]
+    assert rows == [(pd.Timestamp(moment), pd.Timedelta(duration))] * 2
+
+
+@pytest.mark.parametrize(
+    ("dtype", "value"),
+    [
+        (pw.Duration, -(2**63)),
+        (pw.DateTimeNaive, "1677-09-21T00:12:43.145224192"),
+        (pw.DateTimeUtc, "1677-09-21T00:12:43.145224192Z"),
+    ],
+)
+def test_what_is_how_others_write_a_missing_one_is_refused(dtype: Any, value: Any) -> None:
+    class Missing(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next_json({"a": value})
+
+    assert pw.testing.capture(pw.io.python.read(Missing(), schema=pw.schema_from_types(a=dtype))) == []

@@ -214,3 +214,30 @@ def test_what_run_yields_does_not_pass_through_a_next_of_the_users() -> None:
             yield {"n": 2}
 
     assert numbers(Overrides()) == [2, 11]
+
+
+def test_a_generator_may_yield_rows_and_return_others() -> None:
+    def both() -> Iterator[Any]:
+        yield {"n": 1}
+        return [{"n": 2}]
+
+    def only_returns() -> Iterator[Any]:
+        if ROWS:
+            return ROWS
+        yield {}
+
+    assert taken(both) == [1, 2]
+    assert taken(only_returns) == [1, 2]
+
+
+def test_an_exception_is_no_row() -> None:
+    with pytest.raises(TypeError, match="returned ValueError.*has to be raised"):
+        taken(lambda: ValueError("x"))
+
+
+def test_names_that_are_no_texts_are_passed_over() -> None:
+    def rows() -> Iterator[Any]:
+        yield {"n": 1, None: ["too", "many"]}
+        yield {"n": 2}
+
+    assert taken(rows) == [1, 2]

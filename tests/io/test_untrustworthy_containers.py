@@ -12,6 +12,7 @@ import pathway as pw
 import pytest
 
 pa = pytest.importorskip("pyarrow")
+pl = pytest.importorskip("polars")
 
 
 class Row(pw.Schema):
@@ -583,3 +584,32 @@ def test_arrays_that_lie() -> None:
         subject.next_columns({"a": np.array([1, 2]).reshape(2, 1)[:, 0]})
 
     assert [row[0] for row in arrived(push)] == [1, 2]
+
+
+def test_polars_columns_of_objects_are_refused_by_name() -> None:
+    column = pl.Series("a", [object()], dtype=pl.Object)
+    for send in (
+        lambda subject: subject.next_arrow(pl.DataFrame({"a": column})),
+        lambda subject: subject.next_columns({"a": column}),
+    ):
+        subject = type("Sends", (pw.io.python.ConnectorSubject,), {"run": send})()
+        with pytest.raises(TypeError, match='column "a" is of polars\' type Object'):
+            pw.testing.capture(pw.io.python.read(subject, schema=pw.schema_from_types(a=bytes)))
+
+
+def test_columns_of_nothing_but_nulls_and_maps_are_arrow_like_others() -> None:
+    frames = {
+        "nulls of polars": (pl.DataFrame({"a": [None, None]}), str | None, [None, None]),
+        "nulls of pyarrow": (pa.table({"a": pa.nulls(2)}), str | None, [None, None]),
+        "a map": (
+            pa.table({"a": pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64()))}),
+            pw.Json,
+            [pw.Json([["k", 1]])],
+        ),
+    }
+    for name, (frame, dtype, expected) in frames.items():
+        subject = type(
+            "Sends", (pw.io.python.ConnectorSubject,), {"run": lambda self, frame=frame: self.next_arrow(frame)}
+        )()
+        table = pw.io.python.read(subject, schema=pw.schema_from_types(a=dtype))
+        assert [update.row["a"] for update in pw.testing.capture(table)] == expected, name

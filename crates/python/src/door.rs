@@ -14,6 +14,7 @@ use std::hint::black_box;
 use std::mem::{ManuallyDrop, transmute};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread::ThreadId;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
@@ -24,6 +25,9 @@ use smallvec::{SmallVec, smallvec};
 use towpath_engine::monitor;
 
 static IS_CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// The thread that has closed it, and that ends the interpreter.
+static CLOSED_BY: Mutex<Option<ThreadId>> = Mutex::new(None);
 
 /// How many threads have come in by the door and have not left.
 static INSIDE: AtomicUsize = AtomicUsize::new(0);
@@ -45,11 +49,15 @@ struct Inside {
 }
 
 impl Inside {
+    fn new() -> Self {
+        INSIDE.fetch_add(1, Ordering::SeqCst);
+        DEPTH.set(DEPTH.get() + 1);
+        Self { forks: forks() }
+    }
+
     /// Goes in, unless the door is closed.
     fn enter() -> Option<Self> {
-        INSIDE.fetch_add(1, Ordering::SeqCst);
-        let inside = Self { forks: forks() };
-        DEPTH.set(DEPTH.get() + 1);
+        let inside = Self::new();
         if IS_CLOSED.load(Ordering::SeqCst) && DEPTH.get() == 1 && !has_lock() {
             return None;
         }
@@ -74,6 +82,39 @@ fn has_lock() -> bool {
     // SAFETY: both may be called at any time, by any thread. The first finds no state of a thread once the
     // interpreter has ended, when the second is not to be believed.
     unsafe { !ffi::PyGILState_GetThisThreadState().is_null() && ffi::PyGILState_Check() == 1 }
+}
+
+/// A call that a program has made and that may run code of others: to convert a value, to iterate, to log. The thread of
+/// the program would be killed inside of it, so while it lasts it counts as one that is inside.
+pub(crate) struct Visit(#[expect(dead_code, reason = "it counts as long as it lives")] Inside);
+
+impl Visit {
+    /// Begins such a call. Once the interpreter ends, it waits for ever, but in the thread that ends it.
+    pub(crate) fn begin(py: Python<'_>) -> Self {
+        let inside = Inside::new();
+        if DEPTH.get() == 1 && ends_elsewhere() {
+            drop(inside);
+            py.detach(|| park());
+        }
+        Self(inside)
+    }
+
+    /// A long call goes on: here it may end with the interpreter.
+    pub(crate) fn go_on(self, py: Python<'_>) -> Self {
+        if !is_closed() {
+            return self;
+        }
+        drop(self);
+        Self::begin(py)
+    }
+}
+
+/// Whether another thread ends the interpreter.
+fn ends_elsewhere() -> bool {
+    is_closed()
+        && CLOSED_BY
+            .lock()
+            .is_some_and(|thread| thread != std::thread::current().id())
 }
 
 /// Waits until the process is gone.
@@ -185,6 +226,7 @@ fn end_forked(py: Python<'_>, error: Option<PyErr>) -> ! {
 /// Closes the door and waits so many seconds for those inside; whether nobody is.
 #[pyfunction]
 pub(crate) fn close_door(py: Python<'_>, seconds: f64) -> bool {
+    *CLOSED_BY.lock() = Some(std::thread::current().id());
     IS_CLOSED.store(true, Ordering::SeqCst);
     let until = Instant::now() + Duration::try_from_secs_f64(seconds).unwrap_or_default();
     py.detach(|| {

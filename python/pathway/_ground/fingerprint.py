@@ -9,6 +9,7 @@ number of the process.
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import decimal
 import enum
@@ -76,7 +77,7 @@ def of_subject(subject: object, *, is_shared: bool) -> Fingerprint:
     speaker = _Speaker(fingerprint)
     try:
         for base in kind.__mro__:
-            if base is object or (base.__module__ or "").partition(".")[0] == __package__:
+            if base is object or (base.__module__ or "").partition(".")[0] == __name__.partition(".")[0]:
                 continue
             for name, member in sorted(vars(base).items()):
                 function = _inner(member)
@@ -164,6 +165,8 @@ class _Speaker:
             self.callable(value, f"{prefix}{name}, ")
         elif _is_plain(value):
             place.append((f"{prefix}{name}", self.value(value)))
+        elif not isinstance(value, type | types.ModuleType):
+            self.held(value, f"{prefix}{name}.")
 
     def held(self, value: object, prefix: str) -> None:
         """Says what an object holds, as far as that is plain. An object may know things of its process."""
@@ -202,6 +205,9 @@ class _Speaker:
         if isinstance(value, Mapping):
             items = (f"{self.value(key, depth + 1)}: {self.value(item, depth + 1)}" for key, item in value.items())
             return "{" + ", ".join(sorted(items)) + "}"
+        if _is_data_class(value):
+            fields = {item.name: getattr(value, item.name, None) for item in dataclasses.fields(value)}
+            return f"{_name(type(value))} {self.value(fields, depth + 1)}"
         if isinstance(value, set | frozenset):
             return "{" + ", ".join(sorted(self._items(value, depth))) + "}"
         if isinstance(value, tuple):
@@ -225,7 +231,13 @@ def _is_code(value: object) -> bool:
 def _is_plain(value: object) -> bool:
     """Whether it is data, and not something that does something."""
     containers = (Mapping, set, frozenset, tuple, list)
-    return isinstance(value, (*_PLAIN, *_SHOWN, *containers, enum.Enum)) or _array(value) is not None
+    if isinstance(value, (*_PLAIN, *_SHOWN, *containers, enum.Enum)) or _is_data_class(value):
+        return True
+    return _array(value) is not None
+
+
+def _is_data_class(value: object) -> bool:
+    return dataclasses.is_dataclass(value) and not isinstance(value, type)
 
 
 def _array(value: Any) -> str | None:

@@ -76,14 +76,20 @@ def drive(run: SubjectRun, subject: ConnectorSubject, *arguments: str) -> None:
 def take_returned(subject: ConnectorSubject, items: Any, given: int) -> None:
     """Sends the rows that a call of `run` has given back, if it had sent none itself."""
     if isinstance(items, Iterator):
+        returned: list[Any] = []
         try:
-            for item in items:
+            for item in _with_returned(items, returned):
                 send(subject, item)
         finally:
             close = getattr(items, "close", None)
             if close is not None:
                 close()
+        # A generator may yield rows and return others.
+        if returned and returned[0] is not items:
+            take_returned(subject, returned[0], _native.rows_given(subject))
         return
+    if isinstance(items, BaseException):
+        raise TypeError(f"run() of {type(subject).__name__} returned {items!r}: an exception has to be raised")
     if not _are_rows(items):
         # As an exit status, say: nothing that anybody would miss.
         return
@@ -103,6 +109,11 @@ def take_returned(subject: ConnectorSubject, items: Any, given: int) -> None:
     else:
         for item in items:
             send(subject, item, "returned")
+
+
+def _with_returned(items: Any, returned: list[Any]) -> Iterator[Any]:
+    """The items, and what a generator returns after them."""
+    returned.append((yield from items))
 
 
 def _are_rows(items: Any) -> bool:
@@ -169,6 +180,7 @@ async def _cancellable(run: SubjectRun, work: Coroutine[Any, Any, None], returne
         running.ended = True
         on_stop = run.claim_on_stop() if run.awaits_on_stop() else None
         if on_stop is not None:
+            run.expect_end_of("on_stop")
             await on_stop()
 
 
@@ -189,7 +201,13 @@ def sending_place() -> str | None:
 def send(subject: ConnectorSubject, item: object, gave: str = "yielded") -> None:
     """Sends what `run` has yielded or returned: a row or a batch. Methods of the user's have no say in it."""
     if isinstance(item, Mapping):
-        _native.Subject.next(subject, **item)
+        try:
+            _native.Subject.next(subject, **item)
+        except TypeError:
+            if all(isinstance(name, str) for name in item):
+                raise
+            # `csv` puts the fields that are too many under None.
+            _native.Subject.next_batch(subject, (dict(item),))
     elif isinstance(item, str):
         _native.Subject.next_str(subject, item)
     elif isinstance(item, bytes):

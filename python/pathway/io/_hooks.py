@@ -23,6 +23,14 @@ def on_stop(subject: ConnectorSubject) -> Callable[[], Any] | None:
     return hook if callable(hook) else None
 
 
+def is_there(subject: ConnectorSubject, name: str) -> bool:
+    """Whether the user has one of the hooks that are called after `run`."""
+    if name == "on_stop":
+        hook = on_stop(subject)
+        return hook is not None and getattr(hook, "__module__", None) != "pathway.io._subject"
+    return overridden(subject, name) is not None
+
+
 def overridden(subject: ConnectorSubject, name: str) -> Callable[[], Any] | None:
     """What is to be called of that name, unless it is ours."""
     kind = type(subject)

@@ -59,6 +59,9 @@ class SubjectRun:
         self._is_ending = False
         self._is_close_asked = False
         self._deadline: threading.Timer | None = None
+        # What is called after `run`.
+        self._last_hook = "run"
+        self._is_done = False
 
     def work(self) -> None:
         """Everything the subject's thread does."""
@@ -76,13 +79,20 @@ class SubjectRun:
             error = raised
             self.failed(error)
         self._is_ending = True
-        for hook in (self.call_on_stop, self._call_close, lambda: self._call("end")):
+        for name, hook in (
+            ("on_stop", self.call_on_stop),
+            ("close", self._call_close),
+            ("end", lambda: self._call("end")),
+        ):
             try:
+                self.expect_end_of(name)
                 hook()
             except StopSubject:
                 pass
             except BaseException as raised:
                 error = raised if error is None else error
+        with self._lock:
+            self._is_done = True
         if self._deadline is not None:
             self._deadline.cancel()
         if error is not None:
@@ -94,20 +104,47 @@ class SubjectRun:
         state = state_of(subject)
         if state.run is self:
             state.run = None
-        for stream in self._streams:
-            if is_over:
-                stream.close(error, self.is_stopped)
-            stream.thread_ended()
+        self._end_streams(error, is_over)
 
     def failed(self, error: BaseException) -> None:
         """`run` or `start` has failed. If the hooks that follow do not return in time, the run ends with this error."""
+        self._expect_end(error)
+
+    def expect_end_of(self, name: str) -> None:
+        """`run` is over, and this hook is called. If it does not return in time, the source ends without it."""
+        self._last_hook = name
+        if _hooks.is_there(self._subject, name):
+            self._expect_end(None)
+
+    def _expect_end(self, error: BaseException | None) -> None:
         with self._lock:
             if self._deadline is not None:
                 return
-            self._deadline = threading.Timer(PATIENCE_SECONDS, self._close_streams, (error,))
+            self._deadline = threading.Timer(PATIENCE_SECONDS, self._leave_behind, (error,))
         self._deadline.name = f"pathway:{self.name}:deadline"
         self._deadline.daemon = True
         self._deadline.start()
+
+    def _leave_behind(self, error: BaseException | None) -> None:
+        with self._lock:
+            if self._is_done:
+                return
+        logger.warning(
+            "%s: %s() has not returned within %g seconds after run() has ended, and is left behind in its thread",
+            self.name,
+            self._last_hook,
+            PATIENCE_SECONDS,
+        )
+        self._end_streams(error, error is not None or self._is_close_asked or _hooks.is_finite(self._subject))
+
+    def _end_streams(self, error: BaseException | None, is_over: bool) -> None:
+        # In this order: when the streams are closed, the run may be over at once, and tells whose thread has not ended to
+        # stop, so that what it sends is refused.
+        for stream in self._streams:
+            stream.thread_ended()
+        if is_over:
+            for stream in self._streams:
+                stream.close(error, self.is_stopped)
 
     def _close_streams(self, error: BaseException) -> None:
         for stream in self._streams:

@@ -2,6 +2,7 @@
 
 use towpath_types::{DType, Json, JsonObject, NdArray, Value, non_finite};
 
+use super::moment::duration;
 use super::string::parse_string;
 
 /// Converts a member of a JSON document to a value of the type, by the rules for values of Python: `true` is also the
@@ -22,7 +23,7 @@ pub fn parse_json_value(json: &Json, dtype: &DType) -> Result<Value, String> {
         (DType::Int, Json::Bool(value)) => Ok(Value::Int(i64::from(*value))),
         (DType::Int, Json::Int(_) | Json::Whole(_)) => whole(json).map(Value::Int),
         (DType::Int, Json::Float(_)) => Err("a number with a fraction or an exponent is no int".to_owned()),
-        (DType::Duration, Json::Int(_) | Json::Whole(_)) => whole(json).map(Value::Duration),
+        (DType::Duration, Json::Int(_) | Json::Whole(_)) => whole(json).and_then(duration),
         (DType::Duration, Json::Float(_)) => Err("a duration is a whole number of nanoseconds".to_owned()),
         (DType::Float, Json::Bool(value)) => Ok(Value::Float(f64::from(u8::from(*value)))),
         (DType::Float, Json::Int(_) | Json::Whole(_) | Json::Float(_)) => match json.as_f64() {
@@ -175,9 +176,9 @@ mod tests {
             any::<String>().prop_map(|text| (DType::Str, Value::str(&text))),
             any::<Vec<u8>>().prop_map(|data| (DType::Bytes, Value::Bytes(data.into()))),
             any::<u128>().prop_map(|key| (DType::ANY_POINTER, Value::Pointer(Key(key)))),
-            any::<i64>().prop_map(|value| (DType::DateTimeNaive, Value::DateTimeNaive(value))),
-            any::<i64>().prop_map(|value| (DType::DateTimeUtc, Value::DateTimeUtc(value))),
-            any::<i64>().prop_map(|value| (DType::Duration, Value::Duration(value))),
+            (i64::MIN + 1..).prop_map(|value| (DType::DateTimeNaive, Value::DateTimeNaive(value))),
+            (i64::MIN + 1..).prop_map(|value| (DType::DateTimeUtc, Value::DateTimeUtc(value))),
+            (i64::MIN + 1..).prop_map(|value| (DType::Duration, Value::Duration(value))),
             Just((DType::Int.optional(), Value::None)),
         ];
         leaf.prop_recursive(2, 8, 4, |inner| {

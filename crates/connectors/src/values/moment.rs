@@ -5,6 +5,7 @@
 //! column without a zone takes none, and one in UTC needs one.
 
 use chrono::{DateTime, NaiveDate, NaiveDateTime, TimeDelta, Utc};
+use towpath_types::Value;
 
 const NAIVE: &str = "2024-01-02T03:04:05.678";
 
@@ -34,12 +35,24 @@ pub(super) fn parse_utc(text: &str) -> Result<i64, String> {
     }
 }
 
+/// So many nanoseconds, unless they are how pandas and numpy write a duration that is missing.
+pub(super) fn duration(nanoseconds: i64) -> Result<Value, String> {
+    match nanoseconds {
+        i64::MIN => Err("the lowest number of nanoseconds stands for a duration that is missing".to_owned()),
+        _ => Ok(Value::Duration(nanoseconds)),
+    }
+}
+
 fn out_of_range() -> String {
     "it is not between the years 1678 and 2261".to_owned()
 }
 
 fn nanoseconds(moment: DateTime<Utc>) -> Result<i64, String> {
-    moment.timestamp_nanos_opt().ok_or_else(out_of_range)
+    // pandas and numpy write the lowest number for a moment that is missing.
+    let nanoseconds = moment
+        .timestamp_nanos_opt()
+        .filter(|nanoseconds| *nanoseconds != i64::MIN);
+    nanoseconds.ok_or_else(out_of_range)
 }
 
 enum Offset {

@@ -11,6 +11,7 @@ use towpath_engine::{Description, EngineError, NodeId, Operator, Output, PlanErr
 use towpath_types::{Batch, DType, Time};
 
 use super::Collected;
+use crate::door::Visit;
 use crate::pointer::PyPointer;
 use crate::value::cell_to_python;
 
@@ -102,9 +103,11 @@ impl PyCapture {
     #[expect(clippy::type_complexity, reason = "a tuple of Python")]
     fn updates<'py>(&self, py: Python<'py>) -> PyResult<Vec<(PyPointer, Bound<'py, PyTuple>, Time, i64)>> {
         let mut updates = Vec::new();
+        let mut visit = Visit::begin(py);
         let captured = self.captured.lock().clone();
         for (time, batch) in captured {
             for row in 0..batch.len() {
+                visit = visit.go_on(py);
                 let values: Vec<_> = batch
                     .columns()
                     .iter()
@@ -118,6 +121,7 @@ impl PyCapture {
                 ));
             }
         }
+        drop(visit);
         Ok(updates)
     }
 }

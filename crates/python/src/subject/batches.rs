@@ -12,6 +12,7 @@ use super::Subject;
 use super::buffer::{Ingest, no_row, warn_of_extra};
 use super::next::check_stopping;
 use super::slots::Slots;
+use crate::door::Visit;
 use crate::value::lossy;
 
 /// Takes one row, given what finds the value of a field, and its key if the subject chose one.
@@ -101,6 +102,7 @@ fn all_names(names: &Bound<'_, PyAny>) -> PyResult<Vec<String>> {
 /// The body of `next_batch`.
 pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = rows.py();
+    let mut visit = Visit::begin(py);
     let ingest = subject.get().ingest(py)?;
     check_stopping(py, ingest)?;
     if rows.is_instance_of::<PyDict>() || rows.is_instance_of::<PyString>() {
@@ -110,6 +112,7 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
     }
     for row in rows.try_iter()? {
         let row = row?;
+        visit = visit.go_on(py);
         check_stopping(py, ingest)?;
         if let Ok(dict) = row.cast::<PyDict>() {
             take_mapping(py, ingest, dict, 1, None)?;
@@ -134,5 +137,6 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
             }
         }
     }
+    drop(visit);
     Ok(())
 }

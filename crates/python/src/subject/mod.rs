@@ -29,6 +29,7 @@ use early::Early;
 pub(crate) use source::PythonSource;
 pub(crate) use stage::Starting;
 
+use crate::door::Visit;
 use crate::pointer::PyPointer;
 
 /// The native half of `ConnectorSubject`: takes rows.
@@ -124,6 +125,7 @@ impl Subject {
     /// pyarrow. If they are no columns of one length, nothing is sent.
     #[pyo3(signature = (columns, /))]
     fn next_columns(slf: &Bound<'_, Self>, columns: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _visit = Visit::begin(slf.py());
         match slf.get().is_early() {
             true => keep_message(slf, "next_columns", columns),
             false => columns::next_columns(slf, columns),
@@ -134,6 +136,7 @@ impl Subject {
     /// `__arrow_c_array__`.
     #[pyo3(signature = (data, /))]
     fn next_arrow(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
+        let _visit = Visit::begin(slf.py());
         match slf.get().is_early() {
             true => keep_message(slf, "next_arrow", data),
             false => arrow::next_arrow(slf, data),

@@ -6,6 +6,7 @@ use pyo3::types::{PyBool, PyBytes, PyFloat, PyInt, PyString};
 use smallvec::SmallVec;
 use towpath_types::{ColumnBuilder, Field, Physical, Value};
 
+use crate::door::Visit;
 use crate::value::convert;
 
 /// One value of a row, looked at. Small and plain: every value of every row becomes one.
@@ -53,6 +54,7 @@ impl<'a> Slots<'a> {
         if value.is_none() && field.dtype.is_optional() {
             return Ok(Slot::None);
         }
+        let _visit = Visit::begin(value.py());
         self.values.push(convert(value, &field.dtype)?);
         Ok(Slot::Value(self.values.len() as u32 - 1))
     }

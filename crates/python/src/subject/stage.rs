@@ -24,6 +24,7 @@ use towpath_engine::{EngineError, ErrorKind, SourceQueue};
 
 use super::buffer::{Buffer, Ingest, seal_rows};
 use super::verdicts::caller;
+use crate::door::Visit;
 
 /// How long who cannot be served waits for a run to begin.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -107,6 +108,7 @@ impl Ingest {
     /// Waits until the next row, or something else, may be sent, or says why not.
     #[cold]
     fn look(&self, py: Python<'_>, is_row: bool) -> PyResult<()> {
+        let _visit = Visit::begin(py);
         let deadline = Instant::now() + PATIENCE;
         loop {
             let is_forked = self.is_forked();

@@ -14,6 +14,7 @@ use towpath_types::Field;
 
 use super::buffer::Ingest;
 use super::early;
+use crate::door::Visit;
 use crate::error::row_error;
 
 /// So many bad rows of a source are logged one by one.
@@ -77,6 +78,7 @@ impl Ingest {
     }
 
     fn judge(&self, py: Python<'_>, row: u64, is_kept: bool, field: Option<&Field>, error: PyErr) -> PyResult<()> {
+        let _visit = Visit::begin(py);
         if !error.is_instance_of::<PyException>(py) {
             return Err(error);
         }

@@ -113,9 +113,9 @@ pub(super) fn moment_text(value: &Bound<'_, PyAny>) -> PyResult<Option<String>> 
 fn delta_nanoseconds(value: &Bound<'_, PyAny>) -> PyResult<Option<i64>> {
     let delta = value.cast::<PyDelta>()?;
     let seconds = i64::from(delta.get_days()) * 86_400 + i64::from(delta.get_seconds());
-    Ok(seconds
-        .checked_mul(1_000_000_000)
-        .and_then(|nanoseconds| nanoseconds.checked_add(i64::from(delta.get_microseconds()) * 1000)))
+    // Whole seconds may be out of range where the microseconds bring them back.
+    let nanoseconds = i128::from(seconds) * 1_000_000_000 + i128::from(delta.get_microseconds()) * 1000;
+    Ok(i64::try_from(nanoseconds).ok())
 }
 
 /// A moment in Python.

@@ -7,9 +7,10 @@ use towpath_types::DType;
 
 /// The repr of a value for a message, cut if it is long.
 pub(crate) fn shown(value: &Bound<'_, PyAny>) -> String {
-    let text = value
-        .repr()
-        .map_or_else(|_| "a value without repr".to_owned(), |repr| repr.to_string());
+    let text = value.repr().map_or_else(
+        |_| "a value without repr".to_owned(),
+        |repr| repr.to_string_lossy().into_owned(),
+    );
     match text.char_indices().nth(80) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text,
@@ -21,7 +22,7 @@ pub(crate) fn type_name(value: &Bound<'_, PyAny>) -> String {
     value
         .get_type()
         .fully_qualified_name()
-        .map_or_else(|_| "?".to_owned(), |name| name.to_string())
+        .map_or_else(|_| "?".to_owned(), |name| name.to_string_lossy().into_owned())
 }
 
 /// The value does not fit a column of type `dtype`.

@@ -77,8 +77,34 @@ fn capsule<'py>(object: &Bound<'py, PyAny>, name: &CStr) -> PyResult<Bound<'py, 
     }
 }
 
+/// Makes sure that no column is of polars' type Object: what it hands over are the addresses of the objects.
+fn check_polars(data: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !data.get_type().module()?.to_string_lossy().starts_with("polars") {
+        return Ok(());
+    }
+    let columns: Vec<(String, Bound<'_, PyAny>)> = match data.getattr_opt("schema")? {
+        Some(schema) => schema
+            .call_method0("items")?
+            .try_iter()?
+            .map(|item| item?.extract())
+            .collect::<PyResult<_>>()?,
+        None => vec![(data.getattr("name")?.extract()?, data.getattr("dtype")?)],
+    };
+    match columns
+        .iter()
+        .find(|(_, dtype)| dtype.str().is_ok_and(|name| name == "Object"))
+    {
+        Some((name, _)) => Err(PyTypeError::new_err(format!(
+            "the column {name:?} is of polars' type Object, whose values are not in the arrow data: send it as a list, \
+             or give it another type"
+        ))),
+        None => Ok(()),
+    }
+}
+
 /// Calls `take` with every array of `data`.
 pub(super) fn for_each(data: &Bound<'_, PyAny>, mut take: impl FnMut(Imported) -> PyResult<()>) -> PyResult<()> {
+    check_polars(data)?;
     if let Some(stream) = data.getattr_opt("__arrow_c_stream__")? {
         return for_each_of_stream(&stream.call0()?, take);
     }
@@ -177,7 +203,7 @@ struct RawArray {
     n_children: i64,
     buffers: *const *const c_void,
     children: *const *const RawArray,
-    dictionary: *const RawArray,
+    dictionary: *mut RawArray,
     release: *const c_void,
     private_data: *const c_void,
 }
@@ -273,9 +299,9 @@ unsafe fn check_metadata(metadata: *const c_char) -> Result<(), String> {
 }
 
 /// The array, if it is one of this type.
-fn imported(array: FFI_ArrowArray, data_type: &DataType) -> PyResult<Imported> {
+fn imported(mut array: FFI_ArrowArray, data_type: &DataType) -> PyResult<Imported> {
     let stored = without_text(data_type);
-    check_array(std::ptr::from_ref(&array).cast(), &stored).map_err(|reason| unreadable(&reason))?;
+    check_array((&raw mut array).cast(), &stored).map_err(|reason| unreadable(&reason))?;
     #[expect(unsafe_code, reason = "the Arrow C data interface")]
     // SAFETY: the array has the buffers and children of its type, see `check_array`.
     let data = unsafe { from_ffi_and_data_type(array, stored) };
@@ -286,6 +312,21 @@ fn imported(array: FFI_ArrowArray, data_type: &DataType) -> PyResult<Imported> {
         data_type: data_type.clone(),
         array: make_array(data),
     })
+}
+
+/// The same for the entries of a map, of which neither they nor their keys may be null.
+fn without_text_in_map(entries: &FieldRef) -> FieldRef {
+    let data_type = match entries.data_type() {
+        DataType::Struct(fields) => DataType::Struct(
+            fields
+                .iter()
+                .enumerate()
+                .map(|(place, field)| Arc::new(Field::new(field.name(), without_text(field.data_type()), place > 0)))
+                .collect(),
+        ),
+        other => without_text(other),
+    };
+    Arc::new(Field::new(entries.name(), data_type, false))
 }
 
 /// The type with bytes in the place of texts, which are laid out in the same way.
@@ -305,7 +346,7 @@ fn without_text(data_type: &DataType) -> DataType {
         T::LargeListView(item) => T::LargeListView(field(item)),
         T::FixedSizeList(item, len) => T::FixedSizeList(field(item), *len),
         T::Struct(fields) => T::Struct(fields.iter().map(field).collect()),
-        T::Map(entries, is_sorted) => T::Map(field(entries), *is_sorted),
+        T::Map(entries, is_sorted) => T::Map(without_text_in_map(entries), *is_sorted),
         T::Dictionary(keys, values) => T::Dictionary(keys.clone(), Box::new(without_text(values))),
         T::RunEndEncoded(ends, values) => T::RunEndEncoded(Arc::clone(ends), field(values)),
         other => other.clone(),
@@ -316,11 +357,15 @@ fn without_text(data_type: &DataType) -> DataType {
     unsafe_code,
     reason = "the Arrow C data interface, looked at before anybody relies on it"
 )]
-fn check_array(array: *const RawArray, data_type: &DataType) -> Result<(), String> {
+fn check_array(raw: *mut RawArray, data_type: &DataType) -> Result<(), String> {
     use DataType as T;
     // SAFETY: pointers that are not null lead to what the interface says; lengths are looked at before they are used.
     unsafe {
-        let array = array.as_ref().ok_or("an array is missing")?;
+        if matches!(data_type, T::Null) && !raw.is_null() {
+            // Of a column of nothing but nulls, polars hands over a buffer that is not there.
+            (*raw).n_buffers = 0;
+        }
+        let array = raw.as_ref().ok_or("an array is missing")?;
         if array.release.is_null() && array.buffers.is_null() && array.n_buffers > 0 {
             return Err("the array has been released".to_owned());
         }
@@ -370,7 +415,7 @@ fn check_array(array: *const RawArray, data_type: &DataType) -> Result<(), Strin
             ));
         }
         for (child, data_type) in given.iter().zip(children) {
-            check_array(*child, data_type)?;
+            check_array(child.cast_mut(), data_type)?;
         }
         match (data_type, array.dictionary.is_null()) {
             (T::Dictionary(_, values), false) => check_array(array.dictionary, values),
