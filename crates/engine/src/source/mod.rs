@@ -30,9 +30,9 @@ pub(crate) use queue::Queued;
 pub use queue::SourceQueue;
 
 use crate::clock::Clock;
+use crate::description::Description;
 use crate::error::EngineError;
-use crate::fingerprint::Description;
-use crate::operator::Reporter;
+use crate::reporter::Reporter;
 
 /// Where rows come from: a node of the plan.
 pub trait Source: fmt::Debug + Send + Sync {
