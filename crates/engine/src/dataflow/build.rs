@@ -149,7 +149,7 @@ impl<'scope> Builder<'_, 'scope> {
                 counters: Arc::clone(&part.counters),
                 columns: columns.to_vec(),
                 commits: source.commits(),
-                is_fed: node.ends_after.is_some(),
+                joins_commits: node.ends_after.is_some() && source.commits() == Commits::Streaming(None),
                 start: match source.commits() {
                     Commits::AtEnd | Commits::Scripted => 0,
                     Commits::Streaming(_) => self.run.start,
