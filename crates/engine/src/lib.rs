@@ -3,7 +3,7 @@
 //! The rooms, in reading order: [`expression`] says how a column is computed from others,
 //! [`operator`] what a node of the plan answers about itself, [`operators`] are the nodes there
 //! are, [`plan`] puts them together, [`source`] brings data in, [`runtime`] runs a plan.
-//! Only [`dataflow`] knows timely. Each room reads only those below it, which a test keeps:
+//! Only `dataflow` knows timely. Each room reads only those below it, which a test keeps:
 //!
 //! ```text
 //! testing

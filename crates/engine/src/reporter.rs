@@ -1,6 +1,6 @@
 //! The way of failures from the rows that fail to the error log, each told once.
 //!
-//! What computes cells has a [`Reporter`], which knows where in the plan that is. It asks the [live errors](crate::live_errors)
+//! What computes cells has a [`Reporter`], which knows where in the plan that is. It asks `live_errors`
 //! whether a failure is news, and hands it to the run's [`ErrorLog`], which logs it or ends the run.
 
 use std::fmt;

@@ -37,8 +37,8 @@ use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue};
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
 
-/// How long a source waits whose commits are put together and have run ahead of the clock. Each takes two milliseconds of time, in every
-/// process.
+/// How long a source waits whose commits are put together and have run ahead of the clock. Each takes two milliseconds of
+/// time, in every process.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How one stream is read.
