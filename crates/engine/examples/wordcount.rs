@@ -2,7 +2,7 @@
 //!
 //! `cargo run --release -p towpath-engine --example wordcount -- FILE`
 //!
-//! A source of our own pushes the words in batches; the plan groups them by the key made of each word and
+//! A source of our own pushes the words, which get their keys by their numbers; the plan groups them by the key made of each word and
 //! counts; an output of our own follows the counts.
 
 use std::collections::HashMap;
@@ -16,12 +16,12 @@ use towpath_engine::operators::reduce::{Aggregate, Reduce};
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::runtime::run;
-use towpath_engine::source::Commits;
+use towpath_engine::source::{Commits, Division, Keys, Unkeyed};
 use towpath_engine::{
     EngineError, Expression, Operator, Output, Plan, PlanError, Routing, RunOptions, Source, SourceContext,
     SourceHandle, SourceQueue, Task, TaskContext,
 };
-use towpath_types::{Batch, ColumnBuilder, DType, Key, Value};
+use towpath_types::{Batch, ColumnBuilder, DType, Value};
 
 #[derive(Debug)]
 struct Words {
@@ -41,22 +41,21 @@ impl SourceHandle for Reading {
 
 fn read(path: &PathBuf, queue: &SourceQueue) -> Result<(), std::io::Error> {
     const ROWS: usize = 1 << 14;
-    let (mut words, mut keys, mut number) = (ColumnBuilder::new(&DType::Str), Vec::new(), 0);
-    let send = |words: &mut ColumnBuilder, keys: &mut Vec<Key>| {
-        let batch = Batch::new(std::mem::take(keys), vec![words.finish()], None);
-        queue.push(batch).is_ok() && queue.wait_for_space().is_ok()
+    let (mut words, mut rows) = (ColumnBuilder::new(&DType::Str), 0);
+    let send = |words: &mut ColumnBuilder, rows: &mut usize| {
+        let rows = Unkeyed::new(std::mem::take(rows), vec![words.finish()], None, None);
+        queue.push(rows).is_ok() && queue.wait_for_space().is_ok()
     };
     for line in BufReader::new(File::open(path)?).lines() {
         for word in line?.split_whitespace() {
             words.push_str(word);
-            keys.push(Key::sequence(0, number));
-            number += 1;
+            rows += 1;
         }
-        if keys.len() >= ROWS && !send(&mut words, &mut keys) {
+        if rows >= ROWS && !send(&mut words, &mut rows) {
             return Ok(());
         }
     }
-    send(&mut words, &mut keys);
+    send(&mut words, &mut rows);
     Ok(())
 }
 
@@ -75,6 +74,10 @@ impl Source for Words {
 
     fn has_unique_keys(&self) -> bool {
         true
+    }
+
+    fn keys(&self, _stream: usize, _division: &Division) -> Keys {
+        Keys::Ordinal { seed: 0, next: 0 }
     }
 
     fn commits(&self) -> Commits {

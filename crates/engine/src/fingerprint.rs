@@ -1,21 +1,20 @@
 //! What a plan is, as text: for the check that all processes run the same, and to know a node again after a restart.
 //!
-//! Everything that a node is made of says so itself: operators, sources and functions of the user's fill a
-//! [`Description`]. What nobody reads is left out, and nothing depends on addresses, on the order of a hash map, or on
-//! the folder in which the program is.
+//! Everything that a node is made of says so itself, in a [`Description`].
 //!
 //! A node's [`Identity`] is a hash of what it is and of the identities of what it reads. Sources and outputs are known
 //! by their names first, so that they stay the same when their settings change, and so does what comes of them. It does
 //! not depend on the node's number in the plan; of nodes that are the same in everything, it tells which one it is.
 
 use std::collections::HashMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
-use towpath_cluster::{Declared, Setting};
+use towpath_cluster::Declared;
 use towpath_types::Field;
-use xxhash_rust::xxh3::{xxh3_64, xxh3_128};
+use xxhash_rust::xxh3::xxh3_128;
 
+use crate::description::{Description, Said, setting};
 use crate::error::Origin;
 use crate::expression::{Names, UserFunction, shown, without_objects};
 use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
@@ -24,30 +23,7 @@ use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Identity(pub u128);
 
-/// What something is made of, in the words of the program.
-#[derive(Debug, Default)]
-pub struct Description {
-    what: Option<String>,
-    name: Option<String>,
-    settings: Vec<Setting>,
-    hints: Vec<Setting>,
-    place: Option<String>,
-}
-
-/// Longer texts are cut, with a hash of all for what follows.
-const LONGEST: usize = 1000;
-
 impl Description {
-    /// A setting, which has to be the same in all processes.
-    pub fn set(&mut self, label: &str, value: impl fmt::Display) {
-        self.settings.push(setting(label, value.to_string()));
-    }
-
-    /// Something that makes a difference, and may have its reasons to be another in another process.
-    pub fn hint(&mut self, label: &str, value: impl fmt::Display) {
-        self.hints.push(setting(label, value.to_string()));
-    }
-
     /// The columns that a source fills.
     pub fn set_fields(&mut self, fields: &[Field]) {
         for field in fields {
@@ -57,71 +33,6 @@ impl Description {
             });
             let label = format!("column {:?}", field.name);
             self.set(&label, format_args!("{}{key}{default}", field.dtype));
-        }
-    }
-
-    /// The name by which it is known, also when its settings are others.
-    pub fn known_as(&mut self, name: &str) {
-        self.name = Some(name.to_owned());
-    }
-
-    /// What it is called in messages about it, where its label says too much.
-    pub fn called(&mut self, what: impl Into<String>) {
-        self.what = Some(what.into());
-    }
-
-    /// Where it was written.
-    pub fn at(&mut self, file: &str, line: u32) {
-        self.place = Some(format!("{file}:{line}"));
-    }
-
-    fn exactly(&mut self, label: &str, said: &Said) {
-        self.settings.push(Setting {
-            label: label.to_owned(),
-            text: said.text.clone(),
-            digest: said.digest as u64,
-        });
-    }
-
-    pub(crate) fn declared(self, what: String, origin: Option<&Origin>) -> Declared {
-        Declared {
-            what,
-            place: self.place.or_else(|| origin.map(Origin::to_string)),
-            settings: self.settings,
-            hints: self.hints,
-        }
-    }
-}
-
-fn setting(label: &str, text: String) -> Setting {
-    let digest = xxh3_64(text.as_bytes());
-    Setting {
-        label: label.to_owned(),
-        text: cut(text),
-        digest,
-    }
-}
-
-fn cut(text: String) -> String {
-    match text.char_indices().nth(LONGEST) {
-        Some((end, _)) => format!("{}… [{:08x}]", &text[..end], xxh3_64(text.as_bytes()) as u32),
-        None => text,
-    }
-}
-
-/// A text, and what is equal exactly for what means the same.
-#[derive(Clone, Debug)]
-pub(crate) struct Said {
-    pub(crate) text: String,
-    pub(crate) digest: u128,
-}
-
-impl Said {
-    /// A text that is put together from others; `exactly` is what it means.
-    pub(crate) fn new(text: String, exactly: &[u8]) -> Self {
-        Self {
-            text: cut(text),
-            digest: xxh3_128(exactly),
         }
     }
 }
@@ -369,17 +280,6 @@ impl Names for Speaker<'_> {
     }
 }
 
-/// A list as text.
-pub fn listed<T: fmt::Display>(items: impl IntoIterator<Item = T>) -> String {
-    let mut text = String::new();
-    for item in items {
-        let separator = if text.is_empty() { "" } else { ", " };
-        // Writing to a string never fails.
-        let _ = write!(text, "{separator}{item}");
-    }
-    text
-}
-
 #[cfg(test)]
 mod tests {
     use towpath_types::{DType, Value};
@@ -501,16 +401,5 @@ mod tests {
         }
         collect(&mut plan, source, vec![column]).expect("the column is there");
         assert_eq!(plan.fingerprint().declared.len(), 10_002);
-    }
-
-    #[test]
-    fn long_texts_are_told_apart_by_their_ends() {
-        let long = "é".repeat(2 * LONGEST);
-        let mut description = Description::default();
-        description.set("", format_args!("{long}a"));
-        description.set("", format_args!("{long}b"));
-        let texts: Vec<&str> = description.settings.iter().map(|setting| &*setting.text).collect();
-        assert_ne!(texts[0], texts[1]);
-        assert!(texts[0].chars().count() < LONGEST + 20);
     }
 }

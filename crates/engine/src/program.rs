@@ -8,8 +8,7 @@ use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Ti
 
 use crate::error::{EngineError, Origin};
 use crate::expression::{Expression, Rows};
-use crate::operator::{Gathered, Reporter};
-use crate::operators::report_skipped;
+use crate::reporter::{Gathered, Reporter};
 use crate::store::shrink;
 
 /// One step of a program. Columns are in numbered slots; a step fills the next slot or thins the rows.
@@ -161,7 +160,8 @@ impl RunningProgram {
                     }
                     if let Some(errors) = column.errors() {
                         mask = &mask & &!errors;
-                        report_skipped(errors, &keys, diffs.as_deref(), "filter condition", &running.gathering)?;
+                        let gathering = &running.gathering;
+                        gathering.report_skipped(errors, &keys, diffs.as_deref(), "filter condition")?;
                         running.reporter.report_gathered(&running.gathered)?;
                     }
                     if mask.count_set_bits() == keys.len() {

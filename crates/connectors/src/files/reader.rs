@@ -207,7 +207,7 @@ pub(crate) mod tests {
     use parking_lot::Mutex;
     use std::sync::Arc;
     use towpath_engine::clock::ManualClock;
-    use towpath_engine::operator::ErrorLog;
+    use towpath_engine::reporter::ErrorLog;
     use towpath_engine::source::{Limits, Team};
     use towpath_engine::{Origin, Reporter, RowError, Source as _};
     use towpath_types::{Schema, Value};

@@ -18,9 +18,10 @@ use super::sources::{Reading, add_source};
 use super::worker_ending::WorkerEnding;
 use crate::error::EngineError;
 use crate::monitor::{Counters, Part, Role, Watched};
-use crate::operator::{Operator, Output, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Routing, Task, TaskContext};
 use crate::physical::{PhysicalInput, PhysicalNode, Work};
 use crate::program::RunningProgram;
+use crate::reporter::Reporter;
 use crate::source::{Commits, Source};
 
 /// What the worker watches to know how far its dataflow has come.
@@ -148,7 +149,7 @@ impl<'scope> Builder<'_, 'scope> {
                 counters: Arc::clone(&part.counters),
                 columns: columns.to_vec(),
                 commits: source.commits(),
-                is_fed: node.ends_after.is_some(),
+                joins_commits: node.ends_after.is_some() && source.commits() == Commits::Streaming(None),
                 start: match source.commits() {
                     Commits::AtEnd | Commits::Scripted => 0,
                     Commits::Streaming(_) => self.run.start,

@@ -9,8 +9,8 @@ use super::on_the_way::Ledger;
 use super::times::SourceTimes;
 use crate::clock::Clock;
 use crate::monitor::Watched;
-use crate::operator::ErrorLog;
 use crate::physical::PhysicalPlan;
+use crate::reporter::ErrorLog;
 use crate::source::Team;
 
 /// See the module.

@@ -37,8 +37,8 @@ use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue};
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
 
-/// How long a source waits that the run feeds, and whose commits have run ahead of the clock. Each takes two milliseconds of time, in every
-/// process.
+/// How long a source waits whose commits are put together and have run ahead of the clock. Each takes two milliseconds of
+/// time, in every process.
 const PAUSE: Duration = Duration::from_millis(20);
 
 /// How one stream is read.
@@ -49,8 +49,9 @@ pub(crate) struct Reading {
     /// The positions of the source's columns that are read.
     pub(crate) columns: Vec<usize>,
     pub(crate) commits: Commits,
-    /// Whether the run itself feeds it, see [`Feeder`](crate::source::Feeder).
-    pub(crate) is_fed: bool,
+    /// Whether its commits are put together where they would run ahead of the clock, see
+    /// [`Feeder`](crate::source::Feeder).
+    pub(crate) joins_commits: bool,
     pub(crate) start: Time,
     pub(crate) clock: Arc<dyn Clock>,
 }
@@ -384,15 +385,15 @@ impl StreamReader {
         self.own.answered.store(Time::MAX, Ordering::Release);
     }
 
-    /// Whether the commits of a source that the run feeds are ahead of the clock.
+    /// Whether its commits are to be put together now: they are ahead of the clock.
     fn is_ahead(&self) -> bool {
         let is_later = |capability: &Capability<Time>| *capability.time() > self.reading.clock.time();
-        self.reading.is_fed && self.capability.as_ref().is_some_and(is_later)
+        self.reading.joins_commits && self.capability.as_ref().is_some_and(is_later)
     }
 
-    /// Whether such a source, which was ahead, may commit now.
+    /// Whether a stream that was ahead may commit now.
     fn has_paused(&mut self) -> bool {
-        let is_over = self.reading.is_fed && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
+        let is_over = self.reading.joins_commits && self.next_tick.is_some_and(|tick| Instant::now() >= tick);
         if is_over {
             self.next_tick = None;
         }

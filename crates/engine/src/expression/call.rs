@@ -11,7 +11,7 @@ use super::branches::merge;
 use super::evaluate::Part;
 use super::{Expression, Kind};
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::operator::Reporter;
+use crate::reporter::Reporter;
 
 /// An argument of a function: a column, or one value for all rows.
 #[derive(Clone, Debug)]

@@ -7,7 +7,7 @@ use super::call::union;
 use super::shared::SharedResults;
 use super::{Evaluation, Expression, Kind, Operand};
 use crate::error::EngineError;
-use crate::operator::Reporter;
+use crate::reporter::Reporter;
 
 /// With less stack than this, evaluation goes on upon a new one: expressions may be nested thousands deep.
 const STACK_FOR_ONE_PART: usize = 256 << 10;

@@ -6,8 +6,8 @@ use towpath_types::{Column, DType, Value};
 
 use super::functions::FAMILIES;
 use super::{Evaluation, Expression, Kind, Operand};
+use crate::description::Description;
 use crate::error::{EngineError, PlanError};
-use crate::fingerprint::Description;
 
 /// A function of the engine: an entry in the list of its family.
 pub struct Function {

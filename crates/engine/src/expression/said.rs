@@ -6,8 +6,8 @@ use towpath_types::Value;
 
 use super::functions::shown;
 use super::{Expression, Kind, UserFunction};
+use crate::description::{Said, listed};
 use crate::error::Origin;
-use crate::fingerprint::{Said, listed};
 
 /// What an expression is made of, as its plan calls it.
 pub(crate) trait Names {

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
 
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+use crate::reporter::Reporter;
 use crate::store::{duplicated, shrink};
 
 /// See the module.

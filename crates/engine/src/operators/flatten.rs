@@ -11,7 +11,8 @@ use towpath_types::{Batch, Cells, Column, ColumnBuilder, DType, Json, Key, NdArr
 
 use super::report_errors;
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
-use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+use crate::reporter::Reporter;
 
 /// See the module.
 #[derive(Clone, Debug)]

@@ -128,7 +128,8 @@ mod tests {
     use super::*;
     use crate::clock::ManualClock;
     use crate::error::{Origin, RowError};
-    use crate::operator::{ErrorLog, Output, Reporter};
+    use crate::operator::Output;
+    use crate::reporter::{ErrorLog, Reporter};
     use crate::testing::{Update, batch, check_operator, fail_operator, try_operator, update};
     use towpath_types::{Batch, Key, Value};
 

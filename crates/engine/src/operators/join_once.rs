@@ -14,7 +14,8 @@ use super::keyed::Waiting;
 use super::matching::JoinId;
 use super::{keys_of, report_routed, usable};
 use crate::error::{EngineError, ErrorKind};
-use crate::operator::{Output, Reporter, Task, TaskContext};
+use crate::operator::{Output, Task, TaskContext};
+use crate::reporter::Reporter;
 use crate::store::{CellStore, Slots, shrink};
 
 const LEFT: usize = 0;

@@ -5,7 +5,8 @@ use std::collections::HashSet;
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
 
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::operator::{Output, Reporter, Task};
+use crate::operator::{Output, Task};
+use crate::reporter::Reporter;
 use crate::store::KeyedRows;
 
 /// The updates of one time, waiting for its end.

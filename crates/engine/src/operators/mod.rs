@@ -23,8 +23,8 @@ mod side;
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, Cells, Column, DType, Key};
 
-use crate::error::{EngineError, ErrorKind, PlanError, RowError};
-use crate::operator::Reporter;
+use crate::error::{EngineError, PlanError};
+use crate::reporter::Reporter;
 
 /// The keys of a pointer column.
 fn keys_of(column: &Column) -> &towpath_types::Shared<Key> {
@@ -48,7 +48,7 @@ fn usable(column: &Column) -> Option<BooleanBuffer> {
 fn report_errors(batch: &Batch, column: &Column, what: &str, reporter: &Reporter) -> Result<(), EngineError> {
     let diffs = batch.diffs().map(|diffs| &**diffs);
     match column.errors() {
-        Some(errors) => report_skipped(errors, batch.keys(), diffs, what, reporter),
+        Some(errors) => reporter.report_skipped(errors, batch.keys(), diffs, what),
         None => Ok(()),
     }
 }
@@ -68,25 +68,7 @@ fn report_routed(
     let rows = batch.keys().iter().zip(keys_of(pointer).iter());
     let keys: Vec<Key> = rows.map(|(row, pointer)| Key::pair(*row, *pointer)).collect();
     let diffs = batch.diffs().map(|diffs| &**diffs);
-    report_skipped(errors, &keys, diffs, what, reporter)
-}
-
-/// Reports the rows where `errors`, as skipped because of what was found in `what`: first those that come.
-pub(crate) fn report_skipped(
-    errors: &BooleanBuffer,
-    keys: &[Key],
-    diffs: Option<&[i64]>,
-    what: &str,
-    reporter: &Reporter,
-) -> Result<(), EngineError> {
-    let diff = |row: usize| diffs.map_or(1, |diffs| diffs[row]);
-    for comes in [true, false] {
-        for row in errors.set_indices().filter(|row| (diff(*row) > 0) == comes) {
-            let message = format!("Error value encountered in {what}, skipping the row");
-            reporter.report(RowError::new(ErrorKind::Value, message).of(keys[row], diff(row)))?;
-        }
-    }
-    Ok(())
+    reporter.report_skipped(errors, &keys, diffs, what)
 }
 
 /// The type of a column that comes from either of two.

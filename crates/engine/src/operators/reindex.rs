@@ -9,7 +9,8 @@ use towpath_types::{Batch, DType};
 
 use super::{keys_of, report_errors, usable};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+use crate::reporter::Reporter;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]

@@ -22,7 +22,8 @@ use towpath_types::{Batch, Column, DType, Key, Time, Value, encode_rows};
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 use crate::expression::shown;
 use crate::monitor::Counters;
-use crate::operator::{Operator, Output, Pruned, Reporter, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+use crate::reporter::Reporter;
 use crate::store::shrink;
 
 /// So many removals are logged one by one by each worker; all are in the error log.

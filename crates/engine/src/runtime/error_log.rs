@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::dataflow::Ending;
 use crate::error::{EngineError, Origin, RowError};
 use crate::live_errors::LiveErrors;
-use crate::operator::ErrorLog;
+use crate::reporter::ErrorLog;
 use crate::source::ErrorRows;
 
 /// The error log of a run: logs or ends the run, and feeds the tables of errors.

@@ -15,9 +15,9 @@ use crate::dataflow::{Ending, Ledger, LostWire, Network, RunContext, SourceTimes
 use crate::error::{EngineError, ErrorKind};
 use crate::live_errors::LiveErrors;
 use crate::monitor::{Counts, Part, Watched};
-use crate::operator::{ErrorLog, Reporter};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
+use crate::reporter::{ErrorLog, Reporter};
 use crate::source::{SourceContext, SourceStream, Team};
 
 /// A run that has started.

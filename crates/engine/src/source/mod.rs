@@ -30,9 +30,9 @@ pub(crate) use queue::Queued;
 pub use queue::SourceQueue;
 
 use crate::clock::Clock;
+use crate::description::Description;
 use crate::error::EngineError;
-use crate::fingerprint::Description;
-use crate::operator::Reporter;
+use crate::reporter::Reporter;
 
 /// Where rows come from: a node of the plan.
 pub trait Source: fmt::Debug + Send + Sync {
@@ -103,8 +103,8 @@ pub trait Source: fmt::Debug + Send + Sync {
 
 /// Where the rows of a source are made.
 ///
-/// A source that the run itself feeds ends when its feeder has ended, in all workers and processes. It commits with every
-/// row, and such commits are put together where they would run ahead of the clock.
+/// A source that the run itself feeds ends when its feeder has ended, in all workers and processes. Where it commits itself,
+/// as often as it has a row, its commits are put together where they would run ahead of the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Feeder {
     /// Outside; it ends when the source says so.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use towpath_types::{Batch, DType, Key, Time, Value};
 
+use crate::description::Description;
 use crate::error::{EngineError, PlanError};
-use crate::fingerprint::Description;
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 

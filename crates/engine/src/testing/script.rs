@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use towpath_types::{Batch, Column, DType, Key, Value};
 
+use crate::description::Description;
 use crate::error::{EngineError, PlanError};
-use crate::fingerprint::Description;
 use crate::plan::{ColumnId, NodeId, Plan};
 use crate::source::{Commits, Limits, Source, SourceContext, SourceHandle};
 

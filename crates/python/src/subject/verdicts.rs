@@ -8,8 +8,8 @@ use std::sync::atomic::Ordering;
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
+use towpath_engine::Reporter;
 use towpath_engine::RowError;
-use towpath_engine::operator::Reporter;
 use towpath_types::Field;
 
 use super::buffer::Ingest;

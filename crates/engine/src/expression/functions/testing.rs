@@ -7,7 +7,7 @@ use towpath_types::{Column, DType, Key, Shared, Value};
 
 use crate::error::{EngineError, Origin, PlanError, RowError};
 use crate::expression::{Expression, Rows, function};
-use crate::operator::{ErrorLog, Reporter};
+use crate::reporter::{ErrorLog, Reporter};
 
 #[derive(Default)]
 struct Log(Mutex<Vec<String>>);

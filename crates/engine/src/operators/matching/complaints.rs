@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use towpath_types::{BuildKeyHasher, Key};
 
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::operator::Reporter;
+use crate::reporter::Reporter;
 
 /// See the module.
 #[derive(Default)]

@@ -8,9 +8,10 @@ use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical, Shared, Time};
 use super::aggregate::RunningAggregate;
 use super::{find_slots, same_groups};
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::operator::{Output, Reporter, Task};
+use crate::operator::{Output, Task};
 use crate::operators::{keys_of, report_routed, usable};
 use crate::reducers::{FailedGroups, Updates};
+use crate::reporter::Reporter;
 use crate::store::{CellStore, Slots, shrink};
 
 /// When a slot was touched, and where its old values are.
