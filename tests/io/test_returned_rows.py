@@ -231,7 +231,7 @@ def test_a_generator_may_yield_rows_and_return_others() -> None:
 
 
 def test_an_exception_is_no_row() -> None:
-    with pytest.raises(TypeError, match="returned ValueError.*has to be raised"):
+    with pytest.raises(TypeError, match=r"returned ValueError.*has to be raised"):
         taken(lambda: ValueError("x"))
 
 

@@ -138,8 +138,8 @@ class SubjectRun:
         self._end_streams(error, error is not None or self._is_close_asked or _hooks.is_finite(self._subject))
 
     def _end_streams(self, error: BaseException | None, is_over: bool) -> None:
-        # In this order: when the streams are closed, the run may be over at once, and tells whose thread has not ended to
-        # stop, so that what it sends is refused.
+        # In this order: when the streams are closed, the run may be over at once. It tells a subject whose thread has
+        # not ended to stop, and from then on rows are refused.
         for stream in self._streams:
             stream.thread_ended()
         if is_over:

@@ -253,7 +253,10 @@ impl Location {
     pub(crate) fn list(&self) -> Listing {
         let mut listing = Listing::default();
         let mut visited = Visited::default();
-        if self.is_pattern() {
+        if self.is_pattern() && self.path.contains("**") {
+            let (root, _) = self.root();
+            self.add_matching(&root, &mut visited, &mut listing);
+        } else if self.is_pattern() {
             match glob::glob(&self.path) {
                 Ok(paths) => {
                     for path in paths {
@@ -275,6 +278,32 @@ impl Location {
         listing.found.sort_by(|a, b| a.path.cmp(&b.path));
         listing.found.dedup_by(|a, b| a.path == b.path);
         listing
+    }
+
+    /// Adds what is below a folder and matches the pattern, at whatever depth. The library that knows patterns would
+    /// follow links that lead in a circle.
+    fn add_matching(&self, folder: &Path, visited: &mut Visited, listing: &mut Listing) {
+        let is_entered = match std::fs::metadata(folder) {
+            Ok(metadata) => visited.enter(&metadata),
+            Err(error) => return listing.fail(folder, error),
+        };
+        if !is_entered {
+            return;
+        }
+        match read_folder(folder) {
+            Ok(entries) => {
+                for path in entries {
+                    let path = path.strip_prefix(".").unwrap_or(&path);
+                    if self.matches(path) {
+                        self.add(path, path, visited, listing);
+                    } else if path.is_dir() {
+                        self.add_matching(path, visited, listing);
+                    }
+                }
+            }
+            Err(error) => listing.fail(folder, error),
+        }
+        visited.leave();
     }
 
     /// Adds a file, or the files below a folder.
@@ -373,5 +402,23 @@ mod tests {
         rustix::fs::mknodat(rustix::fs::CWD, &pipe, rustix::fs::FileType::Fifo, 0o600.into(), 0).expect("a pipe");
         assert!(listed(directory.path()).is_empty());
         assert_eq!(listed(&pipe), [""]);
+    }
+
+    #[test]
+    fn a_pattern_of_any_depth_does_not_follow_links_in_circles() {
+        let folder = tempfile::tempdir().expect("a temporary directory");
+        let root = folder.path();
+        std::fs::create_dir_all(root.join("d/e")).expect("folders");
+        for name in ["d/q.csv", "d/e/r.csv", "d/e/r.txt", "top.csv"] {
+            std::fs::write(root.join(name), "").expect("a file");
+        }
+        for name in ["d/self", "d/again", "d/e/again"] {
+            symlink(".", root.join(name)).expect("a link");
+        }
+        symlink("..", root.join("d/e/up")).expect("a link");
+        let found = |pattern: &str| listed(&root.join(pattern));
+        assert_eq!(found("d/**/*.csv").len(), 2);
+        assert_eq!(found("**/*.csv").len(), 3);
+        assert_eq!(found("d/**/r.*").len(), 2);
     }
 }
