@@ -613,3 +613,12 @@ def test_columns_of_nothing_but_nulls_and_maps_are_arrow_like_others() -> None:
         )()
         table = pw.io.python.read(subject, schema=pw.schema_from_types(a=dtype))
         assert [update.row["a"] for update in pw.testing.capture(table)] == expected, name
+
+
+def test_columns_without_a_length_are_named() -> None:
+    class Sends(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next_columns({"a": (number for number in range(3))})
+
+    with pytest.raises(TypeError, match='column "a" is of type generator and has no length'):
+        pw.testing.capture(pw.io.python.read(Sends(), schema=pw.schema_from_types(a=int)))

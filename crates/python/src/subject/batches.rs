@@ -10,7 +10,6 @@ use towpath_types::{Field, Key};
 
 use super::Subject;
 use super::buffer::{Ingest, no_row, warn_of_extra};
-use super::next::check_stopping;
 use super::slots::Slots;
 use crate::door::Visit;
 use crate::value::lossy;
@@ -104,7 +103,7 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
     let py = rows.py();
     let mut visit = Visit::begin(py);
     let ingest = subject.get().ingest(py)?;
-    check_stopping(py, ingest)?;
+    ingest.check(py)?;
     if rows.is_instance_of::<PyDict>() || rows.is_instance_of::<PyString>() {
         return Err(PyTypeError::new_err(
             "next_batch takes an iterable of rows; for one row write next(**row), for columns next_columns(columns)",
@@ -113,7 +112,7 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
     for row in rows.try_iter()? {
         let row = row?;
         visit = visit.go_on(py);
-        check_stopping(py, ingest)?;
+        ingest.check(py)?;
         if let Ok(dict) = row.cast::<PyDict>() {
             take_mapping(py, ingest, dict, 1, None)?;
             continue;

@@ -20,9 +20,9 @@ use towpath_engine::source::{Limits, Unkeyed};
 use towpath_engine::{RowError, SourceQueue};
 use towpath_types::{Column, ColumnBuilder, Field, Key, Physical, Value};
 
+use super::phase::Stage;
 use super::slots::{Slot, Slots};
-use super::stage::Stage;
-use super::verdicts::Verdicts;
+use super::verdict::Verdicts;
 use crate::value::type_name;
 
 /// Rows are sealed into a batch at the latest when there are so many.

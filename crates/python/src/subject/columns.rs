@@ -1,7 +1,5 @@
 //! `next_columns`: many rows as columns, with the rules of `next`. Nothing of a call is sent if it fails.
 
-use std::collections::BTreeMap;
-
 use arrow_array::{BooleanArray, Float64Array, Int64Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 use pyo3::buffer::PyBuffer;
@@ -13,9 +11,9 @@ use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical};
 
 use super::Subject;
 use super::arrow;
-use super::buffer::{Ingest, warn_of_extra};
-use super::next::check_stopping;
-use super::slots::{absent, push_plain};
+use super::buffer::warn_of_extra;
+use super::slots::push_plain;
+use super::whole::{absent_column, take_columns};
 use crate::value::{Unit, convert, is_of_pandas, lossy, numpy, type_name};
 
 /// The values that are not accepted: their rows, and why.
@@ -25,7 +23,7 @@ type Refused = Vec<(usize, PyErr)>;
 pub(super) fn next_columns(subject: &Bound<'_, Subject>, given: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = given.py();
     let ingest = subject.get().ingest(py)?;
-    check_stopping(py, ingest)?;
+    ingest.check(py)?;
     let given = given.cast::<PyDict>().map_err(|_| {
         PyTypeError::new_err("next_columns takes a dict of columns, like {\"key\": [1, 2], \"text\": [\"a\", \"b\"]}")
     })?;
@@ -35,7 +33,13 @@ pub(super) fn next_columns(subject: &Bound<'_, Subject>, given: &Bound<'_, PyAny
     for (name, values) in &pairs {
         let name = lossy(name);
         check_is_column(&name, values)?;
-        columns.push((name, values, values.len()?));
+        let Ok(len) = values.len() else {
+            return Err(PyTypeError::new_err(format!(
+                "column {name:?} is of type {} and has no length; a column is a list or an array of values",
+                type_name(values)
+            )));
+        };
+        columns.push((name, values, len));
     }
     let Some((first, _, rows)) = columns.first() else {
         return Ok(());
@@ -335,62 +339,4 @@ fn fill(
         }
     }
     Ok(builder.finish())
-}
-
-/// Appends columns without the rows that are not accepted.
-pub(super) fn take_columns(
-    py: Python<'_>,
-    ingest: &Ingest,
-    mut columns: Vec<Column>,
-    rows: usize,
-    mut errors: Vec<(usize, usize, PyErr)>,
-) -> PyResult<()> {
-    let mut rows = rows;
-    if !errors.is_empty() {
-        errors.sort_by_key(|(row, ..)| *row);
-        let first = ingest.give(rows);
-        let mut accepted = vec![true; rows];
-        let mut kept: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (row, field, error) in errors {
-            if ingest.keeps(&ingest.fields[field]) {
-                ingest.report_value_of(py, first + row as u64, Some(&ingest.fields[field]), error)?;
-                kept.entry(field).or_default().push(row);
-            } else if std::mem::replace(&mut accepted[row], false) {
-                ingest.reject_row(py, first + row as u64, Some(&ingest.fields[field]), error)?;
-            }
-        }
-        for (field, bad) in kept {
-            let bad: BooleanBuffer = (0..rows).map(|row| bad.binary_search(&row).is_ok()).collect();
-            columns[field] = columns[field].masked(Some(&bad));
-        }
-        let mask: BooleanBuffer = accepted.into_iter().collect();
-        rows = mask.count_set_bits();
-        columns = columns.iter().map(|column| column.filter(&mask)).collect();
-    } else {
-        ingest.give(rows);
-    }
-    if ingest.append_columns(columns, rows) {
-        ingest.wait(py);
-    }
-    Ok(())
-}
-
-/// A column that was not given: defaults, or an error in every row.
-pub(super) fn absent_column(
-    field: &Field,
-    rows: usize,
-    place: usize,
-    errors: &mut Vec<(usize, usize, PyErr)>,
-) -> Column {
-    match &field.default {
-        Some(default) => Column::repeat(default, &field.dtype, rows),
-        None => {
-            for row in 0..rows {
-                if let Err(error) = absent(field, false) {
-                    errors.push((row, place, error));
-                }
-            }
-            field.dtype.physical().nones(rows)
-        }
-    }
 }

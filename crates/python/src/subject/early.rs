@@ -1,6 +1,5 @@
 //! Calls before `read`: nobody knows the columns yet, so they are kept as they are and made again when it is known.
 
-use std::cell::RefCell;
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
@@ -9,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
 use super::Subject;
-use super::verdicts::caller;
+use super::places::{REPLAYED, caller};
 use crate::door;
 
 /// So many calls are kept.
@@ -41,11 +40,6 @@ struct Call {
     place: Option<String>,
 }
 
-thread_local! {
-    /// The subject whose call this thread makes again, and where that came from.
-    static REPLAYED: RefCell<Option<(usize, Option<String>)>> = const { RefCell::new(None) };
-}
-
 /// Tells subjects apart.
 fn address(subject: &Subject) -> usize {
     std::ptr::from_ref(subject).addr()
@@ -54,11 +48,6 @@ fn address(subject: &Subject) -> usize {
 /// Whether this thread makes calls of this subject again.
 pub(super) fn is_replaying(subject: &Subject) -> bool {
     REPLAYED.with_borrow(|replayed| replayed.as_ref().is_some_and(|(who, _)| *who == address(subject)))
-}
-
-/// Where the call that this thread makes again came from, if it does.
-pub(super) fn replayed_place() -> Option<String> {
-    REPLAYED.with_borrow(|replayed| replayed.as_ref().and_then(|(_, place)| place.clone()))
 }
 
 const DIVIDED: &str = "it is read in partitions, so rows are sent with the self that run() gets";

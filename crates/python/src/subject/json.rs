@@ -9,7 +9,6 @@ use towpath_types::DType;
 use super::Subject;
 use super::batches::take_mapping;
 use super::buffer::{Ingest, no_row, warn_of_extra};
-use super::next::check_stopping;
 use super::slots::Slots;
 use crate::value::type_name;
 
@@ -43,7 +42,7 @@ fn warn_of_unknown_member(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
 pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = message.py();
     let ingest = subject.get().ingest(py)?;
-    check_stopping(py, ingest)?;
+    ingest.check(py)?;
     let (text, bytes) = (message.cast::<PyString>(), message.cast::<PyBytes>());
     if ingest.is_raw {
         let text = match (&text, &bytes) {
@@ -85,7 +84,7 @@ pub(super) fn next_message(
     wants_text: bool,
 ) -> PyResult<()> {
     let ingest = subject.get().ingest(py)?;
-    check_stopping(py, ingest)?;
+    ingest.check(py)?;
     let text = if wants_text {
         message
             .cast::<PyString>()

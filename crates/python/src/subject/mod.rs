@@ -11,10 +11,14 @@ mod early;
 mod fork;
 mod json;
 mod next;
+mod phase;
+mod places;
 pub(crate) mod slots;
 mod source;
 mod stage;
+mod verdict;
 mod verdicts;
+mod whole;
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, OnceLock};

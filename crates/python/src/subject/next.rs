@@ -156,7 +156,7 @@ fn keyword_row(
     let Some(ingest) = native.opened() else {
         return early_row(subject, arguments, names, diff);
     };
-    check_stopping(py, ingest)?;
+    ingest.check(py)?;
     if diff < 0 {
         check_deletions(subject, ingest)?;
     }
@@ -208,7 +208,7 @@ fn early_row(
     }
     if !subject.get().is_early() {
         let ingest = subject.get().ingest(py)?;
-        check_stopping(py, ingest)?;
+        ingest.check(py)?;
         if diff < 0 {
             check_deletions(subject, ingest)?;
         }
@@ -216,12 +216,6 @@ fn early_row(
     }
     let method = if diff < 0 { "delete" } else { "next" };
     keep_method(subject, method, PyTuple::empty(py), Some(row))
-}
-
-/// Whether the next row may be sent: not once the computation has been told to stop, which unwinds `run`.
-#[inline]
-pub(super) fn check_stopping(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
-    ingest.check(py)
 }
 
 pub(super) fn check_deletions(subject: &Bound<'_, Subject>, ingest: &Ingest) -> PyResult<()> {

@@ -23,37 +23,12 @@ use towpath_engine::source::{Arrival, SourceContext};
 use towpath_engine::{EngineError, ErrorKind, SourceQueue};
 
 use super::buffer::{Buffer, Ingest, seal_rows};
-use super::verdicts::caller;
+use super::phase::{Phase, Stage};
+use super::places::caller;
 use crate::door::Visit;
 
 /// How long who cannot be served waits for a run to begin.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Where rows go. Guarded by the lock of the buffer.
-#[derive(Debug, Default)]
-pub(super) struct Stage {
-    pub(super) phase: Phase,
-    /// How many runs have begun so far: the number of the one under way.
-    pub(super) run: u64,
-    /// The run was told to stop: the next row unwinds whoever sends it.
-    pub(super) is_stopping: bool,
-    /// The next row is the first of those that this has to be said of.
-    pub(super) is_news: bool,
-    /// Rows were handed over since the last commit.
-    pub(super) is_uncommitted: bool,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) enum Phase {
-    /// No run reads the rows.
-    #[default]
-    Waiting,
-    Running,
-    /// The source has ended; the run may go on.
-    Ended,
-    /// Another process reads the source; this one has this number.
-    Elsewhere(usize),
-}
 
 /// Runs that are about to begin in this process.
 static STARTING: AtomicUsize = AtomicUsize::new(0);

@@ -13,35 +13,13 @@ use towpath_engine::RowError;
 use towpath_types::Field;
 
 use super::buffer::Ingest;
-use super::early;
+use super::places::caller;
+use super::verdict::Verdict;
 use crate::door::Visit;
 use crate::error::row_error;
 
 /// So many bad rows of a source are logged one by one.
 const LOGGED: u64 = 1000;
-
-/// Who hears of bad rows.
-#[derive(Debug, Default)]
-pub(super) struct Verdicts {
-    /// Of the run under way.
-    reporter: Option<Reporter>,
-    /// Bad values reported to it so far.
-    reported: u64,
-    /// What waits for a run.
-    pub(super) kept: Vec<Verdict>,
-}
-
-/// What is wrong with one row.
-#[derive(Debug)]
-pub(super) struct Verdict {
-    row: u64,
-    /// Whether the row was accepted all the same, with an error in it.
-    is_kept: bool,
-    field: Option<String>,
-    error: PyErr,
-    /// The file and line that sent the row.
-    place: Option<String>,
-}
 
 impl Ingest {
     /// Whether a row with a bad value in this field is accepted all the same, with an error in its place.
@@ -174,14 +152,4 @@ impl Ingest {
         let _ = reporter.report(failure);
         Ok(())
     }
-}
-
-/// The file and line of the user's program that sends a row.
-pub(super) fn caller(py: Python<'_>) -> Option<String> {
-    early::replayed_place().or_else(|| {
-        py.import("pathway.io._drive")
-            .and_then(|module| module.call_method0("sending_place"))
-            .and_then(|place| place.extract())
-            .unwrap_or_default()
-    })
 }

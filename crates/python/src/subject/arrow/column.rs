@@ -18,8 +18,9 @@ use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical, Value};
 
+use super::cell;
 use super::import::Imported;
-use super::{cell, unreadable};
+use super::refusal::unreadable;
 use crate::value::Unit;
 
 /// The values that are not accepted: their rows, and why.

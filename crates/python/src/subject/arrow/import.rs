@@ -18,7 +18,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyCapsule, PyCapsuleMethods, PyTuple};
 use towpath_types::NESTING;
 
-use super::{no_rows, unreadable};
+use super::refusal::{no_rows, unreadable};
 
 /// An array from outside.
 pub(super) struct Imported {

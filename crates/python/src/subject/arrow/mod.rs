@@ -9,16 +9,16 @@
 mod cell;
 mod column;
 mod import;
+mod refusal;
 
 use arrow_array::Array;
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_types::{Column, Field};
 
 use super::Subject;
 use super::buffer::warn_of_extra;
-use super::columns::{absent_column, take_columns};
-use super::next::check_stopping;
+use super::whole::{absent_column, take_columns};
 use import::{Imported, Rows};
 
 /// Fewer rows are converted with the interpreter's lock: to give it up and get it back is not free, and another thread that
@@ -29,11 +29,11 @@ const ROWS_WITHOUT_THE_LOCK: usize = 1 << 10;
 pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = data.py();
     let ingest = subject.get().ingest(py)?;
-    check_stopping(py, ingest)?;
+    ingest.check(py)?;
     // pandas hands over its NaNs as nulls.
     let is_pandas = crate::value::is_of_pandas(data);
     import::for_each(data, |array| {
-        check_stopping(py, ingest)?;
+        ingest.check(py)?;
         let rows = Rows::of(array)?;
         for (place, name) in rows.names().enumerate() {
             if ingest.field_named(name).is_none() {
@@ -94,13 +94,4 @@ pub(super) fn one_column(
         0 => Column::empty(field.dtype.physical()),
         _ => Column::concat(&parts.iter().collect::<Vec<_>>()),
     })
-}
-
-/// The data is not what Arrow says that it is.
-fn unreadable(reason: &str) -> PyErr {
-    PyValueError::new_err(format!("the arrow data cannot be read: {reason}"))
-}
-
-fn no_rows(what: &str) -> PyErr {
-    PyTypeError::new_err(format!("next_arrow takes a table or a record batch, not {what}"))
 }
