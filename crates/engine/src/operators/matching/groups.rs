@@ -1,6 +1,7 @@
 //! What two inputs have in common, by join key.
 
 use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
 use towpath_types::{BuildKeyHasher, Key};
 
@@ -39,21 +40,23 @@ impl Groups {
 
     /// The group of a join key, made if there is none.
     pub(super) fn find(&mut self, key: Key) -> u32 {
-        let number = *self.index.entry(key).or_insert_with(|| self.slots.take());
-        let at = number as usize;
-        if at >= self.groups.len() || self.groups[at].heads == [END; 2] && self.groups[at].key != key {
-            let new = Group {
-                key,
-                heads: [END; 2],
-                counts: [0; 2],
-                before: [0; 2],
-                commit: 0,
-            };
-            if at == self.groups.len() {
-                self.groups.push(new);
-            } else {
-                self.groups[at] = new;
-            }
+        let entry = match self.index.entry(key) {
+            Entry::Occupied(entry) => return *entry.get(),
+            Entry::Vacant(entry) => entry,
+        };
+        let number = *entry.insert(self.slots.take());
+        let new = Group {
+            key,
+            heads: [END; 2],
+            counts: [0; 2],
+            before: [0; 2],
+            commit: 0,
+        };
+        match self.groups.get_mut(number as usize) {
+            // It was forgotten in the open time, in which it may have been touched.
+            Some(group) if group.key == key => {}
+            Some(group) => *group = new,
+            None => self.groups.push(new),
         }
         number
     }
