@@ -540,3 +540,31 @@ run()
     expected = 130 if sent == signal.SIGINT else 143
     assert running.returncode == expected, errors
     assert "Traceback" not in errors or sent == signal.SIGINT, errors
+
+
+def test_the_product_of_a_hot_key_does_not_wait_in_another_process(
+    program: Callable[[str], pathlib.Path], tmp_path: pathlib.Path
+) -> None:
+    """Nine million pairs, made in one process; half of them go to the other, where hundreds of megabytes could wait."""
+    script = program(f"""
+import resource
+os.chdir({str(tmp_path)!r})
+rows = [(1, number) for number in range(3000)]
+class Row(pw.Schema):
+    key: int
+    number: int
+left, right = (pw.debug.table_from_rows(Row, rows) for _ in range(2))
+pairs = left.join(right, left.key == right.key).select(group=(left.number * 7 + right.number) % 5000)
+counts = pairs.groupby(pairs.group).reduce(count=pw.reducers.count())
+pw.io.csv.write(counts.reduce(all=pw.reducers.sum(counts.count)), "all.csv")
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+run()
+grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
+with open("grown-" + PROCESS, "w") as file:
+    file.write(str(grown))
+""")
+    done = spawn("-n", 2, script)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "all.csv").read_text().splitlines()[1].startswith('"9000000",')
+    # A million rows may be on their way.
+    assert all(int((tmp_path / f"grown-{process}").read_text()) < 150 for process in range(2))
