@@ -54,6 +54,7 @@ def test_a_serializer_that_cannot_be_found_says_so() -> None:
 def test_a_module_as_serializer_crosses_processes(tmp_path: pathlib.Path) -> None:
     script = tmp_path / "main.py"
     script.write_text("""
+import os
 import pickle
 import pathway as pw
 
@@ -71,7 +72,8 @@ class Number(pw.Schema):
 numbers = pw.debug.table_from_rows(Number, [(number,) for number in range(100)])
 wrapped = numbers.select(numbers.number, wrapped=wrap(numbers.number))
 joined = numbers.join(wrapped, numbers.number == wrapped.number).select(again=unwrap(wrapped.wrapped))
-print(pw.debug.table_to_pandas(joined)["again"].sum())
+# In one piece: both processes print.
+os.write(1, f"{pw.debug.table_to_pandas(joined)['again'].sum()}\\n".encode())
 """)
     done = pathway("spawn", "-n", 2, "--first-port", free_ports(2), sys.executable, script)
     assert done.returncode == 0, done.stderr
