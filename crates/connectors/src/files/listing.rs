@@ -293,7 +293,11 @@ impl Location {
         match read_folder(folder) {
             Ok(entries) => {
                 for path in entries {
-                    let path = path.strip_prefix(".").unwrap_or(&path);
+                    // A pattern without a folder is looked for in `.`, but does not say so.
+                    let path = match path.strip_prefix(".") {
+                        Ok(below) if !self.path.starts_with("./") => below,
+                        _ => &path,
+                    };
                     if self.matches(path) {
                         self.add(path, path, visited, listing);
                     } else if path.is_dir() {
@@ -420,5 +424,14 @@ mod tests {
         assert_eq!(found("d/**/*.csv").len(), 2);
         assert_eq!(found("**/*.csv").len(), 3);
         assert_eq!(found("d/**/r.*").len(), 2);
+        // The folder that tests of a crate run in.
+        for pattern in [
+            "src/**/listing.rs",
+            "./src/**/listing.rs",
+            "**/listing.rs",
+            "./**/listing.rs",
+        ] {
+            assert_eq!(listed(Path::new(pattern)).len(), 1, "{pattern}");
+        }
     }
 }
