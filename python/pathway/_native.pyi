@@ -20,7 +20,7 @@ Origin: TypeAlias = tuple[str, int, str, str] | None
 
 @type_check_only
 class _Cluster(Protocol):
-    """The place of this process among others: `pathway._running.cluster.Cluster`."""
+    """This process among the others: `pathway._running.cluster.Member`."""
 
     @property
     def process(self) -> int: ...

@@ -253,18 +253,18 @@ def _csv_rows(path: str | os.PathLike[str], schema: type[Schema]) -> Iterator[Ma
             }
 
 
-def _field(column: ColumnSchema, text: str | None, place: str) -> Any:
+def _field(column: ColumnSchema, text: str | None, line: str) -> Any:
     """The value of a field, as `pw.io.csv` reads it; None is a field that the line does not have."""
     dtype = column.dtype.dtype
     is_text = dtype.required in (_native.DType.STR, _native.DType.ANY)
     if column.has_default and (text is None or not (is_text or text.strip())):
         return column.default_value
     if text is None:
-        raise ValueError(f"{place}: the line has no field {column.name!r}")
+        raise ValueError(f"{line}: the line has no field {column.name!r}")
     try:
         return dtype.read(text)
     except ValueError as error:
-        message = f"{place}: field {column.name!r}: cannot read {text!r} as {dtypes.describe(dtype)}: {error}"
+        message = f"{line}: field {column.name!r}: cannot read {text!r} as {dtypes.describe(dtype)}: {error}"
         raise ValueError(message) from None
 
 

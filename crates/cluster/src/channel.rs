@@ -250,7 +250,7 @@ mod tests {
     #[test]
     fn what_is_sent_arrives_and_nothing_of_it_can_be_read_on_the_way() {
         for len in [0, 1, CONTENT, CONTENT + 1, 300_000] {
-            let sent: Vec<u8> = (0..len).map(|place| (place % 251) as u8).collect();
+            let sent: Vec<u8> = (0..len).map(|position| (position % 251) as u8).collect();
             let arrived = received(&sent, |carried| {
                 assert_eq!(carried.len(), len + len.div_ceil(CONTENT) * (2 + TAG));
                 if len > 100 {

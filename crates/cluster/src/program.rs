@@ -47,8 +47,8 @@ fn at(declared: &Declared) -> String {
 
 /// What differs first between what this process has declared and what `other` has.
 pub(crate) fn difference(ours: &[Declared], theirs: &[Declared], other: usize) -> Option<String> {
-    for place in 0..ours.len().max(theirs.len()) {
-        let message = match (ours.get(place), theirs.get(place)) {
+    for position in 0..ours.len().max(theirs.len()) {
+        let message = match (ours.get(position), theirs.get(position)) {
             (Some(ours), Some(theirs)) if ours.what != theirs.what => {
                 format!("{} here, {} in process {other}", ours.shown(), theirs.shown())
             }
@@ -81,8 +81,8 @@ fn first_difference(
     our_settings: &[Setting],
     their_settings: &[Setting],
 ) -> Option<String> {
-    for place in 0..our_settings.len().max(their_settings.len()) {
-        let (our, their) = (our_settings.get(place), their_settings.get(place));
+    for position in 0..our_settings.len().max(their_settings.len()) {
+        let (our, their) = (our_settings.get(position), their_settings.get(position));
         if let (Some(our), Some(their)) = (our, their)
             && our.label == their.label
             && our.digest == their.digest

@@ -6,13 +6,13 @@
 
 use towpath_engine::{ErrorKind, RowError};
 use towpath_types::scan::string_end;
-use towpath_types::{ColumnBuilder, DType, Field, Json, Message, Schema, Value};
+use towpath_types::{ColumnBuilder, DType, Field, Json, JsonMembers, Schema, Value};
 
 use crate::values::{Cell, excerpt, parse_float, parse_int, parse_json_value};
 
 /// Where in an object a field stands.
 #[derive(Clone, Debug)]
-enum Place {
+enum Selector {
     /// The member of this name.
     Member(String),
     /// The value that a pointer (RFC 6901) leads to.
@@ -22,7 +22,7 @@ enum Place {
 #[derive(Clone, Debug)]
 struct Wanted {
     name: String,
-    place: Place,
+    selector: Selector,
     dtype: DType,
     default: Option<Value>,
     /// A row without a good key is no row.
@@ -57,9 +57,9 @@ impl JsonRowParser {
             .into_iter()
             .map(|field| Wanted {
                 name: field.name.clone(),
-                place: match paths.iter().find(|(name, _)| *name == field.name) {
-                    Some((_, path)) => Place::Pointer(path.clone()),
-                    None => Place::Member(field.name.clone()),
+                selector: match paths.iter().find(|(name, _)| *name == field.name) {
+                    Some((_, path)) => Selector::Pointer(path.clone()),
+                    None => Selector::Member(field.name.clone()),
                 },
                 dtype: field.dtype.clone(),
                 default: field.default.clone(),
@@ -72,7 +72,9 @@ impl JsonRowParser {
             cells: vec![Cell::Absent; wanted.len()],
             members: Vec::new(),
             unknown_member: None,
-            has_pointers: wanted.iter().any(|wanted| matches!(wanted.place, Place::Pointer(_))),
+            has_pointers: wanted
+                .iter()
+                .any(|wanted| matches!(wanted.selector, Selector::Pointer(_))),
             wanted,
         }
     }
@@ -119,11 +121,11 @@ impl JsonRowParser {
         if self.has_pointers || self.read_flat(line).is_none() {
             self.read_any(line)?;
         }
-        for place in 0..self.cells.len() {
-            if matches!(self.cells[place], Cell::Absent) {
-                self.cells[place] = match &self.wanted[place].default {
+        for position in 0..self.cells.len() {
+            if matches!(self.cells[position], Cell::Absent) {
+                self.cells[position] = match &self.wanted[position].default {
                     Some(default) => Cell::from(default.clone()),
-                    None => self.bad_cell(place, |wanted| missing(wanted, line))?,
+                    None => self.bad_cell(position, |wanted| missing(wanted, line))?,
                 };
             }
         }
@@ -132,8 +134,8 @@ impl JsonRowParser {
 
     /// What stands in for a value that is not there or cannot be read, if anything does.
     #[cold]
-    fn bad_cell(&mut self, place: usize, message: impl FnOnce(&Wanted) -> String) -> Result<Cell, String> {
-        let wanted = &self.wanted[place];
+    fn bad_cell(&mut self, position: usize, message: impl FnOnce(&Wanted) -> String) -> Result<Cell, String> {
+        let wanted = &self.wanted[position];
         let message = message(wanted);
         if !self.keeps_bad_rows || wanted.is_key {
             return Err(message);
@@ -195,7 +197,7 @@ impl JsonRowParser {
         let field = self
             .wanted
             .iter()
-            .position(|wanted| matches!(&wanted.place, Place::Member(member) if member.as_bytes() == name));
+            .position(|wanted| matches!(&wanted.selector, Selector::Member(member) if member.as_bytes() == name));
         if field.is_none() && self.unknown_member.is_none() {
             self.unknown_member = Some(String::from_utf8_lossy(name).into_owned());
         }
@@ -206,30 +208,30 @@ impl JsonRowParser {
 
     /// Reads any document.
     fn read_any(&mut self, line: &str) -> Result<(), String> {
-        let message = Message::parse(line).map_err(|error| format!("{} is no JSON: {error}", quoted(line)))?;
+        let message = JsonMembers::parse(line).map_err(|error| format!("{} is no JSON: {error}", quoted(line)))?;
         let message = message.ok_or_else(|| format!("{} is no JSON object", quoted(line)))?;
         if self.unknown_member.is_none() && !self.has_pointers {
             let is_wanted = |name: &str| self.wanted.iter().any(|wanted| wanted.name == name);
             self.unknown_member = message.names().find(|name| !is_wanted(name)).map(str::to_owned);
         }
-        for place in 0..self.cells.len() {
-            let wanted = &self.wanted[place];
+        for position in 0..self.cells.len() {
+            let wanted = &self.wanted[position];
             let whole;
-            let found = match &wanted.place {
-                Place::Member(name) => message.get(name).map(Result::as_ref),
-                Place::Pointer(path) if path.is_empty() => {
+            let found = match &wanted.selector {
+                Selector::Member(name) => message.get(name).map(Result::as_ref),
+                Selector::Pointer(path) if path.is_empty() => {
                     whole = Json::parse(line);
                     Some(whole.as_ref())
                 }
-                Place::Pointer(path) => message.pointer(path),
+                Selector::Pointer(path) => message.pointer(path),
             };
-            self.cells[place] = match found {
+            self.cells[position] = match found {
                 None => Cell::Absent,
                 Some(Ok(json)) => match parse_json_value(json, &wanted.dtype) {
                     Ok(value) => Cell::from(value),
-                    Err(reason) => self.bad_cell(place, |wanted| bad_value(wanted, json, &reason))?,
+                    Err(reason) => self.bad_cell(position, |wanted| bad_value(wanted, json, &reason))?,
                 },
-                Some(Err(error)) => self.bad_cell(place, |wanted| {
+                Some(Err(error)) => self.bad_cell(position, |wanted| {
                     format!("field {:?}: cannot read it as {}: {error}", wanted.name, wanted.dtype)
                 })?,
             };
@@ -267,12 +269,12 @@ fn bad_value(wanted: &Wanted, json: &Json, reason: &str) -> String {
 }
 
 fn missing(wanted: &Wanted, line: &str) -> String {
-    let place = match &wanted.place {
-        Place::Member(_) => String::new(),
-        Place::Pointer(path) => format!(" (at {path})"),
+    let pointer = match &wanted.selector {
+        Selector::Member(_) => String::new(),
+        Selector::Pointer(path) => format!(" (at {path})"),
     };
     format!(
-        "field {:?}{place} is missing in {} and has no default",
+        "field {:?}{pointer} is missing in {} and has no default",
         wanted.name,
         excerpt(line)
     )
@@ -286,7 +288,7 @@ fn skip_space(bytes: &[u8], mut at: usize) -> usize {
     at
 }
 
-/// The place after `byte`, which must stand at `at`.
+/// The position after `byte`, which must stand at `at`.
 #[inline]
 fn after(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
     (bytes.get(at) == Some(&byte)).then_some(at + 1)
@@ -538,10 +540,10 @@ mod tests {
             if members.is_empty() {
                 line = line.replace(",}", "}");
             }
-            if let Some(place) = damage {
-                let place = place.index(line.len());
-                if line.is_char_boundary(place) {
-                    line.truncate(place);
+            if let Some(position) = damage {
+                let position = position.index(line.len());
+                if line.is_char_boundary(position) {
+                    line.truncate(position);
                 }
             }
             line

@@ -107,7 +107,7 @@ pub trait Operator: fmt::Debug + Send + Sync {
 
     /// What makes fewer rows of those of an input before they go to other workers, if the task can do with them. Asked
     /// with the context that the task is started with, where there are several workers.
-    fn combiner(&self, input: usize, context: &TaskContext) -> Option<Box<dyn Combine>> {
+    fn combiner(&self, input: usize, context: &TaskContext) -> Option<Box<dyn Combiner>> {
         let _ = (input, context);
         None
     }
@@ -120,7 +120,7 @@ pub trait Operator: fmt::Debug + Send + Sync {
 }
 
 /// Makes fewer rows of those that one worker has of a time, before they go to the workers that own them.
-pub trait Combine {
+pub trait Combiner {
     /// Takes rows. What it does not hold goes out, in the columns of what stands for others.
     ///
     /// # Errors

@@ -185,7 +185,7 @@ pub(crate) fn call<'py>(
     let vectorcall = unsafe { transmute::<Declared, Vectorcall>(declared) };
     let py = function.py();
     let forks_before = forks();
-    // One place before the first argument is left to the called function, so that a method need not copy them.
+    // One slot before the first argument is left to the called function, so that a method need not copy them.
     let mut pointers: SmallVec<[*mut ffi::PyObject; 8]> = smallvec![null_mut()];
     pointers.extend(arguments.iter().map(Bound::as_ptr));
     let positional = arguments.len() - names.map_or(0, |names| names.len());

@@ -23,7 +23,7 @@ use pyo3::prelude::*;
 /// The engine, as Python sees it.
 ///
 /// It relies on the lock of the interpreter, and says so: a Python that can do without switches it on when this is
-/// imported. What relies on it are the places that are `unsafe` for the sake of speed: the names of calls that
+/// imported. What relies on it are the parts that are `unsafe` for the sake of speed: the names of calls that
 /// [`subject`] remembers, the lists, texts and numbers that are read without a further reference while nobody can
 /// change them, and the raw methods that take the lock for granted.
 #[pymodule(gil_used = true)]

@@ -244,7 +244,7 @@ impl Batch {
         let seeds = *SEEDS;
         let mut sums: Vec<i64> = (0..self.len()).map(|row| self.diff(row)).collect();
         for row in 0..self.len() {
-            let mut place = match first.entry(self.keys[row]) {
+            let mut position = match first.entry(self.keys[row]) {
                 Entry::Vacant(entry) => {
                     entry.insert(row as u32);
                     continue;
@@ -253,8 +253,8 @@ impl Batch {
             };
             let mut steps = 1;
             let same = loop {
-                if self.cells_eq(place, self, row) {
-                    break Some(place);
+                if self.cells_eq(position, self, row) {
+                    break Some(position);
                 }
                 if steps == LONGEST_CHAIN {
                     let cells = hash_row(&self.columns, row, &mut bytes);
@@ -271,11 +271,11 @@ impl Batch {
                         }
                     };
                 }
-                if next[place] == END {
-                    next[place] = row as u32;
+                if next[position] == END {
+                    next[position] = row as u32;
                     break None;
                 }
-                place = next[place] as usize;
+                position = next[position] as usize;
                 steps += 1;
             };
             if let Some(same) = same {
@@ -335,19 +335,19 @@ impl Batch {
     }
 }
 
-/// Keys that came once. They are hashes, so a table of their places with open addressing is as small and as fast
+/// Keys that came once. They are hashes, so a table of their positions with open addressing is as small and as fast
 /// as it gets.
 #[derive(Debug, Default)]
 pub struct DistinctKeys {
     keys: Vec<Key>,
-    /// Places in `keys`; at least half of it is free.
+    /// Positions in `keys`; at least half of it is free.
     table: Vec<u32>,
 }
 
 impl DistinctKeys {
     const FREE: u32 = u32::MAX;
 
-    /// How many places of the table are looked up at once.
+    /// How many positions of the table are looked up at once.
     const AHEAD: usize = 32;
 
     /// No keys, with room for so many.
@@ -370,7 +370,7 @@ impl DistinctKeys {
         self.enter_from(start)
     }
 
-    /// Enters the keys from a place on; `false` as soon as one is there already.
+    /// Enters the keys from a position on; `false` as soon as one is there already.
     fn enter_from(&mut self, start: usize) -> bool {
         let mask = self.table.len() - 1;
         let seeds = *SEEDS;
@@ -382,9 +382,9 @@ impl DistinctKeys {
                 *slot = fold(key.0, seeds) as usize & mask;
                 all |= self.table[*slot];
             }
-            // Only so that it is read: the processor fetches all these places at the same time.
+            // Only so that it is read: the processor fetches all these positions at the same time.
             std::hint::black_box(all);
-            for (place, (slot, key)) in slots.iter().zip(keys).enumerate() {
+            for (position, (slot, key)) in slots.iter().zip(keys).enumerate() {
                 let mut slot = *slot;
                 loop {
                     match self.table[slot] {
@@ -393,7 +393,7 @@ impl DistinctKeys {
                         _ => slot = (slot + 1) & mask,
                     }
                 }
-                self.table[slot] = (first + place) as u32;
+                self.table[slot] = (first + position) as u32;
             }
         }
         true
@@ -405,7 +405,7 @@ static SEEDS: LazyLock<[u64; 2]> = LazyLock::new(|| [(); 2].map(|()| RandomState
 
 /// Both halves of a key: the low 16 bits are the shard, which all keys of one worker may share, and keys that users
 /// made of small numbers have no high half. They are multiplied with secret seeds, since how keys are made is known, and
-/// whoever sends rows could otherwise send many whose keys fall into one place of a table.
+/// whoever sends rows could otherwise send many whose keys fall into one slot of a table.
 #[inline]
 fn fold(key: u128, [first, second]: [u64; 2]) -> u64 {
     let product = u128::from(key as u64 ^ first) * u128::from((key >> 64) as u64 ^ second);

@@ -279,7 +279,9 @@ mod tests {
 
     #[test]
     fn long_texts_fill_more_than_one_block() {
-        let texts: Vec<String> = (0..5).map(|place| place.to_string().repeat(BLOCK_BYTES / 2)).collect();
+        let texts: Vec<String> = (0..5)
+            .map(|position| position.to_string().repeat(BLOCK_BYTES / 2))
+            .collect();
         let mut builder = ColumnBuilder::new(&DType::Str);
         for text in &texts {
             builder.push_str(text);

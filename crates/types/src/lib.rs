@@ -23,7 +23,7 @@ pub use batch::{Batch, BuildKeyHasher, DistinctKeys, KeyHasher};
 pub use builder::ColumnBuilder;
 pub use column::{Cells, Column, PointerArray};
 pub use dtype::{DType, Physical};
-pub use json::{DIGITS, Json, JsonError, Message, NESTING, Object as JsonObject};
+pub use json::{DIGITS, Json, JsonError, JsonMembers, NESTING, Object as JsonObject};
 pub use key::{Key, KeyParseError, encode_rows, hash_columns};
 pub use schema::{Field, Schema};
 pub use shared::Shared;

@@ -19,28 +19,28 @@ pub fn zero_bytes(word: u64) -> u64 {
 }
 
 #[inline]
-fn word_at(bytes: &[u8], place: usize) -> Option<u64> {
-    let word = bytes.get(place..place + 8)?;
+fn word_at(bytes: &[u8], position: usize) -> Option<u64> {
+    let word = bytes.get(position..position + 8)?;
     Some(u64::from_le_bytes(word.try_into().ok()?))
 }
 
 /// Where the first quote, backslash or control character at or after `from` is; these end or disturb a JSON string.
 #[inline]
 pub fn string_end(bytes: &[u8], from: usize) -> Option<usize> {
-    let mut place = from;
-    while let Some(word) = word_at(bytes, place) {
+    let mut position = from;
+    while let Some(word) = word_at(bytes, position) {
         let control = zero_bytes(word & repeated(0xe0));
         let found = control | zero_bytes(word ^ repeated(b'"')) | zero_bytes(word ^ repeated(b'\\'));
         if found != 0 {
-            return Some(place + (found.trailing_zeros() / 8) as usize);
+            return Some(position + (found.trailing_zeros() / 8) as usize);
         }
-        place += 8;
+        position += 8;
     }
-    let rest = bytes.get(place..)?;
+    let rest = bytes.get(position..)?;
     let found = rest
         .iter()
         .position(|byte| *byte == b'"' || *byte == b'\\' || *byte < 0x20)?;
-    Some(place + found)
+    Some(position + found)
 }
 
 #[cfg(test)]

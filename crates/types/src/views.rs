@@ -152,8 +152,8 @@ impl Texts {
     }
 
     /// Writes texts of an array into slots.
-    pub fn put_texts(&mut self, array: &StringViewArray, places: impl Iterator<Item = (usize, usize)>) {
-        for (slot, row) in places {
+    pub fn put_texts(&mut self, array: &StringViewArray, positions: impl Iterator<Item = (usize, usize)>) {
+        for (slot, row) in positions {
             self.put(
                 slot,
                 if array.is_null(row) {
@@ -166,9 +166,9 @@ impl Texts {
     }
 
     /// Writes bytes of an array into slots; then the texts are not known to be UTF-8 any more.
-    pub fn put_bytes(&mut self, array: &BinaryViewArray, places: impl Iterator<Item = (usize, usize)>) {
+    pub fn put_bytes(&mut self, array: &BinaryViewArray, positions: impl Iterator<Item = (usize, usize)>) {
         self.is_utf8 = false;
-        for (slot, row) in places {
+        for (slot, row) in positions {
             self.put(slot, if array.is_null(row) { b"" } else { array.value(row) });
         }
     }

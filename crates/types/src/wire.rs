@@ -137,8 +137,8 @@ fn put_len(len: usize, out: &mut impl Out) {
 fn put_keys(keys: &[Key], out: &mut impl Out) {
     for chunk in keys.chunks(64) {
         let mut bytes = [0; 64 * 16];
-        for (place, key) in bytes.chunks_exact_mut(16).zip(chunk) {
-            place.copy_from_slice(&key.0.to_le_bytes());
+        for (target, key) in bytes.chunks_exact_mut(16).zip(chunk) {
+            target.copy_from_slice(&key.0.to_le_bytes());
         }
         out.put(&bytes[..chunk.len() * 16]);
     }
@@ -147,8 +147,8 @@ fn put_keys(keys: &[Key], out: &mut impl Out) {
 fn put_words(words: &[i64], out: &mut impl Out) {
     for chunk in words.chunks(128) {
         let mut bytes = [0; 128 * 8];
-        for (place, word) in bytes.chunks_exact_mut(8).zip(chunk) {
-            place.copy_from_slice(&word.to_le_bytes());
+        for (target, word) in bytes.chunks_exact_mut(8).zip(chunk) {
+            target.copy_from_slice(&word.to_le_bytes());
         }
         out.put(&bytes[..chunk.len() * 8]);
     }
@@ -287,9 +287,9 @@ pub fn read_batch(bytes: &[u8]) -> Result<Batch, WireError> {
         false => None,
     };
     let columns = (0..columns)
-        .map(|place| {
+        .map(|position| {
             input.column(rows).map_err(|error| WireError {
-                column: Some(place),
+                column: Some(position),
                 ..error
             })
         })

@@ -1,4 +1,4 @@
-"""The place of this process among those that compute together.
+"""This process among those that compute together.
 
 Every process builds the same tables and has its share of the workers. The first reads the sources and writes the
 outputs. Which runs belong together is told by their order: every process runs the same program.
@@ -17,7 +17,7 @@ _runs = itertools.count()
 
 
 @dataclass(frozen=True)
-class Cluster:
+class Member:
     """What the engine needs to know to find the other processes."""
 
     process: int
@@ -30,12 +30,12 @@ class Cluster:
     is_interrupted: Callable[[], bool]
 
 
-def cluster_of_run(signals: Signals) -> Cluster | None:
+def member_of_run(signals: Signals) -> Member | None:
     """The processes that the next run is shared with; None if this process works alone."""
     described = environment.cluster()
     if described is None:
         return None
-    return Cluster(
+    return Member(
         process=described.process_id,
         addresses=described.addresses,
         secret=described.secret,

@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from pathway import _native
 from pathway._ground import environment, event_loop
 from pathway._running import ending, monitoring, waiting
-from pathway._running.cluster import cluster_of_run
+from pathway._running.cluster import member_of_run
 from pathway._running.metrics_server import MetricsServer
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
@@ -112,7 +112,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             server = stack.enter_context(MetricsServer(environment.monitoring_port()))
         monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
         signals = stack.enter_context(waiting.noted_signals())
-        cluster = cluster_of_run(signals)
+        cluster = member_of_run(signals)
         try:
             native_run = current_graph().plan.run(
                 everything=everything,

@@ -179,7 +179,7 @@ class _Search:
         return True
 
     def _undecided(self, scanned: int) -> tuple[int, list[int]]:
-        """The next clause that asks for a decision, by its place among the touched, and its open literals."""
+        """The next clause that asks for a decision, by its position among the touched, and its open literals."""
         while scanned < len(self._touched):
             clause = self._clauses[self._touched[scanned]]
             if self._true.isdisjoint(clause):

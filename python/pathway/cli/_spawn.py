@@ -1,6 +1,6 @@
 """``pathway spawn``: from its options to the environment of each process.
 
-A process learns its place from the environment alone (`pathway._ground.environment`), so that the program needs no
+A process learns its number from the environment alone (`pathway._ground.environment`), so that the program needs no
 change. Whatever can be wrong before the start is found here and is a usage error; nothing has been started then.
 """
 

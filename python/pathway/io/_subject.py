@@ -360,12 +360,12 @@ def _push_message(
         _native.Subject.next_bytes(subject, message)
 
 
-def stopped(place: str, is_over: bool) -> BaseException:
+def stopped(name: str, is_over: bool) -> BaseException:
     """What ends a thread that sends rows after the run was told to stop. Called by the native half."""
     what = "its run is over, and was told to stop" if is_over else "the computation has been told to stop"
     if _may_end_here():
         return StopSubject(what)
-    return RuntimeError(f"{place}: {what}; rows are taken again in the next run")
+    return RuntimeError(f"{name}: {what}; rows are taken again in the next run")
 
 
 def _may_end_here() -> bool:

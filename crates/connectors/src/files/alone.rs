@@ -6,11 +6,11 @@ use towpath_engine::EngineError;
 
 use super::declared::ReadMode;
 use super::follow::{Follower, Own};
-use super::reader::Reader;
+use super::reader::FileReader;
 use super::sending::{Halt, push};
 use super::signal::Closing;
 
-impl Reader {
+impl FileReader {
     /// Reads until the source ends.
     pub(crate) fn run(self, own: Own) {
         let closing = Closing::new(Arc::clone(&self.queue));

@@ -13,14 +13,14 @@ use crate::values::Cell;
 /// Builds a column from the cells of records; every text lies in one block, or is copied.
 #[derive(Debug)]
 pub(crate) struct BlockColumn {
-    cells: Layout,
+    cells: CellBuffer,
     /// Rows that are `None`, and rows that are errors, below which the cell is `None`.
     nones: Vec<usize>,
     errors: Vec<usize>,
 }
 
 #[derive(Debug)]
-enum Layout {
+enum CellBuffer {
     Int(Vec<i64>),
     Float(Vec<f64>),
     /// Views, and text that does not stand in the block as it is, such as after an escape.
@@ -35,10 +35,10 @@ const COPIES: u32 = 1;
 impl BlockColumn {
     pub(crate) fn new(dtype: &DType) -> Self {
         let cells = match dtype.physical() {
-            Physical::Int => Layout::Int(Vec::new()),
-            Physical::Float => Layout::Float(Vec::new()),
-            Physical::Str => Layout::Text(Vec::new(), Vec::new()),
-            _ => Layout::Other(ColumnBuilder::new(dtype)),
+            Physical::Int => CellBuffer::Int(Vec::new()),
+            Physical::Float => CellBuffer::Float(Vec::new()),
+            Physical::Str => CellBuffer::Text(Vec::new(), Vec::new()),
+            _ => CellBuffer::Other(ColumnBuilder::new(dtype)),
         };
         Self {
             cells,
@@ -51,13 +51,13 @@ impl BlockColumn {
     #[inline]
     pub(crate) fn push(&mut self, cell: &Cell, record: &str, offset: usize) {
         match (&mut self.cells, cell) {
-            (Layout::Int(values), Cell::Int(value)) => values.push(*value),
-            (Layout::Float(values), Cell::Float(value)) => values.push(*value),
-            (Layout::Text(views, _), Cell::Text { start, end }) => {
+            (CellBuffer::Int(values), Cell::Int(value)) => values.push(*value),
+            (CellBuffer::Float(values), Cell::Float(value)) => values.push(*value),
+            (CellBuffer::Text(views, _), Cell::Text { start, end }) => {
                 let text = &record[*start..*end];
                 views.push(make_view(text.as_bytes(), BLOCK, (offset + start) as u32));
             }
-            (Layout::Other(builder), cell) => push_cell(builder, cell, record),
+            (CellBuffer::Other(builder), cell) => push_cell(builder, cell, record),
             (layout, cell) => {
                 if matches!(cell, Cell::Error) {
                     self.errors.push(layout.len());
@@ -95,17 +95,17 @@ impl BlockColumn {
             })
         };
         match &mut self.cells {
-            Layout::Int(values) => {
+            CellBuffer::Int(values) => {
                 let values = std::mem::take(values);
                 let nulls = nulls(values.len());
                 Column::new(Cells::Int(Int64Array::new(values.into(), nulls)))
             }
-            Layout::Float(values) => {
+            CellBuffer::Float(values) => {
                 let values = std::mem::take(values);
                 let nulls = nulls(values.len());
                 Column::new(Cells::Float(Float64Array::new(values.into(), nulls)))
             }
-            Layout::Text(views, copies) => {
+            CellBuffer::Text(views, copies) => {
                 let views = std::mem::take(views);
                 let nulls = nulls(views.len());
                 let mut buffers = vec![block.clone()];
@@ -114,49 +114,49 @@ impl BlockColumn {
                 }
                 Column::new(Cells::Str(string_views(views.into(), buffers, nulls)))
             }
-            Layout::Other(builder) => builder.finish(),
+            CellBuffer::Other(builder) => builder.finish(),
         }
     }
 }
 
-impl Layout {
+impl CellBuffer {
     fn len(&self) -> usize {
         match self {
-            Layout::Int(values) => values.len(),
-            Layout::Float(values) => values.len(),
-            Layout::Text(views, _) => views.len(),
-            Layout::Other(builder) => builder.len(),
+            CellBuffer::Int(values) => values.len(),
+            CellBuffer::Float(values) => values.len(),
+            CellBuffer::Text(views, _) => views.len(),
+            CellBuffer::Other(builder) => builder.len(),
         }
     }
 }
 
 #[cold]
-fn push_rare(layout: &mut Layout, nones: &mut Vec<usize>, cell: &Cell) {
-    match (layout, cell) {
-        (Layout::Float(values), Cell::Int(value)) => values.push(*value as f64),
-        (Layout::Text(views, copies), Cell::Value(value)) if let Value::Str(text) = &**value => {
+fn push_rare(buffer: &mut CellBuffer, nones: &mut Vec<usize>, cell: &Cell) {
+    match (buffer, cell) {
+        (CellBuffer::Float(values), Cell::Int(value)) => values.push(*value as f64),
+        (CellBuffer::Text(views, copies), Cell::Value(value)) if let Value::Str(text) = &**value => {
             views.push(make_view(text.as_bytes(), COPIES, copies.len() as u32));
             copies.extend_from_slice(text.as_bytes());
         }
-        (Layout::Int(values), Cell::None | Cell::Error) => {
+        (CellBuffer::Int(values), Cell::None | Cell::Error) => {
             nones.push(values.len());
             values.push(0);
         }
-        (Layout::Float(values), Cell::None | Cell::Error) => {
+        (CellBuffer::Float(values), Cell::None | Cell::Error) => {
             nones.push(values.len());
             values.push(0.0);
         }
-        (Layout::Text(views, _), Cell::None | Cell::Error) => {
+        (CellBuffer::Text(views, _), Cell::None | Cell::Error) => {
             nones.push(views.len());
             views.push(0);
         }
-        (layout, cell) => panic!("a parser put {cell:?} into {layout:?}"),
+        (buffer, cell) => panic!("a parser put {cell:?} into {buffer:?}"),
     }
 }
 
 #[expect(
     unsafe_code,
-    reason = "every view was made from a `str` at the place it names; to check that again costs more than all the rest"
+    reason = "every view was made from a `str` at the position it names; to check that again costs more than all the rest"
 )]
 fn string_views(views: ScalarBuffer<u128>, buffers: Vec<Buffer>, nulls: Option<NullBuffer>) -> StringViewArray {
     if cfg!(debug_assertions) {

@@ -43,7 +43,7 @@ impl Reported {
 
 /// How often a source has found something wrong, in all threads of a process.
 #[derive(Debug)]
-pub(crate) struct Failures {
+pub(crate) struct FailureCounts {
     /// How many threads read the source.
     readers: AtomicUsize,
     /// Records that were left out.
@@ -53,7 +53,7 @@ pub(crate) struct Failures {
     all: AtomicU64,
 }
 
-impl Failures {
+impl FailureCounts {
     pub(crate) fn new(readers: usize) -> Self {
         Self {
             readers: AtomicUsize::new(readers),
@@ -91,7 +91,7 @@ pub(crate) struct Rejections<'a> {
     pub(crate) source: &'a str,
     pub(crate) queue: &'a SourceQueue,
     pub(crate) reporter: &'a Reporter,
-    pub(crate) failures: &'a Failures,
+    pub(crate) failures: &'a FailureCounts,
     /// Whether another process reads the same and reports it.
     pub(crate) is_silent: bool,
     /// What was reported of this file before; `None` if it is read only once.
@@ -103,20 +103,20 @@ impl Rejections<'_> {
         !self.is_silent && self.reported.as_mut().is_none_or(|reported| reported.is_new(reason))
     }
 
-    /// Reports a record that is left out; `place` is its file and perhaps line.
-    pub(crate) fn reject(&mut self, place: &str, reason: &str) {
+    /// Reports a record that is left out; `record` says where it is: its file and perhaps line.
+    pub(crate) fn reject(&mut self, record: &str, reason: &str) {
         if self.is_new(reason) {
             self.failures.rejected.fetch_add(1, Ordering::Relaxed);
             self.queue.count_rejected(1);
-            self.report(&format!("{}: {place}: {reason}", self.source));
+            self.report(&format!("{}: {record}: {reason}", self.source));
         }
     }
 
     /// Reports a value that is an error in a row that is kept.
-    pub(crate) fn value(&mut self, place: &str, reason: &str) {
+    pub(crate) fn value(&mut self, record: &str, reason: &str) {
         if self.is_new(reason) {
             self.failures.values.fetch_add(1, Ordering::Relaxed);
-            self.report(&format!("{}: {place}: {reason}; the value is an error", self.source));
+            self.report(&format!("{}: {record}: {reason}; the value is an error", self.source));
         }
     }
 

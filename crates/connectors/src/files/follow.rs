@@ -27,8 +27,8 @@ use super::followed::{Finding, Followed, Look};
 use super::listing::{Found, Listing, Stamp};
 use super::named::Named;
 use super::open::{Input, open, open_plain};
-use super::position::{Identity, Origin, Position, Seen};
-use super::reader::Reader;
+use super::position::{FileIdentity, FilePosition, KeyOrigin, Seen};
+use super::reader::FileReader;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -57,7 +57,7 @@ pub(crate) type Owners = Mutex<HashMap<u64, usize>>;
 
 impl Own {
     /// Whether the file is this follower's, which it becomes if it was nobody's.
-    pub(crate) fn has(&self, path: &Path, identity: Option<Identity>) -> bool {
+    pub(crate) fn has(&self, path: &Path, identity: Option<FileIdentity>) -> bool {
         let Some(owners) = &self.owners else {
             return true;
         };
@@ -66,8 +66,8 @@ impl Own {
         let mut owners = owners.lock();
         let owner = file.and_then(|file| owners.get(&file)).or_else(|| owners.get(&path));
         let owner = owner.copied().unwrap_or(self.number);
-        for place in file.into_iter().chain([path]) {
-            owners.entry(place).or_insert(owner);
+        for owned in file.into_iter().chain([path]) {
+            owners.entry(owned).or_insert(owner);
         }
         owner == self.number
     }
@@ -75,7 +75,7 @@ impl Own {
 
 /// See the module.
 pub(crate) struct Follower<'a> {
-    reader: &'a Reader,
+    reader: &'a FileReader,
     own: Own,
     /// Whether nobody else commits.
     commits: bool,
@@ -91,7 +91,7 @@ pub(crate) struct Follower<'a> {
 }
 
 impl<'a> Follower<'a> {
-    pub(crate) fn new(reader: &'a Reader, own: Own, commits: bool) -> Self {
+    pub(crate) fn new(reader: &'a FileReader, own: Own, commits: bool) -> Self {
         Self {
             reader,
             own,
@@ -204,22 +204,22 @@ impl<'a> Follower<'a> {
     /// Finds files again that are no longer where they were, and reads the rest of those that have left.
     fn follow_moves(&mut self, listing: &Listing, look: Look) -> Result<bool, Stopped> {
         let is_elsewhere = |path: &PathBuf, known: &mut Followed| match listing.get(path) {
-            Some(found) => Identity::of(&found.metadata) != known.position.file,
+            Some(found) => FileIdentity::of(&found.metadata) != known.position.file,
             None => listing.is_gone(path),
         };
         let elsewhere: Vec<(PathBuf, Followed)> = self.known.extract_if(.., is_elsewhere).collect();
         if elsewhere.is_empty() {
             return Ok(false);
         }
-        let places: HashMap<Identity, &Found> = listing
+        let now: HashMap<FileIdentity, &Found> = listing
             .found
             .iter()
-            .map(|found| (Identity::of(&found.metadata), found))
+            .map(|found| (FileIdentity::of(&found.metadata), found))
             .collect();
         let mut has_changed = false;
         for (path, mut known) in elsewhere {
-            let place = places.get(&known.position.file);
-            if let Some(found) = place.filter(|found| !self.known.contains_key(&found.path)) {
+            let moved = now.get(&known.position.file);
+            if let Some(found) = moved.filter(|found| !self.known.contains_key(&found.path)) {
                 self.known.insert(found.path.clone(), known);
                 continue;
             }
@@ -323,8 +323,8 @@ impl<'a> Follower<'a> {
     }
 
     /// What the keys of a file that is new at this path are made from.
-    fn origin(&mut self, path: &str) -> Origin {
-        let mut origin = Origin::of(path);
+    fn origin(&mut self, path: &str) -> KeyOrigin {
+        let mut origin = KeyOrigin::of(path);
         if self.reader.is_append_only() {
             let next = self.generations.entry(path.to_owned()).or_default();
             origin.generation = *next;
@@ -342,7 +342,7 @@ impl<'a> Follower<'a> {
         }
         let mut known = match self.known.remove(&file.path) {
             Some(known) => known,
-            None => Followed::at(Position::start(stamp.file, self.origin(&file.shown)), look.now),
+            None => Followed::at(FilePosition::start(stamp.file, self.origin(&file.shown)), look.now),
         };
         let was_open = known.handle.is_some();
         let result = self.update_known(&mut known, self.reader, file, look);
@@ -357,7 +357,7 @@ impl<'a> Follower<'a> {
     fn update_known(
         &mut self,
         known: &mut Followed,
-        reader: &Reader,
+        reader: &FileReader,
         file: &Found,
         look: Look,
     ) -> Result<bool, Stopped> {
@@ -400,7 +400,7 @@ impl<'a> Follower<'a> {
                     reader.source.name, file.shown
                 ));
             }
-            *known = Followed::at(Position::start(stamp.file, self.origin(&file.shown)), look.now);
+            *known = Followed::at(FilePosition::start(stamp.file, self.origin(&file.shown)), look.now);
             finding = Finding::Grown(Seen::default());
         }
         named.metadata = match &finding {

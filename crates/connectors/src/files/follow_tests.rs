@@ -18,8 +18,8 @@ use towpath_types::{DType, Key, Schema};
 use super::block::Sizes;
 use super::follow::{Follower, Own};
 use super::followed::{Followed, Look};
-use super::position::Position;
-use super::reader::Reader;
+use super::position::FilePosition;
+use super::reader::FileReader;
 use super::reader::tests::{Messages, reader};
 use super::{CsvSettings, FileFormat, FileSource, ReadMode};
 
@@ -42,7 +42,7 @@ fn source(path: &Path, format: FileFormat, has_key: bool) -> FileSource {
 /// The rows that are there, and how often.
 type Table = BTreeMap<(Key, String), i64>;
 
-fn add_all(table: &mut Table, reader: &Reader) -> Vec<(String, i64)> {
+fn add_all(table: &mut Table, reader: &FileReader) -> Vec<(String, i64)> {
     let mut updates = Vec::new();
     for batch in take_batches(&reader.queue) {
         for row in 0..batch.len() {
@@ -55,7 +55,7 @@ fn add_all(table: &mut Table, reader: &Reader) -> Vec<(String, i64)> {
     updates
 }
 
-fn follower(reader: &Reader) -> Follower<'_> {
+fn follower(reader: &FileReader) -> Follower<'_> {
     let own = Own {
         number: 0,
         owners: None,
@@ -65,14 +65,14 @@ fn follower(reader: &Reader) -> Follower<'_> {
 
 /// A follower at work, with a clock of its own.
 struct Work<'a> {
-    reader: &'a Reader,
+    reader: &'a FileReader,
     follower: Follower<'a>,
     now: Instant,
     table: Table,
 }
 
 impl<'a> Work<'a> {
-    fn new(reader: &'a Reader) -> Self {
+    fn new(reader: &'a FileReader) -> Self {
         Self {
             reader,
             follower: follower(reader),
@@ -139,7 +139,7 @@ fn event(pieces: impl Strategy<Value = Vec<u8>> + Clone + 'static) -> impl Strat
         1 => (file.clone(), 0..40_usize).prop_map(|(file, bytes)| Event::Shorten(file, bytes)),
         1 => (file.clone(), pieces.clone()).prop_map(|(file, bytes)| Event::Rewrite(file, bytes)),
         1 => (file.clone(), 0..99_usize, prop::collection::vec(prop::sample::select(&b"x,\n\"1"[..]), 1..3))
-            .prop_map(|(file, place, bytes)| Event::Patch(file, place, bytes)),
+            .prop_map(|(file, offset, bytes)| Event::Patch(file, offset, bytes)),
         1 => (file.clone(), pieces.clone()).prop_map(|(file, bytes)| Event::Replace(file, bytes)),
         1 => (file.clone(), pieces).prop_map(|(file, bytes)| Event::ReplaceByLonger(file, bytes)),
         1 => (file.clone(), file.clone()).prop_map(|(from, to)| Event::Rename(from, to)),
@@ -165,12 +165,12 @@ fn happen(root: &Path, event: &Event, header: &[u8]) -> std::io::Result<()> {
             file.set_len(file.metadata()?.len().saturating_sub(*bytes as u64))
         }
         Event::Rewrite(file, bytes) => fs::write(path(file), [header, bytes].concat()),
-        Event::Patch(file, place, bytes) => {
+        Event::Patch(file, offset, bytes) => {
             let mut file = OpenOptions::new().write(true).open(path(file))?;
             let len = file.metadata()?.len() as usize;
-            let place = place % len.max(1);
-            file.seek(SeekFrom::Start(place as u64))?;
-            file.write_all(&bytes[..bytes.len().min(len - place)])
+            let offset = offset % len.max(1);
+            file.seek(SeekFrom::Start(offset as u64))?;
+            file.write_all(&bytes[..bytes.len().min(len - offset)])
         }
         Event::Replace(file, bytes) => {
             fs::write(&aside, [header, bytes].concat())?;
@@ -813,7 +813,7 @@ impl Follower<'_> {
     fn restart(&mut self) {
         for known in self.known.values_mut() {
             let text = serde_json::to_string(&known.position).expect("a position can be written");
-            let position: Position = serde_json::from_str(&text).expect("and read");
+            let position: FilePosition = serde_json::from_str(&text).expect("and read");
             let handle = known.handle.take();
             *known = Followed::at(position, Instant::now());
             known.handle = handle;
@@ -834,7 +834,7 @@ fn owners_are_found_by_path_and_by_file() {
     let folder = TempDir::new().expect("a temporary folder");
     let identity = |name: &str| {
         let path = folder.path().join(name);
-        super::position::Identity::of(&fs::metadata(path).expect("it is there"))
+        super::position::FileIdentity::of(&fs::metadata(path).expect("it is there"))
     };
     write(&folder.path().join("a"), "");
     write(&folder.path().join("b"), "");

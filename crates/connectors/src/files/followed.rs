@@ -25,10 +25,10 @@ use super::kept::{Difference, Kept};
 use super::listing::Stamp;
 use super::named::Named;
 use super::open::Input;
-use super::position::{Position, Seen};
-use super::reader::Reader;
+use super::position::{FilePosition, Seen};
+use super::reader::FileReader;
 use super::records::{RecordFormat, parse_block};
-use super::rows::Rows;
+use super::rows::RowBuilder;
 use super::sending::{Halt, push};
 
 /// One look at the files.
@@ -60,7 +60,7 @@ pub(crate) enum Patience {
 #[derive(Debug)]
 pub(crate) struct Followed {
     /// Up to where it has been read.
-    pub(crate) position: Position,
+    pub(crate) position: FilePosition,
     /// What it looked like then; `None` if it has not been read yet.
     stamp: Option<Stamp>,
     /// Since when it has looked like that.
@@ -89,7 +89,7 @@ pub(crate) struct Followed {
 
 impl Followed {
     /// A file to be read from `position` on.
-    pub(crate) fn at(position: Position, now: Instant) -> Self {
+    pub(crate) fn at(position: FilePosition, now: Instant) -> Self {
         Self {
             position,
             stamp: None,
@@ -118,7 +118,7 @@ impl Followed {
     }
 
     /// All its rows, taken back.
-    pub(crate) fn taken_back(&self, reader: &Reader) -> impl Iterator<Item = Batch> {
+    pub(crate) fn taken_back(&self, reader: &FileReader) -> impl Iterator<Item = Batch> {
         let stamping = reader.stamping(&self.position.origin, self.metadata.clone());
         self.kept.negated(&stamping).collect::<Vec<_>>().into_iter()
     }
@@ -134,7 +134,7 @@ pub(crate) enum Finding {
 
 /// Takes the rows of a file that is read.
 struct Taking<'a> {
-    reader: &'a Reader,
+    reader: &'a FileReader,
     difference: Difference<'a>,
     /// Whether all that differs becomes visible at once.
     is_change: bool,
@@ -149,7 +149,7 @@ struct Taking<'a> {
 }
 
 impl Taking<'_> {
-    fn take(&mut self, rows: &mut Rows<'_>, has_end: bool) -> Result<(), Stopped> {
+    fn take(&mut self, rows: &mut RowBuilder<'_>, has_end: bool) -> Result<(), Stopped> {
         if self.reader.signal.is_overdue() {
             return Err(Stopped);
         }
@@ -191,7 +191,7 @@ impl Taking<'_> {
     }
 }
 
-impl Reader {
+impl FileReader {
     pub(crate) fn is_append_only(&self) -> bool {
         self.source.is_append_only
     }
@@ -305,7 +305,7 @@ impl Reader {
         let seen = match finding {
             Finding::Grown(seen) => seen,
             Finding::Changed => {
-                known.position = Position::start(stamp.file, before.origin.clone());
+                known.position = FilePosition::start(stamp.file, before.origin.clone());
                 known.reported.begin();
                 known.is_stuck = false;
                 is_change = !known.kept.is_empty();
@@ -456,7 +456,7 @@ impl Reader {
     /// is one record.
     fn format_at(
         &self,
-        position: &Position,
+        position: &FilePosition,
         file: &Named,
         input: &mut Input,
     ) -> io::Result<Option<Box<dyn RecordFormat>>> {

@@ -1,6 +1,6 @@
 //! Rows of a file that may have to be taken back, and what has changed when the file is read again.
 //!
-//! They are kept in columns, without anything that can be made again: a key comes from the row's place in the file or
+//! They are kept in columns, without anything that can be made again: a key comes from the row's number in the file or
 //! from its primary key. Rows that come one by one are put together, so that a file that grows line by line takes no
 //! more memory than one that is there at once.
 
@@ -142,10 +142,10 @@ impl Kept {
 
     /// Takes out the rows from the record called `name` on.
     pub(crate) fn split_off(&mut self, name: u64) -> Kept {
-        let place = self
+        let position = self
             .0
             .partition_point(|chunk| chunk.names.get(chunk.names.len - 1) < name);
-        let mut rest = self.0.split_off(place);
+        let mut rest = self.0.split_off(position);
         if let Some(chunk) = rest.first_mut() {
             let row = chunk.names.find(name);
             if row > 0 {
@@ -186,9 +186,9 @@ impl Kept {
 /// Compares the rows that were there with those that are read now, name by name.
 pub(crate) struct Difference<'a> {
     old: Kept,
-    /// The next of the old rows: its chunk, and its place there.
+    /// The next of the old rows: its chunk, and its position there.
     next: (usize, usize),
-    /// Places of old rows of this chunk that are gone.
+    /// Positions of old rows of this chunk that are gone.
     gone: Vec<u32>,
     before: Stamping<'a>,
     /// Whether old rows differ from new ones in any case.
@@ -222,13 +222,13 @@ impl<'a> Difference<'a> {
             if let Some(chunk) = self.old.0.get(self.next.0)
                 && chunk.names.get(self.next.1) == *name
             {
-                let place = self.next.1;
+                let position = self.next.1;
                 let pairs = || chunk.columns.iter().zip(&new.columns);
-                if !self.all_differ && pairs().all(|(old, new)| old.cell_eq(place, new, row)) {
+                if !self.all_differ && pairs().all(|(old, new)| old.cell_eq(position, new, row)) {
                     self.advance();
                     continue;
                 }
-                self.gone.push(place as u32);
+                self.gone.push(position as u32);
                 self.advance();
             }
             added.push(row as u32);
@@ -334,8 +334,8 @@ mod tests {
             cut in 0..600_u64,
         ) {
             let (mut kept, mut names, mut next) = (Kept::default(), Vec::new(), 0);
-            for (place, (gap, len)) in steps.iter().enumerate() {
-                next += if far == Some(place) { 1 << 33 } else { 0 };
+            for (position, (gap, len)) in steps.iter().enumerate() {
+                next += if far == Some(position) { 1 << 33 } else { 0 };
                 let some: Vec<u64> = (0..*len as u64).map(|row| next + row * (1 + gap % 2)).collect();
                 kept.push(&records(&some));
                 next = some[some.len() - 1] + 1 + gap;

@@ -2,7 +2,7 @@
 
 use super::block::Block;
 use super::records::RecordFormat;
-use super::rows::Rows;
+use super::rows::RowBuilder;
 use crate::json::JsonRowParser;
 use crate::values::Cell;
 
@@ -29,7 +29,7 @@ fn for_each_line(block: &Block, mut take: impl FnMut(Result<&str, std::str::Utf8
 
 /// A JSON object a line. Blank lines hold nothing.
 impl RecordFormat for JsonRowParser {
-    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+    fn parse(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> usize {
         for_each_line(block, |line, offset| match line {
             Ok(line) if line.trim_ascii().is_empty() => {}
             Ok(line) => match self.read(line) {
@@ -55,7 +55,7 @@ pub(crate) struct Lines {
 }
 
 impl RecordFormat for Lines {
-    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+    fn parse(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> usize {
         for_each_line(block, |line, offset| match line {
             Ok(line) => {
                 let start = line.len() - line.trim_start().len();

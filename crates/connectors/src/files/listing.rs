@@ -9,7 +9,7 @@ use std::time::SystemTime;
 
 use glob::{MatchOptions, Pattern, PatternError};
 
-use super::position::Identity;
+use super::position::FileIdentity;
 
 /// How often a folder is listed, by however many paths links lead to it. Without a limit they could be as many as
 /// there are ways through a maze.
@@ -82,7 +82,7 @@ impl Found {
 /// What changes when the content of a file does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Stamp {
-    pub(crate) file: Identity,
+    pub(crate) file: FileIdentity,
     pub(crate) is_plain: bool,
     pub(crate) bytes: u64,
     pub(crate) modified: Option<SystemTime>,
@@ -94,7 +94,7 @@ pub(crate) struct Stamp {
 impl Stamp {
     pub(crate) fn of(metadata: &Metadata) -> Self {
         Self {
-            file: Identity::of(metadata),
+            file: FileIdentity::of(metadata),
             is_plain: metadata.is_file(),
             bytes: metadata.len(),
             modified: metadata.modified().ok(),
@@ -155,8 +155,8 @@ impl Listing {
 
     /// The file at a path.
     pub(crate) fn get(&self, path: &Path) -> Option<&Found> {
-        let place = self.found.binary_search_by(|file| file.path.as_path().cmp(path));
-        place.ok().map(|place| &self.found[place])
+        let position = self.found.binary_search_by(|file| file.path.as_path().cmp(path));
+        position.ok().map(|position| &self.found[position])
     }
 
     fn fail(&mut self, path: &Path, error: io::Error) {

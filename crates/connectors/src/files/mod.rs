@@ -6,7 +6,7 @@
 //! gone, and replaces the rows of files that have changed. The workers of the first process follow a folder together,
 //! each its own files.
 //!
-//! In static mode all workers have a thread that reads and parses, if there are several workers (`shared`, `work`): they share
+//! In static mode all workers have a thread that reads and parses, if there are several workers (`divided`, `work`): they share
 //! the files, and big files are cut into pieces (`split`). What is read does not depend on how many they are.
 //!
 //! Rows without a primary key have keys made from the source's seed, the file's path and what tells the record from the
@@ -22,6 +22,7 @@ mod block;
 mod column;
 mod csv;
 mod declared;
+mod divided;
 #[cfg(test)]
 mod divided_tests;
 mod failures;
@@ -42,7 +43,6 @@ mod reader;
 mod records;
 mod rows;
 mod sending;
-mod shared;
 mod signal;
 mod split;
 mod whole;
@@ -59,11 +59,11 @@ use towpath_types::DType;
 
 pub use csv::settings::CsvSettings;
 pub use declared::{FileFormat, FileSource, ReadMode};
-use failures::Failures;
+use failures::FailureCounts;
 use follow::Own;
 use listing::Found;
 use named::Named;
-use reader::Reader;
+use reader::FileReader;
 use signal::{Handle, Signal};
 use split::Ends;
 use work::{Cut, Entry, Work};
@@ -82,8 +82,8 @@ impl FileSource {
             let message = format!("{}: process 0 has sent a list of files that cannot be read", self.name);
             return Err(EngineError::new(ErrorKind::Runtime, message));
         };
-        let place = (context.process, context.team.processes);
-        Ok(Work::new(entries, self.cut(), place))
+        let process = (context.process, context.team.processes);
+        Ok(Work::new(entries, self.cut(), process))
     }
 
     /// Whether several threads follow the files, each its own. A row with a primary key may move from a file to another,
@@ -190,7 +190,7 @@ impl Source for FileSource {
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
         let signal = Arc::new(Signal::default());
-        let failures = Arc::new(Failures::new(context.streams.len()));
+        let failures = Arc::new(FailureCounts::new(context.streams.len()));
         let work = if context.manifest.is_empty() {
             if self.mode == ReadMode::Static {
                 self.check_that_it_is_there()?;
@@ -210,7 +210,7 @@ impl Source for FileSource {
                 number,
                 owners: owners.clone(),
             };
-            let reader = Reader::new(
+            let reader = FileReader::new(
                 self.clone(),
                 &context,
                 queue,
@@ -220,7 +220,7 @@ impl Source for FileSource {
             let thread = std::thread::Builder::new()
                 .name("pathway-read".to_owned())
                 .spawn(move || match work {
-                    Some(work) => reader.run_shared(&work),
+                    Some(work) => reader.run_divided(&work),
                     None => reader.run(own),
                 });
             match thread {

@@ -11,14 +11,14 @@ use parking_lot::Mutex;
 
 use super::open::open_plain;
 
-/// What is counted in one go; another thread that asks for a place not far before counts no more than this.
+/// What is counted in one go; another thread that asks for a position not far before counts no more than this.
 const STEP: u64 = 1 << 24;
 
 /// See the module.
 #[derive(Debug)]
 pub(crate) struct LineNumbers {
     path: PathBuf,
-    /// The numbers, from 1, of the lines in which some places of the file are.
+    /// The numbers, from 1, of the lines in which some positions of the file are.
     known: Mutex<BTreeMap<u64, u64>>,
 }
 
@@ -30,7 +30,7 @@ impl LineNumbers {
         }
     }
 
-    /// The number of the line in which a place of the file is, if the file can be read again.
+    /// The number of the line in which a position of the file is, if the file can be read again.
     pub(crate) fn at(&self, offset: u64) -> Option<u64> {
         let mut known = self.known.lock();
         let (mut from, mut line) = known.range(..=offset).next_back().map(|(from, line)| (*from, *line))?;

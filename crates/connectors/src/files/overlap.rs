@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::listing::{Location, is_same_file};
 
 impl Location {
-    /// Whether the file at the path is among those of this place, or would be if there were one.
+    /// Whether the file at the path is among those of this location, or would be if there were one.
     pub(crate) fn has(&self, path: &Path) -> bool {
         let there = std::fs::metadata(path).ok();
         if there.as_ref().is_some_and(|metadata| !metadata.is_file()) {
@@ -28,7 +28,7 @@ impl Location {
         })
     }
 
-    /// Whether a path without links is one of this place.
+    /// Whether a path without links is one of this location.
     fn takes(&self, resolved: &Path) -> bool {
         let (root, _) = self.root();
         if self.is_pattern() {

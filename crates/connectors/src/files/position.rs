@@ -2,7 +2,7 @@
 //!
 //! A file is told by its device, its number there and when it was made: it keeps them when it is renamed, and another
 //! that takes its place has others. Whether what was read of it has changed is told by a hash of a bounded part of it:
-//! the first [`PART`] bytes, and the last before the place where reading stopped. All of a file that is no longer
+//! the first [`PART`] bytes, and the last before the byte where reading stopped. All of a file that is no longer
 //! than twice that is covered. What escapes is a change in place of the middle of a longer file that has grown
 //! before anybody looked, and has moved nothing behind it; a file that has changed and not grown is not compared
 //! at all but read again.
@@ -20,14 +20,14 @@ pub(crate) const PART: usize = 1 << 16;
 
 /// Which file it is, whatever its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub(crate) struct Identity {
+pub(crate) struct FileIdentity {
     device: u64,
     number: u64,
     /// When it was made, in nanoseconds since the unix epoch, where that is known: numbers are used again.
     made: u64,
 }
 
-impl Identity {
+impl FileIdentity {
     #[cfg(unix)]
     pub(crate) fn of(metadata: &Metadata) -> Self {
         use std::os::unix::fs::MetadataExt as _;
@@ -53,14 +53,14 @@ impl Identity {
 
 /// What the keys of a file's rows are made from, beside their numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Origin {
+pub(crate) struct KeyOrigin {
     /// The path at which the file was found first.
     pub(crate) path: String,
     /// How many files were read at that path before it whose rows are still there.
     pub(crate) generation: u32,
 }
 
-impl Origin {
+impl KeyOrigin {
     /// That of the first file at a path.
     pub(crate) fn of(path: &str) -> Self {
         Self {
@@ -72,9 +72,9 @@ impl Origin {
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Position {
-    pub(crate) file: Identity,
-    pub(crate) origin: Origin,
+pub(crate) struct FilePosition {
+    pub(crate) file: FileIdentity,
+    pub(crate) origin: KeyOrigin,
     /// The bytes of the records that were read.
     pub(crate) bytes: u64,
     /// How many records these are, with those that were left out.
@@ -88,9 +88,9 @@ pub(crate) struct Position {
     pub(crate) taken: Option<u64>,
 }
 
-impl Position {
+impl FilePosition {
     /// The beginning of a file.
-    pub(crate) fn start(file: Identity, origin: Origin) -> Self {
+    pub(crate) fn start(file: FileIdentity, origin: KeyOrigin) -> Self {
         let (bytes, head, tail) = Seen::default().hashes();
         Self {
             file,
@@ -117,7 +117,7 @@ pub(crate) struct Seen {
 
 impl Seen {
     /// What was read of a file up to a position, after which `input` then stands; `None` if it has changed.
-    pub(crate) fn again(position: &Position, input: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
+    pub(crate) fn again(position: &FilePosition, input: &mut (impl Read + Seek)) -> io::Result<Option<Self>> {
         if position.bytes == 0 {
             return Ok(Some(Self::default()));
         }
@@ -173,11 +173,11 @@ mod tests {
     use proptest::prelude::*;
     use std::io::Cursor;
 
-    fn position(seen: &Seen) -> Position {
+    fn position(seen: &Seen) -> FilePosition {
         let (bytes, head, tail) = seen.hashes();
-        Position {
-            file: Identity::default(),
-            origin: Origin {
+        FilePosition {
+            file: FileIdentity::default(),
+            origin: KeyOrigin {
                 path: "x".to_owned(),
                 generation: 0,
             },
@@ -191,7 +191,7 @@ mod tests {
     }
 
     fn content(len: usize) -> Vec<u8> {
-        (0..len).map(|place| (place * place % 251) as u8).collect()
+        (0..len).map(|position| (position * position % 251) as u8).collect()
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
         seen.add(b"a,b\n");
         let position = position(&seen);
         let text = serde_json::to_string(&position).expect("it can be written");
-        let again: Position = serde_json::from_str(&text).expect("it can be read");
+        let again: FilePosition = serde_json::from_str(&text).expect("it can be read");
         assert_eq!(again, position);
     }
 
@@ -213,10 +213,10 @@ mod tests {
             let content = content(len);
             let mut whole = Seen::default();
             whole.add(&content);
-            let mut places: Vec<usize> = cuts.iter().map(|cut| cut.index(len + 1)).chain([0, len]).collect();
-            places.sort_unstable();
+            let mut bounds: Vec<usize> = cuts.iter().map(|cut| cut.index(len + 1)).chain([0, len]).collect();
+            bounds.sort_unstable();
             let mut seen = Seen::default();
-            for cut in places.windows(2) {
+            for cut in bounds.windows(2) {
                 // And every other time it is found again.
                 if cut[0] % 2 == 0 {
                     seen = Seen::again(&position(&seen), &mut Cursor::new(&content))?.expect("nothing has changed");
@@ -229,18 +229,18 @@ mod tests {
         #[test]
         fn a_change_of_what_is_covered_is_noticed(
             len in prop_oneof![1..1000_usize, 1..400_000_usize],
-            place in any::<prop::sample::Index>(),
+            changed in any::<prop::sample::Index>(),
             more in 0..10_usize,
         ) {
             let mut content = content(len);
             let mut seen = Seen::default();
             seen.add(&content);
             let position = position(&seen);
-            let place = place.index(len);
-            content[place] ^= 1;
+            let changed = changed.index(len);
+            content[changed] ^= 1;
             content.extend(vec![b'x'; more]);
             let found = Seen::again(&position, &mut Cursor::new(&content))?;
-            let is_covered = place < PART || place >= len - PART.min(len);
+            let is_covered = changed < PART || changed >= len - PART.min(len);
             prop_assert_eq!(found.is_none(), is_covered);
             content.truncate(len - 1);
             prop_assert!(Seen::again(&position, &mut Cursor::new(&content))?.is_none(), "it is shorter");

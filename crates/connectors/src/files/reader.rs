@@ -12,44 +12,47 @@ use towpath_types::{Batch, Field, Value};
 use super::block::{Block, Blocks};
 use super::csv::CsvFormat;
 use super::declared::{FileFormat, FileSource};
-use super::failures::{Failures, Rejections, Reported};
+use super::failures::{FailureCounts, Rejections, Reported};
 use super::lines::Lines;
 use super::listing::Found;
 use super::metadata::file_metadata;
 use super::named::Named;
 use super::open::{Input, open};
-use super::position::Origin;
+use super::position::KeyOrigin;
 use super::records::{RecordFormat, parse_block};
-use super::rows::{Layout, Rows, Stamping};
+use super::rows::{Projection, RowBuilder, Stamping};
 use super::sending::Halt;
 use super::signal::Signal;
 use super::whole::push_file;
 use crate::json::JsonRowParser;
 
 /// A source at work, seen from a thread of its own.
-pub(crate) struct Reader {
+pub(crate) struct FileReader {
     pub(crate) source: FileSource,
     pub(crate) queue: Arc<SourceQueue>,
     pub(crate) signal: Arc<Signal>,
     pub(crate) clock: Arc<dyn Clock>,
     reporter: Reporter,
     pub(crate) keeps_bad_rows: bool,
-    layout: Layout,
+    projection: Projection,
     /// The fields of the schema that are read.
     pub(crate) fields: Vec<Field>,
-    pub(crate) failures: Arc<Failures>,
+    pub(crate) failures: Arc<FailureCounts>,
 }
 
-impl Reader {
+impl FileReader {
     pub(crate) fn new(
         source: FileSource,
         context: &SourceContext,
         queue: Arc<SourceQueue>,
         signal: Arc<Signal>,
-        failures: Arc<Failures>,
+        failures: Arc<FailureCounts>,
     ) -> Self {
-        let layout = Layout::new(&source, &context.columns);
-        let fields = layout.fields.iter().map(|field| source.schema.fields[*field].clone());
+        let projection = Projection::new(&source, &context.columns);
+        let fields = projection
+            .fields
+            .iter()
+            .map(|field| source.schema.fields[*field].clone());
         Self {
             fields: fields.collect(),
             source,
@@ -58,7 +61,7 @@ impl Reader {
             clock: Arc::clone(&context.clock),
             reporter: context.reporter.clone(),
             keeps_bad_rows: context.keeps_bad_rows,
-            layout,
+            projection,
             failures,
         }
     }
@@ -80,7 +83,12 @@ impl Reader {
     }
 
     /// Takes the records of a file, whose rows have keys made from `origin`.
-    pub(crate) fn rows<'a>(&'a self, file: &'a Named, origin: &Origin, reported: Option<&'a mut Reported>) -> Rows<'a> {
+    pub(crate) fn rows<'a>(
+        &'a self,
+        file: &'a Named,
+        origin: &KeyOrigin,
+        reported: Option<&'a mut Reported>,
+    ) -> RowBuilder<'a> {
         let rejections = Rejections {
             source: &self.source.name,
             queue: &self.queue,
@@ -90,17 +98,17 @@ impl Reader {
             reported,
         };
         let stamping = self.stamping(origin, file.metadata.clone());
-        Rows::new(&self.source, &file.shown, stamping, rejections)
+        RowBuilder::new(&self.source, &file.shown, stamping, rejections)
     }
 
     /// What the rows of a file have in common.
-    pub(crate) fn stamping(&self, origin: &Origin, metadata: Option<Value>) -> Stamping<'_> {
-        Stamping::new(&self.source, &self.layout, origin, metadata)
+    pub(crate) fn stamping(&self, origin: &KeyOrigin, metadata: Option<Value>) -> Stamping<'_> {
+        Stamping::new(&self.source, &self.projection, origin, metadata)
     }
 
     /// Whether rows say of which file they are, and somebody asks.
     pub(crate) fn has_metadata(&self) -> bool {
-        self.layout.has_metadata()
+        self.projection.has_metadata()
     }
 
     /// Reports something about a file that is followed.
@@ -116,8 +124,8 @@ impl Reader {
         file: &Named,
         mut send: impl FnMut(Batch) -> Result<(), Stopped>,
     ) -> Result<(), Halt> {
-        let mut rows = self.rows(file, &Origin::of(&file.shown), None);
-        let mut send_all = |rows: &mut Rows<'_>| rows.take_batches().into_iter().try_for_each(&mut send);
+        let mut rows = self.rows(file, &KeyOrigin::of(&file.shown), None);
+        let mut send_all = |rows: &mut RowBuilder<'_>| rows.take_batches().into_iter().try_for_each(&mut send);
         let mut input = open(&file.path, &self.signal)?;
         let Some(mut format) = self.record_format() else {
             self.read_record(&mut input, &mut rows)?;
@@ -139,7 +147,7 @@ impl Reader {
     }
 
     /// Reads a file that is one record.
-    pub(crate) fn read_record(&self, input: &mut Input, rows: &mut Rows<'_>) -> io::Result<()> {
+    pub(crate) fn read_record(&self, input: &mut Input, rows: &mut RowBuilder<'_>) -> io::Result<()> {
         let mut content = Vec::new();
         if !matches!(self.source.format, FileFormat::OnlyMetadata) {
             input.read_to_end(&mut content)?;
@@ -153,11 +161,11 @@ impl Reader {
         &self,
         format: &mut dyn RecordFormat,
         blocks: &mut Blocks<R>,
-        rows: &mut Rows<'_>,
-        mut take: impl FnMut(&mut Rows<'_>) -> Result<(), Stopped>,
+        rows: &mut RowBuilder<'_>,
+        mut take: impl FnMut(&mut RowBuilder<'_>) -> Result<(), Stopped>,
     ) -> Result<Option<Block>, Halt> {
         loop {
-            let Some(block) = blocks.next_block().map_err(|error| rows.placed(error))? else {
+            let Some(block) = blocks.next_block().map_err(|error| rows.with_line(error))? else {
                 return Ok(None);
             };
             // It may not be the last one any more when it is looked at again.
@@ -223,7 +231,7 @@ pub(crate) mod tests {
     }
 
     /// A reader of all columns of a source.
-    pub(crate) fn reader(source: &FileSource, keeps_bad_rows: bool, log: &Arc<Messages>) -> Reader {
+    pub(crate) fn reader(source: &FileSource, keeps_bad_rows: bool, log: &Arc<Messages>) -> FileReader {
         let queue = Arc::new(SourceQueue::new(Limits::default()));
         let context = SourceContext {
             columns: (0..source.columns().len()).collect(),
@@ -236,12 +244,12 @@ pub(crate) mod tests {
             clock: Arc::new(ManualClock::default()),
             keeps_bad_rows,
         };
-        Reader::new(
+        FileReader::new(
             source.clone(),
             &context,
             queue,
             Arc::default(),
-            Arc::new(Failures::new(1)),
+            Arc::new(FailureCounts::new(1)),
         )
     }
 

@@ -10,7 +10,7 @@ use super::column::BlockColumn;
 use super::declared::{FileSource, ReadMode};
 use super::failures::Rejections;
 use super::numbers::LineNumbers;
-use super::position::Origin;
+use super::position::KeyOrigin;
 use crate::values::Cell;
 
 /// A batch is made when this many rows have been read, or a block has ended.
@@ -18,12 +18,12 @@ const ROWS_A_BATCH: usize = 1 << 16;
 
 /// Which columns are read and which are passed on.
 #[derive(Clone, Debug)]
-pub(crate) struct Layout {
+pub(crate) struct Projection {
     /// The fields of the schema that are read, for somebody or for the key.
     pub(crate) fields: Vec<usize>,
-    /// For every column of a batch, its place among `fields`; `None` is the metadata.
+    /// For every column of a batch, its position among `fields`; `None` is the metadata.
     columns: Vec<Option<usize>>,
-    /// The places of the primary key among `fields`.
+    /// The positions of the primary key among `fields`.
     key: Vec<usize>,
 }
 
@@ -32,7 +32,7 @@ pub(crate) struct Layout {
 pub(crate) struct Records {
     /// What tells them from the others of the file, ascending.
     pub(crate) names: Vec<u64>,
-    /// The columns of the layout's fields.
+    /// The columns of the projection's fields.
     pub(crate) columns: Vec<Column>,
 }
 
@@ -56,19 +56,24 @@ impl Records {
 /// What the rows of a file have in common: with it, records become updates.
 #[derive(Clone, Debug)]
 pub(crate) struct Stamping<'a> {
-    layout: &'a Layout,
+    projection: &'a Projection,
     seed: u64,
     metadata: Option<Value>,
 }
 
 impl<'a> Stamping<'a> {
-    pub(crate) fn new(source: &FileSource, layout: &'a Layout, origin: &Origin, metadata: Option<Value>) -> Self {
+    pub(crate) fn new(
+        source: &FileSource,
+        projection: &'a Projection,
+        origin: &KeyOrigin,
+        metadata: Option<Value>,
+    ) -> Self {
         let mut seed = vec![Value::str(&source.key_seed), Value::str(&origin.path)];
         if origin.generation > 0 {
             seed.push(Value::Int(origin.generation.into()));
         }
         Self {
-            layout,
+            projection,
             seed: (Key::for_values(&seed).0 >> 64) as u64,
             metadata,
         }
@@ -77,34 +82,39 @@ impl<'a> Stamping<'a> {
     /// The rows, with their keys and the columns that are passed on.
     pub(crate) fn batch(&self, records: &Records) -> Batch {
         let len = records.names.len();
-        let keys: Vec<Key> = if self.layout.key.is_empty() {
+        let keys: Vec<Key> = if self.projection.key.is_empty() {
             let key = |name: &u64| Key::sequence(self.seed, *name);
             records.names.iter().map(key).collect()
         } else {
-            let key: Vec<&Column> = self.layout.key.iter().map(|place| &records.columns[*place]).collect();
+            let key: Vec<&Column> = self
+                .projection
+                .key
+                .iter()
+                .map(|position| &records.columns[*position])
+                .collect();
             hash_columns(&key, len)
         };
         let metadata = || self.metadata.clone().unwrap_or(Value::None);
-        let columns = self.layout.columns.iter().map(|place| match place {
-            Some(place) => records.columns[*place].clone(),
+        let columns = self.projection.columns.iter().map(|position| match position {
+            Some(position) => records.columns[*position].clone(),
             None => Column::new(Cells::Any(vec![metadata(); len].into())),
         });
         Batch::new(keys, columns.collect(), None)
     }
 }
 
-impl Layout {
-    /// The layout of batches with the source's columns at `positions`.
+impl Projection {
+    /// The projection of batches with the source's columns at `positions`.
     pub(crate) fn new(source: &FileSource, positions: &[usize]) -> Self {
         let count = source.schema.fields.len();
         let key = source.schema.primary_key();
         let fields: Vec<usize> = (0..count)
             .filter(|field| positions.contains(field) || key.contains(field))
             .collect();
-        let place = |field: &usize| fields.iter().position(|other| other == field);
+        let position = |field: &usize| fields.iter().position(|other| other == field);
         Self {
-            columns: positions.iter().map(place).collect(),
-            key: key.iter().filter_map(place).collect(),
+            columns: positions.iter().map(position).collect(),
+            key: key.iter().filter_map(position).collect(),
             fields,
         }
     }
@@ -116,7 +126,7 @@ impl Layout {
 }
 
 /// Takes the records of one file, or of a piece of it, and makes batches of them.
-pub(crate) struct Rows<'a> {
+pub(crate) struct RowBuilder<'a> {
     stamping: Stamping<'a>,
     columns: Vec<BlockColumn>,
     len: usize,
@@ -128,7 +138,7 @@ pub(crate) struct Rows<'a> {
     /// The present block, and where it begins in the file.
     block: Buffer,
     offset: u64,
-    /// A place in the block and the number of its line, from 1, if it is known.
+    /// A position in the block and the number of its line, from 1, if it is known.
     line: (usize, Option<u64>),
     lines: Option<&'a LineNumbers>,
     records: Vec<Records>,
@@ -143,11 +153,11 @@ enum Naming {
     Offset,
 }
 
-impl<'a> Rows<'a> {
+impl<'a> RowBuilder<'a> {
     pub(crate) fn new(source: &FileSource, path: &'a str, stamping: Stamping<'a>, rejections: Rejections<'a>) -> Self {
         let dtype = |field: &usize| BlockColumn::new(&source.schema.fields[*field].dtype);
         Self {
-            columns: stamping.layout.fields.iter().map(dtype).collect(),
+            columns: stamping.projection.fields.iter().map(dtype).collect(),
             stamping,
             len: 0,
             names: Vec::new(),
@@ -166,7 +176,7 @@ impl<'a> Rows<'a> {
     }
 
     /// Why the file cannot be read, and where.
-    pub(crate) fn placed(&self, error: io::Error) -> io::Error {
+    pub(crate) fn with_line(&self, error: io::Error) -> io::Error {
         match self.line.1 {
             Some(line) if error.kind() == io::ErrorKind::InvalidData => {
                 io::Error::new(error.kind(), format!("line {line}: {error}"))
@@ -214,7 +224,7 @@ impl<'a> Rows<'a> {
         self.block = Buffer::default();
     }
 
-    /// Adds the row of a record, which begins at `offset` of the block. The cells are those of the layout's fields.
+    /// Adds the row of a record, which begins at `offset` of the block. The cells are those of the projection's fields.
     #[inline]
     pub(crate) fn push(&mut self, cells: &[Cell], record: &str, offset: usize) {
         for (column, cell) in self.columns.iter_mut().zip(cells) {
@@ -243,16 +253,16 @@ impl<'a> Rows<'a> {
     #[cold]
     pub(crate) fn reject(&mut self, offset: usize, reason: &str) {
         self.next_name(offset);
-        let place = self.place(offset);
-        self.rejections.reject(&place, reason);
+        let record = self.where_it_begins(offset);
+        self.rejections.reject(&record, reason);
     }
 
     /// Reports values that are errors in the row of the record that begins at `offset` of the block.
     #[cold]
     pub(crate) fn report_values(&mut self, offset: usize, reasons: &[String]) {
-        let place = self.place(offset);
+        let record = self.where_it_begins(offset);
         for reason in reasons {
-            self.rejections.value(&place, reason);
+            self.rejections.value(&record, reason);
         }
     }
 
@@ -262,19 +272,19 @@ impl<'a> Rows<'a> {
     }
 
     /// Where a record begins, for messages; not before the last one asked for.
-    fn place(&mut self, offset: usize) -> String {
+    fn where_it_begins(&mut self, offset: usize) -> String {
         match self.line_at(offset) {
             Some(line) => format!("{}, line {line}", self.path),
             None => format!("{}, byte {}", self.path, self.offset + offset as u64),
         }
     }
 
-    /// The number of the line at a place that is not before the last one asked for.
-    fn line_at(&mut self, place: usize) -> Option<u64> {
+    /// The number of the line at a position that is not before the last one asked for.
+    fn line_at(&mut self, position: usize) -> Option<u64> {
         let (last, line) = self.line;
         let line = line.or_else(|| self.lines?.at(self.offset + last as u64))?;
-        let lines = memchr::memchr_iter(b'\n', &self.block[last..place]).count();
-        self.line = (place, Some(line + lines as u64));
+        let lines = memchr::memchr_iter(b'\n', &self.block[last..position]).count();
+        self.line = (position, Some(line + lines as u64));
         self.line.1
     }
 

@@ -14,7 +14,7 @@ const LAST_READING: Duration = Duration::from_secs(1);
 /// which is gone, may never come back.
 const STUCK: Duration = Duration::from_secs(4);
 
-/// Tells a reader that something has happened.
+/// Tells file readers that something has happened.
 #[derive(Debug, Default)]
 pub(crate) struct Signal {
     state: Mutex<SignalState>,

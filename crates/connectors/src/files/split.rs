@@ -134,7 +134,7 @@ impl Splitter {
     }
 
     /// Why the file cannot be read, and where.
-    pub(crate) fn placed(&self, error: io::Error, lines: &LineNumbers) -> io::Error {
+    pub(crate) fn with_line(&self, error: io::Error, lines: &LineNumbers) -> io::Error {
         match lines.at(self.start) {
             Some(line) if error.kind() == io::ErrorKind::InvalidData => {
                 io::Error::new(error.kind(), format!("the record in line {line} or after it: {error}"))

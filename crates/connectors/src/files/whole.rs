@@ -5,11 +5,11 @@ use std::sync::Arc;
 use towpath_types::{Field, Value};
 
 use super::declared::FileFormat;
-use super::rows::Rows;
+use super::rows::RowBuilder;
 use crate::values::Cell;
 
 /// Makes the row of a file with this content.
-pub(crate) fn push_file(format: &FileFormat, content: Vec<u8>, fields: &[Field], rows: &mut Rows<'_>) {
+pub(crate) fn push_file(format: &FileFormat, content: Vec<u8>, fields: &[Field], rows: &mut RowBuilder<'_>) {
     let cell = match format {
         FileFormat::Binary => Cell::from(Value::Bytes(Arc::from(content))),
         FileFormat::PlaintextByFile => match std::str::from_utf8(&content) {

@@ -19,7 +19,7 @@ use super::listing::Found;
 use super::named::Named;
 use super::numbers::LineNumbers;
 use super::open::open_plain;
-use super::reader::Reader;
+use super::reader::FileReader;
 use super::split::{Ends, Share, Splitter};
 
 /// A file that is there for all processes.
@@ -124,7 +124,7 @@ impl Cut {
 }
 
 /// Something to read.
-pub(crate) enum Task {
+pub(crate) enum Job {
     /// All of a file.
     File(Named),
     Piece(Arc<LargeFile>, Block),
@@ -167,16 +167,16 @@ impl Work {
     }
 
     /// The next thing to read, or the file that cannot be read, which ends the work of all threads.
-    pub(crate) fn next(&self, reader: &Reader) -> Result<Option<Task>, (Named, io::Error)> {
+    pub(crate) fn next(&self, reader: &FileReader) -> Result<Option<Job>, (Named, io::Error)> {
         let mut state = self.state.lock();
         let state = &mut *state;
         loop {
             if let Some((file, splitter)) = &mut state.open {
                 match splitter.next_piece() {
-                    Ok(Some(block)) => return Ok(Some(Task::Piece(Arc::clone(file), block))),
+                    Ok(Some(block)) => return Ok(Some(Job::Piece(Arc::clone(file), block))),
                     Ok(None) => state.open = None,
                     Err(error) => {
-                        let error = splitter.placed(error, &file.lines);
+                        let error = splitter.with_line(error, &file.lines);
                         let file = file.file.clone();
                         self.end_state(state);
                         return Err((file, error));
@@ -203,7 +203,7 @@ impl Work {
                 continue;
             }
             if pieces == 1 {
-                return Ok(Some(Task::File(entry.file.clone())));
+                return Ok(Some(Job::File(entry.file.clone())));
             }
             match self.open(entry, share, reader) {
                 Ok(open) => state.open = Some(open),
@@ -215,7 +215,7 @@ impl Work {
         }
     }
 
-    fn open(&self, entry: &Entry, share: Share, reader: &Reader) -> io::Result<(Arc<LargeFile>, Splitter)> {
+    fn open(&self, entry: &Entry, share: Share, reader: &FileReader) -> io::Result<(Arc<LargeFile>, Splitter)> {
         let (Some(ends), Some(size)) = (self.cut.ends, entry.size) else {
             panic!("{} has pieces and cannot be split", entry.file.shown);
         };

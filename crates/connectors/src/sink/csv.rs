@@ -85,10 +85,10 @@ impl RowFormat for CsvWriter {
 fn write_quoted(text: &str, out: &mut Vec<u8>) {
     let mut rest = text.as_bytes();
     out.push(b'"');
-    while let Some(place) = memchr::memchr(b'"', rest) {
-        out.extend_from_slice(&rest[..=place]);
+    while let Some(position) = memchr::memchr(b'"', rest) {
+        out.extend_from_slice(&rest[..=position]);
         out.push(b'"');
-        rest = &rest[place + 1..];
+        rest = &rest[position + 1..];
     }
     out.extend_from_slice(rest);
     out.push(b'"');

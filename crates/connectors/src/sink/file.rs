@@ -1,7 +1,7 @@
 //! The file transport: bytes of a format at the end of a file.
 //!
 //! One file is written by the first worker, which gets all rows. A partitioned output is a folder with a file of every
-//! worker (see `place`), and each sees all updates of its rows.
+//! worker (see `destination`), and each sees all updates of its rows.
 //!
 //! A file is created, or emptied, when the run starts; what is no ordinary file is written to as it is (see `target`). Rows of a time are consolidated first, unless the input cannot
 //! hold anything to consolidate; then they are written as they arrive. Where only a key that came twice would have to be
@@ -20,15 +20,15 @@ use towpath_engine::{
 };
 use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
 
+use super::destination::Destination;
 use super::format::RowFormat;
-use super::place::Place;
 use super::writer::Writer;
 
 /// Writes a table's updates to a file.
 #[derive(Clone, Debug)]
 pub struct FileSink {
     name: String,
-    place: Place,
+    destination: Destination,
     format: Arc<dyn RowFormat>,
     sort_by: Vec<usize>,
 }
@@ -38,7 +38,7 @@ impl FileSink {
     pub fn new(name: impl Into<String>, path: impl Into<PathBuf>, format: Arc<dyn RowFormat>) -> Self {
         Self {
             name: name.into(),
-            place: Place::File(path.into()),
+            destination: Destination::File(path.into()),
             format,
             sort_by: Vec::new(),
         }
@@ -47,9 +47,9 @@ impl FileSink {
     /// The same sink with a file of every worker in a folder at the path.
     #[must_use]
     pub fn partitioned(self) -> Self {
-        let (Place::File(path) | Place::Folder(path)) = self.place;
+        let (Destination::File(path) | Destination::Folder(path)) = self.destination;
         Self {
-            place: Place::Folder(path),
+            destination: Destination::Folder(path),
             ..self
         }
     }
@@ -73,11 +73,11 @@ impl Operator for FileSink {
     fn describe(&self, description: &mut Description) {
         description.known_as(&self.name);
         description.called(format!("{}.write", self.format.name()));
-        description.set("partitioned", matches!(self.place, Place::Folder(_)));
-        match &self.place {
-            Place::Folder(path) => description.set("path", path.display()),
+        description.set("partitioned", matches!(self.destination, Destination::Folder(_)));
+        match &self.destination {
+            Destination::Folder(path) => description.set("path", path.display()),
             // Process 0 alone writes it; it may be another machine, with other folders.
-            Place::File(path) => description.hint("path", path.display()),
+            Destination::File(path) => description.hint("path", path.display()),
         }
         description.set("format", self.format.name());
         description.set("sort_by", listed(&self.sort_by));
@@ -96,13 +96,13 @@ impl Operator for FileSink {
     }
 
     fn writes(&self) -> Option<PathBuf> {
-        Some(self.place.example(self.format.extension()))
+        Some(self.destination.example(self.format.extension()))
     }
 
     fn routing(&self, _input: usize) -> Routing {
-        match self.place {
-            Place::File(_) => Routing::ToFirst,
-            Place::Folder(_) => Routing::KeysTogether,
+        match self.destination {
+            Destination::File(_) => Routing::ToFirst,
+            Destination::Folder(_) => Routing::KeysTogether,
         }
     }
 
@@ -115,13 +115,13 @@ impl Operator for FileSink {
         let is_sorted = !self.sort_by.is_empty();
         let may_draft = context.append_only == [true] && !nothing_to_consolidate && !is_sorted;
         let opened = self
-            .place
+            .destination
             .open(&self.name, self.format.extension(), context.worker, context.workers)?;
         let mut writer = opened.map(|(path, target)| {
             let reporter = context.reporter.clone();
             Writer::new(self.name.clone(), path, target, Arc::clone(&self.format), reporter)
         });
-        if let (Place::Folder(_), Some(writer)) = (&self.place, &mut writer) {
+        if let (Destination::Folder(_), Some(writer)) = (&self.destination, &mut writer) {
             // Each part is to be read by itself, also one without rows.
             writer.begin()?;
         }

@@ -20,8 +20,8 @@ impl JsonLinesWriter {
         let members = columns
             .iter()
             .enumerate()
-            .map(|(place, name)| {
-                let mut member = vec![if place == 0 { b'{' } else { b',' }];
+            .map(|(position, name)| {
+                let mut member = vec![if position == 0 { b'{' } else { b',' }];
                 write_json_string(name, &mut member);
                 member.push(b':');
                 member

@@ -7,11 +7,11 @@
 //! [`RowFormat`].
 
 mod csv;
+mod destination;
 mod file;
 mod format;
 mod jsonlines;
 mod null;
-mod place;
 mod target;
 mod writer;
 

@@ -25,7 +25,7 @@ pub(crate) enum Cell {
     Bool(bool),
     Int(i64),
     Float(f64),
-    /// A string that stands in the record as it is, at these places.
+    /// A string that stands in the record as it is, at these positions.
     Text {
         start: usize,
         end: usize,

@@ -18,7 +18,7 @@ use super::exchange::{Owner, Parcel, Recipient, Spread, projected};
 use super::on_the_way::Ledger;
 use super::worker_ending::WorkerEnding;
 use crate::error::Origin;
-use crate::operator::{Combine, Output, Routing};
+use crate::operator::{Combiner, Output, Routing};
 
 type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
 
@@ -61,7 +61,7 @@ pub(crate) struct Edge<'scope> {
     pub(crate) names: Vec<Option<Arc<str>>>,
     pub(crate) routing: Routing,
     /// What makes fewer rows of them before they go to other workers.
-    pub(crate) combiner: Option<Box<dyn Combine>>,
+    pub(crate) combiner: Option<Box<dyn Combiner>>,
     /// How many workers each process has.
     pub(crate) threads: usize,
 }
@@ -189,7 +189,7 @@ fn gathered<'scope>(
 fn combined<'scope>(
     stream: Stream<'scope, Time, Parcel>,
     columns: Vec<usize>,
-    mut combiner: Box<dyn Combine>,
+    mut combiner: Box<dyn Combiner>,
     node: &Node,
 ) -> Stream<'scope, Time, Parcel> {
     let (ending, origin) = (Rc::clone(&node.ending), node.origin.clone());

@@ -130,7 +130,7 @@ impl Lowering<'_> {
         let own_columns = |positions: &[usize]| positions.iter().map(|position| plan_node.columns[*position]).collect();
         match &plan_node.rows {
             NodeKind::Source(source) => {
-                let columns = self.needs.pruned(node).outputs.clone();
+                let columns = self.needs.remains(node).outputs.clone();
                 let layout = own_columns(&columns);
                 let source = Arc::clone(source);
                 (Work::Source { source, columns }, layout)
@@ -140,7 +140,7 @@ impl Lowering<'_> {
                 (Work::Pass(self.input(*input, &layout)), layout)
             }
             NodeKind::Operator { operator, inputs } => {
-                let pruned = self.needs.pruned(node);
+                let pruned = self.needs.remains(node);
                 let work = Work::Operator {
                     operator: Arc::clone(pruned.operator.as_ref().unwrap_or(operator)),
                     inputs: inputs

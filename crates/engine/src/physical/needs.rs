@@ -32,7 +32,7 @@ pub(super) struct Needs<'a> {
     plan: &'a Plan,
     nodes: Vec<Need>,
     /// For every source and operator that is needed.
-    pruned: HashMap<usize, Remains>,
+    remains: HashMap<usize, Remains>,
 }
 
 impl<'a> Needs<'a> {
@@ -41,7 +41,7 @@ impl<'a> Needs<'a> {
         let mut needs = Self {
             plan,
             nodes: vec![Need::default(); plan.nodes.len()],
-            pruned: HashMap::new(),
+            remains: HashMap::new(),
         };
         for root in roots {
             needs.nodes[root.0].is_needed = true;
@@ -69,8 +69,8 @@ impl<'a> Needs<'a> {
     }
 
     /// What is left of a source or an operator that is needed.
-    pub(super) fn pruned(&self, node: usize) -> &Remains {
-        &self.pruned[&node]
+    pub(super) fn remains(&self, node: usize) -> &Remains {
+        &self.remains[&node]
     }
 
     /// The node that a filter filters, if the filter becomes part of its program.
@@ -134,7 +134,7 @@ impl<'a> Needs<'a> {
                         outputs,
                         inputs: Vec::new(),
                     };
-                    self.pruned.insert(node, pruned);
+                    self.remains.insert(node, pruned);
                 }
                 NodeKind::Operator { operator, inputs } => {
                     let outputs = self.own_outputs(node, &closure);
@@ -158,7 +158,7 @@ impl<'a> Needs<'a> {
                     for (input, columns) in inputs.iter().zip(pruned.inputs.clone()) {
                         self.need(input.node, columns);
                     }
-                    self.pruned.insert(node, pruned);
+                    self.remains.insert(node, pruned);
                 }
             }
         }

@@ -249,7 +249,7 @@ impl PyPlan {
         terminate_on_error: bool,
         start_time: Option<Time>,
         captures_only: Option<Vec<Bound<'_, PyCapture>>>,
-        cluster: Option<PyCluster>,
+        cluster: Option<PyMember>,
     ) -> PyResult<PyRun> {
         // Who sends rows meanwhile waits for it.
         let _starting = Starting::new();
@@ -276,7 +276,7 @@ impl PyPlan {
             start: start_time,
             everything,
             outputs: Some(chosen.outputs),
-            cluster: cluster.map(PyCluster::into_cluster),
+            cluster: cluster.map(PyMember::into_member),
             ..RunOptions::default()
         };
         let run = py
@@ -286,9 +286,9 @@ impl PyPlan {
     }
 }
 
-/// The place of this process among others, as the package describes it.
+/// This process among the others, as the package describes it.
 #[derive(FromPyObject)]
-struct PyCluster {
+struct PyMember {
     process: usize,
     addresses: Vec<String>,
     secret: String,
@@ -298,8 +298,8 @@ struct PyCluster {
     is_interrupted: Py<PyAny>,
 }
 
-impl PyCluster {
-    fn into_cluster(self) -> Member {
+impl PyMember {
+    fn into_member(self) -> Member {
         let is_interrupted = self.is_interrupted;
         Member {
             process: self.process,

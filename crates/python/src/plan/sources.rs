@@ -130,13 +130,15 @@ impl PyPlan {
             len += 1;
         }
         let columns: Vec<_> = builders.iter_mut().map(ColumnBuilder::finish).collect();
-        let primary: Vec<usize> = (0..fields.len()).filter(|place| fields[*place].primary_key).collect();
+        let primary: Vec<usize> = (0..fields.len())
+            .filter(|position| fields[*position].primary_key)
+            .collect();
         // Otherwise a removal names its row by the values.
         let has_keys = keys.is_some() || !primary.is_empty();
         let keys: Vec<Key> = match keys {
             Some(keys) => keys.into_iter().map(|key| key.0).collect(),
             None if !primary.is_empty() => {
-                let columns: Vec<_> = primary.iter().map(|place| &columns[*place]).collect();
+                let columns: Vec<_> = primary.iter().map(|position| &columns[*position]).collect();
                 hash_columns(&columns, len)
             }
             None => (0..len).map(|row| Key::for_values(&[Value::Int(row as i64)])).collect(),
@@ -158,14 +160,14 @@ impl PyPlan {
         unique.dedup();
         let unique_keys = unique.len() == len;
         let whole = Batch::new(keys, columns, diffs.map(Into::into));
-        let mut places: BTreeMap<Time, Vec<u32>> = BTreeMap::new();
+        let mut rows_at: BTreeMap<Time, Vec<u32>> = BTreeMap::new();
         for row in 0..len {
-            places
+            rows_at
                 .entry(times.as_ref().map_or(0, |times| times[row]))
                 .or_default()
                 .push(row as u32);
         }
-        let batches = places
+        let batches = rows_at
             .into_iter()
             .map(|(time, rows)| (time, whole.take(&rows)))
             .collect();

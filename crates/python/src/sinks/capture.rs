@@ -87,10 +87,10 @@ pub(crate) struct PyCapture {
 }
 
 impl PyCapture {
-    /// A capture whose sink `place` puts into a plan.
-    pub(crate) fn new(place: impl FnOnce(CaptureSink) -> PyResult<NodeId>) -> PyResult<Self> {
+    /// A capture whose sink `put` puts into a plan.
+    pub(crate) fn new(put: impl FnOnce(CaptureSink) -> PyResult<NodeId>) -> PyResult<Self> {
         let captured = Arc::default();
-        let node = place(CaptureSink {
+        let node = put(CaptureSink {
             captured: Arc::downgrade(&captured),
         })?;
         Ok(Self { captured, node })

@@ -101,7 +101,7 @@ pub(crate) struct Settings {
 #[derive(Debug)]
 pub(crate) struct Ingest {
     /// Which connector this is, and which partition of it, for messages.
-    pub(crate) place: String,
+    pub(crate) name: String,
     pub(crate) fields: Vec<Field>,
     /// Whether messages of `next_str` and `next_bytes` are rows with the one column `data`.
     pub(crate) is_raw: bool,
@@ -129,9 +129,9 @@ pub(crate) struct Ingest {
 }
 
 impl Ingest {
-    pub(crate) fn new(place: String, settings: &Settings) -> Self {
+    pub(crate) fn new(name: String, settings: &Settings) -> Self {
         Self {
-            place,
+            name,
             fields: settings.fields.clone(),
             is_raw: settings.is_raw,
             upsert: settings.upsert,
@@ -176,9 +176,9 @@ impl Ingest {
                     builder.push_bytes(bytes);
                 }
                 Slot::None => builder.push_none(),
-                Slot::Value(place) => {
+                Slot::Value(position) => {
                     buffer.bytes += size_of::<Value>();
-                    builder.push(row.value(*place));
+                    builder.push(row.value(*position));
                 }
                 Slot::Error => builder.push_error(),
                 Slot::Default => builder.push(field.default.as_ref().unwrap_or(&Value::None)),
@@ -295,7 +295,7 @@ impl Ingest {
         self.given.load(Ordering::Relaxed)
     }
 
-    /// The place of the field with this name.
+    /// The position of the field with this name.
     pub(crate) fn field_named(&self, name: &str) -> Option<usize> {
         self.fields.iter().position(|field| field.name == name)
     }
@@ -311,7 +311,7 @@ pub(crate) fn warn_of_extra(py: Python<'_>, ingest: &Ingest, name: &str) -> PyRe
         py,
         &format!(
             "{}: the field {name:?} is in no column of the schema and is ignored; the columns are {}",
-            ingest.place,
+            ingest.name,
             columns.join(", ")
         ),
     )

@@ -63,7 +63,7 @@ pub(super) fn next_columns(subject: &Bound<'_, Subject>, given: &Bound<'_, PyAny
     }
     let mut taken = Vec::new();
     let mut errors = Vec::new();
-    for (place, field) in ingest.fields.iter().enumerate() {
+    for (position, field) in ingest.fields.iter().enumerate() {
         let Some((name, values, _)) = find(field) else {
             taken.push(None);
             continue;
@@ -80,13 +80,13 @@ pub(super) fn next_columns(subject: &Bound<'_, Subject>, given: &Bound<'_, PyAny
                 }
             )));
         }
-        errors.extend(own.into_iter().map(|(row, error)| (row, place, error)));
+        errors.extend(own.into_iter().map(|(row, error)| (row, position, error)));
         taken.push(Some(column));
     }
     // The number of rows is known to be right only now.
     let taken = taken.into_iter().zip(&ingest.fields).enumerate();
     let columns = taken
-        .map(|(place, (column, field))| column.unwrap_or_else(|| absent_column(field, rows, place, &mut errors)))
+        .map(|(position, (column, field))| column.unwrap_or_else(|| absent_column(field, rows, position, &mut errors)))
         .collect();
     take_columns(py, ingest, columns, rows, errors)
 }

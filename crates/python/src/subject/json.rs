@@ -107,7 +107,7 @@ pub(super) fn next_message(
 
 /// Takes a message as the value of the column `data`.
 fn take_data(py: Python<'_>, ingest: &Ingest, message: &Bound<'_, PyAny>) -> PyResult<()> {
-    let data = ingest.field_named("data").map(|place| &ingest.fields[place]);
+    let data = ingest.field_named("data").map(|position| &ingest.fields[position]);
     let converted = match (data.map(|field| field.dtype.required()), message.cast::<PyBytes>()) {
         (Some(DType::Bytes), Err(_)) => message
             .cast::<PyString>()

@@ -32,10 +32,10 @@ const REMEMBERED: usize = 16;
 const ABSENT: usize = usize::MAX;
 
 /// Which value of a call each field takes. Shared, since a call may run Python code that fills the cache.
-type Places = Arc<[usize]>;
+type Positions = Arc<[usize]>;
 
 /// Names and what they mean.
-type Known = (Py<PyTuple>, Places);
+type Known = (Py<PyTuple>, Positions);
 
 /// The names of calls and what they mean for the fields. Only used with the GIL.
 #[derive(Default)]
@@ -72,7 +72,7 @@ fn same_names(left: &Bound<'_, PyTuple>, right: &Bound<'_, PyTuple>) -> bool {
 }
 
 impl Keywords {
-    /// Calls `found` with the place of each field's value among the values of a call.
+    /// Calls `found` with the position of each field's value among the values of a call.
     fn lookup<R>(&self, ingest: &Ingest, names: &Bound<'_, PyTuple>, found: impl FnOnce(&[usize]) -> R) -> PyResult<R> {
         let py = names.py();
         #[expect(
@@ -85,40 +85,46 @@ impl Keywords {
             .iter()
             .find(|(known, _)| known.as_ptr() == names.as_ptr())
             .or_else(|| remembered.iter().find(|(known, _)| same_names(known.bind(py), names)));
-        if let Some((_, places)) = known {
-            let places = places.clone();
-            return Ok(found(&places));
+        if let Some((_, positions)) = known {
+            let positions = positions.clone();
+            return Ok(found(&positions));
         }
-        let mut places = vec![ABSENT; ingest.fields.len()];
+        let mut positions = vec![ABSENT; ingest.fields.len()];
         let mut extra = None;
-        for (place, name) in names.iter().enumerate() {
+        for (position, name) in names.iter().enumerate() {
             let name = name.cast_into::<PyString>()?;
             match name.to_str().ok().and_then(|name| ingest.field_named(name)) {
-                Some(field) => places[field] = place,
+                Some(field) => positions[field] = position,
                 None => extra = Some(name),
             }
         }
-        let places = Places::from(places);
+        let positions = Positions::from(positions);
         // Nothing above ran user code; now it may. The latest names take the place of those before them.
         let forgotten = if remembered.len() == REMEMBERED {
             remembered.pop()
         } else {
             None
         };
-        remembered.push((names.clone().unbind(), places.clone()));
+        remembered.push((names.clone().unbind(), positions.clone()));
         drop(forgotten);
         if let Some(extra) = extra {
             warn_of_extra(py, ingest, &extra.to_string_lossy())?;
         }
-        Ok(found(&places))
+        Ok(found(&positions))
     }
 }
 
-/// Takes one row whose values are `values[places[field]]`.
-fn take_row(py: Python<'_>, ingest: &Ingest, values: &[Bound<'_, PyAny>], places: &[usize], diff: i64) -> PyResult<()> {
+/// Takes one row whose values are `values[positions[field]]`.
+fn take_row(
+    py: Python<'_>,
+    ingest: &Ingest,
+    values: &[Bound<'_, PyAny>],
+    positions: &[usize],
+    diff: i64,
+) -> PyResult<()> {
     let mut row = Slots::default();
-    for (field, place) in ingest.fields.iter().zip(places) {
-        let taken = match values.get(*place) {
+    for (field, position) in ingest.fields.iter().zip(positions) {
+        let taken = match values.get(*position) {
             Some(value) => row.take(field, value),
             // The values of a removed row do not matter where the key says which row it is.
             None => row.take_absent(field, diff < 0 && ingest.upsert),
@@ -161,13 +167,13 @@ fn keyword_row(
         check_deletions(subject, ingest)?;
     }
     if names.is_null() {
-        let places: Places = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
-        return take_row(py, ingest, &[], &places, diff);
+        let positions: Positions = std::iter::repeat_n(ABSENT, ingest.fields.len()).collect();
+        return take_row(py, ingest, &[], &positions, diff);
     }
     let (names, values) = named_values(py, arguments, names);
-    native
-        .keywords
-        .lookup(ingest, &names, |places| take_row(py, ingest, values, places, diff))?
+    native.keywords.lookup(ingest, &names, |positions| {
+        take_row(py, ingest, values, positions, diff)
+    })?
 }
 
 /// The names of a call, and as many values.

@@ -67,8 +67,8 @@ impl<'a> Slots<'a> {
 
     /// The value that a slot refers to.
     #[inline]
-    pub(crate) fn value(&self, place: u32) -> &Value {
-        &self.values[place as usize]
+    pub(crate) fn value(&self, position: u32) -> &Value {
+        &self.values[position as usize]
     }
 
     /// Puts an error in the place of a value.

@@ -62,11 +62,11 @@ impl PythonSource {
 
     /// What takes the rows of one stream; `partition` is its name, if it has one.
     fn make_ingest(&self, partition: Option<&String>) -> Arc<Ingest> {
-        let place = match partition {
+        let name = match partition {
             Some(partition) => format!("connector {:?}, partition {partition:?}", self.name),
             None => format!("connector {:?}", self.name),
         };
-        Arc::new(Ingest::new(place, &self.settings))
+        Arc::new(Ingest::new(name, &self.settings))
     }
 
     fn is_partitioned(&self) -> bool {
@@ -131,7 +131,7 @@ impl Source for PythonSource {
     fn keys(&self, stream: usize, division: &Division) -> Keys {
         let fields = self.settings.fields.iter().enumerate();
         let primary: Vec<usize> = fields
-            .filter_map(|(place, field)| field.primary_key.then_some(place))
+            .filter_map(|(position, field)| field.primary_key.then_some(position))
             .collect();
         if !primary.is_empty() {
             return Keys::Columns(primary);
@@ -305,7 +305,7 @@ impl RunningSubject {
             tracing::warn!(
                 target: "pathway",
                 "{}: run() has not returned within {} seconds and is left behind in its thread; on_stop() can end it",
-                stream.ingest.place,
+                stream.ingest.name,
                 PATIENCE.as_secs()
             );
         }

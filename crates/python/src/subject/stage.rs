@@ -63,7 +63,7 @@ impl Ingest {
             if self.upsert && !self.deletions {
                 return Err(PyValueError::new_err(format!(
                     "{} replaces rows, session_type=\"upsert\", but its deletions_enabled is False",
-                    self.place
+                    self.name
                 )));
             }
             return self.look(py, true);
@@ -103,12 +103,12 @@ impl Ingest {
             if buffer.stage.is_stopping {
                 let is_over = buffer.stage.run == 0;
                 drop(buffer);
-                return Err(stopped(py, &self.place, is_over)?);
+                return Err(stopped(py, &self.name, is_over)?);
             }
             if let Phase::Elsewhere(process) = buffer.stage.phase {
                 return Err(PyRuntimeError::new_err(format!(
                     "{}: process 0 reads it, this is process {process}: send its rows there",
-                    self.place
+                    self.name
                 )));
             }
             let is_full = is_waiting && (is_forked || is_row && self.is_full(&buffer));
@@ -153,7 +153,7 @@ impl Ingest {
         PyRuntimeError::new_err(format!(
             "{}: this process was forked from the one that reads it, so its rows would be lost; send them to that \
              process, through a multiprocessing.Queue for instance, and call next() there",
-            self.place
+            self.name
         ))
     }
 
@@ -161,7 +161,7 @@ impl Ingest {
         PyRuntimeError::new_err(format!(
             "{}: {kept} rows are kept and no run takes them: call pw.run(), from a thread if this one goes on sending \
              rows, or have read() keep more with max_backlog_size and max_backlog_bytes",
-            self.place
+            self.name
         ))
     }
 
@@ -200,7 +200,7 @@ impl Ingest {
                     let message = format!(
                         "{} has ended, by close() or because run() has returned: the row{} comes too late and is not \
                          taken, and neither is what follows; let run() wait for the last row",
-                        self.place,
+                        self.name,
                         sent_at(py)
                     );
                     // Nothing is lost with the warning that is not lost already.
@@ -213,7 +213,7 @@ impl Ingest {
     fn say_kept(&self, py: Python<'_>) -> PyResult<()> {
         let message = format!(
             "{}: its run is over; the row{}, and those that follow, are kept for the next run",
-            self.place,
+            self.name,
             sent_at(py)
         );
         crate::log::warning(py, &message)
@@ -295,7 +295,7 @@ impl Ingest {
         context: &SourceContext,
         queue: &Arc<SourceQueue>,
     ) -> Result<u64, EngineError> {
-        let failed = |message: &str| EngineError::new(ErrorKind::Runtime, format!("{}: {message}", self.place));
+        let failed = |message: &str| EngineError::new(ErrorKind::Runtime, format!("{}: {message}", self.name));
         let Some(mut guard) = self.buffer.try_lock_for(PATIENCE) else {
             return Err(failed("this process was forked while the connector was running"));
         };
@@ -379,7 +379,7 @@ impl Ingest {
                 target: "pathway",
                 "{}: rows sent in process {process} before the run are left out, {given} in all; process 0 reads the \
                  connector, and has rows of its own",
-                self.place
+                self.name
             );
         }
     }
@@ -397,9 +397,9 @@ fn sent_at(py: Python<'_>) -> String {
 }
 
 /// What ends whoever sends rows to a run that was told to stop.
-fn stopped(py: Python<'_>, place: &str, is_over: bool) -> PyResult<PyErr> {
+fn stopped(py: Python<'_>, name: &str, is_over: bool) -> PyResult<PyErr> {
     let error = py
         .import("pathway.io._subject")?
-        .call_method1("stopped", (place, is_over))?;
+        .call_method1("stopped", (name, is_over))?;
     Ok(PyErr::from_value(error))
 }

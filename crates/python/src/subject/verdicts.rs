@@ -133,7 +133,7 @@ impl Ingest {
         };
         let place = place.map_or_else(String::new, |place| format!(", at {place}"));
         let field = field.map_or_else(String::new, |field| format!(", field {field:?}"));
-        let message = format!("{} {what} {row}{field}: {}{place}", self.place, error.value(py));
+        let message = format!("{} {what} {row}{field}: {}{place}", self.name, error.value(py));
         match reported - 1 {
             count if count < LOGGED => crate::log::error(py, &message)?,
             LOGGED => crate::log::error(
@@ -141,7 +141,7 @@ impl Ingest {
                 &format!(
                     "{}: more than {LOGGED} rows were not accepted; from now on they are only counted, \
                      and put into pw.global_error_log()",
-                    self.place
+                    self.name
                 ),
             )?,
             _ => {}

@@ -51,7 +51,7 @@ pub(super) fn take_columns(
 pub(super) fn absent_column(
     field: &Field,
     rows: usize,
-    place: usize,
+    position: usize,
     errors: &mut Vec<(usize, usize, PyErr)>,
 ) -> Column {
     match &field.default {
@@ -59,7 +59,7 @@ pub(super) fn absent_column(
         None => {
             for row in 0..rows {
                 if let Err(error) = absent(field, false) {
-                    errors.push((row, place, error));
+                    errors.push((row, position, error));
                 }
             }
             field.dtype.physical().nones(rows)

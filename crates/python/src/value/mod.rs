@@ -1,4 +1,4 @@
-//! Values between Python and the engine: the one place that knows how each type looks on both sides.
+//! Values between Python and the engine: the one module that knows how each type looks on both sides.
 //!
 //! What is accepted for a column of a given type is the table of the connector guide: an `int` column takes
 //! `int`, `bool` and numpy integers, but no `1.0`; and so on. Everything else is refused with a message that

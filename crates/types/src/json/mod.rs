@@ -16,7 +16,7 @@ mod parse;
 mod write;
 
 pub use object::Object;
-pub use parse::{JsonError, Message};
+pub use parse::{JsonError, JsonMembers};
 pub(crate) use write::{write_canonical, write_float, write_string};
 
 use crate::value::canonical_float;
@@ -152,9 +152,9 @@ impl Json {
     }
 
     /// The item of a list.
-    pub fn item(&self, place: usize) -> Option<&Json> {
+    pub fn item(&self, position: usize) -> Option<&Json> {
         match self {
-            Json::List(items) => items.get(place),
+            Json::List(items) => items.get(position),
             _ => None,
         }
     }
@@ -169,11 +169,11 @@ impl Json {
             match document {
                 Json::Object(object) => object.get(&step),
                 Json::List(items) => {
-                    let is_place = step == "0" || !(step.starts_with('0') || step.starts_with('+'));
+                    let is_position = step == "0" || !(step.starts_with('0') || step.starts_with('+'));
                     step.parse()
                         .ok()
-                        .filter(|_| is_place)
-                        .and_then(|place: usize| items.get(place))
+                        .filter(|_| is_position)
+                        .and_then(|position: usize| items.get(position))
                 }
                 _ => None,
             }

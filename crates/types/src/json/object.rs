@@ -6,7 +6,7 @@ use super::Json;
 #[derive(Clone, Debug, Default)]
 pub struct Object {
     members: Vec<(Box<str>, Json)>,
-    /// The places of the members in the order of their names. Empty where they are few, and looked through as fast.
+    /// The positions of the members in the order of their names. Empty where they are few, and looked through as fast.
     by_name: Vec<u32>,
 }
 
@@ -14,19 +14,19 @@ pub struct Object {
 const FEW: usize = 8;
 
 impl Object {
-    /// The object of these members. Of two with one name the place of the first and the value of the last count, as in
+    /// The object of these members. Of two with one name the position of the first and the value of the last count, as in
     /// Python.
     pub fn new(mut members: Vec<(Box<str>, Json)>) -> Self {
         if members.len() <= FEW {
-            let mut place = 1;
-            while place < members.len() {
-                let (before, rest) = members.split_at_mut(place);
+            let mut position = 1;
+            while position < members.len() {
+                let (before, rest) = members.split_at_mut(position);
                 match before.iter_mut().find(|(name, _)| *name == rest[0].0) {
                     Some(first) => {
                         std::mem::swap(&mut first.1, &mut rest[0].1);
-                        members.remove(place);
+                        members.remove(position);
                     }
-                    None => place += 1,
+                    None => position += 1,
                 }
             }
             return Self {
@@ -38,18 +38,18 @@ impl Object {
         let groups: Vec<Vec<usize>> = by_name
             .chunk_by(|a, b| members[*a as usize].0 == members[*b as usize].0)
             .filter(|group| group.len() > 1)
-            .map(|group| group.iter().map(|place| *place as usize).collect())
+            .map(|group| group.iter().map(|position| *position as usize).collect())
             .collect();
         if !groups.is_empty() {
             let mut is_left_out = vec![false; members.len()];
             for group in groups {
                 members[group[0]].1 = std::mem::replace(&mut members[group[group.len() - 1]].1, Json::Null);
-                group[1..].iter().for_each(|place| is_left_out[*place] = true);
+                group[1..].iter().for_each(|position| is_left_out[*position] = true);
             }
-            let mut place = 0;
+            let mut position = 0;
             members.retain(|_| {
-                place += 1;
-                !is_left_out[place - 1]
+                position += 1;
+                !is_left_out[position - 1]
             });
             by_name = order(&members);
         }
@@ -74,7 +74,7 @@ impl Object {
         }
         let found = self
             .by_name
-            .binary_search_by(|place| (*self.members[*place as usize].0).cmp(name));
+            .binary_search_by(|position| (*self.members[*position as usize].0).cmp(name));
         found.ok().map(|found| &self.members[self.by_name[found] as usize].1)
     }
 
@@ -90,18 +90,18 @@ impl Object {
         } else {
             self.by_name.clone()
         };
-        by_name.into_iter().map(|place| {
-            let (name, member) = &self.members[place as usize];
+        by_name.into_iter().map(|position| {
+            let (name, member) = &self.members[position as usize];
             (&**name, member)
         })
     }
 }
 
-/// The places of the members in the order of their names; of equal ones in the order in which they came.
+/// The positions of the members in the order of their names; of equal ones in the order in which they came.
 fn order(members: &[(Box<str>, Json)]) -> Vec<u32> {
-    let mut places: Vec<u32> = (0..members.len() as u32).collect();
-    places.sort_by(|a, b| members[*a as usize].0.cmp(&members[*b as usize].0));
-    places
+    let mut positions: Vec<u32> = (0..members.len() as u32).collect();
+    positions.sort_by(|a, b| members[*a as usize].0.cmp(&members[*b as usize].0));
+    positions
 }
 
 impl PartialEq for Object {
@@ -134,10 +134,10 @@ mod tests {
     }
 
     #[test]
-    fn the_first_place_and_the_last_value_count() {
+    fn the_first_position_and_the_last_value_count() {
         // With more members than are looked through one by one, and with fewer.
         for more in [0, 20] {
-            let names: Vec<String> = (0..more).map(|place| format!("x{place}")).collect();
+            let names: Vec<String> = (0..more).map(|position| format!("x{position}")).collect();
             let mut members = vec![("b", 1), ("a", 2), ("b", 3), ("c", 4), ("b", 5), ("a", 6)];
             members.extend(names.iter().map(|name| (name.as_str(), 0)));
             let object = object(&members);

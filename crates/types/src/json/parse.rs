@@ -14,12 +14,12 @@ use crate::scan::string_end;
 pub struct JsonError {
     reason: Cow<'static, str>,
     /// Which character of the text is wrong, counted from 1.
-    place: usize,
+    character: usize,
 }
 
 impl fmt::Display for JsonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} at character {}", self.reason, self.place)
+        write!(f, "{} at character {}", self.reason, self.character)
     }
 }
 
@@ -36,11 +36,11 @@ pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
 /// The object that a message holds. A member that is JSON, but that no [`Json`] can hold, is wrong by itself and leaves
 /// the others as they are.
 #[derive(Debug)]
-pub struct Message {
+pub struct JsonMembers {
     members: Vec<(Box<str>, Result<Json, JsonError>)>,
 }
 
-impl Message {
+impl JsonMembers {
     /// Reads a message.
     ///
     /// # Errors
@@ -123,7 +123,7 @@ impl<'a> Parser<'a> {
         let characters = before.iter().filter(|byte| (**byte as i8) >= -0x40).count();
         JsonError {
             reason: reason.into(),
-            place: characters + 1,
+            character: characters + 1,
         }
     }
 
@@ -479,7 +479,7 @@ mod tests {
 
     fn message(member: &str) -> Result<Json, JsonError> {
         let text = format!("{{\"before\":1,\"a\":{member},\"behind\":2}}");
-        let message = Message::parse(&text).expect("it is JSON").expect("it is an object");
+        let message = JsonMembers::parse(&text).expect("it is JSON").expect("it is an object");
         assert_eq!(message.get("before"), Some(&Ok(Json::Int(1))));
         assert_eq!(message.get("behind"), Some(&Ok(Json::Int(2))));
         message.get("a").expect("there is such a member").clone()
@@ -500,13 +500,13 @@ mod tests {
         ] {
             assert!(message(bad).is_err(), "{bad}");
         }
-        let parsed = |text: &str| Message::parse(text).map(|message| message.is_some());
+        let parsed = |text: &str| JsonMembers::parse(text).map(|message| message.is_some());
         assert_eq!(parsed(" { } "), Ok(true));
         assert_eq!(parsed("[1]"), Ok(false));
         for bad in ["", "{", "{} 1", "{\"a\":1 \"b\":2}", "{\"a\":[}", "{\"a\":1,}", "[1"] {
             assert!(parsed(bad).is_err(), "{bad}");
         }
-        let message = Message::parse(r#"{"a":1,"\ud800":2,"a":{"b":[3]}}"#)
+        let message = JsonMembers::parse(r#"{"a":1,"\ud800":2,"a":{"b":[3]}}"#)
             .expect("JSON")
             .expect("an object");
         assert_eq!(message.names().collect::<Vec<_>>(), ["a", "\u{fffd}", "a"]);

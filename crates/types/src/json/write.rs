@@ -38,8 +38,8 @@ type Write = fn(&Json, &mut Vec<u8>);
 
 fn write_items(items: &[Json], out: &mut Vec<u8>, write: Write) {
     out.push(b'[');
-    for (place, item) in items.iter().enumerate() {
-        if place > 0 {
+    for (position, item) in items.iter().enumerate() {
+        if position > 0 {
             out.push(b',');
         }
         write(item, out);
@@ -49,8 +49,8 @@ fn write_items(items: &[Json], out: &mut Vec<u8>, write: Write) {
 
 fn write_members<'a>(members: impl Iterator<Item = (&'a str, &'a Json)>, out: &mut Vec<u8>, write: Write) {
     out.push(b'{');
-    for (place, (name, member)) in members.enumerate() {
-        if place > 0 {
+    for (position, (name, member)) in members.enumerate() {
+        if position > 0 {
             out.push(b',');
         }
         write_string(name, out);
@@ -76,10 +76,10 @@ pub(crate) fn write_string(text: &str, out: &mut Vec<u8>) {
     let bytes = text.as_bytes();
     out.push(b'"');
     let mut plain = 0;
-    while let Some(place) = string_end(bytes, plain) {
-        out.extend_from_slice(&bytes[plain..place]);
-        plain = place + 1;
-        match bytes[place] {
+    while let Some(position) = string_end(bytes, plain) {
+        out.extend_from_slice(&bytes[plain..position]);
+        plain = position + 1;
+        match bytes[position] {
             b'"' => out.extend_from_slice(b"\\\""),
             b'\\' => out.extend_from_slice(b"\\\\"),
             b'\n' => out.extend_from_slice(b"\\n"),

@@ -72,8 +72,8 @@ impl fmt::Display for Key {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut text = [b'^'; 27];
         let mut rest = self.0;
-        for place in text[1..].iter_mut().rev() {
-            *place = ALPHABET[(rest & 31) as usize];
+        for letter in text[1..].iter_mut().rev() {
+            *letter = ALPHABET[(rest & 31) as usize];
             rest >>= 5;
         }
         f.write_str(std::str::from_utf8(&text).unwrap_or_default())
@@ -101,9 +101,9 @@ impl FromStr for Key {
             .filter(|digits| digits.len() == 26)
             .ok_or_else(error)?;
         let mut value: u128 = 0;
-        for (place, byte) in digits.bytes().enumerate() {
+        for (position, byte) in digits.bytes().enumerate() {
             let digit = ALPHABET.iter().position(|letter| *letter == byte).ok_or_else(error)?;
-            if place == 0 && digit >= 8 {
+            if position == 0 && digit >= 8 {
                 return Err(error());
             }
             value = (value << 5) | digit as u128;

@@ -43,7 +43,7 @@ impl CsvColumn {
         }
     }
 
-    /// Reads a field that begins at `start` of its record. Every kind is put into its place at once: a cell that is
+    /// Reads a field that begins at `start` of its record. Every kind is put where it belongs at once: a cell that is
     /// made elsewhere and moved there takes longer to move than to make.
     #[inline]
     pub(super) fn read(&self, text: &str, start: usize, cell: &mut Cell) -> Result<(), String> {

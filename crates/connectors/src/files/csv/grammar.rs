@@ -10,7 +10,7 @@
 //! ends of lines: see [`QuotedEnds`].
 
 use super::settings::CsvSettings;
-use crate::scan::{Occurrences, Places};
+use crate::scan::{Occurrences, Positions};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -33,7 +33,7 @@ pub(super) struct Span {
 
 /// What a search for the end of a record found.
 pub(super) enum RecordEnd {
-    /// The record, or an empty line, ends at the first place; the next may begin at the second.
+    /// The record, or an empty line, ends at the first position; the next may begin at the second.
     At(usize, usize),
     /// The block ends before the record does.
     Beyond,
@@ -61,9 +61,9 @@ impl Grammar {
         }
     }
 
-    /// The places that mean something.
-    pub(super) fn places<'a>(&self, bytes: &'a [u8]) -> Places<'a> {
-        Places::new(bytes, [self.delimiter, self.quote.unwrap_or(b'\n'), b'\n', b'\r'])
+    /// The positions that mean something.
+    pub(super) fn positions<'a>(&self, bytes: &'a [u8]) -> Positions<'a> {
+        Positions::new(bytes, [self.delimiter, self.quote.unwrap_or(b'\n'), b'\n', b'\r'])
     }
 
     /// What a quote inside quotes is that stands before `next`.
@@ -83,7 +83,7 @@ impl Grammar {
         &self,
         bytes: &[u8],
         start: usize,
-        places: &mut Places<'_>,
+        positions: &mut Positions<'_>,
         is_last: bool,
         spans: &mut Vec<Span>,
     ) -> RecordEnd {
@@ -93,18 +93,18 @@ impl Grammar {
         // The opening and the closing quote, and whether all is simple between them.
         let mut quotes: Option<(usize, usize, bool)> = None;
         loop {
-            let place = match places.next_place() {
-                Some(place) => place,
+            let position = match positions.next_position() {
+                Some(position) => position,
                 None if is_last => bytes.len(),
                 None => return RecordEnd::Beyond,
             };
-            let byte = bytes.get(place).copied();
+            let byte = bytes.get(position).copied();
             if let Some(quote) = quote
                 && byte == Some(quote)
             {
-                if place == field && quotes.is_none() {
-                    match self.find_quote(bytes, (place, quote), places, is_last) {
-                        Ok((end, is_simple)) => quotes = Some((place, end, is_simple)),
+                if position == field && quotes.is_none() {
+                    match self.find_quote(bytes, (position, quote), positions, is_last) {
+                        Ok((end, is_simple)) => quotes = Some((position, end, is_simple)),
                         Err(end) => return end,
                     }
                 }
@@ -113,25 +113,25 @@ impl Grammar {
             let span = match quotes.take() {
                 None => Span {
                     start: field,
-                    end: place,
+                    end: position,
                     is_raw: false,
                 },
-                Some((open, close, true)) if close + 1 == place => Span {
+                Some((open, close, true)) if close + 1 == position => Span {
                     start: open + 1,
                     end: close,
                     is_raw: false,
                 },
                 Some((open, ..)) => Span {
                     start: open,
-                    end: place,
+                    end: position,
                     is_raw: true,
                 },
             };
             spans.push(span);
             if byte == Some(delimiter) {
-                field = place + 1;
+                field = position + 1;
             } else {
-                return RecordEnd::At(place, (place + 1).min(bytes.len()));
+                return RecordEnd::At(position, (position + 1).min(bytes.len()));
             }
         }
     }
@@ -141,7 +141,7 @@ impl Grammar {
         &self,
         bytes: &[u8],
         (open, quote): (usize, u8),
-        places: &mut Places<'_>,
+        positions: &mut Positions<'_>,
         is_last: bool,
     ) -> Result<(usize, bool), RecordEnd> {
         let escape = self.escape;
@@ -159,25 +159,25 @@ impl Grammar {
                 Some(escape) => memchr::memchr2(quote, escape, &bytes[from..]),
                 None => memchr::memchr(quote, &bytes[from..]),
             };
-            let place = from + found.ok_or_else(unfinished)?;
-            let next = bytes.get(place + 1).copied();
-            if escape == Some(bytes[place]) {
+            let position = from + found.ok_or_else(unfinished)?;
+            let next = bytes.get(position + 1).copied();
+            if escape == Some(bytes[position]) {
                 if next.is_none() && !is_last {
                     return Err(RecordEnd::Beyond);
                 }
                 is_simple = false;
-                from = (place + 2).min(bytes.len());
+                from = (position + 2).min(bytes.len());
                 continue;
             }
             match self.inner(next, is_last) {
                 Inner::Doubled => {
                     is_simple = false;
-                    from = place + 2;
+                    from = position + 2;
                 }
                 Inner::Unknown => return Err(RecordEnd::Beyond),
                 Inner::Closing => {
-                    places.skip_to(place + 1);
-                    return Ok((place, is_simple));
+                    positions.skip_to(position + 1);
+                    return Ok((position, is_simple));
                 }
             }
         }
@@ -187,20 +187,20 @@ impl Grammar {
     pub(super) fn unquote(&self, raw: &str) -> String {
         let bytes = raw.as_bytes();
         let mut text = Vec::with_capacity(bytes.len());
-        let mut place = 1;
-        while let Some(byte) = bytes.get(place) {
-            let next = bytes.get(place + 1).copied();
+        let mut position = 1;
+        while let Some(byte) = bytes.get(position) {
+            let next = bytes.get(position + 1).copied();
             if self.escape == Some(*byte) && next.is_some() {
                 text.extend(next);
-                place += 2;
+                position += 2;
             } else if Some(*byte) != self.quote {
                 text.push(*byte);
-                place += 1;
+                position += 1;
             } else if self.inner(next, true) == Inner::Doubled {
                 text.push(*byte);
-                place += 2;
+                position += 2;
             } else {
-                text.extend_from_slice(&bytes[place + 1..]);
+                text.extend_from_slice(&bytes[position + 1..]);
                 break;
             }
         }
@@ -216,7 +216,7 @@ pub(in crate::files) struct QuotedEnds {
     grammar: Grammar,
     quote: u8,
     /// What is before it has been looked at.
-    place: usize,
+    position: usize,
     /// Whether it is inside quotes.
     is_open: bool,
 }
@@ -230,22 +230,22 @@ impl QuotedEnds {
         Some(Self {
             quote: grammar.quote.filter(|_| is_told)?,
             grammar,
-            place: 0,
+            position: 0,
             is_open: false,
         })
     }
 
     /// Where the first record ends whose last byte is at `from` or later.
     pub(in crate::files) fn find(&mut self, bytes: &[u8], from: usize, is_all: bool) -> Option<usize> {
-        let mut quotes = Occurrences::new(bytes, self.quote, self.place);
+        let mut quotes = Occurrences::new(bytes, self.quote, self.position);
         loop {
-            let next = quotes.next_place();
-            if next.is_some_and(|next| next < self.place) {
+            let next = quotes.next_position();
+            if next.is_some_and(|next| next < self.position) {
                 // The second of two that are one quote of the field.
                 continue;
             }
             if !self.is_open {
-                let text = self.place.max(from)..next.unwrap_or(bytes.len());
+                let text = self.position.max(from)..next.unwrap_or(bytes.len());
                 if !text.is_empty()
                     && let Some(found) = memchr::memchr2(b'\n', b'\r', &bytes[text.clone()])
                 {
@@ -253,21 +253,21 @@ impl QuotedEnds {
                 }
             }
             let Some(next) = next else {
-                self.place = bytes.len();
+                self.position = bytes.len();
                 return None;
             };
-            self.place = next + 1;
+            self.position = next + 1;
             if !self.is_open {
-                let before = next.checked_sub(1).map(|place| bytes[place]);
+                let before = next.checked_sub(1).map(|position| bytes[position]);
                 self.is_open =
                     before.is_none_or(|byte| byte == self.grammar.delimiter || matches!(byte, b'\n' | b'\r'));
                 continue;
             }
             match self.grammar.inner(bytes.get(next + 1).copied(), is_all) {
-                Inner::Doubled => self.place = next + 2,
+                Inner::Doubled => self.position = next + 2,
                 Inner::Closing => self.is_open = false,
                 Inner::Unknown => {
-                    self.place = next;
+                    self.position = next;
                     return None;
                 }
             }

@@ -16,7 +16,7 @@ use grammar::{Grammar, RecordEnd, Span};
 
 use super::block::Block;
 use super::records::RecordFormat;
-use super::rows::Rows;
+use super::rows::RowBuilder;
 use crate::values::{Cell, excerpt};
 
 use settings::CsvSettings;
@@ -77,7 +77,7 @@ impl CsvFormat {
 
     /// Looks whether a record is the header. What bank statements and the like have before it is passed over.
     #[cold]
-    fn take_header(&mut self, record: &str, start: usize, rows: &mut Rows<'_>) {
+    fn take_header(&mut self, record: &str, start: usize, rows: &mut RowBuilder<'_>) {
         if let Err(reason) = self.read_header(record, start) {
             if self.before_header == 0 {
                 rows.reject_file(&format!(
@@ -97,15 +97,15 @@ impl CsvFormat {
             .collect();
         let mut missing = Vec::new();
         for column in &mut self.columns {
-            let places = |is_named: fn(&str, &str) -> bool| -> Vec<usize> {
+            let positions = |is_named: fn(&str, &str) -> bool| -> Vec<usize> {
                 let named = names.iter().enumerate();
                 let named = named.filter(|(_, name)| is_named(name, &column.name));
-                named.map(|(place, _)| place).collect()
+                named.map(|(position, _)| position).collect()
             };
-            let mut found = places(|name, wanted| name == wanted);
+            let mut found = positions(|name, wanted| name == wanted);
             if found.is_empty() {
                 // Where a space follows every comma, one stands before the names as well.
-                found = places(|name, wanted| name.trim() == wanted);
+                found = positions(|name, wanted| name.trim() == wanted);
             }
             if found.len() > 1 {
                 return Err(format!("the header {names:?} has {:?} more than once", column.name));
@@ -126,8 +126,8 @@ impl CsvFormat {
     /// Reads the cells of the record whose fields were found.
     #[inline]
     fn read_cells(&mut self, record: &str, start: usize) -> Result<(), String> {
-        for place in 0..self.columns.len() {
-            let column = &self.columns[place];
+        for position in 0..self.columns.len() {
+            let column = &self.columns[position];
             let Some(span) = column.field.and_then(|field| self.spans.get(field)).copied() else {
                 let default = column.default.clone().ok_or_else(|| {
                     format!(
@@ -136,11 +136,11 @@ impl CsvFormat {
                         self.spans.len()
                     )
                 })?;
-                self.cells[place] = default;
+                self.cells[position] = default;
                 continue;
             };
             let text = &record[span.start - start..span.end - start];
-            let cell = &mut self.cells[place];
+            let cell = &mut self.cells[position];
             let result = if span.is_raw {
                 let text = self.grammar.unquote(text);
                 match column.kind {
@@ -154,7 +154,7 @@ impl CsvFormat {
                 column.read(text, span.start - start, cell)
             };
             if let Err(reason) = result {
-                self.bad_field(place, &self.text(span, record, start), &reason)?;
+                self.bad_field(position, &self.text(span, record, start), &reason)?;
             }
         }
         Ok(())
@@ -162,8 +162,8 @@ impl CsvFormat {
 
     /// Puts an error in the place of a field that cannot be read, or refuses the row.
     #[cold]
-    fn bad_field(&mut self, place: usize, text: &str, reason: &str) -> Result<(), String> {
-        let column = &self.columns[place];
+    fn bad_field(&mut self, position: usize, text: &str, reason: &str) -> Result<(), String> {
+        let column = &self.columns[position];
         let message = format!(
             "field {:?}: cannot read {:?} as {}: {reason}",
             column.name,
@@ -173,12 +173,12 @@ impl CsvFormat {
         if !self.keeps_bad_rows || column.is_key {
             return Err(message);
         }
-        self.cells[place] = Cell::Error;
+        self.cells[position] = Cell::Error;
         self.errors.push(message);
         Ok(())
     }
 
-    fn take_record(&mut self, record: Result<&str, std::str::Utf8Error>, start: usize, rows: &mut Rows<'_>) {
+    fn take_record(&mut self, record: Result<&str, std::str::Utf8Error>, start: usize, rows: &mut RowBuilder<'_>) {
         match record {
             Err(error) => rows.reject(start, &format!("no valid UTF-8: {error}")),
             Ok(record) if !self.has_header => self.take_header(record, start, rows),
@@ -200,7 +200,7 @@ impl CsvFormat {
 
 impl CsvFormat {
     /// Takes records until there was a header; answers how many bytes these were, and whether there was one.
-    pub(crate) fn parse_header(&mut self, block: &Block, rows: &mut Rows<'_>) -> (usize, bool) {
+    pub(crate) fn parse_header(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> (usize, bool) {
         let consumed = self.parse_records::<true>(block, rows);
         (consumed, self.has_header || self.is_hopeless)
     }
@@ -211,10 +211,10 @@ impl CsvFormat {
     }
 
     #[inline]
-    fn parse_records<const ONLY_HEADER: bool>(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+    fn parse_records<const ONLY_HEADER: bool>(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> usize {
         let bytes = block.bytes();
         let text = block.text();
-        let mut places = self.grammar.places(bytes);
+        let mut positions = self.grammar.positions(bytes);
         let mut start = 0;
         while let Some(first) = bytes.get(start) {
             if self.is_hopeless {
@@ -229,12 +229,12 @@ impl CsvFormat {
                     None if block.is_last => return bytes.len(),
                     None => return start,
                 }
-                places.skip_to(start);
+                positions.skip_to(start);
                 continue;
             }
             let found = self
                 .grammar
-                .find_fields(bytes, start, &mut places, block.is_last, &mut self.spans);
+                .find_fields(bytes, start, &mut positions, block.is_last, &mut self.spans);
             let (end, next) = match found {
                 RecordEnd::At(end, next) => (end, next),
                 RecordEnd::Beyond => return start,
@@ -260,7 +260,7 @@ impl CsvFormat {
 }
 
 impl RecordFormat for CsvFormat {
-    fn parse(&mut self, block: &Block, rows: &mut Rows<'_>) -> usize {
+    fn parse(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> usize {
         self.parse_records::<false>(block, rows)
     }
 }

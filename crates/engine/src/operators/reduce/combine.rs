@@ -12,7 +12,7 @@ use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Shared};
 
 use super::{Aggregate, find_slots, same_groups};
 use crate::error::EngineError;
-use crate::operator::{Combine, Output};
+use crate::operator::{Combiner, Output};
 use crate::operators::{keys_of, usable};
 use crate::reducers::{ReducerState, Setup, Updates};
 use crate::store::CellStore;
@@ -24,7 +24,7 @@ const GROUPS: usize = 1 << 16;
 const PAUSE: usize = 32;
 
 /// See the module.
-pub(super) struct Combiner {
+pub(super) struct ReduceCombiner {
     aggregates: Vec<Aggregate>,
     groups: Vec<usize>,
     held: Held,
@@ -42,7 +42,7 @@ struct Held {
     rows: usize,
 }
 
-impl Combiner {
+impl ReduceCombiner {
     /// A combiner of rows with columns of these types, whose aggregates have results of those.
     pub(super) fn new(aggregates: Vec<Aggregate>, groups: Vec<usize>, dtypes: &[DType], results: &[DType]) -> Self {
         let state = |(aggregate, dtype): (&Aggregate, &DType)| {
@@ -147,7 +147,7 @@ impl Combiner {
     }
 }
 
-impl Combine for Combiner {
+impl Combiner for ReduceCombiner {
     fn absorb(&mut self, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
         if self.pause > 0 {
             self.pause -= 1;

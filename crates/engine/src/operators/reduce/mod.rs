@@ -20,7 +20,7 @@ use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, BuildKeyHasher, DType, Key};
 
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Combine, Operator, Pruned, Routing, Task, TaskContext};
+use crate::operator::{Combiner, Operator, Pruned, Routing, Task, TaskContext};
 use crate::reducers::{Options, Reducer, Setup};
 use crate::store::CellStore;
 
@@ -31,7 +31,7 @@ mod task;
 mod tests;
 
 use aggregate::RunningAggregate;
-use combine::Combiner;
+use combine::ReduceCombiner;
 use task::ReduceTask;
 
 /// One result column.
@@ -182,12 +182,12 @@ impl Operator for Reduce {
         true
     }
 
-    fn combiner(&self, _input: usize, context: &TaskContext) -> Option<Box<dyn Combine>> {
+    fn combiner(&self, _input: usize, context: &TaskContext) -> Option<Box<dyn Combiner>> {
         let dtypes = &context.dtypes[0];
         let results = self.aggregate_types(dtypes).ok()?;
         self.combines(context).then(|| {
-            let combiner = Combiner::new(self.aggregates.clone(), self.groups.clone(), dtypes, &results);
-            Box::new(combiner) as Box<dyn Combine>
+            let combiner = ReduceCombiner::new(self.aggregates.clone(), self.groups.clone(), dtypes, &results);
+            Box::new(combiner) as Box<dyn Combiner>
         })
     }
 

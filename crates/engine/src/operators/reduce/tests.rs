@@ -5,11 +5,11 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use towpath_types::{Batch, Column, DType, Key, Value};
 
-use super::combine::Combiner;
+use super::combine::ReduceCombiner;
 use super::{Aggregate, Reduce};
 use crate::error::PlanError;
 use crate::expression::Expression;
-use crate::operator::{Combine as _, Output};
+use crate::operator::{Combiner as _, Output};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::reducers::{Options, reducer};
 use crate::testing::{Script, Update, check, try_operator, try_run, update};
@@ -365,7 +365,7 @@ fn few_groups_become_a_row_each_and_many_stay() {
     };
     let dtypes = vec![DType::ANY_POINTER, DType::Int, DType::Int];
     let aggregates = vec![aggregate("count", &[]), aggregate("sum", &[2]), aggregate("max", &[2])];
-    let mut combiner = Combiner::new(aggregates, vec![1], &dtypes, &[DType::Int, DType::Int, DType::Int]);
+    let mut combiner = ReduceCombiner::new(aggregates, vec![1], &dtypes, &[DType::Int, DType::Int, DType::Int]);
     let mut combine = |batches: &[Batch]| -> Vec<Batch> {
         let mut output = Output::default();
         for batch in batches {

@@ -41,12 +41,12 @@ pub(super) fn typed(data_type: &DataType, array: &ArrayRef, row: usize, dtype: &
             let items = dtypes
                 .iter()
                 .enumerate()
-                .map(|(place, dtype)| typed(&item, &items, place, dtype));
+                .map(|(position, dtype)| typed(&item, &items, position, dtype));
             Ok(Value::Tuple(items.collect::<Result<_, _>>()?))
         }
         DType::List(inner) => {
             let (item, items) = list(data_type, array, row).ok_or_else(|| refusal(data_type, dtype))?;
-            let items = (0..items.len()).map(|place| typed(&item, &items, place, inner));
+            let items = (0..items.len()).map(|position| typed(&item, &items, position, inner));
             Ok(Value::Tuple(items.collect::<Result<_, _>>()?))
         }
         DType::Float if is_decimal(data_type) => {
@@ -119,10 +119,10 @@ fn pairs(data_type: &DataType, array: &ArrayRef, row: usize) -> Option<[(DataTyp
         return None;
     };
     let held = map.value(row);
-    let both = |place: usize| {
+    let both = |position: usize| {
         Some((
-            fields.get(place)?.data_type().clone(),
-            ArrayRef::clone(held.columns().get(place)?),
+            fields.get(position)?.data_type().clone(),
+            ArrayRef::clone(held.columns().get(position)?),
         ))
     };
     Some([both(0)?, both(1)?])
@@ -197,14 +197,14 @@ fn any(data_type: &DataType, array: &ArrayRef, row: usize) -> Result<Value, Stri
         return Ok(Value::None);
     }
     if let Some((item, items)) = list(data_type, array, row) {
-        let items = (0..items.len()).map(|place| any(&item, &items, place));
+        let items = (0..items.len()).map(|position| any(&item, &items, position));
         return Ok(Value::Tuple(items.collect::<Result<_, _>>()?));
     }
     if let Some([(key_type, keys), (value_type, values)]) = pairs(data_type, array, row) {
-        let pair = |place| {
+        let pair = |position| {
             Ok(Value::tuple([
-                any(&key_type, &keys, place)?,
-                any(&value_type, &values, place)?,
+                any(&key_type, &keys, position)?,
+                any(&value_type, &values, position)?,
             ]))
         };
         return Ok(Value::Tuple((0..keys.len()).map(pair).collect::<Result<_, String>>()?));
@@ -233,7 +233,7 @@ fn document(data_type: &DataType, array: &ArrayRef, row: usize) -> Result<Json, 
         return Ok(Json::Null);
     }
     if let Some((item, items)) = list(data_type, array, row) {
-        let items = (0..items.len()).map(|place| document(&item, &items, place));
+        let items = (0..items.len()).map(|position| document(&item, &items, position));
         return Ok(Json::List(items.collect::<Result<_, _>>()?));
     }
     if let (DataType::Struct(fields), Some(members)) = (data_type, array.as_struct_opt()) {
@@ -245,10 +245,10 @@ fn document(data_type: &DataType, array: &ArrayRef, row: usize) -> Result<Json, 
         ))));
     }
     if let Some([(key_type, keys), (value_type, values)]) = pairs(data_type, array, row) {
-        let pair = |place| {
+        let pair = |position| {
             let (key, value) = (
-                document(&key_type, &keys, place)?,
-                document(&value_type, &values, place)?,
+                document(&key_type, &keys, position)?,
+                document(&value_type, &values, position)?,
             );
             Ok(Json::List(vec![key, value]))
         };

@@ -28,12 +28,12 @@ pub(super) struct Imported {
 }
 
 /// Rows: an array of structs.
-pub(super) struct Rows {
+pub(super) struct ImportedRows {
     fields: arrow_schema::Fields,
     array: StructArray,
 }
 
-impl Rows {
+impl ImportedRows {
     pub(super) fn of(imported: Imported) -> PyResult<Self> {
         let (DataType::Struct(fields), Some(array)) = (
             &imported.data_type,
@@ -59,10 +59,10 @@ impl Rows {
     }
 
     pub(super) fn column(&self, name: &str) -> Option<Imported> {
-        let place = self.names().position(|other| other == name)?;
+        let position = self.names().position(|other| other == name)?;
         Some(Imported {
-            data_type: self.fields[place].data_type().clone(),
-            array: Arc::clone(self.array.column(place)),
+            data_type: self.fields[position].data_type().clone(),
+            array: Arc::clone(self.array.column(position)),
         })
     }
 }
@@ -321,7 +321,9 @@ fn without_text_in_map(entries: &FieldRef) -> FieldRef {
             fields
                 .iter()
                 .enumerate()
-                .map(|(place, field)| Arc::new(Field::new(field.name(), without_text(field.data_type()), place > 0)))
+                .map(|(position, field)| {
+                    Arc::new(Field::new(field.name(), without_text(field.data_type()), position > 0))
+                })
                 .collect(),
         ),
         other => without_text(other),
@@ -463,9 +465,9 @@ unsafe fn check_lengths(buffers: &[*const c_void]) -> Result<(), String> {
     if !data.is_empty() && (lengths.is_null() || !lengths.is_aligned()) {
         return Err("the lengths of the data of views are missing".to_owned());
     }
-    for (place, data) in data.iter().enumerate() {
+    for (position, data) in data.iter().enumerate() {
         // SAFETY: see above.
-        let length = unsafe { *lengths.add(place) };
+        let length = unsafe { *lengths.add(position) };
         if length < 0 || (length > 0 && data.is_null()) {
             return Err(format!("the data of views has {length} bytes"));
         }

@@ -19,7 +19,7 @@ use towpath_types::{Column, Field};
 use super::Subject;
 use super::buffer::warn_of_extra;
 use super::whole::{absent_column, take_columns};
-use import::{Imported, Rows};
+use import::{Imported, ImportedRows};
 
 /// Fewer rows are converted with the interpreter's lock: to give it up and get it back is not free, and another thread that
 /// computes may keep it for some milliseconds.
@@ -34,11 +34,11 @@ pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) 
     let is_pandas = crate::value::is_of_pandas(data);
     import::for_each(data, |array| {
         ingest.check(py)?;
-        let rows = Rows::of(array)?;
-        for (place, name) in rows.names().enumerate() {
+        let rows = ImportedRows::of(array)?;
+        for (position, name) in rows.names().enumerate() {
             if ingest.field_named(name).is_none() {
                 warn_of_extra(py, ingest, name)?;
-            } else if rows.names().take(place).any(|before| before == name) {
+            } else if rows.names().take(position).any(|before| before == name) {
                 return Err(PyValueError::new_err(format!(
                     "the arrow data has two columns called {name:?}"
                 )));
@@ -47,14 +47,14 @@ pub(super) fn next_arrow(subject: &Bound<'_, Subject>, data: &Bound<'_, PyAny>) 
         let mut errors = Vec::new();
         let mut convert = || {
             let fields = ingest.fields.iter().enumerate();
-            let columns = fields.map(|(place, field)| match rows.column(&field.name) {
+            let columns = fields.map(|(position, field)| match rows.column(&field.name) {
                 Some(given) => {
                     let mut bad = Vec::new();
                     let column = column::column(field, &given, is_pandas, &mut bad)?;
-                    errors.extend(bad.into_iter().map(|(row, error)| (row, place, error)));
+                    errors.extend(bad.into_iter().map(|(row, error)| (row, position, error)));
                     Ok(column)
                 }
-                None => Ok(absent_column(field, rows.len(), place, &mut errors)),
+                None => Ok(absent_column(field, rows.len(), position, &mut errors)),
             });
             columns.collect::<PyResult<Vec<_>>>()
         };

@@ -11,27 +11,27 @@ use super::block::Block;
 use super::csv::CsvFormat;
 use super::declared::FileFormat;
 use super::named::Named;
-use super::position::Origin;
-use super::reader::Reader;
+use super::position::KeyOrigin;
+use super::reader::FileReader;
 use super::records::{RecordFormat, parse_block};
 use super::sending::{Halt, push};
 use super::signal::Closing;
 use super::split::Splitter;
-use super::work::{LargeFile, Task, Work};
+use super::work::{Job, LargeFile, Work};
 
 /// What has parsed a piece of a file, for its other pieces.
 pub(crate) type PieceParser = (Arc<LargeFile>, Box<dyn RecordFormat>);
 
-impl Reader {
+impl FileReader {
     /// Reads what is there for this thread and others.
-    pub(crate) fn run_shared(self, work: &Work) {
+    pub(crate) fn run_divided(self, work: &Work) {
         let closing = Closing::new(Arc::clone(&self.queue));
-        let result = self.read_shared(work);
+        let result = self.read_divided(work);
         self.failures.leave(&self.source.name);
         closing.close(result);
     }
 
-    fn read_shared(&self, work: &Work) -> Result<(), EngineError> {
+    fn read_divided(&self, work: &Work) -> Result<(), EngineError> {
         let mut parser = None;
         while !self.signal.is_stopped() && self.read_next(work, &mut parser, |batch| push(&self.queue, &batch))? {}
         Ok(())
@@ -51,8 +51,8 @@ impl Reader {
             Err((file, error)) => return Err(self.unreadable(&file, &error)),
         };
         let result = match &task {
-            Task::File(file) => self.read_file(file, send),
-            Task::Piece(file, block) => self.read_piece(file, block, parser, send).map_err(Halt::from),
+            Job::File(file) => self.read_file(file, send),
+            Job::Piece(file, block) => self.read_piece(file, block, parser, send).map_err(Halt::from),
         };
         match result {
             Ok(()) => return Ok(true),
@@ -60,7 +60,7 @@ impl Reader {
             Err(_) => work.end(),
         }
         match (result, task) {
-            (Err(Halt::Unreadable(error)), Task::File(file)) => Err(self.unreadable(&file, &error)),
+            (Err(Halt::Unreadable(error)), Job::File(file)) => Err(self.unreadable(&file, &error)),
             _ => Ok(false),
         }
     }
@@ -76,7 +76,7 @@ impl Reader {
         let FileFormat::Csv(settings) = &self.source.format else {
             return Ok(None);
         };
-        let mut rows = self.rows(file, &Origin::of(&file.shown), None);
+        let mut rows = self.rows(file, &KeyOrigin::of(&file.shown), None);
         rows.set_silent(is_silent);
         let mut format = CsvFormat::new(settings.clone(), &self.fields, self.keeps_bad_rows);
         splitter.read_head(|block| {
@@ -108,7 +108,7 @@ impl Reader {
         let Some((_, format)) = parser else {
             panic!("a file of {:?} was split", self.source.format);
         };
-        let origin = Origin::of(&file.file.shown);
+        let origin = KeyOrigin::of(&file.file.shown);
         let mut rows = self.rows(&file.file, &origin, None).of_piece(&file.lines);
         let consumed = parse_block(&mut **format, block, &mut rows);
         rows.take_batches().into_iter().try_for_each(&mut send)?;

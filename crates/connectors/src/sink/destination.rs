@@ -14,19 +14,19 @@ use super::target::Target;
 
 /// Where an output goes.
 #[derive(Clone, Debug)]
-pub(super) enum Place {
+pub(super) enum Destination {
     /// All rows to one file.
     File(PathBuf),
     /// The rows of each worker to a file in a folder.
     Folder(PathBuf),
 }
 
-impl Place {
+impl Destination {
     /// A file that it writes, as far as that can be said before the run.
     pub(super) fn example(&self, extension: &str) -> PathBuf {
         match self {
-            Place::File(path) => path.clone(),
-            Place::Folder(folder) => folder.join(part_name(0, extension)),
+            Destination::File(path) => path.clone(),
+            Destination::Folder(folder) => folder.join(part_name(0, extension)),
         }
     }
 
@@ -40,9 +40,9 @@ impl Place {
     ) -> Result<Option<(PathBuf, Target)>, EngineError> {
         let path = match self {
             // No row ever comes to the others.
-            Place::File(_) if worker > 0 => return Ok(None),
-            Place::File(path) => path.clone(),
-            Place::Folder(folder) => {
+            Destination::File(_) if worker > 0 => return Ok(None),
+            Destination::File(path) => path.clone(),
+            Destination::Folder(folder) => {
                 make_folder(folder).map_err(|error| cannot_create(name, "folder", folder, &error))?;
                 remove_parts(name, folder, extension, workers)?;
                 folder.join(part_name(worker, extension))
