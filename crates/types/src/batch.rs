@@ -9,8 +9,8 @@ use std::collections::hash_map::Entry;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::LazyLock;
 
-use crate::column::Column;
-use crate::key::{Key, hash_row};
+use crate::column::{Column, hash_row};
+use crate::key::Key;
 use crate::shared::Shared;
 use crate::value::Value;
 

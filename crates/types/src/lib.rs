@@ -6,9 +6,9 @@
 //! [`Batch`] is what travels: keys, columns and differences.
 
 mod batch;
-mod builder;
 mod column;
 mod dtype;
+mod float;
 mod json;
 mod key;
 pub mod scan;
@@ -20,11 +20,10 @@ mod views;
 pub mod wire;
 
 pub use batch::{Batch, BuildKeyHasher, DistinctKeys, KeyHasher};
-pub use builder::ColumnBuilder;
-pub use column::{Cells, Column, PointerArray};
+pub use column::{Cells, Column, ColumnBuilder, PointerArray, encode_rows, hash_columns};
 pub use dtype::{DType, Physical};
 pub use json::{DIGITS, Json, JsonError, JsonMembers, NESTING, Object as JsonObject};
-pub use key::{Key, KeyParseError, encode_rows, hash_columns};
+pub use key::{Key, KeyParseError};
 pub use schema::{Field, Schema};
 pub use shared::Shared;
 pub use text::{date_time_text, json_text, non_finite, non_finite_text, write_json_string};

@@ -18,8 +18,7 @@ use arrow_array::{
 use arrow_buffer::{BooleanBuffer, Buffer, NullBuffer};
 
 use crate::batch::Batch;
-use crate::builder::ColumnBuilder;
-use crate::column::{Cells, Column, PointerArray};
+use crate::column::{Cells, Column, ColumnBuilder, PointerArray};
 use crate::dtype::Physical;
 use crate::json::Json;
 use crate::key::Key;

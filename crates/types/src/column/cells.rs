@@ -6,11 +6,9 @@ use arrow_array::{
     Array, BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
     TimestampNanosecondArray, new_empty_array,
 };
-use arrow_buffer::{BooleanBuffer, NullBuffer};
+use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
 
-use super::Column;
-use crate::builder::ColumnBuilder;
 use crate::dtype::Physical;
 use crate::key::Key;
 use crate::shared::Shared;
@@ -137,20 +135,6 @@ impl Physical {
             Physical::Duration => DataType::Duration(TimeUnit::Nanosecond),
             Physical::Pointer | Physical::Any => return None,
         })
-    }
-
-    /// Cells that are all `None`.
-    pub fn nones(self, len: usize) -> Column {
-        let mut builder = ColumnBuilder::with_physical(self);
-        for _ in 0..len {
-            builder.push_none();
-        }
-        builder.finish()
-    }
-
-    /// Cells that are all errors.
-    pub fn errors(self, len: usize) -> Column {
-        self.nones(len).masked(Some(&BooleanBuffer::new_set(len)))
     }
 
     /// No cells.

@@ -8,18 +8,22 @@
 use arrow_array::Array;
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
-use crate::builder::ColumnBuilder;
-use crate::dtype::{DType, Physical};
+use crate::dtype::Physical;
 use crate::key::Key;
 use crate::shared::Shared;
 use crate::value::Value;
 
+mod builder;
 mod cells;
+mod hash;
 mod select;
 mod size;
 
+pub use builder::ColumnBuilder;
 use cells::for_arrow;
 pub use cells::{Cells, PointerArray};
+pub(crate) use hash::hash_row;
+pub use hash::{encode_rows, hash_columns};
 
 /// The cells of one column for many rows.
 #[derive(Clone, Debug)]
@@ -56,29 +60,6 @@ impl Column {
             (Some(a), Some(b)) => Some(a | b),
         };
         Self::with_errors(self.cells.clone(), errors)
-    }
-
-    /// An empty column.
-    pub fn empty(physical: Physical) -> Self {
-        ColumnBuilder::with_physical(physical).finish()
-    }
-
-    /// `len` cells with the same value.
-    pub fn repeat(value: &Value, dtype: &DType, len: usize) -> Self {
-        let mut builder = ColumnBuilder::new(dtype);
-        for _ in 0..len {
-            builder.push(value);
-        }
-        builder.finish()
-    }
-
-    /// A column of values, of the layout of `dtype`.
-    pub fn from_values<'a>(dtype: &DType, values: impl IntoIterator<Item = &'a Value>) -> Self {
-        let mut builder = ColumnBuilder::new(dtype);
-        for value in values {
-            builder.push(value);
-        }
-        builder.finish()
     }
 
     /// A column of keys.

@@ -3,8 +3,7 @@
 use arrow_array::{Array, BooleanArray, Float64Array, UInt32Array};
 use arrow_buffer::{BooleanBuffer, NullBuffer};
 
-use super::{Cells, Column, PointerArray};
-use crate::builder::ColumnBuilder;
+use super::{Cells, Column, ColumnBuilder, PointerArray};
 use crate::dtype::{DType, Physical};
 use crate::key::Key;
 use crate::value::Value;

@@ -19,7 +19,7 @@ pub use object::Object;
 pub use parse::{JsonError, JsonMembers};
 pub(crate) use write::{write_canonical, write_float, write_string};
 
-use crate::value::canonical_float;
+use crate::float::canonical_float;
 
 /// A step of a pointer (RFC 6901).
 fn unescaped_step(step: &str) -> String {
@@ -69,14 +69,6 @@ impl Whole {
 }
 
 impl Json {
-    /// The document that a text holds.
-    ///
-    /// # Errors
-    /// If the text is no JSON, or nested too deep.
-    pub fn parse(text: &str) -> Result<Self, JsonError> {
-        parse::parse(text)
-    }
-
     /// A text.
     pub fn str(text: &str) -> Self {
         Json::Str(text.into())

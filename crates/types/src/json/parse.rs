@@ -25,12 +25,17 @@ impl fmt::Display for JsonError {
 
 impl std::error::Error for JsonError {}
 
-/// The document of a text.
-pub(super) fn parse(text: &str) -> Result<Json, JsonError> {
-    let mut parser = Parser::new(text);
-    let document = parser.value(NESTING)?;
-    parser.ends()?;
-    parser.fault.map_or(Ok(document), Err)
+impl Json {
+    /// The document that a text holds.
+    ///
+    /// # Errors
+    /// If the text is no JSON, or nested too deep.
+    pub fn parse(text: &str) -> Result<Self, JsonError> {
+        let mut parser = Parser::new(text);
+        let document = parser.value(NESTING)?;
+        parser.ends()?;
+        parser.fault.map_or(Ok(document), Err)
+    }
 }
 
 /// The object that a message holds. A member that is JSON, but that no [`Json`] can hold, is wrong by itself and leaves
@@ -48,7 +53,7 @@ impl JsonMembers {
     pub fn parse(text: &str) -> Result<Option<Self>, JsonError> {
         let mut parser = Parser::new(text);
         if !parser.takes(b'{') {
-            return parse(text).map(|_| None);
+            return Json::parse(text).map(|_| None);
         }
         let mut members = Vec::new();
         let mut is_open = !parser.takes(b'}');

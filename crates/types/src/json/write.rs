@@ -3,8 +3,8 @@
 use std::io::Write as _;
 
 use super::Json;
+use crate::float::canonical_float;
 use crate::scan::string_end;
-use crate::value::canonical_float;
 
 impl Json {
     /// Appends the document as compact text, its members in the order in which they came.

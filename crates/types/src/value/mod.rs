@@ -6,11 +6,15 @@
 
 use std::any::Any;
 use std::cmp::Ordering;
-use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
+use crate::float::canonical_float;
 use crate::json::Json;
-use crate::key::{Key, encode_value};
+use crate::key::Key;
+
+mod encoding;
+
+pub(crate) use encoding::{encode_bytes, encode_value, encode_word, tag};
 
 /// A value that the engine carries and compares but does not understand, such as a Python object.
 pub trait Object: Any + Send + Sync + std::fmt::Debug {
@@ -146,11 +150,6 @@ impl Value {
     }
 }
 
-/// `-0.0` and `0.0` are one value, and so are all `NaN`s.
-pub(crate) fn canonical_float(value: f64) -> f64 {
-    if value.is_nan() { f64::NAN } else { value + 0.0 }
-}
-
 impl Ord for Value {
     fn cmp(&self, other: &Self) -> Ordering {
         match (self, other) {
@@ -191,14 +190,6 @@ impl PartialEq for Value {
 }
 
 impl Eq for Value {}
-
-impl Hash for Value {
-    fn hash<H: Hasher>(&self, state: &mut H) {
-        let mut bytes = Vec::with_capacity(16);
-        encode_value(self, &mut bytes);
-        state.write(&bytes);
-    }
-}
 
 impl From<i64> for Value {
     fn from(value: i64) -> Self {

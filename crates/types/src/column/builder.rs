@@ -6,7 +6,7 @@
 use arrow_array::{BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, TimestampNanosecondArray};
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder, NullBuffer};
 
-use crate::column::{Cells, Column, PointerArray};
+use super::{Cells, Column, PointerArray};
 use crate::dtype::{DType, Physical};
 use crate::key::Key;
 use crate::value::Value;
@@ -257,6 +257,48 @@ fn mask(rows: &[usize], len: usize) -> BooleanBuffer {
         mask.set_bit(*row, true);
     }
     mask.finish()
+}
+
+/// Columns that are built in one go.
+impl Column {
+    /// An empty column.
+    pub fn empty(physical: Physical) -> Self {
+        ColumnBuilder::with_physical(physical).finish()
+    }
+
+    /// `len` cells with the same value.
+    pub fn repeat(value: &Value, dtype: &DType, len: usize) -> Self {
+        let mut builder = ColumnBuilder::new(dtype);
+        for _ in 0..len {
+            builder.push(value);
+        }
+        builder.finish()
+    }
+
+    /// A column of values, of the layout of `dtype`.
+    pub fn from_values<'a>(dtype: &DType, values: impl IntoIterator<Item = &'a Value>) -> Self {
+        let mut builder = ColumnBuilder::new(dtype);
+        for value in values {
+            builder.push(value);
+        }
+        builder.finish()
+    }
+}
+
+impl Physical {
+    /// Cells that are all `None`.
+    pub fn nones(self, len: usize) -> Column {
+        let mut builder = ColumnBuilder::with_physical(self);
+        for _ in 0..len {
+            builder.push_none();
+        }
+        builder.finish()
+    }
+
+    /// Cells that are all errors.
+    pub fn errors(self, len: usize) -> Column {
+        self.nones(len).masked(Some(&BooleanBuffer::new_set(len)))
+    }
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //!
 //! A key is the XXH3-128 hash of an encoding of the values it is made from: one tag byte,
 //! then the value in little-endian bytes, text and sequences with their length before them.
-//! The encoding is stored in snapshots, so **it never changes**; a test in `encoding`
+//! The encoding is stored in snapshots, so **it never changes**; a test in [`value`](crate::value)
 //! holds it in place. The tags leave room for new types.
 //!
 //! The low 16 bits of a key are its *shard*: rows of one shard live on one worker. A key made
@@ -13,13 +13,8 @@ use std::str::FromStr;
 
 use xxhash_rust::xxh3::{xxh3_128, xxh3_128_with_seed};
 
-use crate::value::Value;
-
-mod encoding;
-
-use encoding::tag;
-pub use encoding::{encode_rows, hash_columns};
-pub(crate) use encoding::{encode_value, hash_row};
+/// What the encoding of a key, as that of a value, begins with.
+pub(crate) const POINTER: u8 = 6;
 
 /// Names one row of a table.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
@@ -29,15 +24,6 @@ pub struct Key(pub u128);
 const SHARD_MASK: u128 = 0xffff;
 
 impl Key {
-    /// The key of a row whose key columns hold `values`.
-    pub fn for_values(values: &[Value]) -> Key {
-        let mut bytes = Vec::with_capacity(32);
-        for value in values {
-            encode_value(value, &mut bytes);
-        }
-        Key(xxh3_128(&bytes))
-    }
-
     /// The key of the `ordinal`-th row of a sequence named by `seed`.
     pub fn sequence(seed: u64, ordinal: u64) -> Key {
         Key(xxh3_128_with_seed(&ordinal.to_le_bytes(), seed))
@@ -46,9 +32,9 @@ impl Key {
     /// The key of a pair of rows, as a join makes it.
     pub fn pair(left: Key, right: Key) -> Key {
         let mut bytes = [0; 34];
-        bytes[0] = tag::POINTER;
+        bytes[0] = POINTER;
         bytes[1..17].copy_from_slice(&left.0.to_le_bytes());
-        bytes[17] = tag::POINTER;
+        bytes[17] = POINTER;
         bytes[18..].copy_from_slice(&right.0.to_le_bytes());
         Key(xxh3_128(&bytes))
     }
@@ -117,24 +103,6 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    #[test]
-    fn a_pair_of_values_is_not_one_tuple() {
-        let (one, a) = (Value::from(1), Value::from("a"));
-        assert_ne!(
-            Key::for_values(&[one.clone(), a.clone()]),
-            Key::for_values(&[Value::tuple([one, a])])
-        );
-    }
-
-    #[test]
-    fn a_join_key_is_the_key_of_two_pointers() {
-        let (left, right) = (Key(3), Key(4));
-        assert_eq!(
-            Key::pair(left, right),
-            Key::for_values(&[Value::Pointer(left), Value::Pointer(right)])
-        );
-    }
 
     #[test]
     fn bad_text_is_no_key() {
