@@ -1,0 +1,219 @@
+//! A place that a run uses, and what makes it known as one.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use serde::{Deserialize, Serialize};
+
+use crate::blobs;
+use crate::error::{StateError, StateErrorKind};
+use crate::journal::End;
+use crate::points;
+use crate::storage::{Holder, Lock, LockError, Storage};
+
+/// The format of all that is written.
+pub(crate) const VERSION: u32 = 1;
+
+/// What says that a place is a state, and which.
+const FORMAT: &str = "format";
+const FORMAT_KIND: [u8; 4] = *b"form";
+
+/// What tells a state from all others.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) struct StateId(pub(crate) [u8; 16]);
+
+impl fmt::Display for StateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:032x}", u128::from_be_bytes(self.0))
+    }
+}
+
+impl fmt::Debug for StateId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// What may be done with a state.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// It is read, whether somebody writes to it or not.
+    ReadOnly,
+    /// It is written to, by nobody else.
+    ReadWrite,
+    /// It is written to by a process of a run whose first process has opened it with `ReadWrite`.
+    Member,
+}
+
+/// A state that this process may use; a clone is the same one.
+///
+/// The storage is held until all clones, and all writers of it, are dropped.
+#[derive(Clone, Debug)]
+pub struct State {
+    opened: Arc<Opened>,
+}
+
+#[derive(Debug)]
+struct Opened {
+    storage: Arc<dyn Storage>,
+    id: StateId,
+    created: u64,
+    access: Access,
+    /// Where the journal of earlier runs ends, once that was read.
+    ends: Mutex<Option<Vec<End>>>,
+    _lock: Option<Box<dyn Lock>>,
+}
+
+/// The content of `format`.
+#[derive(Serialize, Deserialize)]
+struct Format {
+    id: String,
+    created: u64,
+}
+
+impl State {
+    /// Opens the state that is there; a place that is empty, or not there, becomes one if it may be written to.
+    ///
+    /// # Errors
+    /// If another process uses it, there is something else, or a state that is damaged or of another version, or the
+    /// storage fails.
+    pub fn open(storage: Arc<dyn Storage>, holder: Holder, access: Access) -> Result<Self, StateError> {
+        // Looked at before anything is written: what is not ours stays as it is.
+        let found = read_format(&*storage)?;
+        if found.is_none() {
+            check_empty(&*storage, access)?;
+        }
+        let lock = match access {
+            Access::ReadWrite => Some(take(&*storage, &holder)?),
+            Access::ReadOnly | Access::Member => None,
+        };
+        // Another process may have been faster.
+        let found = if lock.is_some() { read_format(&*storage)? } else { found };
+        let (id, created) = match found {
+            Some(found) => found,
+            None => begin(&*storage, holder.since)?,
+        };
+        let opened = Opened {
+            storage,
+            id,
+            created,
+            access,
+            ends: Mutex::new(None),
+            _lock: lock,
+        };
+        Ok(Self {
+            opened: Arc::new(opened),
+        })
+    }
+
+    /// Where it is kept.
+    pub fn storage(&self) -> &Arc<dyn Storage> {
+        &self.opened.storage
+    }
+
+    /// What may be done with it.
+    pub fn access(&self) -> Access {
+        self.opened.access
+    }
+
+    /// When it was begun, in unix milliseconds.
+    pub fn created(&self) -> u64 {
+        self.opened.created
+    }
+
+    pub(crate) fn id(&self) -> StateId {
+        self.opened.id
+    }
+
+    pub(crate) fn ends(&self) -> &Mutex<Option<Vec<End>>> {
+        &self.opened.ends
+    }
+
+    pub(crate) fn check_writes(&self) -> Result<(), StateError> {
+        if self.opened.access != Access::ReadOnly {
+            return Ok(());
+        }
+        Err(StateError::new(
+            &*self.opened.storage,
+            StateErrorKind::ReadOnly,
+            "it was opened to be read only",
+            "open it for reading and writing",
+        ))
+    }
+}
+
+/// What `format` says, if it is there.
+fn read_format(storage: &dyn Storage) -> Result<Option<(StateId, u64)>, StateError> {
+    let bytes = match storage.read(FORMAT, None) {
+        Ok(bytes) => bytes,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(StateError::io(storage, &error)),
+        Err(error) => return Err(StateError::io(storage, &error).of(FORMAT)),
+    };
+    let content = blobs::decode(storage, StateId([0; 16]), FORMAT, FORMAT_KIND, bytes)?;
+    let format: Option<Format> = serde_json::from_slice(&content).ok();
+    let parsed = format.and_then(|format| {
+        let id = u128::from_str_radix(&format.id, 16).ok()?;
+        Some((StateId(id.to_be_bytes()), format.created))
+    });
+    let unreadable = || StateError::damaged(storage, FORMAT, 0, "it does not say which state this is");
+    Ok(Some(parsed.ok_or_else(unreadable)?))
+}
+
+/// Sees to it that a state may begin at a place.
+fn check_empty(storage: &dyn Storage, access: Access) -> Result<(), StateError> {
+    let any = storage.any().map_err(|error| StateError::io(storage, &error))?;
+    match any {
+        None if access == Access::ReadWrite => Ok(()),
+        None => Err(StateError::new(
+            storage,
+            StateErrorKind::Missing,
+            "there is none",
+            "name the place to which a program has written",
+        )),
+        Some(name) if name == "journal" || name.starts_with("journal/") => Err(StateError::missing(storage, FORMAT)),
+        Some(name) => Err(StateError::new(
+            storage,
+            StateErrorKind::Foreign,
+            format!("there are other things, such as '{name}'"),
+            "name a place that is empty, or that a program has used for its state",
+        )),
+    }
+}
+
+/// Takes a storage for this process.
+fn take(storage: &dyn Storage, holder: &Holder) -> Result<Box<dyn Lock>, StateError> {
+    storage.lock(holder).map_err(|error| {
+        let other = match error {
+            LockError::Io(error) => return StateError::io(storage, &error).of("lock"),
+            LockError::Held(other) => other,
+        };
+        let reason = match other {
+            Some(other) => format!(
+                "process {} on {} has used it since {} (unix milliseconds)",
+                other.process, other.host, other.since
+            ),
+            None => "another process uses it".to_owned(),
+        };
+        let advice = "wait until that process, and those that it has forked, have ended, or name another place";
+        StateError::new(storage, StateErrorKind::Held, reason, advice)
+    })
+}
+
+/// Makes a place a state.
+fn begin(storage: &dyn Storage, created: u64) -> Result<(StateId, u64), StateError> {
+    let failed = |error: &io::Error| StateError::io(storage, error).of(FORMAT);
+    let mut id = StateId([0; 16]);
+    getrandom::fill(&mut id.0).map_err(|error| failed(&io::Error::other(error.to_string())))?;
+    let format = Format {
+        id: id.to_string(),
+        created,
+    };
+    let content = serde_json::to_vec(&format).map_err(|error| failed(&error.into()))?;
+    points::reach("state.begin.before").map_err(|error| failed(&error))?;
+    let bytes = blobs::encode(StateId([0; 16]), FORMAT, FORMAT_KIND, &content);
+    storage.put(FORMAT, &bytes).map_err(|error| failed(&error))?;
+    Ok((id, created))
+}
