@@ -48,12 +48,14 @@ if TYPE_CHECKING:
     import pathway.debug as debug
     import pathway.demo as demo
     import pathway.io as io
+    import pathway.persistence as persistence
     import pathway.reducers as reducers
     import pathway.testing as testing
     import pathway.udfs as udfs
     import pathway.universes as universes
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
+    from pathway._running.persisting import PersistenceMode, SnapshotAccess
     from pathway._running.run import run, run_all
     from pathway._tables.error_log import global_error_log
     from pathway._tables.transformers import assert_table_has_schema, table_transformer
@@ -68,6 +70,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "debug": ("pathway.debug", None),
     "demo": ("pathway.demo", None),
     "io": ("pathway.io", None),
+    "persistence": ("pathway.persistence", None),
     "reducers": ("pathway.reducers", None),
     "testing": ("pathway.testing", None),
     "udfs": ("pathway.udfs", None),
@@ -76,6 +79,8 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "DateTimeUtc": ("pathway._values.datetimes", "DateTimeUtc"),
     "Duration": ("pathway._values.datetimes", "Duration"),
     "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
+    "PersistenceMode": ("pathway._running.persisting", "PersistenceMode"),
+    "SnapshotAccess": ("pathway._running.persisting", "SnapshotAccess"),
     "assert_table_has_schema": ("pathway._tables.transformers", "assert_table_has_schema"),
     "global_error_log": ("pathway._tables.error_log", "global_error_log"),
     "run": ("pathway._running.run", "run"),
@@ -100,10 +105,12 @@ __all__ = [
     "Joinable",
     "Json",
     "MonitoringLevel",
+    "PersistenceMode",
     "Pointer",
     "PyObjectWrapper",
     "Schema",
     "SchemaProperties",
+    "SnapshotAccess",
     "Table",
     "TableLike",
     "TableSlice",
@@ -129,6 +136,7 @@ __all__ = [
     "join_right",
     "left",
     "make_tuple",
+    "persistence",
     "reducers",
     "require",
     "right",

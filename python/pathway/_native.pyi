@@ -9,6 +9,7 @@ Every `origin` is `(file, line, text of the line)` in the user's program, or Non
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from types import GenericAlias
 from typing import Any, ClassVar, Protocol, TypeAlias, final, type_check_only
 
@@ -34,6 +35,15 @@ class _Cluster(Protocol):
     def run(self) -> int: ...
     @property
     def is_interrupted(self) -> Callable[[], bool]: ...
+
+@type_check_only
+class _Persistence(Protocol):
+    @property
+    def path(self) -> Path: ...
+    @property
+    def access(self) -> str: ...
+    @property
+    def continues(self) -> bool: ...
 
 @final
 class DType:
@@ -206,7 +216,7 @@ class Subject:
     def next_columns(self, columns: Mapping[str, object], /) -> None: ...
     def next_arrow(self, data: object, /) -> None: ...
     def delete(self, **values: Any) -> None: ...
-    def commit(self) -> None: ...
+    def commit(self, offset: object = None) -> None: ...
 
 # What works on a subject. No method, since a class of the user's may have any name for one.
 
@@ -218,6 +228,9 @@ def set_subject_state(subject: Subject, state: object) -> None:
 
 def push_row(subject: Subject, key: Pointer | None, values: dict[str, Any], diff: int) -> None:
     """Adds or removes one row under a key of the subject's choice."""
+
+def report_offset(subject: Subject, offset: object) -> None:
+    """Says where to go on behind the rows so far; it is kept with the next commit."""
 
 def set_autocommit(subject: Subject, enabled: bool) -> None:
     """Whether the autocommit timer may close a commit; enabling it closes one."""
@@ -243,6 +256,18 @@ def begin_forked_process() -> None:
 @final
 class SubjectStream:
     """All rows of a subject or of a partition, during one run."""
+
+    @property
+    def number(self) -> int:
+        """Its number among the streams of the subject."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the run is kept."""
+
+    @property
+    def offset(self) -> bytes | None:
+        """The offset that the runs before have kept last."""
 
     def close(self, error: BaseException | None, is_stopped: bool) -> None:
         """Commits and ends it; with an error the run ends with it. Only the first call counts."""
@@ -282,6 +307,7 @@ class Plan:
         autocommit_milliseconds: int | None,
         backlog_rows: int | None,
         backlog_bytes: int | None,
+        resume: str,
         origin: Origin,
     ) -> Node:
         """`format` is json (fields by name) or raw/binary (one column `data`)."""
@@ -449,6 +475,7 @@ class Plan:
         start_time: int | None,
         captures_only: Sequence[Capture] | None,
         cluster: _Cluster | None,
+        persistence: _Persistence | None,
     ) -> Run:
         """Starts a run, together with the processes of `cluster` if there is one.
 

@@ -45,6 +45,7 @@ if where == "subject":
 elif where == "read":
     table = pw.io.python.read(Subject(), schema=Number, name=name)
 elif where == "file":
+    os.makedirs(os.path.dirname(name) or ".", exist_ok=True)
     with open(name.replace(chr(0), ""), "w") as file:
         file.write("number\\n1\\nno number " + name + "\\n")
     table = pw.io.csv.read(name.replace(chr(0), ""), schema=Number, mode="static")

@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{Script, write};
 use towpath_connectors::sink::{CsvWriter, JsonLinesWriter, NullSink};
 use towpath_engine::plan::Input;
-use towpath_engine::source::Commits as When;
+use towpath_engine::source::{Commits as When, Kept};
 use towpath_engine::{EngineError, ErrorKind, Plan, RunOptions, Source, SourceContext, SourceHandle, runtime};
 use towpath_types::{Batch, Column, DType, Key, Value};
 
@@ -302,6 +302,10 @@ impl Source for Failing {
 
     fn has_unique_keys(&self) -> bool {
         self.promises
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> When {

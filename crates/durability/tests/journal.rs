@@ -32,14 +32,29 @@ fn records_come_back_after_a_restart() {
     let state = State::open(storage(), holder(), Access::ReadWrite).expect("it is opened");
     let index = JournalIndex::read(&state).expect("it is whole");
     let payloads = |index: &JournalIndex| -> Vec<Vec<u8>> {
-        index.records("b").iter().map(|entry| index.payload(entry).expect("it is there")).collect()
+        index
+            .records("b")
+            .iter()
+            .map(|entry| index.payload(entry).expect("it is there"))
+            .collect()
     };
     assert_eq!(payloads(&index), [b"one".to_vec(), b"two".to_vec()]);
     assert_eq!(index.streams().collect::<Vec<_>>(), ["a", "b"]);
-    assert_eq!((index.last_generation(), index.last_time(), index.ended_well()), (Some(1), Some(6), true));
+    assert_eq!(
+        (index.last_generation(), index.last_time(), index.ended_well()),
+        (Some(1), Some(6), true)
+    );
     let mut writer = JournalWriter::create(&state, 2, 0, &["b".into(), "c".into()]).expect("a writer");
-    writer.write(&Group { closed: 8, records: Vec::new() }).expect("it is written");
+    writer
+        .write(&Group {
+            closed: 8,
+            records: Vec::new(),
+        })
+        .expect("it is written");
     let index = JournalIndex::read(&state).expect("it is whole");
     assert_eq!(payloads(&index).len(), 2);
-    assert_eq!((index.last_generation(), index.last_time(), index.ended_well()), (Some(2), Some(8), false));
+    assert_eq!(
+        (index.last_generation(), index.last_time(), index.ended_well()),
+        (Some(2), Some(8), false)
+    );
 }

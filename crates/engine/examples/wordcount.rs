@@ -16,7 +16,7 @@ use towpath_engine::operators::reduce::{Aggregate, Reduce};
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::runtime::run;
-use towpath_engine::source::{Commits, Division, Keys, Unkeyed};
+use towpath_engine::source::{Commits, Division, Kept, Keys, Unkeyed};
 use towpath_engine::{
     EngineError, Expression, Operator, Output, Plan, PlanError, Routing, RunOptions, Source, SourceContext,
     SourceHandle, SourceQueue, Task, TaskContext,
@@ -78,6 +78,10 @@ impl Source for Words {
 
     fn keys(&self, _stream: usize, _division: &Division) -> Keys {
         Keys::Ordinal { seed: 0, next: 0 }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> Commits {

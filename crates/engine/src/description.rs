@@ -49,6 +49,11 @@ impl Description {
         self.place = Some(format!("{file}:{line}"));
     }
 
+    /// The name by which it is known, if it has one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
     pub(crate) fn exactly(&mut self, label: &str, said: &Said) {
         self.settings.push(Setting {
             label: label.to_owned(),

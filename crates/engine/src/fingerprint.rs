@@ -286,7 +286,7 @@ mod tests {
 
     use super::*;
     use crate::expression::{Expression, function};
-    use crate::source::{Commits, Source, SourceContext};
+    use crate::source::{Commits, Kept, Source, SourceContext};
     use crate::testing::collect;
     use crate::{EngineError, SourceHandle};
 
@@ -316,6 +316,10 @@ mod tests {
 
         fn has_unique_keys(&self) -> bool {
             true
+        }
+
+        fn kept(&self) -> Kept {
+            Kept::Nothing
         }
 
         fn commits(&self) -> Commits {

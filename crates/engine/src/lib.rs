@@ -13,6 +13,7 @@
 //! operators, plan                the operators there are; what to compute
 //! operator, cluster              what an operator answers; what processes tell each other
 //! reducers, program, monitor     aggregates; fused columns and filters; counting what passes
+//! persistence                    what is kept for the next run
 //! expression, source             how a column is computed; how data comes in
 //! reporter, description, store   the way of failures; things in words; rows in slots
 //! live_errors, error, clock
@@ -29,6 +30,7 @@ mod live_errors;
 pub mod monitor;
 pub mod operator;
 pub mod operators;
+pub mod persistence;
 pub mod physical;
 pub mod plan;
 pub mod program;
@@ -45,6 +47,7 @@ pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};
 pub use fingerprint::Identity;
 pub use operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+pub use persistence::{KeptOutput, Persistence};
 pub use plan::{ColumnId, NodeId, Plan};
 pub use reporter::Reporter;
 pub use runtime::{Run, RunOptions};

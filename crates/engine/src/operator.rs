@@ -18,6 +18,7 @@ use crate::clock::Clock;
 use crate::description::Description;
 use crate::error::{EngineError, PlanError};
 use crate::monitor::Counters;
+use crate::persistence::KeptOutput;
 use crate::reporter::Reporter;
 
 /// How rows are spread over the workers before an operator sees them.
@@ -177,6 +178,22 @@ pub trait Task {
         let _ = input;
     }
 
+    /// Of an output, in a run that is kept: all that came into the run before `time` is on disk, so that what was prepared
+    /// for the times before it may go out. Called with growing times.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn durable(&mut self, time: Time) -> Result<(), EngineError> {
+        let _ = time;
+        Ok(())
+    }
+
+    /// Whether something of the times that are complete was prepared and may not go out yet. The output has not ended, and
+    /// what came in counts as in flight, until it has.
+    fn awaits_durability(&self) -> bool {
+        false
+    }
+
     /// All inputs have ended, after the last time was completed; not called when the run fails.
     ///
     /// # Errors
@@ -246,4 +263,6 @@ pub struct TaskContext {
     pub unique_keys: Vec<bool>,
     /// Where a sink says what it has delivered before the end of a time.
     pub counters: Arc<Counters>,
+    /// For an output in a run that is kept: what it has delivered in the runs before, and where it says what it delivers.
+    pub kept: Option<KeptOutput>,
 }

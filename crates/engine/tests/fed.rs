@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 use towpath_engine::plan::Input;
-use towpath_engine::source::{Commits, Feeder};
+use towpath_engine::source::{Commits, Feeder, Kept};
 use towpath_engine::testing::{Script, collect, run_with, update};
 use towpath_engine::{
     EngineError, Operator, Output, Plan, PlanError, Routing, Source, SourceContext, SourceHandle, SourceQueue, Task,
@@ -77,6 +77,10 @@ impl Source for Answers {
 
     fn has_unique_keys(&self) -> bool {
         true
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> Commits {

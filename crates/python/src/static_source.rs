@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use towpath_engine::source::Commits;
+use towpath_engine::source::{Commits, Kept};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle};
 use towpath_types::{Batch, DType, Time};
 
@@ -43,6 +43,10 @@ impl Source for StaticSource {
 
     fn has_unique_keys(&self) -> bool {
         self.unique_keys
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> Commits {

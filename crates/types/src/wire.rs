@@ -1,5 +1,5 @@
-//! Batches as bytes, for workers in other processes of the same version: raw buffers, little-endian, one after
-//! another. Nothing is kept in this form; what is stored has a format of its own.
+//! Batches as bytes: raw buffers, little-endian, one after another. So they travel to workers in other processes, and so
+//! they are kept in journals and snapshots; what is kept says in which [`VERSION`] it is.
 //!
 //! | part | bytes |
 //! |---|---|
@@ -22,7 +22,12 @@ use crate::column::{Cells, Column, ColumnBuilder, PointerArray};
 use crate::dtype::Physical;
 use crate::json::Json;
 use crate::key::Key;
+use crate::shared::Shared;
 use crate::value::{NdArray, Object, Value};
+
+/// The version of this form. It is raised when bytes that were written before cannot be read any more, or would mean
+/// something else.
+pub const VERSION: u32 = 1;
 
 /// Bytes that are no batch, and what was wrong with them.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -126,6 +131,29 @@ fn encode(batch: &Batch, out: &mut impl Out) {
     for column in batch.columns() {
         put_column(column, out);
     }
+}
+
+/// Writes columns of so many rows, none of which is [`unwritable`], without keys.
+///
+/// # Errors
+/// Those of the writer.
+pub fn write_columns(
+    rows: usize,
+    diffs: Option<&[i64]>,
+    columns: &[&Column],
+    writer: &mut impl std::io::Write,
+) -> std::io::Result<()> {
+    let mut out = Write(writer, Ok(()));
+    put_len(rows, &mut out);
+    put_len(columns.len(), &mut out);
+    out.put(&[u8::from(diffs.is_some())]);
+    if let Some(diffs) = diffs {
+        put_words(diffs, &mut out);
+    }
+    for column in columns {
+        put_column(column, &mut out);
+    }
+    out.1
 }
 
 fn put_len(len: usize, out: &mut impl Out) {
@@ -281,28 +309,56 @@ pub fn read_batch(bytes: &[u8]) -> Result<Batch, WireError> {
     let mut input = Input(bytes);
     let (rows, columns) = (input.len()?, input.len()?);
     let keys = input.keys(rows)?;
-    let diffs = match input.flag()? {
-        true => Some(input.words(rows)?.collect()),
-        false => None,
-    };
-    let columns = (0..columns)
-        .map(|position| {
-            input.column(rows).map_err(|error| WireError {
-                column: Some(position),
-                ..error
-            })
-        })
-        .collect::<Result<Vec<_>, _>>()?;
-    if !input.0.is_empty() {
-        return Err(wrong("there are bytes behind it"));
-    }
+    let (diffs, columns) = input.rest(rows, columns)?;
     Ok(Batch::new(keys, columns, diffs))
+}
+
+/// Rows without keys.
+#[derive(Clone, Debug)]
+pub struct Columns {
+    /// How many rows there are.
+    pub rows: usize,
+    /// The differences, unless every row is added once.
+    pub diffs: Option<Shared<i64>>,
+    /// The columns.
+    pub columns: Vec<Column>,
+}
+
+/// Reads columns that [`write_columns`] wrote.
+///
+/// # Errors
+/// If the bytes are no columns.
+pub fn read_columns(bytes: &[u8]) -> Result<Columns, WireError> {
+    let mut input = Input(bytes);
+    let (rows, columns) = (input.len()?, input.len()?);
+    let (diffs, columns) = input.rest(rows, columns)?;
+    Ok(Columns { rows, diffs, columns })
 }
 
 /// The bytes that are still to be read.
 struct Input<'a>(&'a [u8]);
 
 impl<'a> Input<'a> {
+    /// Differences, if there are any, and columns, up to the end.
+    fn rest(&mut self, rows: usize, columns: usize) -> Result<(Option<Shared<i64>>, Vec<Column>), WireError> {
+        let diffs = match self.flag()? {
+            true => Some(self.words(rows)?.collect()),
+            false => None,
+        };
+        let columns = (0..columns)
+            .map(|position| {
+                self.column(rows).map_err(|error| WireError {
+                    column: Some(position),
+                    ..error
+                })
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        if !self.0.is_empty() {
+            return Err(wrong("there are bytes behind it"));
+        }
+        Ok((diffs, columns))
+    }
+
     fn take(&mut self, len: usize) -> Result<&'a [u8], WireError> {
         let (head, rest) = self.0.split_at_checked(len).ok_or(wrong("it ends early"))?;
         self.0 = rest;

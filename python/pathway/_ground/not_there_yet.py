@@ -14,7 +14,6 @@ _MODULE = frozenset(
         "ml",
         "ordered",
         "pandas_transformer",
-        "persistence",
         "sql",
         "stateful",
         "statistical",

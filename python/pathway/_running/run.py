@@ -15,6 +15,7 @@ from pathway._ground import environment, event_loop
 from pathway._running import ending, monitoring, waiting
 from pathway._running.cluster import member_of_run
 from pathway._running.metrics_server import MetricsServer
+from pathway._running.persisting import kept
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
 from pathway._tables.graph import current_graph
@@ -39,8 +40,8 @@ def run(settings: RunSettings) -> None:
         with_http_server: whether the counters are served as OpenMetrics text while the run goes on, at /metrics and
             /status of 127.0.0.1, port 20000 or what the environment variable PATHWAY_MONITORING_HTTP_PORT says.
         default_logging: whether to set up ``logging`` for messages from level INFO, unless it was set up already.
-        persistence_config: has to be None: there is no persistence yet. (What ``StreamGenerator.persistence_config``
-            gives is accepted.)
+        persistence_config: where the run is kept, so that the next one goes on where it has ended, see
+            ``pw.persistence.Config``. Default: what the environment variable PATHWAY_REPLAY_STORAGE names, if it does.
         runtime_typechecking: accepted; the types of values are always checked.
         terminate_on_error: whether the first error in a computation ends the run. Otherwise the error becomes the value
             of the cell and is found in ``pw.global_error_log()``. Default: the environment variable
@@ -122,6 +123,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
                 start_time=environment.start_timestamp(),
                 captures_only=captures,
                 cluster=cluster,
+                persistence=kept(settings.persistence_config),
             )
         except RuntimeError:
             # The wait for other processes ends with the first signal.

@@ -8,9 +8,10 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ParamSpec
+from typing import ParamSpec
 
 from pathway._running.monitoring import MonitoringLevel
+from pathway._running.persisting import Config
 
 P = ParamSpec("P")
 
@@ -27,7 +28,7 @@ class RunSettings:
     monitoring_level: MonitoringLevel = MonitoringLevel.AUTO
     with_http_server: bool = False
     default_logging: bool = True
-    persistence_config: Any = None
+    persistence_config: Config | Replay | None = None
     runtime_typechecking: bool | None = None
     terminate_on_error: bool | None = None
     max_expression_batch_size: int = 1024
@@ -47,11 +48,7 @@ class RunSettings:
             raise ValueError(
                 f"argument max_expression_batch_size has to be above zero, found {self.max_expression_batch_size}"
             )
-        if self.persistence_config is not None and not isinstance(self.persistence_config, Replay):
-            raise NotImplementedError(
-                "argument persistence_config: there is no persistence yet, a run that is started again starts from "
-                "the beginning"
-            )
+        self._check("persistence_config", (Config, Replay, type(None)), "a pw.persistence.Config")
 
     def _check(self, name: str, kinds: type | tuple[type, ...], what: str) -> None:
         value = getattr(self, name)

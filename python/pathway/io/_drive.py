@@ -49,9 +49,9 @@ class Cancellable:
             self._task.cancel()
 
 
-def call(function: Callable[[], Any]) -> None:
+def call(function: Callable[..., Any], *arguments: object) -> None:
     """Calls a hook that may be asynchronous."""
-    result = function()
+    result = function(*arguments)
     if inspect.isawaitable(result):
         event_loop.run(_awaited(result))
 

@@ -50,6 +50,16 @@ def overridden(subject: ConnectorSubject, name: str) -> Callable[[], Any] | None
     return None
 
 
+def has_own(subject: ConnectorSubject, name: str) -> bool:
+    """Whether a class derived from `ConnectorSubject` defines a method of that name."""
+    for ancestor in type(subject).__mro__:
+        if ancestor.__module__ == "pathway.io._subject":
+            return False
+        if issubclass(ancestor, _native.Subject) and callable(ancestor.__dict__.get(name)):
+            return True
+    return False
+
+
 def is_finite(subject: ConnectorSubject) -> bool:
     """Whether the source ends when `run` returns."""
     hook = overridden(subject, "_is_finite")

@@ -63,8 +63,6 @@ class State:
     # Known after `read`.
     format: str | None = None
     max_backlog_size: int | None = None
-    # What was reported last in this run.
-    offset: bytes | None = None
 
 
 def state_of(subject: ConnectorSubject) -> State:
@@ -111,6 +109,8 @@ class ConnectorSubject(_native.Subject, ABC):
     - ``next_str(message)``, ``next_bytes(message)``: a JSON object, or the column ``data`` of a raw source;
     - ``delete(**values)``: takes a row back;
     - ``commit()``: what was sent so far becomes visible, all at once; otherwise a timer commits;
+    - ``commit(offset=...)``: the same, and in a run with persistence the offset is kept with the rows: ``seek`` gets it
+      after a restart, and ``on_durable`` once it is on disk;
     - ``close()``: commits and ends the source; called for you when ``run`` returns.
 
     Instead of calling them, ``run`` may be a generator that yields rows (dicts, dataclasses, NamedTuples, pydantic
@@ -211,14 +211,19 @@ class ConnectorSubject(_native.Subject, ABC):
     def on_persisted_run(self) -> None:
         """Called before ``seek`` and ``start`` in a run with persistence."""
 
-    def seek(self, state: bytes) -> None:
-        """Called in a run with persistence, with the offset reported before the last durable commit."""
-        if state_of(self).run is not None:
-            raise RuntimeError("seek() is called before the subject is started")
-        self._seek(state)
+    def seek(self, *args: Any) -> None:
+        """Called in a run with persistence, before ``start`` and ``run``, with the offset of the last
+        ``commit(offset=...)`` that was kept; not called if there is none. A subject with partitions gets the partition
+        as well."""
+        self._seek(*args)
 
-    def _seek(self, state: bytes) -> None:
-        raise NotImplementedError(f"{type(self).__name__} has a stored offset, but does not define _seek()")
+    def _seek(self, *args: Any) -> None:
+        raise NotImplementedError(f"{type(self).__name__} has a stored offset, but does not define seek()")
+
+    def on_durable(self, *args: Any) -> None:
+        """Called in a run with persistence, with the offset of a commit once it and all before it are on disk: their
+        rows will not be asked for again, and may be acknowledged. Not every offset is named, but the last is. A subject
+        with partitions gets the partition as well. Called in a thread of its own."""
 
     @_Default
     def datasource_name(self) -> str:
@@ -288,7 +293,10 @@ class ConnectorSubject(_native.Subject, ABC):
         """Says where to go on after the rows sent so far; `seek` gets it in a later run with persistence."""
         if not isinstance(offset, bytes):
             raise TypeError(f"an offset is bytes, found {offset!r}")
-        state_of(self).offset = offset
+        if _native.is_early(self):
+            _native.keep_call(self, _native.report_offset, offset)
+        else:
+            _native.report_offset(self, offset)
 
 
 # What works on a subject, whatever its class has under these names.

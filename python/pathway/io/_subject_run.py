@@ -20,7 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._ground import shown
-from pathway.io import _drive, _hooks, _partitions
+from pathway.io import _drive, _hooks, _offsets, _partitions
 from pathway.io._subject import StopSubject, state_of
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ def start(subject: ConnectorSubject, is_partitioned: bool, parts: Sequence[Part]
     run = SubjectRun(subject, is_partitioned, parts)
     state = state_of(subject)
     state.run = run
-    state.offset = None
     threading.Thread(target=run.work, name=f"pathway:{run.name}", daemon=True).start()
     return run
 
@@ -50,6 +49,7 @@ class SubjectRun:
         self.name = state_of(subject).shown_name
         self.is_stopped = False
         self._subject = subject
+        self._named = parts
         self._streams = [stream for _, _, stream in parts]
         self._parts = _partitions.Parts(self, parts) if is_partitioned else None
         self._lock = threading.Lock()
@@ -68,6 +68,7 @@ class SubjectRun:
         subject = self._subject
         error: BaseException | None = None
         try:
+            self._resume()
             self._call("start")
             if self._parts is None:
                 _drive.drive(self, subject)
@@ -166,6 +167,31 @@ class SubjectRun:
         hook = _hooks.overridden(self._subject, name)
         if hook is not None:
             _drive.call(hook)
+
+    def _resume(self) -> None:
+        """Tells the subject where to go on, in a run that is kept."""
+        if not any(stream.is_kept for stream in self._streams):
+            return
+        self._call("on_persisted_run")
+        for name, part, stream in self._named:
+            if stream.offset is not None and (
+                _hooks.has_own(self._subject, "seek") or _hooks.has_own(self._subject, "_seek")
+            ):
+                partition = () if name is None else (name,)
+                _drive.call(part.seek, _offsets.decoded(stream.offset), *partition)
+
+    def durable(self, number: int, offset: bytes) -> None:
+        """What a stream has sent before an offset is on disk. Called by the native half, in a thread of its own."""
+        if not _hooks.has_own(self._subject, "on_durable"):
+            return
+        for name, part, stream in self._named:
+            if stream.number == number:
+                partition = () if name is None else (name,)
+                try:
+                    _drive.call(part.on_durable, _offsets.decoded(offset), *partition)
+                except BaseException as error:
+                    logger.error("%s: on_durable() failed: %s", self.name, shown.of_error(error))
+                    stream.close(error, False)
 
     def _call_close(self) -> None:
         if _hooks.is_finite(self._subject):

@@ -34,6 +34,7 @@ def read(
     max_backlog_size: int | None = None,
     max_backlog_bytes: int | None = None,
     persistent_id: str | None = None,
+    resume: Literal["new", "seek", "replay"] | None = None,
 ) -> Table[Any]:
     """A table of the rows that a ``ConnectorSubject`` sends.
 
@@ -49,6 +50,10 @@ def read(
         max_backlog_size: how many rows may wait for the engine before sending waits. It has a default.
         max_backlog_bytes: the same in bytes.
         persistent_id: deprecated, use ``name``.
+        resume: how the source goes on when a run with persistence is started again. ``"seek"``: ``seek(offset)`` is
+            called before ``run``, with the offset of the last ``commit(offset=...)`` that was kept. ``"replay"``:
+            ``run`` starts over, and the rows that are there already are left out; they have to be the same. ``"new"``:
+            all that ``run`` sends is new. Default: ``"seek"`` where ``seek`` is defined, else ``"new"``.
 
     A row that does not fit the schema is left out; it is logged, counted, and found in ``pw.global_error_log()``. A
     field that the schema does not have is ignored, and reported once.
@@ -104,6 +109,7 @@ def read(
         autocommit_milliseconds=autocommit,
         backlog_rows=backlog_rows,
         backlog_bytes=backlog_bytes,
+        resume=_resume(subject, resume),
         origin=user_origin(),
     )
     state.is_read = True
@@ -128,6 +134,17 @@ def _check_subject(subject: object) -> _subject.State:
             "If you want to use the same ConnectorSubject twice, create two separate objects of this class."
         )
     return state
+
+
+def _resume(subject: ConnectorSubject, resume: object) -> str:
+    seeks = _hooks.has_own(subject, "seek") or _hooks.has_own(subject, "_seek")
+    if resume is None:
+        return "seek" if seeks else "new"
+    if resume not in ("new", "seek", "replay"):
+        raise ValueError(f"invalid resume {resume!r}: expected 'new', 'seek' or 'replay'")
+    if resume == "seek" and not seeks:
+        raise ValueError(f"resume='seek' wants {type(subject).__name__} to define seek(self, offset)")
+    return str(resume)
 
 
 def _schema_for(format: str | None, schema: type[Schema] | None, *, with_metadata: bool) -> type[Schema]:

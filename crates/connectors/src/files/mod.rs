@@ -53,7 +53,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_engine::clock::{Clock as _, SystemClock};
-use towpath_engine::source::{Commits, Division, Limits, Readers, Team};
+use towpath_engine::source::{Commits, Division, Kept, Limits, Readers, Team};
 use towpath_engine::{Description, EngineError, ErrorKind, Source, SourceContext, SourceHandle};
 use towpath_types::DType;
 
@@ -144,6 +144,10 @@ impl Source for FileSource {
 
     fn has_unique_keys(&self) -> bool {
         self.schema.primary_key().is_empty()
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> Commits {

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use towpath_engine::{EngineError, ErrorKind};
 
+use super::mark::Mark;
 use super::target::Target;
 
 /// Where an output goes.
@@ -37,6 +38,7 @@ impl Destination {
         extension: &str,
         worker: usize,
         workers: usize,
+        kept: Option<&Mark>,
     ) -> Result<Option<(PathBuf, Target)>, EngineError> {
         let path = match self {
             // No row ever comes to the others.
@@ -48,7 +50,7 @@ impl Destination {
                 folder.join(part_name(worker, extension))
             }
         };
-        match Target::open(&path) {
+        match Target::open(&path, kept) {
             Ok(target) => Ok(Some((path, target))),
             Err(error) => Err(cannot_create(name, "file", &path, &error)),
         }

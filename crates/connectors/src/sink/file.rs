@@ -15,13 +15,15 @@ use std::sync::Arc;
 use arrow_buffer::BooleanBuffer;
 use towpath_engine::monitor::Counters;
 use towpath_engine::{
-    Description, EngineError, ErrorKind, Operator, Output, PlanError, Reporter, Routing, RowError, Task, TaskContext,
-    listed,
+    Description, EngineError, ErrorKind, KeptOutput, Operator, Output, PlanError, Reporter, Routing, RowError, Task,
+    TaskContext, listed,
 };
 use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
 
 use super::destination::Destination;
 use super::format::RowFormat;
+use super::gate::Gate;
+use super::mark::Mark;
 use super::writer::Writer;
 
 /// Writes a table's updates to a file.
@@ -114,13 +116,26 @@ impl Operator for FileSink {
         let nothing_to_consolidate = context.append_only == [true] && context.unique_keys == [true];
         let is_sorted = !self.sort_by.is_empty();
         let may_draft = context.append_only == [true] && !nothing_to_consolidate && !is_sorted;
-        let opened = self
-            .destination
-            .open(&self.name, self.format.extension(), context.worker, context.workers)?;
-        let mut writer = opened.map(|(path, target)| {
-            let reporter = context.reporter.clone();
-            Writer::new(self.name.clone(), path, target, Arc::clone(&self.format), reporter)
-        });
+        let token = context.kept.as_ref().and_then(KeptOutput::delivered);
+        let mark = token.and_then(|(_, token)| Mark::decode(token));
+        let opened = self.destination.open(
+            &self.name,
+            self.format.extension(),
+            context.worker,
+            context.workers,
+            mark.as_ref(),
+        )?;
+        let mut writer = None;
+        if let Some((path, target)) = opened {
+            let gate = match context.kept {
+                Some(kept) => Some(Gate::new(kept, mark.as_ref(), &path).map_err(|error| {
+                    EngineError::os(format!("{}: cannot read {}", self.name, path.display()), &error)
+                })?),
+                None => None,
+            };
+            let (format, reporter) = (Arc::clone(&self.format), context.reporter.clone());
+            writer = Some(Writer::new(self.name.clone(), path, target, format, reporter, gate));
+        }
         if let (Destination::Folder(_), Some(writer)) = (&self.destination, &mut writer) {
             // Each part is to be read by itself, also one without rows.
             writer.begin()?;
@@ -238,9 +253,21 @@ impl Task for FileTask {
             self.write(batch)?;
         }
         match &mut self.writer {
-            Some(writer) => writer.complete(),
+            Some(writer) => writer.complete(time),
             None => Ok(()),
         }
+    }
+
+    fn durable(&mut self, time: Time) -> Result<(), EngineError> {
+        self.writer.as_mut().map_or(Ok(()), |writer| writer.durable(time))
+    }
+
+    fn awaits_durability(&self) -> bool {
+        self.writer.as_ref().is_some_and(Writer::awaits_durability)
+    }
+
+    fn finish(&mut self) -> Result<(), EngineError> {
+        self.writer.as_mut().map_or(Ok(()), Writer::finish)
     }
 }
 

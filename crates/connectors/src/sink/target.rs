@@ -50,6 +50,7 @@ mod unix {
     use rustix::event::{PollFd, PollFlags, Timespec, poll};
     use rustix::fs::{OFlags, fcntl_getfl};
 
+    use super::super::mark::Mark;
     use super::{File, Metadata, Path, PathBuf, Reporter, io, moved};
 
     /// Who reads is waited for so long before the run is asked whether it goes on.
@@ -113,8 +114,9 @@ mod unix {
     }
 
     impl Target {
-        /// Creates or empties a file, or opens what else is there.
-        pub(in crate::sink) fn open(path: &Path) -> io::Result<Self> {
+        /// Creates or empties a file, or opens what else is there. A file that an earlier run has written is cut back to
+        /// what it `kept`.
+        pub(in crate::sink) fn open(path: &Path, kept: Option<&Mark>) -> io::Result<Self> {
             if let Some(number) = descriptor(path) {
                 return Stream::of_descriptor(number, path).map(Target::Stream);
             }
@@ -126,8 +128,8 @@ mod unix {
                 Ok(metadata) if !metadata.is_file() && !metadata.is_dir() => {
                     Stream::of_path(path, &metadata).map(Target::Stream)
                 }
-                Ok(_) => Ordinary::open(path).map(Target::File),
-                Err(error) if error.kind() == io::ErrorKind::NotFound => Ordinary::open(path).map(Target::File),
+                Ok(_) => Ordinary::open(path, kept).map(Target::File),
+                Err(error) if error.kind() == io::ErrorKind::NotFound => Ordinary::open(path, kept).map(Target::File),
                 Err(error) => Err(error),
             }
         }
@@ -155,6 +157,14 @@ mod unix {
             }
         }
 
+        /// A file that is cut back to this length by the next run, once it has been made durable; nothing for a stream.
+        pub(in crate::sink) fn durable(&self) -> io::Result<Option<(u64, File)>> {
+            match self {
+                Target::File(ordinary) => Ok(Some((ordinary.complete, ordinary.file.try_clone()?))),
+                Target::Stream(_) => Ok(None),
+            }
+        }
+
         /// Takes back what was written of a time that was not completed.
         pub(in crate::sink) fn cut_back(&mut self) -> io::Result<()> {
             match self {
@@ -165,8 +175,12 @@ mod unix {
     }
 
     impl Ordinary {
-        fn open(path: &Path) -> io::Result<Self> {
+        fn open(path: &Path, kept: Option<&Mark>) -> io::Result<Self> {
             let path = std::path::absolute(path)?;
+            if let Some(mark) = kept {
+                mark.check(&path)?;
+            }
+            let length = kept.map_or(0, |mark| mark.length);
             let file = OpenOptions::new()
                 .append(true)
                 .create(true)
@@ -190,11 +204,11 @@ mod unix {
                 file,
                 path,
                 node,
-                bytes: 0,
-                complete: 0,
+                bytes: length,
+                complete: length,
                 is_complete: true,
             };
-            ordinary.file.set_len(0)?;
+            ordinary.file.set_len(length)?;
             Ok(ordinary)
         }
 
@@ -445,8 +459,9 @@ mod unix {
 
 #[cfg(not(unix))]
 mod portable {
-    use std::io::Write as _;
+    use std::io::{Seek as _, Write as _};
 
+    use super::super::mark::Mark;
     use super::{File, Path, Reporter, io};
 
     /// A file that is written from its start.
@@ -462,12 +477,26 @@ mod portable {
     }
 
     impl Target {
-        pub(in crate::sink) fn open(path: &Path) -> io::Result<Self> {
+        pub(in crate::sink) fn open(path: &Path, kept: Option<&Mark>) -> io::Result<Self> {
+            let length = kept.map_or(0, |mark| mark.length);
+            let mut file = match kept {
+                Some(mark) => {
+                    mark.check(path)?;
+                    File::options().write(true).open(path)?
+                }
+                None => File::create(path)?,
+            };
+            file.set_len(length)?;
+            file.seek(io::SeekFrom::End(0))?;
             Ok(Self {
-                file: File::create(path)?,
-                bytes: 0,
-                complete: 0,
+                file,
+                bytes: length,
+                complete: length,
             })
+        }
+
+        pub(in crate::sink) fn durable(&self) -> io::Result<Option<(u64, File)>> {
+            Ok(Some((self.complete, self.file.try_clone()?)))
         }
 
         pub(in crate::sink) fn write(&mut self, lines: &[u8], _reporter: &Reporter) -> io::Result<()> {

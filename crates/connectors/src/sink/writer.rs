@@ -6,9 +6,11 @@
 //!
 //! A run that fails may leave a time unfinished of which rows are in the file already. They were never committed: the
 //! file is cut back to where it was when the last time was complete.
+//!
+//! In a run that is kept, the text of a time waits until all that it comes of is on disk, see [`Gate`](super::gate::Gate).
 
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
@@ -18,6 +20,7 @@ use towpath_engine::{EngineError, ErrorKind, Reporter};
 use towpath_types::{Batch, Time};
 
 use super::format::RowFormat;
+use super::gate::Gate;
 use super::target::Target;
 
 /// How many bytes gather before they are written within a commit.
@@ -39,7 +42,7 @@ enum Job {
     /// Render rows into the draft.
     Draft(Batch, Time),
     /// Hand what was rendered to the operating system: the time is complete.
-    Complete,
+    Complete(Time),
     /// Answer once all before is done.
     Answer(SyncSender<()>),
 }
@@ -66,6 +69,7 @@ impl Writer {
         target: Target,
         format: Arc<dyn RowFormat>,
         reporter: Reporter,
+        gate: Option<Gate>,
     ) -> Self {
         let page = Page {
             name: name.clone(),
@@ -73,7 +77,8 @@ impl Writer {
             target,
             reporter,
             format,
-            has_header: false,
+            has_header: gate.as_ref().is_some_and(Gate::has_text),
+            gate,
             buffer: Vec::new(),
             draft: Vec::new(),
         };
@@ -88,7 +93,8 @@ impl Writer {
     pub(super) fn begin(&mut self) -> Result<(), EngineError> {
         let mut page = self.page.lock();
         page.begin();
-        page.run(Job::Complete)
+        page.flush()?;
+        page.complete()
     }
 
     /// Renders rows and writes them, now or soon.
@@ -110,9 +116,26 @@ impl Writer {
     }
 
     /// Ends a time: returns when everything is with the operating system.
-    pub(super) fn complete(&mut self) -> Result<(), EngineError> {
-        self.run(Job::Complete, false)?;
+    pub(super) fn complete(&mut self, time: Time) -> Result<(), EngineError> {
+        self.run(Job::Complete(time), false)?;
         self.wait()
+    }
+
+    /// All that the times before `time` come of is on disk.
+    pub(super) fn durable(&mut self, time: Time) -> Result<(), EngineError> {
+        self.wait()?;
+        self.page.lock().release(time)
+    }
+
+    /// Whether there is text of complete times that waits for that.
+    pub(super) fn awaits_durability(&self) -> bool {
+        self.page.lock().gate.as_ref().is_some_and(Gate::is_closed)
+    }
+
+    /// No more comes.
+    pub(super) fn finish(&mut self) -> Result<(), EngineError> {
+        self.wait()?;
+        self.page.lock().note(true)
     }
 
     fn run(&mut self, job: Job, is_much: bool) -> Result<(), EngineError> {
@@ -194,6 +217,7 @@ struct Page {
     reporter: Reporter,
     format: Arc<dyn RowFormat>,
     has_header: bool,
+    gate: Option<Gate>,
     buffer: Vec<u8>,
     draft: Vec<u8>,
 }
@@ -205,8 +229,14 @@ impl Page {
                 self.begin();
                 for turn in turns(&batch) {
                     self.format.write_rows(&turn, time, &mut self.buffer);
-                    if self.buffer.len() >= WRITE_BYTES {
-                        self.flush()?;
+                    match &mut self.gate {
+                        None if self.buffer.len() >= WRITE_BYTES => self.flush()?,
+                        Some(gate) if gate.overflows(self.buffer.len()) => {
+                            let texts = gate.spill(time);
+                            texts.iter().try_for_each(|text| self.write_all(text))?;
+                            self.flush()?;
+                        }
+                        _ => {}
                     }
                 }
             }
@@ -215,10 +245,13 @@ impl Page {
                     self.format.write_rows(&turn, time, &mut self.draft);
                 }
             }
-            Job::Complete => {
-                self.flush()?;
-                self.target.complete().map_err(|error| self.failed(&error))?;
-            }
+            Job::Complete(time) => match &mut self.gate {
+                Some(gate) => gate.close(time, std::mem::take(&mut self.buffer)),
+                None => {
+                    self.flush()?;
+                    self.complete()?;
+                }
+            },
             Job::Answer(answer) => {
                 // Who asked waits for the answer, unless it has ended.
                 let _ = answer.send(());
@@ -238,8 +271,43 @@ impl Page {
         let draft = std::mem::take(&mut self.draft);
         if keep && !draft.is_empty() {
             self.begin();
+            if self.gate.is_some() {
+                self.buffer.extend(draft);
+                return Ok(());
+            }
             self.flush()?;
             self.write_all(&draft)?;
+        }
+        Ok(())
+    }
+
+    fn complete(&mut self) -> Result<(), EngineError> {
+        self.target.complete().map_err(|error| self.failed(&error))
+    }
+
+    /// Writes what waited for everything before `time` to be on disk.
+    fn release(&mut self, time: Time) -> Result<(), EngineError> {
+        while let Some(text) = self.gate.as_mut().and_then(|gate| gate.open(time)) {
+            self.write_all(&text)?;
+        }
+        if self.gate.as_ref().is_some_and(Gate::is_whole) {
+            self.complete()?;
+            self.note(false)?;
+        }
+        Ok(())
+    }
+
+    /// Notes, now and then or `at_once`, how far the file is written.
+    fn note(&mut self, at_once: bool) -> Result<(), EngineError> {
+        let Some(gate) = &mut self.gate else {
+            return Ok(());
+        };
+        if gate.is_to_note(at_once) {
+            let durable = self
+                .target
+                .durable()
+                .map_err(|error| failed(&self.name, &self.path, &error))?;
+            gate.note(durable, &self.path);
         }
         Ok(())
     }
@@ -256,17 +324,15 @@ impl Page {
         if bytes.is_empty() {
             return Ok(());
         }
+        if let Some(gate) = &mut self.gate {
+            gate.wrote(bytes);
+        }
         let written = self.target.write(bytes, &self.reporter);
         written.map_err(|error| self.failed(&error))
     }
 
     fn failed(&self, error: &io::Error) -> EngineError {
-        let what = format!("{}: cannot write to {}", self.name, self.path.display());
-        if error.kind() == io::ErrorKind::BrokenPipe {
-            let message = format!("{what}: who read from it is gone ({error})");
-            return EngineError::new(ErrorKind::BrokenPipe, message);
-        }
-        EngineError::os(what, error)
+        failed(&self.name, &self.path, error)
     }
 
     /// Takes back what was written of a time that was not completed; of a pipe or a device nothing can be.
@@ -280,6 +346,15 @@ impl Page {
             );
         }
     }
+}
+
+fn failed(name: &str, path: &Path, error: &io::Error) -> EngineError {
+    let what = format!("{name}: cannot write to {}", path.display());
+    if error.kind() == io::ErrorKind::BrokenPipe {
+        let message = format!("{what}: who read from it is gone ({error})");
+        return EngineError::new(ErrorKind::BrokenPipe, message);
+    }
+    EngineError::os(what, error)
 }
 
 /// A batch in pieces.

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use towpath_connectors::sink::{FileSink, RowFormat};
 use towpath_engine::clock::ManualClock;
 use towpath_engine::plan::Input;
-use towpath_engine::source::Commits;
+use towpath_engine::source::{Commits, Kept};
 use towpath_engine::testing::{Collected, collect};
 use towpath_engine::{EngineError, Plan, RunOptions, Source, SourceContext, SourceHandle, runtime};
 use towpath_types::{Batch, DType};
@@ -44,6 +44,10 @@ impl Source for Script {
 
     fn has_unique_keys(&self) -> bool {
         self.unique_keys
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> Commits {

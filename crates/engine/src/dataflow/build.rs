@@ -19,6 +19,7 @@ use super::worker_ending::WorkerEnding;
 use crate::error::EngineError;
 use crate::monitor::{Counters, Part, Role, Watched};
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::persistence::{KeptOutput, KeptStream};
 use crate::physical::{PhysicalInput, PhysicalNode, Work};
 use crate::program::RunningProgram;
 use crate::reporter::Reporter;
@@ -52,7 +53,7 @@ pub(super) fn build(worker: &mut Worker, run: &RunContext, ending: &Rc<WorkerEnd
             streams: Vec::new(),
         };
         for (position, node) in plan.nodes.iter().enumerate() {
-            let mut stream = builder.node(node, &run.watched[position]);
+            let mut stream = builder.node(position, node, &run.watched[position]);
             if readers[position] == 0 {
                 stream = stream.probe_with(&probes.outputs);
             }
@@ -76,25 +77,30 @@ struct Builder<'a, 'scope> {
 }
 
 impl<'scope> Builder<'_, 'scope> {
-    fn node(&self, node: &PhysicalNode, watched: &Watched) -> Parcels<'scope> {
+    fn node(&self, position: usize, node: &PhysicalNode, watched: &Watched) -> Parcels<'scope> {
         let reporter = self.reporter(node, watched);
         let program = RunningProgram::new(node.program.clone(), reporter.clone());
         match &node.work {
-            Work::Source { source, columns } => self.source(node, &**source, columns, watched, program),
+            Work::Source { source, columns } => self.source(position, &**source, columns, watched, program),
             Work::Pass(input) => {
                 let edges = vec![self.edge(input, Routing::Local)];
                 let counters = self.counters(watched);
-                self.driven("filter", edges, Box::new(Pass), program, counters)
+                self.driven("filter", edges, Box::new(Pass), program, counters, None)
             }
             Work::Operator { operator, inputs } => {
                 let counters = self.counters(watched);
-                let context = self.task_context(inputs, reporter, &counters);
+                let keeping = self.run.keeping.as_ref();
+                let kept = keeping.and_then(|keeping| keeping.output(position, self.scope.index()));
+                let context = TaskContext {
+                    kept: kept.cloned(),
+                    ..self.task_context(inputs, reporter, &counters)
+                };
                 let edges = self.edges(&**operator, inputs, &context);
                 let task = operator.start(context).unwrap_or_else(|error| {
                     self.ending.fail(error.at(node.origin.as_ref()));
                     Box::new(Pass)
                 });
-                self.driven(&watched.name, edges, task, program, counters)
+                self.driven(&watched.name, edges, task, program, counters, kept)
             }
         }
     }
@@ -136,13 +142,21 @@ impl<'scope> Builder<'_, 'scope> {
 
     fn source(
         &self,
-        node: &PhysicalNode,
+        position: usize,
         source: &dyn Source,
         columns: &[usize],
         watched: &Watched,
         program: RunningProgram,
     ) -> Parcels<'scope> {
+        let node = &self.run.plan.nodes[position];
         let reading = |part: &Part| {
+            let keeping = self.run.keeping.as_ref();
+            let KeptStream {
+                history,
+                resuming,
+                ends_with_history,
+                journal,
+            } = keeping.map_or_else(KeptStream::default, |keeping| keeping.stream(position, part.stream));
             Some(Reading {
                 name: watched.name.clone(),
                 queue: Arc::clone(part.queue.as_ref()?),
@@ -155,6 +169,10 @@ impl<'scope> Builder<'_, 'scope> {
                     Commits::Streaming(_) => self.run.start,
                 },
                 clock: Arc::clone(&self.run.clock),
+                history,
+                resuming,
+                ends_with_history,
+                journal,
             })
         };
         let readings = self.own(watched).filter_map(reading).collect();
@@ -172,6 +190,7 @@ impl<'scope> Builder<'_, 'scope> {
             append_only: inputs.iter().map(|input| input.append_only).collect(),
             unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
             counters: Arc::clone(counters),
+            kept: None,
         }
     }
 
@@ -204,12 +223,14 @@ impl<'scope> Builder<'_, 'scope> {
         task: Box<dyn Task>,
         program: RunningProgram,
         counters: Arc<Counters>,
+        kept: Option<&KeptOutput>,
     ) -> Parcels<'scope> {
         let node = Node {
             name: name.into(),
             origin: program.origin().cloned(),
             ending: Rc::clone(self.ending),
             ledger: Arc::clone(&self.run.ledger),
+            kept: kept.cloned(),
         };
         add_operator(self.scope, &node, edges, task, program, counters)
     }

@@ -9,6 +9,7 @@ use super::on_the_way::Ledger;
 use super::times::SourceTimes;
 use crate::clock::Clock;
 use crate::monitor::Watched;
+use crate::persistence::Keeping;
 use crate::physical::PhysicalPlan;
 use crate::reporter::ErrorLog;
 use crate::source::Team;
@@ -31,4 +32,6 @@ pub(crate) struct RunContext {
     /// What rows are on their way to other processes, and from them.
     pub(crate) ledger: Arc<Ledger>,
     pub(crate) ending: Arc<Ending>,
+    /// What is kept for the next run, if anything is.
+    pub(crate) keeping: Option<Keeping>,
 }

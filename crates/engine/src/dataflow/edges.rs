@@ -19,6 +19,7 @@ use super::on_the_way::Ledger;
 use super::worker_ending::WorkerEnding;
 use crate::error::Origin;
 use crate::operator::{Combiner, Output, Routing};
+use crate::persistence::KeptOutput;
 
 type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
 
@@ -164,6 +165,8 @@ pub(super) struct Node {
     pub(super) origin: Option<Origin>,
     pub(super) ending: Rc<WorkerEnding>,
     pub(super) ledger: Arc<Ledger>,
+    /// For an output in a run that is kept.
+    pub(super) kept: Option<KeptOutput>,
 }
 
 /// The rows of all workers at the first.

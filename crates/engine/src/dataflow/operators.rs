@@ -23,6 +23,7 @@ use super::on_the_way::{Credit, MOST_ROWS, OnTheWay};
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::operator::{Output, Task};
+use crate::persistence::KeptOutput;
 use crate::program::RunningProgram;
 
 /// What arrived for one time and was not yet absorbed.
@@ -66,6 +67,10 @@ struct Driver {
     /// For every input whether its end was announced.
     ended: Vec<bool>,
     finished: bool,
+    /// For an output in a run that is kept.
+    kept: Option<KeptOutput>,
+    /// The times of which the output has something that may not go out yet.
+    awaiting: VecDeque<Capability<Time>>,
 }
 
 /// Adds a task to the dataflow.
@@ -79,7 +84,8 @@ pub(crate) fn add_operator<'scope>(
 ) -> Stream<'scope, Time, Parcel> {
     let (ending, ledger) = (Rc::clone(&node.ending), Arc::clone(&node.ledger));
     let mut builder = OperatorBuilder::new(node.name.to_string(), scope);
-    let activator = scope.activator_for(builder.operator_info().address);
+    let address = builder.operator_info().address;
+    let activator = scope.activator_for(Rc::clone(&address));
     let positions = edges.len();
     let mut inputs = Vec::new();
     for (position, edge) in edges.into_iter().enumerate() {
@@ -96,12 +102,27 @@ pub(crate) fn add_operator<'scope>(
         opened: None,
         ended: vec![false; positions],
         finished: false,
+        kept: node.kept.clone(),
+        awaiting: VecDeque::new(),
     };
+    if let Some(kept) = &node.kept {
+        let waker = scope.worker().sync_activator_for(address.to_vec());
+        // It fails only when the worker is gone, and then nobody needs to be woken.
+        kept.wakes(move || {
+            let _ = waker.activate();
+        });
+    }
+    // What the runs before have delivered does not come again.
+    let delivered = node
+        .kept
+        .as_ref()
+        .and_then(|kept| kept.delivered().map(|(time, _)| time));
     builder.build(move |capabilities| {
         drop(capabilities);
         move |frontiers| {
             if ending.is_failed() {
                 driver.pending.clear();
+                driver.awaiting.clear();
                 for intake in &mut inputs {
                     intake.input.for_each(|_, parcel| drop(std::mem::take(parcel)));
                 }
@@ -130,6 +151,9 @@ pub(crate) fn add_operator<'scope>(
                     let Some(capability) = capability.retain_least(0) else {
                         return;
                     };
+                    if delivered.is_some_and(|delivered| *capability.time() <= delivered) {
+                        return;
+                    }
                     let pending = driver.pending.entry(*capability.time()).or_insert_with(|| Pending {
                         capability,
                         batches: VecDeque::new(),
@@ -186,6 +210,7 @@ impl Driver {
     /// for what it becomes.
     fn advance(&mut self, frontier: Option<Time>, send: &mut Send<'_>) -> Result<Turn, EngineError> {
         let mut room = ROWS_A_TURN;
+        self.release()?;
         loop {
             if self.is_crowded() {
                 return Ok(Turn::Wait);
@@ -212,7 +237,7 @@ impl Driver {
         }
         match frontier {
             Some(frontier) => self.counters.completed(frontier.saturating_sub(1)),
-            None if !self.finished => {
+            None if !self.finished && self.awaiting.is_empty() => {
                 self.finished = true;
                 self.task.finish()?;
                 self.counters.ended();
@@ -265,8 +290,27 @@ impl Driver {
         }
         if let Some(pending) = self.pending.remove(&time) {
             self.counters.settle(pending.rows);
+            if let Some(kept) = &self.kept
+                && self.task.awaits_durability()
+            {
+                self.awaiting.push_back(pending.capability);
+                kept.want();
+            }
         }
         self.opened = None;
+    }
+
+    /// Tells an output how much is on disk, if it waits for that.
+    fn release(&mut self) -> Result<(), EngineError> {
+        let (Some(kept), Some(first)) = (&self.kept, self.awaiting.front()) else {
+            return Ok(());
+        };
+        let durable = kept.durable();
+        if *first.time() < durable {
+            self.task.durable(durable)?;
+            self.awaiting.retain(|capability| *capability.time() >= durable);
+        }
+        Ok(())
     }
 
     /// Tells the task of the inputs of which nothing can come any more and nothing waits.

@@ -31,8 +31,9 @@ use super::worker_ending::WorkerEnding;
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::monitor::Counters;
+use crate::persistence::{History, Replayed, Resuming, StreamJournal};
 use crate::program::RunningProgram;
-use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue};
+use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue, weight};
 
 /// How many rows a source sends before it lets the operators after it work.
 const ROWS_A_TURN: usize = 1 << 16;
@@ -54,6 +55,14 @@ pub(crate) struct Reading {
     pub(crate) joins_commits: bool,
     pub(crate) start: Time,
     pub(crate) clock: Arc<dyn Clock>,
+    /// What the runs before have kept of it; it is sent before anything else.
+    pub(crate) history: Option<History>,
+    /// What comes again of that.
+    pub(crate) resuming: Option<Resuming>,
+    /// Whether it ends after what was kept.
+    pub(crate) ends_with_history: bool,
+    /// Where what it sends is kept.
+    pub(crate) journal: Option<StreamJournal>,
 }
 
 struct StreamReader {
@@ -68,6 +77,8 @@ struct StreamReader {
     has_failed: bool,
     /// Rows of the open commit that only the source may commit.
     held: Vec<Arrival>,
+    /// Whether a position was given since the last commit.
+    has_position: bool,
     keys: Keys,
     next_tick: Option<Instant>,
     /// The clock asks for a commit once what was flushed has been read.
@@ -181,9 +192,20 @@ impl StreamReader {
             stays: AtomicBool::new(!is_streaming),
             answered: AtomicU64::new(0),
         });
-        capability.downgrade(&reading.start);
+        let begins = reading
+            .history
+            .as_ref()
+            .and_then(History::next_time)
+            .unwrap_or(reading.start);
+        own.open.store(begins, Ordering::Release);
+        capability.downgrade(&begins);
         times.join(&own, is_streaming.then_some(waker));
-        times.opened(reading.start, &own, false);
+        if reading.history.is_some() {
+            // It follows nobody, and nobody follows it, before it has sent what was kept.
+            own.stays.store(true, Ordering::Release);
+        } else {
+            times.opened(reading.start, &own, false);
+        }
         let next_tick = match reading.commits {
             Commits::Streaming(Some(period)) => Some(Instant::now() + period),
             Commits::Streaming(None) | Commits::AtEnd | Commits::Scripted => None,
@@ -196,6 +218,7 @@ impl StreamReader {
             has_sent: false,
             has_failed: false,
             held: Vec::new(),
+            has_position: false,
             keys,
             next_tick,
             is_due: false,
@@ -208,8 +231,11 @@ impl StreamReader {
         self.own.open.store(CLOSED, Ordering::Release);
     }
 
-    /// Whether nobody but the source commits.
+    /// Whether nobody but the source commits, or says how much of its rows may be committed.
     fn holds(&self) -> bool {
+        if self.minds_positions() {
+            return true;
+        }
         match self.reading.commits {
             Commits::Streaming(None) => true,
             Commits::Streaming(Some(_)) => self.reading.queue.holds_commits(),
@@ -221,11 +247,94 @@ impl StreamReader {
         let Some(capability) = &self.capability else {
             return Ok(());
         };
-        self.reading.queue.sent(*capability.time(), &rows, self.reading.commits);
+        let time = *capability.time();
+        if let Some(journal) = &mut self.reading.journal {
+            journal.rows(time, &rows)?;
+        }
+        self.reading.queue.sent(time, &rows, self.reading.commits);
         self.has_sent = true;
         self.own.stays.store(true, Ordering::Release);
         let batch = rows.keyed(&mut self.keys, &self.reading.columns);
         send(capability, batch, &self.reading.counters)
+    }
+
+    /// Whether the engine commits only those of its rows for which it has given a position.
+    fn minds_positions(&self) -> bool {
+        self.reading
+            .journal
+            .as_ref()
+            .is_some_and(StreamJournal::minds_positions)
+    }
+
+    /// What of these rows does not come again.
+    fn new_rows(&mut self, arrival: Arrival) -> Result<Option<Arrival>, EngineError> {
+        let Some(resuming) = &mut self.reading.resuming else {
+            return Ok(Some(arrival));
+        };
+        let (rows, bytes) = (arrival.len(), weight(&arrival));
+        let new = resuming.take(arrival)?;
+        if resuming.is_over() {
+            self.reading.resuming = None;
+        }
+        // What is left is weighed again when it is sent on.
+        let (left, left_bytes) = new.as_ref().map_or((0, 0), |new| (new.len(), weight(new)));
+        self.reading
+            .queue
+            .forgotten(rows - left, bytes.saturating_sub(left_bytes));
+        Ok(new)
+    }
+
+    /// Sends what the runs before have kept, at the times it had.
+    fn replay(&mut self, send: &mut Forward<'_>) -> Result<Turn, EngineError> {
+        let mut rows = 0;
+        while rows < ROWS_A_TURN {
+            let Some(history) = &mut self.reading.history else {
+                break;
+            };
+            if !self.reading.queue.may_replay() {
+                return Ok(Turn::Wait(None));
+            }
+            let (Some(replayed), Some(capability)) = (history.pop()?, &mut self.capability) else {
+                break;
+            };
+            let Replayed { time, rows: arrival } = replayed;
+            let Some(arrival) = arrival else {
+                self.reading.counters.completed(time);
+                continue;
+            };
+            if time > *capability.time() {
+                self.own.open.store(time, Ordering::Release);
+                capability.downgrade(&time);
+            }
+            rows += arrival.len();
+            self.reading.queue.replayed(time, &arrival);
+            let batch = arrival.keyed(&mut self.keys, &self.reading.columns);
+            send(capability, batch, &self.reading.counters)?;
+        }
+        Ok(Turn::Again)
+    }
+
+    /// All that was kept has been sent: what comes next is new.
+    fn go_on(&mut self) {
+        self.reading.history = None;
+        if matches!(self.reading.commits, Commits::Streaming(_)) {
+            self.own.stays.store(false, Ordering::Release);
+        }
+        self.advance_to(self.reading.start.max(self.times.latest()), false);
+        if self.reading.ends_with_history {
+            self.reading.counters.ended();
+            self.end();
+        }
+    }
+
+    /// Keeps the end of the open commit.
+    fn keep_commit(&mut self) {
+        let has_position = std::mem::take(&mut self.has_position);
+        if let (Some(journal), Some(capability)) = (&mut self.reading.journal, &self.capability)
+            && (self.has_sent || has_position)
+        {
+            journal.commit(*capability.time(), has_position);
+        }
     }
 
     fn release(&mut self, send: &mut Forward<'_>) -> Result<(), EngineError> {
@@ -256,6 +365,15 @@ impl StreamReader {
         Ok(())
     }
 
+    /// A commit that the source has not asked for.
+    fn commit_unasked(&mut self, send: &mut Forward<'_>, presses: bool) -> Result<(), EngineError> {
+        if !self.minds_positions() {
+            self.release(send)?;
+        }
+        self.open_next(presses);
+        Ok(())
+    }
+
     fn open_next(&mut self, presses: bool) {
         let Some(capability) = &self.capability else {
             return;
@@ -264,7 +382,9 @@ impl StreamReader {
             return;
         }
         let open = *capability.time();
-        let earliest = if self.has_sent { open + 2 } else { open };
+        let is_over = self.has_sent || self.has_position;
+        self.keep_commit();
+        let earliest = if is_over { open + 2 } else { open };
         self.has_rows = false;
         self.has_sent = false;
         let next = self.reading.clock.time().max(earliest).max(self.times.latest());
@@ -278,8 +398,9 @@ impl StreamReader {
             && time > *capability.time()
         {
             self.reading.counters.completed(time - 1);
-            capability.downgrade(&time);
+            // What is kept of earlier times is in line before anybody can see that they are over.
             self.own.open.store(time, Ordering::Release);
+            capability.downgrade(&time);
             self.times.opened(time, &self.own, presses);
         }
     }
@@ -306,6 +427,12 @@ impl StreamReader {
             self.forget();
             return Ok(Turn::Wait(None));
         }
+        if let Some(history) = &self.reading.history {
+            if !history.is_over() {
+                return self.replay(send);
+            }
+            self.go_on();
+        }
         self.tick();
         let pressed = self.times.pressed();
         let mut rows = 0;
@@ -317,6 +444,9 @@ impl StreamReader {
             }
             match message {
                 Queued::Rows(arrival) => {
+                    let Some(arrival) = self.new_rows(arrival)? else {
+                        continue;
+                    };
                     self.has_rows = true;
                     rows += arrival.len();
                     if self.holds() {
@@ -325,6 +455,17 @@ impl StreamReader {
                         // Commits may have been held until just now.
                         self.release(send)?;
                         self.forward(arrival, send)?;
+                    }
+                }
+                Queued::Position(position) => {
+                    // One among rows that come again says nothing new.
+                    if self.reading.journal.is_some() && self.reading.resuming.is_none() {
+                        self.release(send)?;
+                        self.has_position = true;
+                        self.reading.queue.has_position();
+                        if let Some(journal) = &mut self.reading.journal {
+                            journal.position(position);
+                        }
                     }
                 }
                 Queued::Discard => self.discard(),
@@ -349,6 +490,7 @@ impl StreamReader {
                 }
                 Queued::Close(Ok(())) => {
                     self.release(send)?;
+                    self.keep_commit();
                     self.reading.counters.ended();
                     self.end();
                 }
@@ -360,10 +502,12 @@ impl StreamReader {
         }
         let may_commit = self.has_rows && !self.reading.queue.holds_commits();
         if may_commit && self.reading.queue.wants_space() {
-            self.release(send)?;
-            self.open_next(true);
+            self.commit_unasked(send, true)?;
+            if self.minds_positions() && !self.held.is_empty() {
+                self.reading.queue.waits_for_position(&self.reading.name);
+            }
         } else if std::mem::take(&mut self.is_due) || self.has_paused() || may_commit && self.is_open_before(pressed) {
-            self.commit(send)?;
+            self.commit_unasked(send, false)?;
         }
         self.own.answered.store(pressed, Ordering::Release);
         if rows >= ROWS_A_TURN {

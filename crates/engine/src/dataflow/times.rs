@@ -89,6 +89,16 @@ impl SourceTimes {
         })
     }
 
+    /// Before which time no stream of this process sends anything any more; there are so many of them.
+    pub(crate) fn closed(&self, streams: usize) -> Time {
+        let joined = self.streams.lock();
+        if joined.len() < streams {
+            return 0;
+        }
+        let open = joined.iter().map(|stream| stream.own.open.load(Ordering::Acquire));
+        open.min().unwrap_or(CLOSED)
+    }
+
     /// A stream of this process has opened a commit; `presses` if it waits for space, until what it has sent is complete.
     pub(super) fn opened(&self, time: Time, stream: &Arc<StreamTime>, presses: bool) {
         if self.note(time, presses) {

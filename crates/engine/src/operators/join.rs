@@ -257,6 +257,7 @@ mod tests {
             append_only: vec![false; 2],
             unique_keys: vec![true; 2],
             counters: Arc::default(),
+            kept: None,
         };
         let mut task = join(kind).start(context).expect("nothing outside is needed");
         let mut output = Output::default();

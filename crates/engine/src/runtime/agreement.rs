@@ -2,6 +2,7 @@
 //! divided.
 
 use towpath_cluster::{Declared, Peer};
+use towpath_types::Time;
 
 use super::RunOptions;
 use super::streams::divide;
@@ -58,14 +59,17 @@ fn program(plan: &Plan, options: &RunOptions) -> Vec<Declared> {
 }
 
 /// Meets the other processes, if there are any, and agrees with them on how the sources are read, which the first says.
+/// No commit of the run is before `earliest`.
 pub(super) fn agree(
     plan: &Plan,
     physical: &PhysicalPlan,
     options: &RunOptions,
     team: Team,
+    earliest: Time,
 ) -> Result<(Vec<Peer>, Orders), EngineError> {
+    let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
     let mut orders = Orders {
-        start: options.start.unwrap_or_else(|| options.clock.time()) & !1,
+        start: start.max(earliest),
         ..Orders::default()
     };
     let Some(cluster) = &options.cluster else {

@@ -1,8 +1,10 @@
 //! Runs a plan.
 
+mod acknowledging;
 mod agreement;
 mod counts;
 mod error_log;
+mod keeping;
 mod start;
 mod streams;
 
@@ -11,8 +13,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
+use towpath_durability::State;
 use towpath_types::Time;
 
+use self::acknowledging::Acknowledging;
 use self::counts::{Heard, counts};
 use self::start::Started;
 use self::streams::Sources;
@@ -21,6 +25,7 @@ use crate::cluster::{Connections, Lines, Member};
 use crate::dataflow::{RunContext, Workers};
 use crate::error::{EngineError, ErrorKind, PlanError};
 use crate::monitor::Statistics;
+use crate::persistence::Persistence;
 use crate::plan::{NodeId, Plan};
 
 /// How to run a plan.
@@ -41,6 +46,8 @@ pub struct RunOptions {
     pub outputs: Option<Vec<NodeId>>,
     /// The other processes of the run, if there are any; each has as many workers.
     pub cluster: Option<Member>,
+    /// Where the run is kept, if it is.
+    pub persistence: Option<Persistence>,
 }
 
 impl Default for RunOptions {
@@ -53,6 +60,7 @@ impl Default for RunOptions {
             everything: false,
             outputs: None,
             cluster: None,
+            persistence: None,
         }
     }
 }
@@ -94,6 +102,7 @@ impl Run {
             heard,
             workers,
             connections,
+            state,
         } = start::start(plan, options)?;
         let run = Run {
             run,
@@ -104,19 +113,31 @@ impl Run {
             told: Mutex::new(Instant::now()),
             thread: None,
         };
-        run.supervise(workers, connections)
+        run.supervise(workers, connections, state)
     }
 
     /// Waits for the workers in a thread of its own.
-    fn supervise(mut self, workers: Workers, connections: Option<Connections>) -> Result<Run, EngineError> {
+    fn supervise(
+        mut self,
+        workers: Workers,
+        connections: Option<Connections>,
+        state: Option<State>,
+    ) -> Result<Run, EngineError> {
         let (run, finish, sources, lines) = (
             Arc::clone(&self.run),
             Arc::clone(&self.finish),
             Arc::clone(&self.sources),
             Arc::clone(&self.lines),
         );
+        let acknowledging = Acknowledging::start(&run, &sources)?;
         let wait = move || {
             let (panicked, connected) = workers.join();
+            if let Some(journal) = run.keeping.as_ref().and_then(|keeping| keeping.journal.as_ref()) {
+                journal.end(!panicked && !run.ending.is_failed());
+            }
+            if let Some(acknowledging) = acknowledging {
+                acknowledging.finish(&run);
+            }
             run.ending.end_patience();
             for queue in run.ending.queues() {
                 queue.stop();
@@ -133,6 +154,8 @@ impl Run {
             let failure = run.ending.take_failure().or_else(|| {
                 panicked.then(|| EngineError::new(ErrorKind::Runtime, "a worker ended unexpectedly, please report it"))
             });
+            // From now on another run may use it.
+            drop(state);
             *finish.result.lock() = Some(failure.map_or(Ok(()), Err));
             finish.changed.notify_all();
         };

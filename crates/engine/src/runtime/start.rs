@@ -3,12 +3,14 @@
 use std::sync::{Arc, Weak};
 
 use towpath_cluster::Peer;
+use towpath_durability::State;
 use towpath_types::Time;
 
 use super::RunOptions;
 use super::agreement::{agree, is_followed_elsewhere};
 use super::counts::Heard;
 use super::error_log::{AsideLog, RunLog, SourceLog};
+use super::keeping::Opened;
 use super::streams::{Sources, watch};
 use crate::cluster::{Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{Ending, Ledger, LostWire, Network, RunContext, SourceTimes, Workers, start_workers};
@@ -29,6 +31,8 @@ pub(super) struct Started {
     pub(super) workers: Workers,
     /// To the other processes, if there are any.
     pub(super) connections: Option<Connections>,
+    /// Where the run is kept.
+    pub(super) state: Option<State>,
 }
 
 /// Starts a plan, see [`Run::start`](super::Run::start).
@@ -36,10 +40,12 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
     let roots = roots(plan, &options);
     let physical = PhysicalPlan::lower(plan, &roots, options.everything, !options.terminate_on_error);
     let team = team(&options);
-    let (peers, orders) = agree(plan, &physical, &options, team)?;
+    let opened = options.persistence.as_ref().map(Opened::open).transpose()?;
+    let earliest = opened.as_ref().map_or(0, Opened::earliest_start);
+    let (peers, orders) = agree(plan, &physical, &options, team, earliest)?;
     let outputs = if options.everything { &[] } else { &roots[..] };
     let lines = Arc::new(Lines::default());
-    let (run, log) = context(physical, outputs, &options, &orders, &lines);
+    let Context { run, log, state } = context(physical, outputs, &options, &orders, &lines, opened)?;
     let (sources, heard) = (Arc::new(Sources::default()), Arc::new(Heard::default()));
     let asked = Asked {
         ending: Arc::downgrade(&run.ending),
@@ -69,6 +75,7 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
         heard,
         workers,
         connections,
+        state,
     })
 }
 
@@ -90,14 +97,22 @@ fn team(options: &RunOptions) -> Team {
     }
 }
 
-/// What the workers share, and where failures go.
+/// What the workers share, where failures go, and where the run is kept.
+struct Context {
+    run: Arc<RunContext>,
+    log: Arc<RunLog>,
+    state: Option<State>,
+}
+
+/// Finds what the workers share, and where failures go.
 fn context(
     plan: PhysicalPlan,
     outputs: &[NodeId],
     options: &RunOptions,
     orders: &Orders,
     lines: &Arc<Lines>,
-) -> (Arc<RunContext>, Arc<RunLog>) {
+    opened: Option<Opened>,
+) -> Result<Context, EngineError> {
     let team = team(options);
     let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
     let watch = |(position, node): (usize, &PhysicalNode)| {
@@ -125,12 +140,18 @@ fn context(
         live: LiveErrors::default(),
     });
     let is_read_elsewhere = team.processes > 1 && is_followed_elsewhere(&plan, orders);
+    let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(lines))));
+    let (keeping, state) = match opened {
+        Some(opened) => Some(opened.keep(&plan, &watched, &orders.divisions, team, &times, &ending)?),
+        None => None,
+    }
+    .unzip();
     let run = RunContext {
         plan,
         watched,
         team,
         process,
-        times: Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(lines)))),
+        times,
         clock: Arc::clone(&options.clock),
         start: orders.start,
         logs: [
@@ -139,8 +160,10 @@ fn context(
         ],
         ledger: Arc::new(Ledger::new(process, team.processes, Arc::clone(lines))),
         ending,
+        keeping,
     };
-    (Arc::new(run), log)
+    let run = Arc::new(run);
+    Ok(Context { run, log, state })
 }
 
 /// Opens the connections to the other processes, if there are any.
@@ -217,10 +240,12 @@ fn start_sources(run: &RunContext, sources: &Sources, log: &Arc<RunLog>, orders:
         let (Work::Source { source, columns }, Some(division)) = (&node.work, orders.divisions.get(&position)) else {
             continue;
         };
+        let keeping = run.keeping.as_ref();
         let stream = |part: &Part| {
             Some(SourceStream {
                 number: part.stream,
                 queue: Arc::clone(part.queue.as_ref()?),
+                resumption: keeping.and_then(|keeping| keeping.resumptions.get(&(position, part.stream)).cloned()),
             })
         };
         let streams: Vec<SourceStream> = watched.parts.iter().filter_map(stream).collect();
@@ -242,7 +267,7 @@ fn start_sources(run: &RunContext, sources: &Sources, log: &Arc<RunLog>, orders:
         match source.start(context) {
             Ok(handle) => {
                 let queues = watched.parts.iter().filter_map(|part| part.queue.clone()).collect();
-                sources.add(source.name(), handle, queues);
+                sources.add(position, source.name(), handle, queues);
             }
             Err(error) => run.ending.fail(error.at(node.origin.as_ref())),
         }

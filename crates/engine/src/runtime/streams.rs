@@ -87,6 +87,8 @@ pub(super) struct Sources {
 
 /// A source that is being read.
 struct RunningSource {
+    /// Its position in the physical plan.
+    node: usize,
     name: String,
     /// Held while it is told to stop, and empty once somebody waits for its end.
     handle: Mutex<Option<Box<dyn SourceHandle>>>,
@@ -147,8 +149,9 @@ fn in_a_thread(name: &str, work: impl FnOnce() + Send + 'static) {
 
 impl Sources {
     /// A source that has started, with the queues of its streams.
-    pub(super) fn add(&self, name: String, handle: Box<dyn SourceHandle>, queues: Vec<Arc<SourceQueue>>) {
+    pub(super) fn add(&self, node: usize, name: String, handle: Box<dyn SourceHandle>, queues: Vec<Arc<SourceQueue>>) {
         let reading = Arc::new(RunningSource {
+            node,
             name,
             handle: Mutex::new(Some(handle)),
             queues,
@@ -158,6 +161,16 @@ impl Sources {
             reading.stop();
         }
         all.push(reading);
+    }
+
+    /// Tells one how much of what a stream of it has sent is on disk.
+    pub(super) fn durable(&self, node: usize, stream: usize, position: Vec<u8>) {
+        let reading = self.reading.lock().iter().find(|reading| reading.node == node).cloned();
+        if let Some(reading) = reading
+            && let Some(handle) = &*reading.handle.lock()
+        {
+            handle.durable(stream, position);
+        }
     }
 
     /// Tells all of them to stop, and waits for none.

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use towpath_types::{Column, DType, Value};
 
 use super::{
-    Commits, Division, Feeder, Keys, Limits, Readers, Source, SourceContext, SourceHandle, SourceQueue, Team, Unkeyed,
+    Commits, Division, Feeder, Kept, Keys, Limits, Readers, Source, SourceContext, SourceHandle, SourceQueue, Team,
+    Unkeyed,
 };
 use crate::error::{EngineError, Origin, RowError};
 
@@ -136,6 +137,10 @@ impl Source for ErrorTable {
             seed: 0x6572_726f_7273 ^ ((stream as u64) << 48),
             next: 0,
         }
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn fed_by(&self) -> Feeder {

@@ -54,6 +54,26 @@ impl Unkeyed {
         &self.columns
     }
 
+    /// The differences, unless every row is added once.
+    pub(crate) fn diffs(&self) -> Option<&Shared<i64>> {
+        self.diffs.as_ref()
+    }
+
+    /// The keys that were chosen all the same: pointers, or `None`.
+    pub(crate) fn chosen(&self) -> Option<&Column> {
+        self.chosen.as_ref()
+    }
+
+    /// Some of the rows.
+    fn slice(&self, start: usize, len: usize) -> Self {
+        Self {
+            rows: len,
+            columns: self.columns.iter().map(|column| column.slice(start, len)).collect(),
+            diffs: self.diffs.as_ref().map(|diffs| diffs.slice(start, len)),
+            chosen: self.chosen.as_ref().map(|chosen| chosen.slice(start, len)),
+        }
+    }
+
     /// The rows in which no value is an error.
     #[must_use]
     pub fn without_errors(self) -> Self {
@@ -121,8 +141,25 @@ impl Arrival {
         self.len() == 0
     }
 
+    /// Some of the updates.
+    #[must_use]
+    pub(crate) fn slice(&self, start: usize, len: usize) -> Self {
+        match self {
+            Arrival::Keyed(batch) => Arrival::Keyed(batch.slice(start, len)),
+            Arrival::Unkeyed(rows) => Arrival::Unkeyed(rows.slice(start, len)),
+        }
+    }
+
+    /// The difference of an update.
+    pub(crate) fn diff(&self, row: usize) -> i64 {
+        match self {
+            Arrival::Keyed(batch) => batch.diff(row),
+            Arrival::Unkeyed(rows) => rows.diffs.as_ref().map_or(1, |diffs| diffs[row]),
+        }
+    }
+
     /// A rough count of the bytes that they take once they have keys.
-    pub(super) fn bytes(&self) -> usize {
+    pub(crate) fn bytes(&self) -> usize {
         match self {
             Arrival::Keyed(batch) => batch.bytes(),
             Arrival::Unkeyed(rows) => {

@@ -13,6 +13,7 @@
 //! own. Most sources are one stream, read in the first process.
 
 mod error_table;
+mod kept;
 mod keys;
 mod queue;
 
@@ -25,9 +26,10 @@ use serde::{Deserialize, Serialize};
 use towpath_types::DType;
 
 pub use error_table::{ErrorRows, ErrorTable};
+pub use kept::{Kept, Resume, Resumption};
 pub use keys::{Arrival, Keys, Unkeyed};
-pub(crate) use queue::Queued;
 pub use queue::SourceQueue;
+pub(crate) use queue::{Queued, weight};
 
 use crate::clock::Clock;
 use crate::description::Description;
@@ -72,6 +74,14 @@ pub trait Source: fmt::Debug + Send + Sync {
     fn keys(&self, stream: usize, division: &Division) -> Keys {
         let _ = (stream, division);
         Keys::Chosen
+    }
+
+    /// What a run keeps of it.
+    fn kept(&self) -> Kept;
+
+    /// What a stream of it is called among its streams, in every run; nothing if there is just one.
+    fn stream_name(&self, stream: usize, division: &Division) -> Option<String> {
+        (division.streams > 1).then(|| stream.to_string())
     }
 
     /// Where its rows are made.
@@ -225,6 +235,8 @@ pub struct SourceStream {
     pub number: usize,
     /// Where its batches go.
     pub queue: Arc<SourceQueue>,
+    /// Where it goes on, if what it sends is kept.
+    pub resumption: Option<Resumption>,
 }
 
 /// What a source is given when it starts.
@@ -265,6 +277,12 @@ impl SourceContext {
 pub trait SourceHandle: Send {
     /// Asks it to end soon, as if its data had ended. Called at most once, from any thread.
     fn stop(&self);
+
+    /// All that a stream has sent before it gave this position is on disk, and will not be asked for again. Called from
+    /// any thread, which must not wait.
+    fn durable(&self, stream: usize, position: Vec<u8>) {
+        let _ = (stream, position);
+    }
 
     /// Waits until its threads have ended. The run is over, or has been told to stop.
     fn join(self: Box<Self>);

@@ -16,6 +16,8 @@ use crate::error::EngineError;
 #[derive(Debug)]
 pub(crate) enum Queued {
     Rows(Arrival),
+    /// All rows so far are before this position.
+    Position(Vec<u8>),
     /// Close the commit and open the next.
     Commit,
     /// Close the commit and open the next at this time.
@@ -41,12 +43,18 @@ struct State {
     bytes: usize,
     /// What was sent into the dataflow and when.
     sent: VecDeque<(Time, usize, usize)>,
+    /// What was sent into the dataflow of what the runs before have kept.
+    replayed: VecDeque<(Time, usize, usize)>,
+    replayed_rows: usize,
+    replayed_bytes: usize,
     closed: bool,
     stopped: bool,
     /// A producer waits for space.
     wants_space: bool,
     /// No commits but the source's own.
     holds_commits: bool,
+    /// The rows since the last position may not be committed: there is no space before the next one.
+    waits_for_position: bool,
 }
 
 impl State {
@@ -78,7 +86,7 @@ pub struct SourceQueue {
 
 /// What rows count for the limit on bytes. Besides its cells a batch takes about this much on its way to the outputs,
 /// which is nearly all of it where commits are of one row.
-fn weight(rows: &Arrival) -> usize {
+pub(crate) fn weight(rows: &Arrival) -> usize {
     const BATCH: usize = 1 << 10;
     rows.bytes() + BATCH
 }
@@ -173,6 +181,22 @@ impl SourceQueue {
         self.send(Queued::Commit)
     }
 
+    /// Makes the rows since the last commit visible, of which this is the position.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn commit_at(&self, position: Vec<u8>) -> Result<(), Stopped> {
+        self.send_all([Queued::Position(position), Queued::Commit])
+    }
+
+    /// Says that all rows so far are before this position. It is kept with the next commit.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn position(&self, position: Vec<u8>) -> Result<(), Stopped> {
+        self.send(Queued::Position(position))
+    }
+
     /// Makes the rows so far visible, and opens the next commit at `time`, later than all before; only for
     /// [`Commits::Scripted`].
     ///
@@ -183,12 +207,17 @@ impl SourceQueue {
     }
 
     fn send(&self, message: Queued) -> Result<(), Stopped> {
+        self.send_all([message])
+    }
+
+    /// Sends messages with nothing between them.
+    fn send_all<const N: usize>(&self, messages: [Queued; N]) -> Result<(), Stopped> {
         {
             let mut state = self.state.lock();
             if state.stopped || state.closed {
                 return Err(Stopped);
             }
-            state.add(message);
+            messages.into_iter().for_each(|message| state.add(message));
         }
         self.wake();
         Ok(())
@@ -263,7 +292,8 @@ impl SourceQueue {
     }
 
     fn state_has_space(&self, state: &State) -> bool {
-        state.holds_commits || (state.rows < self.limits.rows && state.bytes < self.limits.bytes)
+        let may_not_commit = state.holds_commits || state.waits_for_position;
+        may_not_commit || (state.rows < self.limits.rows && state.bytes < self.limits.bytes)
     }
 
     /// How much may be in flight.
@@ -404,6 +434,48 @@ impl SourceQueue {
         }
     }
 
+    /// There are many rows that may only be committed once the source gives their position: until then nothing bounds them.
+    pub(crate) fn waits_for_position(&self, name: &str) {
+        let mut state = self.state.lock();
+        if !std::mem::replace(&mut state.waits_for_position, true) {
+            tracing::warn!(
+                target: "pathway",
+                "{name}: {} rows were sent since the last commit(offset=...). They are not visible, and take memory, until \
+                 there is one",
+                state.rows
+            );
+        }
+        self.release(&mut state);
+    }
+
+    /// The source has given a position.
+    pub(crate) fn has_position(&self) {
+        self.state.lock().waits_for_position = false;
+    }
+
+    /// The worker has left out so many rows, which came again.
+    pub(crate) fn forgotten(&self, rows: usize, bytes: usize) {
+        let mut state = self.state.lock();
+        state.rows -= rows;
+        state.bytes -= bytes;
+        self.release(&mut state);
+    }
+
+    /// The worker has sent rows on at `time` that a run before has kept.
+    pub(crate) fn replayed(&self, time: Time, arrival: &Arrival) {
+        let (rows, bytes) = (arrival.len(), weight(arrival));
+        let mut state = self.state.lock();
+        state.replayed.push_back((time, rows, bytes));
+        state.replayed_rows += rows;
+        state.replayed_bytes += bytes;
+    }
+
+    /// Whether more may be sent on of what a run before has kept; the worker is woken when that changes.
+    pub(crate) fn may_replay(&self) -> bool {
+        let state = self.state.lock();
+        state.replayed_rows < self.limits.rows && state.replayed_bytes < self.limits.bytes
+    }
+
     /// The worker has forgotten rows.
     pub(crate) fn discarded(&self, arrivals: &[Arrival]) {
         let mut state = self.state.lock();
@@ -424,6 +496,19 @@ impl SourceQueue {
             state.sent.pop_front();
         }
         self.release(&mut state);
+        let waiting = state.replayed.len();
+        while let Some((time, rows, bytes)) = state.replayed.front().copied() {
+            if frontier.is_some_and(|frontier| time >= frontier) {
+                break;
+            }
+            state.replayed_rows -= rows;
+            state.replayed_bytes -= bytes;
+            state.replayed.pop_front();
+        }
+        if state.replayed.len() < waiting {
+            drop(state);
+            self.wake();
+        }
     }
 
     fn release(&self, state: &mut State) {

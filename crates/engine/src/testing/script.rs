@@ -7,7 +7,7 @@ use towpath_types::{Batch, Column, DType, Key, Value};
 use crate::description::Description;
 use crate::error::{EngineError, PlanError};
 use crate::plan::{ColumnId, NodeId, Plan};
-use crate::source::{Commits, Limits, Source, SourceContext, SourceHandle};
+use crate::source::{Commits, Kept, Limits, Source, SourceContext, SourceHandle};
 
 /// One update: key, cells, difference.
 pub type Update = (Key, Vec<Value>, i64);
@@ -101,6 +101,10 @@ impl Source for Script {
 
     fn has_unique_keys(&self) -> bool {
         self.unique_keys
+    }
+
+    fn kept(&self) -> Kept {
+        Kept::Nothing
     }
 
     fn commits(&self) -> Commits {

@@ -6,14 +6,17 @@ mod runs;
 mod sources;
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
+use towpath_durability::{Holder, LocalStorage};
+use towpath_engine::persistence::Access;
 use towpath_engine::plan::Input;
-use towpath_engine::{ColumnId, Member, NodeId, Operator, Origin, Plan, Run, RunOptions};
+use towpath_engine::{ColumnId, EngineError, Member, NodeId, Operator, Origin, Persistence, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
 
 use crate::door;
@@ -238,7 +241,7 @@ impl PyPlan {
 
     /// Starts a run: of the captures if some are given, else of what was declared since the last run of this kind,
     /// else of what that has run.
-    #[pyo3(signature = (*, everything, debug, workers, terminate_on_error, start_time, captures_only, cluster))]
+    #[pyo3(signature = (*, everything, debug, workers, terminate_on_error, start_time, captures_only, cluster, persistence))]
     #[expect(clippy::too_many_arguments, reason = "they are keywords")]
     fn run(
         &self,
@@ -250,6 +253,7 @@ impl PyPlan {
         start_time: Option<Time>,
         captures_only: Option<Vec<Bound<'_, PyCapture>>>,
         cluster: Option<PyMember>,
+        persistence: Option<PyPersistence>,
     ) -> PyResult<PyRun> {
         // Who sends rows meanwhile waits for it.
         let _starting = Starting::new();
@@ -277,12 +281,45 @@ impl PyPlan {
             everything,
             outputs: Some(chosen.outputs),
             cluster: cluster.map(PyMember::into_member),
+            persistence: persistence
+                .map(|persistence| persistence.into_persistence(py))
+                .transpose()?,
             ..RunOptions::default()
         };
         let run = py
             .detach(|| Run::start(&plan, options))
             .map_err(|error| engine_error(py, &error))?;
         Ok(PyRun::new(run, chosen.running))
+    }
+}
+
+/// Where a run is kept, as the package describes it.
+#[derive(FromPyObject)]
+struct PyPersistence {
+    path: PathBuf,
+    access: String,
+    continues: bool,
+}
+
+impl PyPersistence {
+    fn into_persistence(self, py: Python<'_>) -> PyResult<Persistence> {
+        let cannot = |error: std::io::Error| {
+            let what = format!("the state in {} cannot be opened", self.path.display());
+            engine_error(py, &EngineError::os(what, &error))
+        };
+        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let since = since.map_or(0, |since| since.as_millis() as u64);
+        Ok(Persistence {
+            storage: Arc::new(LocalStorage::new(&self.path).map_err(cannot)?),
+            holder: Holder::current(since),
+            access: match self.access.as_str() {
+                "full" => Access::Full,
+                "record" => Access::Record,
+                "replay" => Access::Replay,
+                other => return Err(PyValueError::new_err(format!("unknown access {other:?}"))),
+            },
+            continues: self.continues,
+        })
     }
 }
 

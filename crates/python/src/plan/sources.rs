@@ -10,7 +10,7 @@ use towpath_connectors::files::{CsvSettings, FileFormat, FileSource, ReadMode};
 use towpath_engine::operators::removals::Removals;
 use towpath_engine::operators::upsert::Upsert;
 use towpath_engine::plan::Input;
-use towpath_engine::source::{ErrorTable, Limits};
+use towpath_engine::source::{ErrorTable, Limits, Resume};
 use towpath_engine::{NodeId, Operator, Origin, Plan, Source};
 use towpath_types::{Batch, ColumnBuilder, Field, Key, Schema, Time, Value, hash_columns};
 
@@ -30,7 +30,7 @@ fn after(plan: &mut Plan, node: NodeId, operator: Arc<dyn Operator>, origin: Opt
 
 #[pymethods]
 impl PyPlan {
-    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, is_partitioned, autocommit_milliseconds, backlog_rows, backlog_bytes, origin))]
+    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, is_partitioned, autocommit_milliseconds, backlog_rows, backlog_bytes, resume, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn python_source(
         &self,
@@ -47,6 +47,7 @@ impl PyPlan {
         autocommit_milliseconds: Option<u64>,
         backlog_rows: Option<usize>,
         backlog_bytes: Option<usize>,
+        resume: &str,
         origin: OriginArgument,
     ) -> PyResult<usize> {
         let fields: Vec<Field> = fields.into_iter().map(|field| field.0).collect();
@@ -58,6 +59,12 @@ impl PyPlan {
                     "unknown format {other:?}: expected json, raw or binary"
                 )));
             }
+        };
+        let resume = match resume {
+            "new" => Resume::New,
+            "seek" => Resume::Seek,
+            "replay" => Resume::Replay,
+            other => return Err(PyValueError::new_err(format!("unknown way to resume {other:?}"))),
         };
         let default = Limits::default();
         let mut building = self.0.lock();
@@ -77,6 +84,7 @@ impl PyPlan {
             upsert,
             deletions,
             own_keys,
+            resume,
             limits: Limits {
                 rows: backlog_rows.unwrap_or(default.rows),
                 bytes: backlog_bytes.unwrap_or(default.bytes),

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use towpath_engine::monitor::Counters;
 use towpath_engine::{
-    Description, EngineError, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext, listed,
+    Description, EngineError, KeptOutput, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext, listed,
 };
 use towpath_types::{Batch, DType, Time};
 
@@ -87,6 +87,7 @@ impl Operator for Subscribe {
                 reporter: context.reporter,
                 counters: context.counters,
                 is_first: context.worker == 0,
+                kept: context.kept,
                 collected: Collected::default(),
             })
         }))
@@ -103,6 +104,7 @@ struct Subscriber {
     reporter: Reporter,
     counters: Arc<Counters>,
     is_first: bool,
+    kept: Option<KeptOutput>,
     collected: Collected,
 }
 
@@ -176,14 +178,17 @@ impl Task for Subscriber {
                 start = end;
             }
         }
-        if is_empty || self.reporter.is_cancelled() {
+        if self.reporter.is_cancelled() {
             return Ok(());
         }
-        if let Some(on_time_end) = &self.on_time_end {
+        if let Some(on_time_end) = self.on_time_end.as_ref().filter(|_| !is_empty) {
             door::attach(|py| {
                 let call = || door::call(on_time_end.bind(py), &[time.into_pyobject(py)?.into_any()], None);
                 call().map(drop).map_err(|error| raised(py, error))
             })?;
+        }
+        if let Some(kept) = &self.kept {
+            kept.deliver(time, Vec::new());
         }
         Ok(())
     }

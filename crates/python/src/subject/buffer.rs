@@ -16,7 +16,7 @@ use std::sync::{Arc, OnceLock};
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
 use towpath_connectors::JsonRowParser;
-use towpath_engine::source::{Limits, Unkeyed};
+use towpath_engine::source::{Limits, Resume, Unkeyed};
 use towpath_engine::{RowError, SourceQueue};
 use towpath_types::{Column, ColumnBuilder, Field, Key, Physical, Value};
 
@@ -93,6 +93,8 @@ pub(crate) struct Settings {
     pub(crate) deletions: bool,
     /// Whether rows may have keys that the subject chooses.
     pub(crate) own_keys: bool,
+    /// How it goes on after what a run before has kept of it.
+    pub(crate) resume: Resume,
     /// How much may be in flight.
     pub(crate) limits: Limits,
 }

@@ -148,14 +148,20 @@ impl Subject {
     }
 
     /// Makes the rows sent since the last commit visible, all at once.
-    fn commit(slf: &Bound<'_, Self>) -> PyResult<()> {
+    ///
+    /// In a run with persistence, `offset` is kept with them: a JSON value or bytes that says where to go on behind them.
+    /// `seek` gets the last one after a restart, and `on_durable` once it is on disk.
+    #[pyo3(signature = (offset=None))]
+    fn commit(slf: &Bound<'_, Self>, offset: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
         let py = slf.py();
+        let position = offset.map(encoded_offset).transpose()?;
         if slf.get().is_early() {
-            return early::keep_method(slf, "commit", PyTuple::empty(py), None);
+            let arguments = PyTuple::new(py, offset)?;
+            return early::keep_method(slf, "commit", arguments, None);
         }
         let ingest = slf.get().ingest(py)?;
         ingest.check_other(py)?;
-        if ingest.commit() {
+        if ingest.commit(position) {
             ingest.wait(py);
         }
         Ok(())
@@ -188,6 +194,23 @@ fn push_row(
         )));
     }
     batches::take_mapping(py, ingest, values, diff, key.map(|key| key.0))
+}
+
+/// An offset of the user's as bytes.
+fn encoded_offset(offset: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
+    let module = offset.py().import("pathway.io._offsets")?;
+    module.call_method1("encoded", (offset,))?.extract()
+}
+
+/// Says where to go on behind the rows so far; it is kept with the next commit.
+#[pyfunction]
+fn report_offset(subject: &Bound<'_, Subject>, offset: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = subject.py();
+    let position = encoded_offset(offset)?;
+    let ingest = subject.get().ingest(py)?;
+    ingest.check_other(py)?;
+    ingest.report_position(position);
+    Ok(())
 }
 
 /// Whether the timer commits; allowing it commits at once.
@@ -262,6 +285,7 @@ pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<source::SubjectStream>()?;
     next::install(&module.py().get_type::<Subject>())?;
     module.add_function(wrap_pyfunction!(push_row, module)?)?;
+    module.add_function(wrap_pyfunction!(report_offset, module)?)?;
     module.add_function(wrap_pyfunction!(set_autocommit, module)?)?;
     module.add_function(wrap_pyfunction!(close_subject, module)?)?;
     module.add_function(wrap_pyfunction!(is_early, module)?)?;

@@ -5,8 +5,8 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use pyo3::prelude::*;
-use pyo3::types::IntoPyDict as _;
-use towpath_engine::source::{Commits, Division, Keys, Limits, Readers, SourceStream, Team};
+use pyo3::types::{IntoPyDict as _, PyBytes};
+use towpath_engine::source::{Commits, Division, Kept, Keys, Limits, Readers, Resumption, SourceStream, Team};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle, SourceQueue};
 use towpath_types::{DType, Field};
 use xxhash_rust::xxh3::xxh3_64;
@@ -147,6 +147,14 @@ impl Source for PythonSource {
         }
     }
 
+    fn kept(&self) -> Kept {
+        Kept::Rows(self.settings.resume)
+    }
+
+    fn stream_name(&self, stream: usize, division: &Division) -> Option<String> {
+        self.is_partitioned().then(|| division.manifest[stream].clone())
+    }
+
     fn commits(&self) -> Commits {
         Commits::Streaming(self.autocommit)
     }
@@ -179,7 +187,12 @@ impl Source for PythonSource {
         door::attach(|py| {
             let mut streams = Vec::new();
             let mut given = Vec::new();
-            for SourceStream { number, queue } in &context.streams {
+            for SourceStream {
+                number,
+                queue,
+                resumption,
+            } in &context.streams
+            {
                 let name = self.is_partitioned().then(|| &context.manifest[*number]);
                 let (subject, ingest) = self.taker(py, name).map_err(|error| raised(py, error))?;
                 let run = ingest.begin(py, &context, queue)?;
@@ -190,6 +203,8 @@ impl Source for PythonSource {
                     }
                 });
                 let stream = SubjectStream {
+                    number: *number,
+                    resumption: resumption.clone(),
                     ingest,
                     queue: Arc::clone(queue),
                     run,
@@ -225,6 +240,10 @@ impl Source for PythonSource {
 #[pyclass(name = "SubjectStream", module = "pathway._native", frozen)]
 #[derive(Clone)]
 pub(crate) struct SubjectStream {
+    /// Its number among the streams of the source.
+    number: usize,
+    /// Where it goes on, if what it sends is kept.
+    resumption: Option<Resumption>,
     ingest: Arc<Ingest>,
     queue: Arc<SourceQueue>,
     /// The number of the run.
@@ -253,6 +272,24 @@ impl SubjectStream {
             Ok(()) if is_stopped => queue.close_uncommitted(),
             result => queue.close(result),
         });
+    }
+
+    /// Its number among the streams of the source.
+    #[getter]
+    fn number(&self) -> usize {
+        self.number
+    }
+
+    /// Whether what it sends is kept.
+    #[getter]
+    fn is_kept(&self) -> bool {
+        self.resumption.is_some()
+    }
+
+    /// The offset that the runs before have kept last.
+    #[getter]
+    fn offset(&self) -> Option<&[u8]> {
+        self.resumption.as_ref()?.position.as_deref()
     }
 
     /// Its thread has ended.
@@ -322,6 +359,22 @@ impl SourceHandle for RunningSubject {
             stream.ingest.flush();
             stream.queue.close_uncommitted();
         }
+    }
+
+    fn durable(&self, stream: usize, position: Vec<u8>) {
+        door::attach(|py| {
+            let told = (|| {
+                let arguments = [
+                    stream.into_pyobject(py)?.into_any(),
+                    PyBytes::new(py, &position).into_any(),
+                ];
+                door::call(&self.running.bind(py).getattr("durable")?, &arguments, None)
+            })();
+            // It reports its own failures.
+            if let Err(error) = told {
+                error.write_unraisable(py, None);
+            }
+        });
     }
 
     fn join(self: Box<Self>) {

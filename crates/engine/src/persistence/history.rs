@@ -1,0 +1,151 @@
+//! What was kept of a stream or an output by the runs before.
+
+use std::sync::Arc;
+
+use towpath_durability::{IndexEntry, JournalIndex, State};
+use towpath_types::Time;
+
+use super::record::{Committed, decode_rows, kind};
+use super::resuming::{Resuming, Rolling};
+use crate::error::{EngineError, ErrorKind};
+use crate::source::{Arrival, Resume, Resumption};
+
+/// What was kept by the runs before.
+#[derive(Debug)]
+pub(crate) struct Histories {
+    index: Arc<JournalIndex>,
+}
+
+impl Histories {
+    /// What is kept there.
+    pub(crate) fn read(state: &State) -> Result<Self, EngineError> {
+        Ok(Self {
+            index: Arc::new(JournalIndex::read(state)?),
+        })
+    }
+
+    /// The greatest time of anything that is kept.
+    pub(crate) fn last_time(&self) -> Option<Time> {
+        self.index.last_time()
+    }
+
+    /// How many runs there were.
+    pub(crate) fn generations(&self) -> u64 {
+        self.index.last_generation().map_or(0, |last| last + 1)
+    }
+
+    /// What was kept of a stream of a source, up to its last commit.
+    pub(crate) fn stream(&self, name: &str) -> Result<Option<History>, EngineError> {
+        let index = &self.index;
+        let entries = index.records(name);
+        let Some(last) = entries.iter().rposition(|entry| entry.kind == kind::COMMIT) else {
+            return Ok(None);
+        };
+        let payload = index.payload(&entries[last])?;
+        let committed = Committed::decode(&payload).ok_or_else(|| unreadable(name, &entries[last]))?;
+        Ok(Some(History {
+            name: name.to_owned(),
+            entries: entries[..=last].into(),
+            next: 0,
+            committed,
+            index: Arc::clone(index),
+        }))
+    }
+
+    /// Up to which time an output has delivered everything, and what it has noted then.
+    pub(crate) fn output(&self, name: &str) -> Result<Option<(Time, Vec<u8>)>, EngineError> {
+        let index = &self.index;
+        let mut entries = index.records(name).iter().rev();
+        match entries.find(|entry| entry.kind == kind::DELIVERED) {
+            Some(entry) => Ok(Some((entry.time, index.payload(entry)?))),
+            None => Ok(None),
+        }
+    }
+}
+
+fn unreadable(name: &str, entry: &IndexEntry) -> EngineError {
+    let message = format!(
+        "{name}: what is kept of it cannot be read, a record of kind {} at time {} of {} bytes; it was written by another \
+         version",
+        entry.kind, entry.time, entry.length
+    );
+    EngineError::new(ErrorKind::Value, message)
+}
+
+/// What was kept of a stream, in the order in which it was sent.
+#[derive(Debug)]
+pub(crate) struct History {
+    name: String,
+    entries: Arc<[IndexEntry]>,
+    next: usize,
+    committed: Committed,
+    index: Arc<JournalIndex>,
+}
+
+/// What a stream has sent in the commit at a time: rows, or its end.
+#[derive(Debug)]
+pub(crate) struct Replayed {
+    pub(crate) time: Time,
+    pub(crate) rows: Option<Arrival>,
+}
+
+impl History {
+    /// Where the stream goes on.
+    pub(crate) fn resumption(&self) -> Resumption {
+        Resumption {
+            is_resumed: true,
+            position: self.committed.position.clone(),
+        }
+    }
+
+    pub(super) fn committed(&self) -> &Committed {
+        &self.committed
+    }
+
+    /// What the stream will send again, or should not, where it goes on like this.
+    pub(crate) fn resuming(&self, resume: Resume) -> Result<Option<Resuming>, EngineError> {
+        let name = self.name.clone();
+        if resume == Resume::New {
+            let rows = self.entries.iter().find(|entry| entry.kind == kind::ROWS);
+            return rows.map_or(Ok(None), |entry| Ok(Some(Resuming::of_first(name, &self.rows(entry)?))));
+        }
+        let expected = Rolling {
+            rows: self.committed.rows,
+            hash: self.committed.hash,
+        };
+        Ok(Some(Resuming::new(name, resume, expected)))
+    }
+
+    /// Whether nothing more comes.
+    pub(crate) fn is_over(&self) -> bool {
+        self.next == self.entries.len()
+    }
+
+    /// The time of what comes next.
+    pub(crate) fn next_time(&self) -> Option<Time> {
+        self.entries.get(self.next).map(|entry| entry.time)
+    }
+
+    /// What comes next.
+    pub(crate) fn pop(&mut self) -> Result<Option<Replayed>, EngineError> {
+        let Some(entry) = self.entries.get(self.next) else {
+            return Ok(None);
+        };
+        self.next += 1;
+        let rows = match entry.kind {
+            kind::ROWS => Some(self.rows(entry)?),
+            kind::COMMIT => None,
+            _ => return Err(unreadable(&self.name, entry)),
+        };
+        Ok(Some(Replayed { time: entry.time, rows }))
+    }
+
+    fn rows(&self, entry: &IndexEntry) -> Result<Arrival, EngineError> {
+        let payload = self.index.payload(entry)?;
+        decode_rows(&payload).map_err(|error| {
+            let mut failure = unreadable(&self.name, entry);
+            failure.message.push_str(&format!(" ({error})"));
+            failure
+        })
+    }
+}

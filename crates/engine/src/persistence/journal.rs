@@ -1,0 +1,368 @@
+//! The thread that writes what is kept, and what is known of how far it has come.
+//!
+//! Workers put records in line and go on. The thread takes all that wait and writes them together, so that many commits
+//! share one wait for the disk. Before it takes them it looks up to which time all records of this process are in line;
+//! when they are written, that is *durable*, and outputs may go so far.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread::JoinHandle;
+
+use parking_lot::{Condvar, Mutex};
+use towpath_durability::{Group, JournalWriter, Record};
+use towpath_types::Time;
+
+use super::history::History;
+use super::record::{Committed, encode_rows, kind};
+use super::resuming::Rolling;
+use crate::error::EngineError;
+use crate::source::{Arrival, Resume};
+
+/// So many bytes wait to be written before those who add more have to wait.
+const MOST_BYTES: usize = 64 << 20;
+
+/// From so many bytes on, rows are written before their commit ends.
+const MANY_BYTES: usize = 4 << 20;
+
+/// Makes what an output has written durable, before it is noted that it is.
+type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// Is told that more is durable.
+type Waker = Box<dyn Fn() + Send>;
+
+/// Up to which time all that came into the run is on disk.
+#[derive(Debug, Default)]
+pub(crate) struct Durable(AtomicU64);
+
+impl Durable {
+    /// Everything that was committed at an earlier time is.
+    pub(crate) fn time(&self) -> Time {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+#[derive(Default)]
+struct Waiting {
+    records: Vec<Record>,
+    bytes: usize,
+    syncs: Vec<Sync>,
+    /// Somebody waits for what is in line, or for news of how far it is durable.
+    is_wanted: bool,
+    /// Nothing more is put in line; whether the run has ended well.
+    end: Option<bool>,
+    has_failed: bool,
+}
+
+/// What a run keeps.
+pub(crate) struct Journal {
+    waiting: Mutex<Waiting>,
+    work: Condvar,
+    space: Condvar,
+    durable: Durable,
+    wakers: Mutex<Vec<Waker>>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl fmt::Debug for Journal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Journal(durable {})", self.durable.time())
+    }
+}
+
+impl Journal {
+    /// Starts the thread. `closed` says before which time this process puts nothing in line any more; `fail` is told what
+    /// cannot be written.
+    ///
+    /// # Errors
+    /// If there can be no thread.
+    pub(crate) fn start(
+        writer: JournalWriter,
+        closed: impl Fn() -> Time + Send + 'static,
+        fail: impl Fn(EngineError) + Send + 'static,
+    ) -> Result<Arc<Self>, EngineError> {
+        let journal = Arc::new(Self {
+            waiting: Mutex::default(),
+            work: Condvar::new(),
+            space: Condvar::new(),
+            durable: Durable::default(),
+            wakers: Mutex::default(),
+            thread: Mutex::default(),
+        });
+        let work = {
+            let journal = Arc::clone(&journal);
+            move || journal.write(writer, &closed, &fail)
+        };
+        let thread = std::thread::Builder::new()
+            .name("pathway-journal".to_owned())
+            .spawn(work)
+            .map_err(|error| EngineError::os("the thread of the journal did not start", &error))?;
+        *journal.thread.lock() = Some(thread);
+        Ok(journal)
+    }
+
+    pub(crate) fn durable(&self) -> &Durable {
+        &self.durable
+    }
+
+    /// Calls this whenever more is durable.
+    pub(crate) fn wakes(&self, waker: impl Fn() + Send + 'static) {
+        self.wakers.lock().push(Box::new(waker));
+    }
+
+    /// Nobody is told any more.
+    pub(crate) fn forget_wakers(&self) {
+        self.wakers.lock().clear();
+    }
+
+    /// All outputs have come so far that they may wait for more to be durable.
+    pub(crate) fn want(&self) {
+        self.waiting.lock().is_wanted = true;
+        self.work.notify_one();
+    }
+
+    fn put(&self, record: Record, is_wanted: bool) {
+        let mut waiting = self.waiting.lock();
+        while waiting.bytes > MOST_BYTES && !waiting.has_failed {
+            self.space.wait(&mut waiting);
+        }
+        waiting.bytes += record.payload.len() + size_of::<Record>();
+        waiting.records.push(record);
+        waiting.is_wanted |= is_wanted;
+        if is_wanted || waiting.bytes > MANY_BYTES {
+            self.work.notify_one();
+        }
+    }
+
+    fn keep_output(&self, record: Record, sync: Option<Sync>) {
+        let mut waiting = self.waiting.lock();
+        waiting.bytes += record.payload.len() + size_of::<Record>();
+        waiting.records.push(record);
+        if sync.is_some() {
+            // What is noted here is for the next run; nobody waits for it.
+            waiting.syncs.extend(sync);
+        }
+    }
+
+    /// Writes what is still in line, and the end; whether the run has ended well.
+    pub(crate) fn end(&self, well: bool) {
+        self.waiting.lock().end.get_or_insert(well);
+        self.work.notify_one();
+        let thread = self.thread.lock().take();
+        if let Some(thread) = thread {
+            // It reports its failures itself.
+            drop(thread.join());
+        }
+    }
+
+    fn write(&self, mut writer: JournalWriter, closed: &dyn Fn() -> Time, fail: &dyn Fn(EngineError)) {
+        loop {
+            let (closed, group, syncs, end) = {
+                let mut waiting = self.waiting.lock();
+                while !waiting.is_wanted && waiting.end.is_none() && waiting.bytes <= MANY_BYTES {
+                    self.work.wait(&mut waiting);
+                }
+                waiting.is_wanted = false;
+                waiting.bytes = 0;
+                // Before the records are taken: all before this time are among them, or were written.
+                let closed = closed();
+                let records = std::mem::take(&mut waiting.records);
+                self.space.notify_all();
+                // When all streams have ended, nothing is open; a time that is kept is one that something has had.
+                let last = records.iter().map(|record| record.time + 1).max();
+                let group = Group {
+                    closed: closed.min(last.unwrap_or(closed)),
+                    records,
+                };
+                (closed, group, std::mem::take(&mut waiting.syncs), waiting.end)
+            };
+            let written = self.write_group(&mut writer, &group, syncs);
+            let written = written.and_then(|()| {
+                if end == Some(true) {
+                    writer.end()?;
+                }
+                Ok(())
+            });
+            if let Err(error) = written {
+                self.waiting.lock().has_failed = true;
+                self.space.notify_all();
+                fail(error);
+                return;
+            }
+            if self.durable.0.fetch_max(closed, Ordering::AcqRel) < closed {
+                for waker in self.wakers.lock().iter() {
+                    waker();
+                }
+            }
+            if end.is_some() {
+                return;
+            }
+        }
+    }
+
+    fn write_group(&self, writer: &mut JournalWriter, group: &Group, syncs: Vec<Sync>) -> Result<(), EngineError> {
+        for sync in syncs {
+            sync().map_err(|error| EngineError::os("what an output has written cannot be made durable", &error))?;
+        }
+        if !group.records.is_empty() {
+            writer.write(group)?;
+        }
+        Ok(())
+    }
+}
+
+/// The positions that a stream has given, until they are durable.
+#[derive(Debug, Default)]
+pub(crate) struct Positions(Mutex<VecDeque<(Time, Vec<u8>)>>);
+
+impl Positions {
+    /// The last one that is durable, if there is a new one.
+    pub(crate) fn durable(&self, time: Time) -> Option<Vec<u8>> {
+        let mut waiting = self.0.lock();
+        let mut last = None;
+        while waiting.front().is_some_and(|(committed, _)| *committed < time) {
+            last = waiting.pop_front();
+        }
+        last.map(|(_, position)| position)
+    }
+}
+
+/// Keeps what a stream sends.
+#[derive(Debug)]
+pub(crate) struct StreamJournal {
+    journal: Arc<Journal>,
+    stream: u32,
+    resume: Resume,
+    /// The rows since the position.
+    rolling: Rolling,
+    position: Option<Vec<u8>>,
+    positions: Arc<Positions>,
+}
+
+impl StreamJournal {
+    /// For a stream of this number in the journal, after what was kept of it.
+    pub(crate) fn new(journal: &Arc<Journal>, stream: u32, resume: Resume, history: Option<&History>) -> Self {
+        let committed = history.map(History::committed).cloned().unwrap_or_default();
+        let Committed { rows, hash, position } = committed;
+        Self {
+            journal: Arc::clone(journal),
+            stream,
+            resume,
+            rolling: Rolling { rows, hash },
+            position,
+            positions: Arc::default(),
+        }
+    }
+
+    /// The positions that are not durable yet.
+    pub(crate) fn positions(&self) -> &Arc<Positions> {
+        &self.positions
+    }
+
+    /// Whether the timer commits only what the stream has given a position for.
+    pub(crate) fn minds_positions(&self) -> bool {
+        self.resume == Resume::Seek
+    }
+
+    /// Keeps rows of the open commit, before they go anywhere.
+    pub(crate) fn rows(&mut self, time: Time, arrival: &Arrival) -> Result<(), EngineError> {
+        let payload = encode_rows(arrival)?;
+        if self.resume == Resume::New {
+            self.rolling.rows += arrival.len() as u64;
+        } else {
+            self.rolling.add_rows(arrival, arrival.len());
+        }
+        self.put(kind::ROWS, time, payload, false);
+        Ok(())
+    }
+
+    /// All rows so far are before this position.
+    pub(crate) fn position(&mut self, position: Vec<u8>) {
+        self.rolling = Rolling::default();
+        self.position = Some(position);
+    }
+
+    /// The commit ends.
+    pub(crate) fn commit(&mut self, time: Time, has_position: bool) {
+        let committed = Committed {
+            rows: self.rolling.rows,
+            hash: self.rolling.hash,
+            position: self.position.clone(),
+        };
+        if let (true, Some(position)) = (has_position, &self.position) {
+            self.positions.0.lock().push_back((time, position.clone()));
+        }
+        self.put(kind::COMMIT, time, committed.encode(), true);
+    }
+
+    fn put(&self, kind: u8, time: Time, payload: Vec<u8>, is_wanted: bool) {
+        let record = Record {
+            stream: self.stream,
+            kind,
+            time,
+            payload,
+        };
+        self.journal.put(record, is_wanted);
+    }
+}
+
+/// What an output has to know in a run that is kept.
+#[derive(Clone, Debug)]
+pub struct KeptOutput {
+    journal: Arc<Journal>,
+    stream: u32,
+    delivered: Option<(Time, Arc<[u8]>)>,
+}
+
+impl KeptOutput {
+    pub(crate) fn new(journal: &Arc<Journal>, stream: u32, delivered: Option<(Time, Vec<u8>)>) -> Self {
+        Self {
+            journal: Arc::clone(journal),
+            stream,
+            delivered: delivered.map(|(time, token)| (time, token.into())),
+        }
+    }
+
+    /// Before which time all that came into the run is on disk.
+    pub(crate) fn durable(&self) -> Time {
+        self.journal.durable().time()
+    }
+
+    /// Calls this whenever more is.
+    pub(crate) fn wakes(&self, waker: impl Fn() + Send + 'static) {
+        self.journal.wakes(waker);
+    }
+
+    /// The output waits for more to be.
+    pub(crate) fn want(&self) {
+        self.journal.want();
+    }
+
+    /// Up to which time the runs before have delivered everything, and what they have noted of it. Nothing at these times
+    /// comes again.
+    pub fn delivered(&self) -> Option<(Time, &[u8])> {
+        self.delivered.as_ref().map(|(time, token)| (*time, &**token))
+    }
+
+    /// Notes that everything up to `time` is delivered. What is noted may get lost in a crash; then it is delivered again.
+    pub fn deliver(&self, time: Time, token: Vec<u8>) {
+        self.note(time, token, None);
+    }
+
+    /// The same, after `sync` has made durable what was delivered. It is called in another thread.
+    pub fn deliver_durably(&self, time: Time, token: Vec<u8>, sync: impl FnOnce() -> io::Result<()> + Send + 'static) {
+        self.note(time, token, Some(Box::new(sync)));
+    }
+
+    fn note(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
+        let record = Record {
+            stream: self.stream,
+            kind: kind::DELIVERED,
+            time,
+            payload,
+        };
+        self.journal.keep_output(record, sync);
+    }
+}

@@ -1,0 +1,63 @@
+//! What a run keeps, so that another can go on where it has ended, however it has ended.
+//!
+//! Everything that a stream of a source sends is written to a [`journal`] with the time it has, before anything that
+//! comes of it goes out; the journal says up to which time it is on disk. A run that begins reads the [`history`] there:
+//! each stream sends its rows again at the times they had, and goes on. The same rows at the same times give the same
+//! answers, so outputs leave out what they have delivered, as they have noted in the same journal.
+//!
+//! ```text
+//! keeping          all that is kept in a run
+//!   history        what was kept of a stream or an output
+//!   journal        the thread that writes; what is on disk
+//!     resuming     rows that a source sends again
+//!     record       what is written of rows and commits
+//! ```
+
+mod history;
+mod journal;
+mod keeping;
+mod record;
+mod resuming;
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+use towpath_durability::{Holder, StateError, Storage};
+
+use crate::error::{EngineError, ErrorKind};
+
+pub(crate) use history::{Histories, History, Replayed};
+pub use journal::KeptOutput;
+pub(crate) use journal::{Journal, StreamJournal};
+pub(crate) use keeping::{Keeping, KeptStream};
+pub(crate) use resuming::Resuming;
+
+/// How a run is kept.
+#[derive(Clone, Debug)]
+pub struct Persistence {
+    /// Where.
+    pub storage: Arc<dyn Storage>,
+    /// Who runs it, for others who would like to.
+    pub holder: Holder,
+    /// Whether what was kept is read, and whether what comes is kept.
+    pub access: Access,
+    /// Whether sources go on when what was kept has been read.
+    pub continues: bool,
+}
+
+/// What is done with what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Access {
+    /// It is read, and added to.
+    Full,
+    /// It is added to. What is there is not read: sources begin anew.
+    Record,
+    /// It is read, and nothing is added.
+    Replay,
+}
+
+impl From<StateError> for EngineError {
+    fn from(error: StateError) -> Self {
+        EngineError::new(ErrorKind::Os, error.to_string())
+    }
+}

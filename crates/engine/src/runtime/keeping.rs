@@ -1,0 +1,229 @@
+//! Finds what was kept of each stream and output before the workers start, and begins to keep what comes.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Weak};
+
+use towpath_durability::{JournalWriter, State};
+use towpath_types::Time;
+
+use crate::dataflow::{Ending, SourceTimes};
+use crate::description::Description;
+use crate::error::EngineError;
+use crate::monitor::{Role, Watched};
+use crate::operator::Routing;
+use crate::persistence::{
+    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Persistence, StreamJournal,
+};
+use crate::physical::{PhysicalPlan, Work};
+use crate::source::{Division, Kept, Resume, Resumption, Team};
+
+/// A state that this run uses.
+pub(super) struct Opened {
+    state: State,
+    access: Access,
+    continues: bool,
+    histories: Histories,
+}
+
+impl Opened {
+    /// Opens a state. Nobody else uses it until this is dropped.
+    pub(super) fn open(persistence: &Persistence) -> Result<Self, EngineError> {
+        let access = match persistence.access {
+            Access::Full | Access::Record => towpath_durability::Access::ReadWrite,
+            Access::Replay => towpath_durability::Access::ReadOnly,
+        };
+        let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
+        Ok(Self {
+            histories: Histories::read(&state)?,
+            state,
+            access: persistence.access,
+            continues: persistence.continues,
+        })
+    }
+
+    /// The earliest time at which this run may commit: after all that was kept.
+    pub(super) fn earliest_start(&self) -> Time {
+        let last = self.histories.last_time();
+        last.map_or(0, |last| last.saturating_add(3) & !1)
+    }
+}
+
+/// What is kept by name: streams of sources, and outputs.
+#[derive(Default)]
+struct Names {
+    all: Vec<String>,
+    /// How many outputs of a kind have no name.
+    unnamed: BTreeMap<String, usize>,
+}
+
+impl Names {
+    /// The name of a connector, which is the same in every run: what the user calls it, or else its kind and number.
+    fn connector(&mut self, what: &str, kind: &str, description: &Description) -> String {
+        let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        match description.name() {
+            Some(name) if !name.ends_with('\n') => format!("{what} {name:?}"),
+            // Such a name says what it reads, and how many have read that before.
+            Some(name) => format!("{what} {}", words(name)),
+            None => {
+                let number = self.unnamed.entry(format!("{what} {kind}")).or_insert(0);
+                *number += 1;
+                format!("{what} {kind} {number}")
+            }
+        }
+    }
+
+    /// The number of a part of it.
+    fn add(&mut self, name: String) -> u32 {
+        self.all.push(name);
+        (self.all.len() - 1) as u32
+    }
+}
+
+/// What of a plan is kept, in the order of the numbers in the journal.
+struct Part {
+    node: usize,
+    /// The stream of a source, or the worker that writes an output.
+    part: usize,
+    name: String,
+    number: u32,
+    /// How a source goes on; nothing for an output.
+    source: Option<Resume>,
+}
+
+fn parts(
+    plan: &PhysicalPlan,
+    watched: &[Watched],
+    divisions: &BTreeMap<usize, Division>,
+    team: Team,
+) -> (Vec<Part>, Names) {
+    let (mut parts, mut names) = (Vec::new(), Names::default());
+    for (node, (own, watched)) in plan.nodes.iter().zip(watched).enumerate() {
+        let mut description = Description::default();
+        match &own.work {
+            Work::Source { source, .. } => {
+                let (Kept::Rows(resume), Some(division)) = (source.kept(), divisions.get(&node)) else {
+                    continue;
+                };
+                source.describe(&mut description);
+                let connector = names.connector("source", &source.name(), &description);
+                for part in 0..division.streams {
+                    let name = match source.stream_name(part, division) {
+                        Some(stream) => format!("{connector} {stream:?}"),
+                        None => connector.clone(),
+                    };
+                    let number = names.add(name.clone());
+                    let source = Some(resume);
+                    parts.push(Part {
+                        node,
+                        part,
+                        name,
+                        number,
+                        source,
+                    });
+                }
+            }
+            Work::Operator { operator, .. } if watched.role == Role::Sink => {
+                operator.describe(&mut description);
+                let connector = names.connector("output", operator.name(), &description);
+                let writers = match operator.routing(0) {
+                    Routing::ToFirst => 1,
+                    // Such rows go back into the program, which is the same in every process.
+                    Routing::ToEveryProcess => 0,
+                    _ => team.workers(),
+                };
+                for part in 0..writers {
+                    let name = match writers {
+                        1 => connector.clone(),
+                        _ => format!("{connector} {part}"),
+                    };
+                    let number = names.add(name.clone());
+                    parts.push(Part {
+                        node,
+                        part,
+                        name,
+                        number,
+                        source: None,
+                    });
+                }
+            }
+            Work::Operator { .. } | Work::Pass(_) => {}
+        }
+    }
+    (parts, names)
+}
+
+impl Opened {
+    /// Begins to keep what comes, and finds what was kept of each stream and output.
+    pub(super) fn keep(
+        self,
+        plan: &PhysicalPlan,
+        watched: &[Watched],
+        divisions: &BTreeMap<usize, Division>,
+        team: Team,
+        times: &Arc<SourceTimes>,
+        ending: &Arc<Ending>,
+    ) -> Result<(Keeping, State), EngineError> {
+        let (parts, names) = parts(plan, watched, divisions, team);
+        let mut keeping = Keeping::default();
+        if self.access != Access::Replay {
+            let writer = JournalWriter::create(&self.state, self.histories.generations(), 0, &names.all)?;
+            let streams = ending.queues().count();
+            let (times, ending) = (Arc::clone(times), Arc::downgrade(ending));
+            let fail = move |error| {
+                if let Some(ending) = Weak::upgrade(&ending) {
+                    ending.fail(error);
+                }
+            };
+            keeping.journal = Some(Journal::start(writer, move || times.closed(streams), fail)?);
+        }
+        for part in parts {
+            let at = (part.node, part.part);
+            match part.source {
+                Some(resume) => self.keep_stream(&mut keeping, at, &part, resume)?,
+                None => {
+                    if let Some(journal) = &keeping.journal {
+                        let delivered = match self.access {
+                            Access::Full => self.histories.output(&part.name)?,
+                            Access::Record | Access::Replay => None,
+                        };
+                        let kept = KeptOutput::new(journal, part.number, delivered);
+                        keeping.outputs.insert(at, kept);
+                    }
+                }
+            }
+        }
+        Ok((keeping, self.state))
+    }
+
+    fn keep_stream(
+        &self,
+        keeping: &mut Keeping,
+        at: (usize, usize),
+        part: &Part,
+        resume: Resume,
+    ) -> Result<(), EngineError> {
+        let history = match self.access {
+            Access::Full | Access::Replay => self.histories.stream(&part.name)?,
+            Access::Record => None,
+        };
+        let resumption = history.as_ref().map_or_else(Resumption::default, History::resumption);
+        keeping.resumptions.insert(at, resumption);
+        let journal = keeping.journal.as_ref();
+        let journal = journal.map(|journal| StreamJournal::new(journal, part.number, resume, history.as_ref()));
+        if let Some(journal) = &journal {
+            keeping.positions.insert(at, Arc::clone(journal.positions()));
+        }
+        let resuming = match &history {
+            Some(history) => history.resuming(resume)?,
+            None => None,
+        };
+        let stream = KeptStream {
+            history,
+            resuming,
+            ends_with_history: self.access == Access::Replay && !self.continues,
+            journal,
+        };
+        keeping.streams.lock().insert(at, stream);
+        Ok(())
+    }
+}

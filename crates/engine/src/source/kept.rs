@@ -1,0 +1,30 @@
+//! What a run keeps of a source, so that another can go on where it has ended.
+
+/// What is kept of a source.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// Nothing: it gives the same rows in every run, or the run itself makes them.
+    Nothing,
+    /// Its rows, and how it goes on in the next run.
+    Rows(Resume),
+}
+
+/// How a source goes on after what is kept of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// What it sends is new.
+    New,
+    /// It is told its last position, and goes on behind it.
+    Seek,
+    /// It begins anew. What is kept of it is left out, and has to be the same.
+    Replay,
+}
+
+/// Where a stream of a source goes on.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Resumption {
+    /// Whether a run before has read it.
+    pub is_resumed: bool,
+    /// The position that it gave last.
+    pub position: Option<Vec<u8>>,
+}

@@ -1,0 +1,150 @@
+"""Where a run is kept, and what of it: the arguments of `pw.run(persistence_config=...)`."""
+
+from __future__ import annotations
+
+import enum
+import os
+import warnings
+from collections.abc import Mapping
+from dataclasses import KW_ONLY, dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+
+class PersistenceMode(enum.Enum):
+    """What is kept of a run."""
+
+    PERSISTING = "persisting"
+    """Everything that the sources have sent. After a restart it flows through the program once more, so the program may
+    have changed; outputs go on where they were."""
+    OPERATOR_PERSISTING = "operator_persisting"
+    """The same, for a program that has not changed."""
+    SELECTIVE_PERSISTING = "selective_persisting"
+    """Only the operators that have a name. Not there yet."""
+    UDF_CACHING = "udf_caching"
+    """Only results of functions. Not there yet."""
+    BATCH = "batch"
+    """Plays what was kept, all of it at one time."""
+    SPEEDRUN_REPLAY = "speedrun_replay"
+    """Plays what was kept at the times it had, as fast as it goes."""
+    REALTIME_REPLAY = "realtime_replay"
+    """Plays what was kept at the times it had, and waits between them as long as it took then. Not there yet."""
+
+
+class SnapshotAccess(enum.Enum):
+    """What is done with what was kept."""
+
+    FULL = "full"
+    """It is read, and added to."""
+    RECORD = "record"
+    """It is added to, and not read: sources and outputs begin anew."""
+    REPLAY = "replay"
+    """It is read, and not added to."""
+    OFFSETS_ONLY = "offsets_only"
+    """Only offsets are kept, no rows. Not there yet."""
+
+
+@dataclass(frozen=True)
+class Backend:
+    """Where a run is kept; made by ``Backend.filesystem``."""
+
+    kind: str
+    path: str
+
+    @classmethod
+    def filesystem(cls, path: str | os.PathLike[str]) -> Backend:
+        """A folder, which is made if it is not there. One run uses it at a time.
+
+        Raises:
+            TypeError: the path is neither a text nor a path.
+            ValueError: it is empty.
+        """
+        found = os.fspath(path)
+        if not isinstance(found, str):
+            raise TypeError(f"the path of a storage has to be a str, found {path!r}")
+        if not found:
+            raise ValueError("the path of a storage is empty")
+        return cls("filesystem", found)
+
+    @classmethod
+    def s3(cls, root_path: str, bucket_settings: Any) -> Backend:
+        """A bucket. Not there yet."""
+        raise NotImplementedError("Backend.s3 is not there yet: use Backend.filesystem")
+
+    @classmethod
+    def azure(cls, root_path: str, account: str, password: str, container: str) -> Backend:
+        """A container of Azure. Not there yet."""
+        raise NotImplementedError("Backend.azure is not there yet: use Backend.filesystem")
+
+    @classmethod
+    def mock(cls, events: Mapping[tuple[str, int], Any]) -> Backend:
+        """Events that were kept, for tests. Not there yet."""
+        raise NotImplementedError("Backend.mock is not there yet: use Backend.filesystem in a temporary folder")
+
+
+@dataclass(frozen=True)
+class Config:
+    """How a run is kept, so that the next one goes on where it has ended, whatever has ended it.
+
+    Args:
+        backend: where; ``Backend.filesystem("./state")``.
+        snapshot_interval_ms: how often at most what was kept is put together, in milliseconds; 0 leaves it to the
+            engine. Every commit is on disk before a file shows it, whatever this says.
+        snapshot_access: what is done with what was kept.
+        persistence_mode: what is kept.
+        continue_after_replay: whether sources go on after what was kept; for a replay.
+        worker_scaling_enabled: accepted; the number of workers may be another in each run, without it.
+        workload_tracking_window_ms: accepted.
+    """
+
+    backend: Backend
+    _: KW_ONLY
+    snapshot_interval_ms: int = 0
+    snapshot_access: SnapshotAccess = SnapshotAccess.FULL
+    persistence_mode: PersistenceMode = PersistenceMode.PERSISTING
+    continue_after_replay: bool = True
+    worker_scaling_enabled: bool = False
+    workload_tracking_window_ms: int = 120_000
+
+    def __post_init__(self) -> None:
+        for name, kind, what in (
+            ("backend", Backend, "a pw.persistence.Backend"),
+            ("snapshot_access", SnapshotAccess, "a pw.SnapshotAccess"),
+            ("persistence_mode", PersistenceMode, "a pw.PersistenceMode"),
+            ("continue_after_replay", bool, "True or False"),
+            ("worker_scaling_enabled", bool, "True or False"),
+        ):
+            value = getattr(self, name)
+            if not isinstance(value, kind):
+                raise TypeError(f"argument {name} has to be {what}, found {value!r}")
+        for name in ("snapshot_interval_ms", "workload_tracking_window_ms"):
+            value = getattr(self, name)
+            if isinstance(value, bool) or not isinstance(value, int):
+                raise TypeError(f"argument {name} has to be a whole number of milliseconds, found {value!r}")
+            if value < 0:
+                raise ValueError(f"argument {name} has to be at least 0, found {value}")
+        if self.persistence_mode.name in ("SELECTIVE_PERSISTING", "UDF_CACHING", "REALTIME_REPLAY"):
+            raise NotImplementedError(f"PersistenceMode.{self.persistence_mode.name} is not there yet")
+        if self.snapshot_access is SnapshotAccess.OFFSETS_ONLY:
+            raise NotImplementedError("SnapshotAccess.OFFSETS_ONLY is not there yet")
+
+    @classmethod
+    def simple_config(cls, backend: Backend, **settings: Any) -> Config:
+        """Deprecated: the same as ``Config``."""
+        warnings.warn("Config.simple_config is deprecated, use Config", DeprecationWarning, stacklevel=2)
+        return cls(backend, **settings)
+
+
+class Kept(NamedTuple):
+    """Where a run is kept, as the native half wants to know it."""
+
+    path: Path
+    access: str
+    continues: bool
+
+
+def kept(config: object) -> Kept | None:
+    """What the native half has to know of a configuration, if it is one."""
+    if not isinstance(config, Config):
+        return None
+    return Kept(Path(config.backend.path), config.snapshot_access.value, config.continue_after_replay)
