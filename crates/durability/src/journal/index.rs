@@ -85,21 +85,20 @@ impl JournalIndex {
         let told = told_ends(storage, &files, beginning)?;
         let mut untold = Vec::new();
         for (position, file) in files.iter().enumerate() {
-            let next = files.get(position + 1).map(|next| next.name);
-            let is_last =
-                next.is_none_or(|next| (next.generation, next.process) != (file.name.generation, file.name.process));
-            let limit = match told.get(&file.name.generation) {
-                None if is_last => Limit::Crash,
-                None => Limit::WholeFile,
-                Some(ends) => match ends.get(&file.name.process) {
-                    Some(end) if file.name.file < end.file.file => Limit::WholeFile,
-                    Some(end) if file.name.file == end.file.file => Limit::Groups(end.groups),
-                    // A later run did not see it, so it is not there.
-                    _ => continue,
-                },
+            let next = files
+                .get(position + 1)
+                .filter(|next| next.name.is_of_journal_of(&file.name));
+            let told = told.get(&file.name.generation).map(|ends| ends.get(&file.name.process));
+            let limit = match (told, next) {
+                // A later run did not see it, so it is not there.
+                (Some(None), _) => continue,
+                (Some(Some(end)), _) if file.name.file > end.file.file => continue,
+                (Some(Some(end)), _) if file.name.file == end.file.file => Limit::Groups(end.groups),
+                (_, Some(next)) => Limit::WholeFile(next.header.as_ref().map(|next| next.before)),
+                (_, None) => Limit::Crash,
             };
             let groups = index.add_file(state, file, limit)?;
-            if matches!(limit, Limit::Crash) {
+            if told.is_none() && next.is_none() {
                 untold.push(End {
                     file: file.name,
                     groups,
@@ -184,10 +183,14 @@ impl JournalIndex {
         let mut number = 0;
         let mut has_ended = false;
         loop {
-            match limit {
-                Limit::Groups(groups) if number == groups => break,
-                Limit::WholeFile | Limit::Crash if offset == file.entry.bytes && file.header.is_some() => break,
-                _ => {}
+            let is_at_end = offset == file.entry.bytes && file.header.is_some();
+            let is_done = match limit {
+                Limit::Groups(groups) => number == groups,
+                Limit::WholeFile(Some(groups)) => is_at_end && number == groups,
+                Limit::WholeFile(None) | Limit::Crash => is_at_end,
+            };
+            if is_done {
+                break;
             }
             let found = match &file.header {
                 None => Found::Bad("its header is not whole"),
@@ -253,8 +256,8 @@ fn read_failed(storage: &dyn Storage, name: &str, error: &io::Error) -> StateErr
 /// How far a file is read.
 #[derive(Clone, Copy)]
 enum Limit {
-    /// All of it is there.
-    WholeFile,
+    /// All of it is there; so many groups, if that is known.
+    WholeFile(Option<u64>),
     /// As many groups as a later run has seen are there; there may be more.
     Groups(u64),
     /// What a crash has left at its end is not read.
@@ -280,9 +283,7 @@ fn read_headers(state: &State, beginning: &Beginning) -> Result<Vec<JournalFile>
             continue;
         }
         let expected = match files.last() {
-            Some(last) if (last.name.generation, last.name.process) == (name.generation, name.process) => {
-                last.name.file + 1
-            }
+            Some(last) if last.name.is_of_journal_of(&name) => last.name.file + 1,
             _ => beginning.first(name.generation, name.process),
         };
         if name.file != expected {
@@ -480,6 +481,13 @@ impl Content<'_, '_> {
         let Some(end) = self.offset.checked_add(length).filter(|end| *end <= self.end) else {
             return Ok(None);
         };
+        // Mostly it is all at hand.
+        let piece = self.window.piece(self.offset, length)?;
+        if piece.len() as u64 == length {
+            self.hasher.update(piece);
+            self.offset = end;
+            return Ok(Some(xxh3_64(piece)));
+        }
         let mut hasher = Xxh3::new();
         while self.offset < end {
             let piece = self.window.piece(self.offset, end - self.offset)?;

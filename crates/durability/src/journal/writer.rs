@@ -56,6 +56,7 @@ impl JournalWriter {
             state: state.id().to_string(),
             file,
             streams: streams.to_vec(),
+            before: 0,
             // Other processes of this run may have begun already.
             earlier: ends
                 .into_iter()
@@ -108,6 +109,7 @@ impl JournalWriter {
     pub fn rotate(&mut self) -> Result<(), StateError> {
         self.attempt(|_| points::reach("journal.rotate.before"))?;
         self.header.file.file += 1;
+        self.header.before = self.number;
         let (appender, file_bytes) = begin_file(&self.state, &self.header).inspect_err(|error| {
             self.failed = Some(error.clone());
         })?;
