@@ -1,5 +1,6 @@
 //! Damage is refused by name, or was left by a crash at the end of a journal.
 
+use proptest::prelude::*;
 use towpath_durability::{
     Beginning, Group, JournalIndex, JournalWriter, MemoryStorage, StateErrorKind, Storage, delete_before, put_blob,
     read_blob,
@@ -360,4 +361,34 @@ fn a_blob_is_as_it_was_written_or_refused() {
         kind_of(read(&with(&other, name, &whole), name, kind)),
         StateErrorKind::Foreign
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(300))]
+
+    #[test]
+    fn whatever_is_written_over_is_refused_or_the_end(
+        file in 0_usize..7,
+        at in any::<proptest::sample::Index>(),
+        over in proptest::collection::vec(any::<u8>(), 1..200),
+        is_cut in any::<bool>(),
+    ) {
+        let (storage, groups) = sample();
+        let name = &names(&storage)[file];
+        let mut damaged = bytes(&storage, name);
+        let at = at.index(damaged.len());
+        if is_cut {
+            damaged.truncate(at);
+        }
+        let end = damaged.len().min(at + over.len());
+        damaged.splice(at..end, over);
+        prop_assume!(damaged != bytes(&storage, name));
+        match read(&with(&storage, name, &damaged)) {
+            Ok(found) => {
+                prop_assert_eq!(name, LAST);
+                prop_assert!((10..=12).any(|count| found == expected(&groups[..count])));
+            }
+            Err(error) => prop_assert_eq!(error.name.as_ref(), Some(name)),
+        }
+    }
 }

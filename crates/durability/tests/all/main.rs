@@ -4,6 +4,7 @@ mod children;
 mod damage;
 mod faults;
 mod journal;
+mod messages;
 mod model;
 mod places;
 mod points;

@@ -51,6 +51,11 @@ pub(crate) fn content(index: &JournalIndex) -> Result<Content, StateError> {
             let record = (entry.kind, entry.time, index.payload(entry)?);
             content.entry(name.to_owned()).or_default().push(record);
         }
+        let in_a_row = index
+            .payloads(name)
+            .map(|found| found.map(|(entry, payload)| (entry.kind, entry.time, payload)));
+        let in_a_row = in_a_row.collect::<Result<Vec<_>, _>>()?;
+        assert_eq!(&in_a_row, content.get(name).unwrap_or(&Vec::new()));
     }
     Ok(content)
 }
