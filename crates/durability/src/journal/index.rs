@@ -165,7 +165,8 @@ impl JournalIndex {
         Ok(payload.to_vec())
     }
 
-    /// The number of the last run that has written.
+    /// The number of the last run that has begun to write. It may be the one that reads, if another process of it was
+    /// faster.
     pub fn last_generation(&self) -> Option<u64> {
         self.last_generation
     }

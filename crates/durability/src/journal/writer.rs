@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::Time;
-use crate::error::StateError;
+use crate::error::{StateError, StateErrorKind};
 use crate::journal::layout::{FileHeader, FileName, encode_group};
 use crate::journal::{Group, JournalIndex};
 use crate::points;
@@ -199,5 +199,12 @@ fn begin_file(state: &State, header: &FileHeader) -> Result<(Box<dyn Appender>, 
         points::reach("journal.header.after")?;
         Ok((appender, bytes.len() as u64))
     };
-    begin().map_err(|error: io::Error| StateError::io(storage, &error).of(&name))
+    begin().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let reason = "another process has begun it";
+            let advice = "end all processes that use the state, and start again";
+            StateError::new(storage, StateErrorKind::Held, reason, advice).of(&name)
+        }
+        _ => StateError::io(storage, &error).of(&name),
+    })
 }

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use towpath_durability::{
-    Access, Beginning, Entry, Group, JournalIndex, JournalWriter, LocalStorage, MemoryStorage, Record, State, Storage,
+    Access, Beginning, Entry, Group, JournalIndex, JournalWriter, LocalStorage, MemoryStorage, Record, State,
+    StateErrorKind, Storage,
 };
 
 use crate::model::{content, expected, group, holder, open, read, streams};
@@ -81,6 +82,7 @@ fn a_journal_is_not_written_twice() {
     let state = open(&MemoryStorage::default());
     JournalWriter::create(&state, 1, 0, &streams()).expect("a writer");
     let error = JournalWriter::create(&state, 1, 0, &streams()).expect_err("it is refused");
+    assert_eq!(error.kind, StateErrorKind::Held);
     assert_eq!(error.name.as_deref(), Some("journal/00000001-0000-000000.journal"));
 }
 
