@@ -169,10 +169,11 @@ def test_modules_that_the_native_half_names_are_there(place: str, module: str) -
 # Which of our crates each may use, and what belongs to one alone.
 CRATES: dict[str, set[str]] = {
     "types": set(),
+    "durability": set(),
     "cluster": set(),
-    "engine": {"types", "cluster"},
+    "engine": {"types", "cluster", "durability"},
     "connectors": {"types", "engine"},
-    "python": {"types", "engine", "connectors"},
+    "python": {"types", "durability", "engine", "connectors"},
 }
 OWNED = {"pyo3": "python", "timely": "engine", "snow": "cluster"}
 

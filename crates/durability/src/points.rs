@@ -11,13 +11,13 @@ use parking_lot::Mutex;
 /// The environment variable that sets a point, as `name=action` or `name=action:count`.
 pub const VARIABLE: &str = "TOWPATH_FAIL_POINT";
 
-/// All points.
+/// All points, sorted.
 pub const ALL: &[&str] = &[
     "journal.append.before",
     "journal.create.before",
     "journal.end.before",
-    "journal.header.before",
     "journal.header.after",
+    "journal.header.before",
     "journal.rotate.before",
     "journal.sync.after",
     "journal.sync.before",

@@ -191,10 +191,13 @@ fn take(storage: &dyn Storage, holder: &Holder) -> Result<Box<dyn Lock>, StateEr
             LockError::Held(other) => other,
         };
         let reason = match other {
-            Some(other) => format!(
-                "process {} on {} has used it since {} (unix milliseconds)",
-                other.process, other.host, other.since
-            ),
+            Some(Holder { host, process, since }) => {
+                let since = i64::try_from(since)
+                    .ok()
+                    .and_then(chrono::DateTime::from_timestamp_millis);
+                let since = since.unwrap_or_default().format("%Y-%m-%d %H:%M:%S UTC");
+                format!("process {process} on {host} has used it since {since}")
+            }
             None => "another process uses it".to_owned(),
         };
         let advice = "wait until that process, and those that it has forked, have ended, or name another place";

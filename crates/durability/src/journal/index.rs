@@ -17,8 +17,11 @@ use crate::journal::{Beginning, list};
 use crate::state::{State, VERSION};
 use crate::storage::{Entry, Storage};
 
-/// How much of a file is held at a time.
+/// How much of a file is held at a time when all of it is read.
 const WINDOW: usize = 1 << 20;
+
+/// How much is held when single records are read: more would take longer than to look for the next one.
+const SMALL_WINDOW: usize = 64 << 10;
 
 /// Where a record is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,8 +44,7 @@ pub struct IndexEntry {
 #[derive(Debug)]
 pub struct JournalIndex {
     storage: Arc<dyn Storage>,
-    /// The names of the files.
-    files: Vec<String>,
+    files: Vec<Entry>,
     bytes: u64,
     /// Positions in `records`.
     streams: BTreeMap<String, usize>,
@@ -85,21 +87,20 @@ impl JournalIndex {
         let told = told_ends(storage, &files, beginning)?;
         let mut untold = Vec::new();
         for (position, file) in files.iter().enumerate() {
-            let next = files.get(position + 1).map(|next| next.name);
-            let is_last =
-                next.is_none_or(|next| (next.generation, next.process) != (file.name.generation, file.name.process));
-            let limit = match told.get(&file.name.generation) {
-                None if is_last => Limit::Crash,
-                None => Limit::WholeFile,
-                Some(ends) => match ends.get(&file.name.process) {
-                    Some(end) if file.name.file < end.file.file => Limit::WholeFile,
-                    Some(end) if file.name.file == end.file.file => Limit::Groups(end.groups),
-                    // A later run did not see it, so it is not there.
-                    _ => continue,
-                },
+            let next = files
+                .get(position + 1)
+                .filter(|next| next.name.is_of_journal_of(&file.name));
+            let told = told.get(&file.name.generation).map(|ends| ends.get(&file.name.process));
+            let limit = match (told, next) {
+                // A later run did not see it, so it is not there.
+                (Some(None), _) => continue,
+                (Some(Some(end)), _) if file.name.file > end.file.file => continue,
+                (Some(Some(end)), _) if file.name.file == end.file.file => Limit::Groups(end.groups),
+                (_, Some(next)) => Limit::WholeFile(next.header.as_ref().map(|next| next.before)),
+                (_, None) => Limit::Crash,
             };
             let groups = index.add_file(state, file, limit)?;
-            if matches!(limit, Limit::Crash) {
+            if told.is_none() && next.is_none() {
                 untold.push(End {
                     file: file.name,
                     groups,
@@ -125,20 +126,47 @@ impl JournalIndex {
     /// # Errors
     /// If it cannot be read, or is not any more what it was when the index was made.
     pub fn payload(&self, entry: &IndexEntry) -> Result<Vec<u8>, StateError> {
-        let name = &self.files[entry.file as usize];
-        let range = entry.offset..entry.offset + entry.length;
-        let payload = self
-            .storage
-            .read(name, Some(range))
-            .map_err(|error| read_failed(&*self.storage, name, &error))?;
-        if payload.len() as u64 != entry.length || xxh3_64(&payload) != entry.hash {
-            let reason = "a record is not what it was when the program started";
-            return Err(StateError::damaged(&*self.storage, name, entry.offset, reason));
-        }
-        Ok(payload)
+        self.payload_in(
+            &mut Window::new(&*self.storage, &self.files[entry.file as usize], 0),
+            entry,
+        )
     }
 
-    /// The number of the last run that has written.
+    /// The records of a stream and what they say, in the order in which they were written. Small ones are read
+    /// together.
+    ///
+    /// # Errors
+    /// As [`payload`](Self::payload).
+    pub fn payloads(&self, name: &str) -> impl Iterator<Item = Result<(IndexEntry, Vec<u8>), StateError>> {
+        let mut held: Option<(u32, Window<'_>)> = None;
+        self.records(name).iter().map(move |entry| {
+            let (_, window) = match &mut held {
+                Some(window) if window.0 == entry.file => window,
+                held => {
+                    let file = &self.files[entry.file as usize];
+                    held.insert((entry.file, Window::new(&*self.storage, file, SMALL_WINDOW)))
+                }
+            };
+            Ok((*entry, self.payload_in(window, entry)?))
+        })
+    }
+
+    fn payload_in(&self, window: &mut Window<'_>, entry: &IndexEntry) -> Result<Vec<u8>, StateError> {
+        let storage = &*self.storage;
+        let name = &self.files[entry.file as usize].name;
+        let length = usize::try_from(entry.length).unwrap_or(usize::MAX);
+        let payload = window
+            .get(entry.offset, length)
+            .map_err(|error| read_failed(storage, name, &error))?;
+        if payload.len() as u64 != entry.length || xxh3_64(payload) != entry.hash {
+            let reason = "a record is not what it was when the program started";
+            return Err(StateError::damaged(storage, name, entry.offset, reason));
+        }
+        Ok(payload.to_vec())
+    }
+
+    /// The number of the last run that has begun to write. It may be the one that reads, if another process of it was
+    /// faster.
     pub fn last_generation(&self) -> Option<u64> {
         self.last_generation
     }
@@ -169,7 +197,7 @@ impl JournalIndex {
         let name = &file.entry.name;
         let position = u32::try_from(self.files.len())
             .map_err(|_| StateError::damaged(storage, name, 0, "there are too many files"))?;
-        self.files.push(name.clone());
+        self.files.push(file.entry.clone());
         self.bytes += file.entry.bytes;
         let is_of_last_generation = Some(file.name.generation) == self.last_generation;
         if is_of_last_generation {
@@ -179,15 +207,19 @@ impl JournalIndex {
         let streams: Vec<usize> = names.iter().map(|name| self.stream(name)).collect();
         let seed = file.name.seed(state.id());
         let failed = |error: io::Error| read_failed(storage, name, &error);
-        let mut window = Window::new(storage, &file.entry);
+        let mut window = Window::new(storage, &file.entry, WINDOW);
         let mut offset = file.groups_at;
         let mut number = 0;
         let mut has_ended = false;
         loop {
-            match limit {
-                Limit::Groups(groups) if number == groups => break,
-                Limit::WholeFile | Limit::Crash if offset == file.entry.bytes && file.header.is_some() => break,
-                _ => {}
+            let is_at_end = offset == file.entry.bytes && file.header.is_some();
+            let is_done = match limit {
+                Limit::Groups(groups) => number == groups,
+                Limit::WholeFile(Some(groups)) => is_at_end && number == groups,
+                Limit::WholeFile(None) | Limit::Crash => is_at_end,
+            };
+            if is_done {
+                break;
             }
             let found = match &file.header {
                 None => Found::Bad("its header is not whole"),
@@ -201,6 +233,10 @@ impl JournalIndex {
                         && !has_ended
                         && !finds_group(&mut window, offset, number, seed).map_err(failed)?;
                     if is_crash {
+                        tracing::info!(
+                            "{}: '{name}' ends at byte {offset}, as a crash leaves it",
+                            storage.location()
+                        );
                         break;
                     }
                     return Err(StateError::damaged(storage, name, offset, reason));
@@ -253,8 +289,8 @@ fn read_failed(storage: &dyn Storage, name: &str, error: &io::Error) -> StateErr
 /// How far a file is read.
 #[derive(Clone, Copy)]
 enum Limit {
-    /// All of it is there.
-    WholeFile,
+    /// All of it is there; so many groups, if that is known.
+    WholeFile(Option<u64>),
     /// As many groups as a later run has seen are there; there may be more.
     Groups(u64),
     /// What a crash has left at its end is not read.
@@ -280,9 +316,7 @@ fn read_headers(state: &State, beginning: &Beginning) -> Result<Vec<JournalFile>
             continue;
         }
         let expected = match files.last() {
-            Some(last) if (last.name.generation, last.name.process) == (name.generation, name.process) => {
-                last.name.file + 1
-            }
+            Some(last) if last.name.is_of_journal_of(&name) => last.name.file + 1,
             _ => beginning.first(name.generation, name.process),
         };
         if name.file != expected {
@@ -480,6 +514,13 @@ impl Content<'_, '_> {
         let Some(end) = self.offset.checked_add(length).filter(|end| *end <= self.end) else {
             return Ok(None);
         };
+        // Mostly it is all at hand.
+        let piece = self.window.piece(self.offset, length)?;
+        if piece.len() as u64 == length {
+            self.hasher.update(piece);
+            self.offset = end;
+            return Ok(Some(xxh3_64(piece)));
+        }
         let mut hasher = Xxh3::new();
         while self.offset < end {
             let piece = self.window.piece(self.offset, end - self.offset)?;
@@ -505,7 +546,7 @@ fn finds_group(window: &mut Window<'_>, bad: u64, number: u64, seed: u64) -> io:
         }
         for at in finder.find_iter(piece) {
             // The one that is not whole may have its header.
-            let is_next = |header: GroupHeader| header.number > number || offset + at as u64 > bad;
+            let is_next = |header: GroupHeader| header.number != number || offset + at as u64 > bad;
             if GroupHeader::new(&piece[at..], seed).is_some_and(is_next) {
                 return Ok(true);
             }
@@ -521,27 +562,30 @@ struct Window<'a> {
     storage: &'a dyn Storage,
     name: &'a str,
     size: u64,
+    /// How much of it is read at a time, or more if more is asked for.
+    capacity: usize,
     /// Where the bytes are in the file.
     start: u64,
     bytes: Vec<u8>,
 }
 
 impl<'a> Window<'a> {
-    fn new(storage: &'a dyn Storage, entry: &'a Entry) -> Self {
+    fn new(storage: &'a dyn Storage, entry: &'a Entry, capacity: usize) -> Self {
         Self {
             storage,
             name: &entry.name,
             size: entry.bytes,
+            capacity,
             start: 0,
             bytes: Vec::new(),
         }
     }
 
-    /// So many bytes, which are no more than a window has; fewer where the file ends.
+    /// So many bytes; fewer where the file ends.
     fn get(&mut self, offset: u64, length: usize) -> io::Result<&[u8]> {
-        let end = self.size.min(offset + length as u64);
-        if offset < self.start || end > self.start + self.bytes.len() as u64 {
-            let range = offset..self.size.min(offset + WINDOW as u64);
+        let end = |length: usize| self.size.min(offset.saturating_add(length as u64));
+        if offset < self.start || end(length) > self.start + self.bytes.len() as u64 {
+            let range = offset..end(length.max(self.capacity));
             self.bytes = self.storage.read(self.name, Some(range))?;
             self.start = offset;
         }

@@ -72,6 +72,11 @@ impl FileName {
         })
     }
 
+    /// Whether the same process has written another file in the same run.
+    pub(super) fn is_of_journal_of(&self, other: &Self) -> bool {
+        (self.generation, self.process) == (other.generation, other.process)
+    }
+
     /// What the checksums of groups begin with in this file.
     pub(super) fn seed(&self, state: StateId) -> u64 {
         xxh3_64(format!("{state} {self}").as_bytes())
@@ -94,6 +99,8 @@ pub(super) struct FileHeader {
     #[serde(flatten)]
     pub(super) file: FileName,
     pub(super) streams: Vec<String>,
+    /// How many groups the file before it has; 0 if this is the first.
+    pub(super) before: u64,
     /// The ends of the earlier runs that no run in between has told.
     pub(super) earlier: Vec<End>,
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::io;
 
 use crate::Time;
-use crate::error::StateError;
+use crate::error::{StateError, StateErrorKind};
 use crate::journal::layout::{FileHeader, FileName, encode_group};
 use crate::journal::{Group, JournalIndex};
 use crate::points;
@@ -12,7 +12,7 @@ use crate::state::State;
 use crate::storage::Appender;
 
 /// How much of its buffer a writer keeps between groups.
-const KEPT: usize = 4 << 20;
+const KEPT: usize = 16 << 20;
 
 /// Adds groups to the journal of one process.
 #[derive(Debug)]
@@ -39,6 +39,9 @@ impl JournalWriter {
     /// # Errors
     /// If the state is only read, the journal of earlier runs cannot be read, there is such a journal, or the storage
     /// fails.
+    ///
+    /// # Panics
+    /// If two streams have one name.
     pub fn create(state: &State, generation: u64, process: u32, streams: &[String]) -> Result<Self, StateError> {
         state.check_writes()?;
         let names: BTreeSet<&String> = streams.iter().collect();
@@ -56,6 +59,7 @@ impl JournalWriter {
             state: state.id().to_string(),
             file,
             streams: streams.to_vec(),
+            before: 0,
             // Other processes of this run may have begun already.
             earlier: ends
                 .into_iter()
@@ -81,7 +85,11 @@ impl JournalWriter {
     /// Adds a group and says how many bytes all files of this writer have. The group is durable when this returns.
     ///
     /// # Errors
-    /// If the storage fails; then it has failed for good.
+    /// If the storage fails; then the writer has failed for good, and says so again whatever is asked of it. Whether the
+    /// group is durable is known when the journal is read.
+    ///
+    /// # Panics
+    /// If a record is of a stream that was not named, or the journal has its end.
     pub fn write(&mut self, group: &Group) -> Result<u64, StateError> {
         self.add(group, false)
     }
@@ -89,7 +97,10 @@ impl JournalWriter {
     /// Adds the last group, which says that the run has ended well.
     ///
     /// # Errors
-    /// If the storage fails; then it has failed for good.
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// If the journal has its end.
     pub fn end(&mut self) -> Result<u64, StateError> {
         self.attempt(|_| points::reach("journal.end.before"))?;
         let last = Group {
@@ -104,10 +115,14 @@ impl JournalWriter {
     /// Goes on in a new file, so that those before it can be [deleted](crate::delete_before).
     ///
     /// # Errors
-    /// If the storage fails; then it has failed for good.
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    /// If the journal has its end.
     pub fn rotate(&mut self) -> Result<(), StateError> {
         self.attempt(|_| points::reach("journal.rotate.before"))?;
         self.header.file.file += 1;
+        self.header.before = self.number;
         let (appender, file_bytes) = begin_file(&self.state, &self.header).inspect_err(|error| {
             self.failed = Some(error.clone());
         })?;
@@ -184,5 +199,12 @@ fn begin_file(state: &State, header: &FileHeader) -> Result<(Box<dyn Appender>, 
         points::reach("journal.header.after")?;
         Ok((appender, bytes.len() as u64))
     };
-    begin().map_err(|error: io::Error| StateError::io(storage, &error).of(&name))
+    begin().map_err(|error: io::Error| match error.kind() {
+        io::ErrorKind::AlreadyExists => {
+            let reason = "another process has begun it";
+            let advice = "end all processes that use the state, and start again";
+            StateError::new(storage, StateErrorKind::Held, reason, advice).of(&name)
+        }
+        _ => StateError::io(storage, &error).of(&name),
+    })
 }

@@ -14,7 +14,7 @@ use crate::storage::{Appender, Entry, Holder, Lock, LockError, Storage, check_na
 const LOCK: &str = "lock";
 
 /// How the names of files end that are not yet what they are to be.
-const TEMPORARY: &str = ".temporary";
+const TEMPORARY: &str = ".towpath-temporary";
 
 /// What operating systems put into folders without being asked.
 const OF_THE_SYSTEM: &[&str] = &["lost+found", ".DS_Store"];
@@ -38,47 +38,13 @@ impl LocalStorage {
 
     fn path(&self, name: &str) -> io::Result<PathBuf> {
         check_name(name)?;
-        if name == LOCK || name.ends_with(TEMPORARY) {
+        if is_ours_alone(name) {
             return Err(io::Error::new(
                 io::ErrorKind::InvalidInput,
                 format!("'{name}' is a name of its own use"),
             ));
         }
         Ok(self.folder.join(name))
-    }
-
-    /// Adds the files below a folder to a list.
-    fn walk(&self, folder: &Path, within: &str, visit: &mut dyn FnMut(String, &fs::DirEntry)) -> io::Result<()> {
-        let entries = match fs::read_dir(folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            entries => entries?,
-        };
-        for entry in entries {
-            let entry = entry?;
-            let name = format!("{within}{}", entry.file_name().to_string_lossy());
-            if name == LOCK || name.ends_with(TEMPORARY) && !entry.file_type()?.is_dir() {
-                continue;
-            }
-            if entry.file_type()?.is_dir() {
-                self.walk(&entry.path(), &format!("{name}/"), visit)?;
-            } else {
-                visit(name, &entry);
-            }
-        }
-        Ok(())
-    }
-
-    /// Removes what puts that did not come to their end have left. Nobody else writes here now.
-    fn sweep(&self, folder: &Path) -> io::Result<()> {
-        for entry in fs::read_dir(folder)? {
-            let entry = entry?;
-            if entry.file_type()?.is_dir() {
-                self.sweep(&entry.path())?;
-            } else if entry.file_name().to_string_lossy().ends_with(TEMPORARY) {
-                fs::remove_file(entry.path())?;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -90,23 +56,7 @@ impl Storage for LocalStorage {
     fn list(&self, prefix: &str) -> io::Result<Vec<Entry>> {
         let within = prefix.rfind('/').map_or("", |slash| &prefix[..=slash]);
         let mut entries = Vec::new();
-        let mut failed = None;
-        self.walk(&self.folder.join(within), within, &mut |name, entry| {
-            if name.starts_with(prefix) {
-                match entry.metadata() {
-                    Ok(metadata) => entries.push(Entry {
-                        name,
-                        bytes: metadata.len(),
-                    }),
-                    // It was removed while we looked.
-                    Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-                    Err(error) => failed = Some(error),
-                }
-            }
-        })?;
-        if let Some(error) = failed {
-            return Err(error);
-        }
+        walk(&self.folder.join(within), within, prefix, &mut entries)?;
         entries.sort_unstable();
         Ok(entries)
     }
@@ -118,7 +68,7 @@ impl Storage for LocalStorage {
         };
         for entry in entries {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name != LOCK && !name.ends_with(TEMPORARY) && !OF_THE_SYSTEM.contains(&&*name) {
+            if !is_ours_alone(&name) && !OF_THE_SYSTEM.contains(&&*name) {
                 return Ok(Some(name));
             }
         }
@@ -188,7 +138,7 @@ impl Storage for LocalStorage {
         }
         file.set_len(0)?;
         file.write_all(&serde_json::to_vec(holder).map_err(io::Error::other)?)?;
-        self.sweep(&self.folder)?;
+        sweep(&self.folder)?;
         Ok(Box::new(LocalLock { file }))
     }
 }
@@ -240,6 +190,57 @@ fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
     file.write_all(bytes)?;
     points::reach("put.sync.before")?;
     file.sync_all()
+}
+
+/// Whether a name is one that is used here for other things than blobs.
+fn is_ours_alone(name: &str) -> bool {
+    name == LOCK || name.ends_with(TEMPORARY)
+}
+
+/// Adds the files below a folder, whose names begin with `within`, to a list, if they begin with a prefix.
+fn walk(folder: &Path, within: &str, prefix: &str, entries: &mut Vec<Entry>) -> io::Result<()> {
+    let found = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        found => found?,
+    };
+    for file in found {
+        let file = file?;
+        let name = format!("{within}{}", file.file_name().to_string_lossy());
+        if is_ours_alone(&name) || OF_THE_SYSTEM.contains(&&*name) {
+            continue;
+        }
+        if file.file_type()?.is_dir() {
+            walk(&file.path(), &format!("{name}/"), prefix, entries)?;
+        } else if name.starts_with(prefix) {
+            match fs::metadata(file.path()) {
+                Ok(metadata) => entries.push(Entry {
+                    name,
+                    bytes: metadata.len(),
+                }),
+                // It was removed while we looked.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Removes what puts that did not come to their end have left. Nobody else writes here now.
+fn sweep(folder: &Path) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name().to_string_lossy().into_owned();
+        if OF_THE_SYSTEM.contains(&&*name) {
+            continue;
+        }
+        if entry.file_type()?.is_dir() {
+            sweep(&entry.path())?;
+        } else if name.ends_with(TEMPORARY) {
+            fs::remove_file(entry.path())?;
+        }
+    }
+    Ok(())
 }
 
 /// Makes the folder in which a file is to be, durably.

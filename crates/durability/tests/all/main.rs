@@ -1,0 +1,10 @@
+//! What is written comes back as it was written, or is refused by name, whatever happens in between.
+
+mod children;
+mod damage;
+mod faults;
+mod journal;
+mod messages;
+mod model;
+mod places;
+mod points;
