@@ -31,14 +31,16 @@ impl FileReader {
         if listing.found.is_empty() {
             tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
         }
-        for file in listing.found {
-            let file = self.named(&file);
+        for file in &listing.found {
+            let file = self.named(file);
             match self.read_file(&file, |batch| push(&self.queue, &batch)) {
                 Ok(()) => {}
-                Err(Halt::Stopped) => break,
+                Err(Halt::Stopped) => return Ok(()),
                 Err(Halt::Unreadable(error)) => return Err(self.unreadable(&file, &error)),
             }
         }
+        // Who takes nothing any more has no use for it either.
+        let _ = self.queue.is_whole(listing.unseen.is_empty());
         Ok(())
     }
 }

@@ -88,6 +88,8 @@ pub(crate) struct Follower<'a> {
     opened: usize,
     /// What could not be looked at the last time.
     unseen: BTreeSet<PathBuf>,
+    /// Whether everything was looked at once.
+    has_looked: bool,
 }
 
 impl<'a> Follower<'a> {
@@ -101,6 +103,7 @@ impl<'a> Follower<'a> {
             generations: HashMap::new(),
             opened: 0,
             unseen: BTreeSet::new(),
+            has_looked: false,
         }
     }
 
@@ -180,6 +183,9 @@ impl<'a> Follower<'a> {
         }
         if is_append_only {
             has_changed |= self.see_off(look)?;
+        }
+        if !std::mem::replace(&mut self.has_looked, true) {
+            self.reader.queue.is_whole(listing.unseen.is_empty())?;
         }
         self.unseen = listing.unseen.into_keys().collect();
         if has_changed && self.commits {

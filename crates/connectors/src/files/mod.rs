@@ -53,7 +53,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_engine::clock::{Clock as _, SystemClock};
-use towpath_engine::source::{Commits, Division, Kept, Limits, Readers, Team};
+use towpath_engine::source::{Commits, Division, Kept, Limits, Readers, Resume, Team};
 use towpath_engine::{Description, EngineError, ErrorKind, Source, SourceContext, SourceHandle};
 use towpath_types::DType;
 
@@ -147,7 +147,7 @@ impl Source for FileSource {
     }
 
     fn kept(&self) -> Kept {
-        Kept::Nothing
+        Kept::Rows(Resume::Compare)
     }
 
     fn commits(&self) -> Commits {

@@ -154,6 +154,8 @@ impl<'scope> Builder<'_, 'scope> {
             let KeptStream {
                 history,
                 resuming,
+                comparing,
+                begins_late,
                 ends_with_history,
                 journal,
             } = keeping.map_or_else(KeptStream::default, |keeping| keeping.stream(position, part.stream));
@@ -165,12 +167,13 @@ impl<'scope> Builder<'_, 'scope> {
                 commits: source.commits(),
                 joins_commits: node.ends_after.is_some() && source.commits() == Commits::Streaming(None),
                 start: match source.commits() {
-                    Commits::AtEnd | Commits::Scripted => 0,
-                    Commits::Streaming(_) => self.run.start,
+                    Commits::AtEnd | Commits::Scripted if !begins_late => 0,
+                    _ => self.run.start,
                 },
                 clock: Arc::clone(&self.run.clock),
                 history,
                 resuming,
+                comparing,
                 ends_with_history,
                 journal,
             })

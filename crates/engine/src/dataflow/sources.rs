@@ -31,7 +31,7 @@ use super::worker_ending::WorkerEnding;
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::monitor::Counters;
-use crate::persistence::{History, Replayed, Resuming, StreamJournal};
+use crate::persistence::{Comparing, History, Replayed, Resuming, StreamJournal};
 use crate::program::RunningProgram;
 use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue, weight};
 
@@ -59,6 +59,8 @@ pub(crate) struct Reading {
     pub(crate) history: Option<History>,
     /// What comes again of that.
     pub(crate) resuming: Option<Resuming>,
+    /// What is compared with what comes, where the source sends everything again.
+    pub(crate) comparing: Option<Comparing>,
     /// Whether it ends after what was kept.
     pub(crate) ends_with_history: bool,
     /// Where what it sends is kept.
@@ -233,7 +235,7 @@ impl StreamReader {
 
     /// Whether nobody but the source commits, or says how much of its rows may be committed.
     fn holds(&self) -> bool {
-        if self.minds_positions() {
+        if self.minds_positions() || self.reading.comparing.is_some() && self.is_streaming() {
             return true;
         }
         match self.reading.commits {
@@ -258,6 +260,25 @@ impl StreamReader {
         send(capability, batch, &self.reading.counters)
     }
 
+    fn is_streaming(&self) -> bool {
+        matches!(self.reading.commits, Commits::Streaming(_))
+    }
+
+    /// A source that sends everything again has done so: what was kept of it and has not come is taken back.
+    fn compare(&mut self, is_complete: bool, send: &mut Forward<'_>) -> Result<(), EngineError> {
+        let Some(comparing) = self.reading.comparing.take() else {
+            return Ok(());
+        };
+        self.reading.queue.hold_commits(false);
+        if is_complete {
+            for missing in comparing.missing()? {
+                self.reading.queue.remembered(&missing);
+                self.held.push(missing);
+            }
+        }
+        self.commit(send)
+    }
+
     /// Whether the engine commits only those of its rows for which it has given a position.
     fn minds_positions(&self) -> bool {
         self.reading
@@ -268,12 +289,15 @@ impl StreamReader {
 
     /// What of these rows does not come again.
     fn new_rows(&mut self, arrival: Arrival) -> Result<Option<Arrival>, EngineError> {
-        let Some(resuming) = &mut self.reading.resuming else {
+        let (rows, bytes) = (arrival.len(), weight(&arrival));
+        let new = if let Some(comparing) = &mut self.reading.comparing {
+            Some(comparing.take(arrival)).filter(|new| !new.is_empty())
+        } else if let Some(resuming) = &mut self.reading.resuming {
+            resuming.take(arrival)?
+        } else {
             return Ok(Some(arrival));
         };
-        let (rows, bytes) = (arrival.len(), weight(&arrival));
-        let new = resuming.take(arrival)?;
-        if resuming.is_over() {
+        if self.reading.resuming.as_ref().is_some_and(Resuming::is_over) {
             self.reading.resuming = None;
         }
         // What is left is weighed again when it is sent on.
@@ -309,6 +333,9 @@ impl StreamReader {
             rows += arrival.len();
             self.reading.queue.replayed(time, &arrival);
             let batch = arrival.keyed(&mut self.keys, &self.reading.columns);
+            if let Some(comparing) = &mut self.reading.comparing {
+                comparing.add(&batch);
+            }
             send(capability, batch, &self.reading.counters)?;
         }
         Ok(Turn::Again)
@@ -317,8 +344,12 @@ impl StreamReader {
     /// All that was kept has been sent: what comes next is new.
     fn go_on(&mut self) {
         self.reading.history = None;
-        if matches!(self.reading.commits, Commits::Streaming(_)) {
+        if self.is_streaming() {
             self.own.stays.store(false, Ordering::Release);
+            if self.reading.comparing.is_some() {
+                // What has changed meanwhile is one change.
+                self.reading.queue.hold_commits(true);
+            }
         }
         self.advance_to(self.reading.start.max(self.times.latest()), false);
         if self.reading.ends_with_history {
@@ -467,6 +498,9 @@ impl StreamReader {
                             journal.position(position);
                         }
                     }
+                }
+                Queued::Whole(is_complete) => {
+                    self.compare(is_complete, send)?;
                 }
                 Queued::Discard => self.discard(),
                 Queued::Commit if self.is_ahead() => {

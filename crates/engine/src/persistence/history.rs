@@ -5,6 +5,7 @@ use std::sync::Arc;
 use towpath_durability::{IndexEntry, JournalIndex, State};
 use towpath_types::Time;
 
+use super::comparing::Comparing;
 use super::record::{Committed, decode_rows, kind};
 use super::resuming::{Resuming, Rolling};
 use crate::error::{EngineError, ErrorKind};
@@ -73,7 +74,7 @@ fn unreadable(name: &str, entry: &IndexEntry) -> EngineError {
 }
 
 /// What was kept of a stream, in the order in which it was sent.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct History {
     name: String,
     entries: Arc<[IndexEntry]>,
@@ -105,6 +106,9 @@ impl History {
     /// What the stream will send again, or should not, where it goes on like this.
     pub(crate) fn resuming(&self, resume: Resume) -> Result<Option<Resuming>, EngineError> {
         let name = self.name.clone();
+        if resume == Resume::Compare {
+            return Ok(None);
+        }
         if resume == Resume::New {
             let rows = self.entries.iter().find(|entry| entry.kind == kind::ROWS);
             return rows.map_or(Ok(None), |entry| Ok(Some(Resuming::of_first(name, &self.rows(entry)?))));
@@ -114,6 +118,11 @@ impl History {
             hash: self.committed.hash,
         };
         Ok(Some(Resuming::new(name, resume, expected)))
+    }
+
+    /// Compares what the stream sends with what was kept, where it sends everything again.
+    pub(crate) fn comparing(&self, resume: Resume) -> Option<Comparing> {
+        (resume == Resume::Compare).then(|| Comparing::new(self.clone()))
     }
 
     /// Whether nothing more comes.

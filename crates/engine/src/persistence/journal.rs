@@ -269,7 +269,7 @@ impl StreamJournal {
     /// Keeps rows of the open commit, before they go anywhere.
     pub(crate) fn rows(&mut self, time: Time, arrival: &Arrival) -> Result<(), EngineError> {
         let payload = encode_rows(arrival)?;
-        if self.resume == Resume::New {
+        if matches!(self.resume, Resume::New | Resume::Compare) {
             self.rolling.rows += arrival.len() as u64;
         } else {
             self.rolling.add_rows(arrival, arrival.len());

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::comparing::Comparing;
 use super::history::History;
 use super::journal::{Journal, KeptOutput, Positions, StreamJournal};
 use super::resuming::Resuming;
@@ -32,6 +33,10 @@ pub(crate) struct KeptStream {
     pub(crate) history: Option<History>,
     /// What of it comes again.
     pub(crate) resuming: Option<Resuming>,
+    /// What is compared with what comes, where the source sends everything again.
+    pub(crate) comparing: Option<Comparing>,
+    /// Whether there was a run before, so that it has no rows at time 0.
+    pub(crate) begins_late: bool,
     /// Whether it ends after that.
     pub(crate) ends_with_history: bool,
     /// Where what comes is kept.

@@ -7,12 +7,14 @@
 //!
 //! ```text
 //! keeping          all that is kept in a run
+//!   comparing      a source that sends all its content again
 //!   history        what was kept of a stream or an output
 //!   journal        the thread that writes; what is on disk
 //!     resuming     rows that a source sends again
 //!     record       what is written of rows and commits
 //! ```
 
+mod comparing;
 mod history;
 mod journal;
 mod keeping;
@@ -26,6 +28,7 @@ use towpath_durability::{Holder, StateError, Storage};
 
 use crate::error::{EngineError, ErrorKind};
 
+pub(crate) use comparing::Comparing;
 pub(crate) use history::{Histories, History, Replayed};
 pub use journal::KeptOutput;
 pub(crate) use journal::{Journal, StreamJournal};

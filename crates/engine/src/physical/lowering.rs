@@ -11,11 +11,17 @@ use crate::program::Program;
 use crate::source::Feeder;
 
 /// Lowers the part of `plan` that the nodes of `roots` need.
-pub(super) fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool) -> PhysicalPlan {
+pub(super) fn lower(
+    plan: &Plan,
+    roots: &[NodeId],
+    everything: bool,
+    errors_flow: bool,
+    keeps_sources: bool,
+) -> PhysicalPlan {
     let mut lowering = Lowering {
         plan,
         append_only: append_only(plan, errors_flow),
-        needs: Needs::of(plan, roots, everything),
+        needs: Needs::of(plan, roots, everything, keeps_sources),
         placed: HashMap::new(),
         nodes: Vec::new(),
         builders: Vec::new(),

@@ -114,8 +114,8 @@ impl PhysicalPlan {
     /// Lowers the part of a plan that the nodes of `roots` need.
     ///
     /// Where `everything`, each of the nodes `roots` has all its columns, whether an output reads them or not. Where
-    /// `errors_flow`, a failure does not end the run.
-    pub fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool) -> Self {
-        lowering::lower(plan, roots, everything, errors_flow)
+    /// `errors_flow`, a failure does not end the run. Where it `keeps_sources`, sources give all their columns.
+    pub fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool, keeps_sources: bool) -> Self {
+        lowering::lower(plan, roots, everything, errors_flow, keeps_sources)
     }
 }

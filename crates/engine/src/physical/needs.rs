@@ -31,16 +31,20 @@ pub(super) struct Remains {
 pub(super) struct Needs<'a> {
     plan: &'a Plan,
     nodes: Vec<Need>,
+    /// Whether sources give all their columns.
+    keeps_sources: bool,
     /// For every source and operator that is needed.
     remains: HashMap<usize, Remains>,
 }
 
 impl<'a> Needs<'a> {
     /// What the outputs `roots` need; all their columns if `everything`.
-    pub(super) fn of(plan: &'a Plan, roots: &[NodeId], everything: bool) -> Self {
+    /// Where it `keeps_sources`, sources give all columns, whether anybody reads them or not.
+    pub(super) fn of(plan: &'a Plan, roots: &[NodeId], everything: bool, keeps_sources: bool) -> Self {
         let mut needs = Self {
             plan,
             nodes: vec![Need::default(); plan.nodes.len()],
+            keeps_sources,
             remains: HashMap::new(),
         };
         for root in roots {
@@ -128,7 +132,10 @@ impl<'a> Needs<'a> {
                         assert!(feeder < node, "a node comes before the source that it feeds");
                         self.nodes[feeder].is_needed = true;
                     }
-                    let outputs = self.own_outputs(node, &closure);
+                    let outputs = match self.keeps_sources {
+                        true => (0..self.plan.nodes[node].columns.len()).collect(),
+                        false => self.own_outputs(node, &closure),
+                    };
                     let pruned = Remains {
                         operator: None,
                         outputs,

@@ -74,12 +74,14 @@ pub(super) fn agree(
     };
     let Some(cluster) = &options.cluster else {
         check_that_no_output_is_read(physical)?;
-        orders.divisions = divide(physical, team)?;
+        orders.divisions = divide(physical, team, options.persistence.is_some())?;
         return Ok((Vec::new(), orders));
     };
     let program = program(plan, options);
     if cluster.process == 0 {
-        match check_that_no_output_is_read(physical).and_then(|()| divide(physical, team)) {
+        match check_that_no_output_is_read(physical)
+            .and_then(|()| divide(physical, team, options.persistence.is_some()))
+        {
             Ok(divisions) => orders.divisions = divisions,
             Err(error) => {
                 // The others hear of it when they have come; if they do not, this is still what has failed.

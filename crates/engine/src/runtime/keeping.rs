@@ -218,8 +218,10 @@ impl Opened {
             None => None,
         };
         let stream = KeptStream {
+            comparing: history.as_ref().and_then(|history| history.comparing(resume)),
             history,
             resuming,
+            begins_late: self.access == Access::Full && self.histories.last_time().is_some(),
             ends_with_history: self.access == Access::Replay && !self.continues,
             journal,
         };

@@ -38,7 +38,13 @@ pub(super) struct Started {
 /// Starts a plan, see [`Run::start`](super::Run::start).
 pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineError> {
     let roots = roots(plan, &options);
-    let physical = PhysicalPlan::lower(plan, &roots, options.everything, !options.terminate_on_error);
+    let physical = PhysicalPlan::lower(
+        plan,
+        &roots,
+        options.everything,
+        !options.terminate_on_error,
+        options.persistence.is_some(),
+    );
     let team = team(&options);
     let opened = options.persistence.as_ref().map(Opened::open).transpose()?;
     let earliest = opened.as_ref().map_or(0, Opened::earliest_start);

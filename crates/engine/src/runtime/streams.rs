@@ -11,13 +11,18 @@ use parking_lot::Mutex;
 use crate::error::EngineError;
 use crate::monitor::{Part, Role, Watched};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
-use crate::source::{Division, Keys, SourceHandle, SourceQueue, Team};
+use crate::source::{Division, Kept, Keys, SourceHandle, SourceQueue, Team};
 
-/// How the sources are divided: asked in the first process.
-pub(super) fn divide(plan: &PhysicalPlan, team: Team) -> Result<BTreeMap<usize, Division>, EngineError> {
+/// How the sources are divided: asked in the first process. In a run that is kept they are divided as if there were one
+/// worker, so that the streams are the same with another number of workers.
+pub(super) fn divide(plan: &PhysicalPlan, team: Team, is_kept: bool) -> Result<BTreeMap<usize, Division>, EngineError> {
     let mut divisions = BTreeMap::new();
     for (position, node) in plan.nodes.iter().enumerate() {
         if let Work::Source { source, .. } = &node.work {
+            let team = match source.kept() {
+                Kept::Rows(_) if is_kept => Team::ALONE,
+                _ => team,
+            };
             let division = source.divide(team).map_err(|error| error.at(node.origin.as_ref()))?;
             divisions.insert(position, division);
         }

@@ -18,6 +18,9 @@ pub enum Resume {
     Seek,
     /// It begins anew. What is kept of it is left out, and has to be the same.
     Replay,
+    /// It sends all its content again and says when it has, see [`SourceQueue::is_whole`](super::SourceQueue::is_whole).
+    /// What is kept and the same is left out; what is not there any more is taken back.
+    Compare,
 }
 
 /// Where a stream of a source goes on.

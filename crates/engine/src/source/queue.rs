@@ -18,6 +18,8 @@ pub(crate) enum Queued {
     Rows(Arrival),
     /// All rows so far are before this position.
     Position(Vec<u8>),
+    /// A source that sends all its content again has done so; whether nothing of it could be overlooked.
+    Whole(bool),
     /// Close the commit and open the next.
     Commit,
     /// Close the commit and open the next at this time.
@@ -195,6 +197,15 @@ impl SourceQueue {
     /// If the run is over.
     pub fn position(&self, position: Vec<u8>) -> Result<(), Stopped> {
         self.send(Queued::Position(position))
+    }
+
+    /// Says that a source that sends all its content again, after a restart, has done so. Unless something of it could not
+    /// be looked at, kept rows that have not come again are taken back. Without a restart it means nothing.
+    ///
+    /// # Errors
+    /// If the run is over.
+    pub fn is_whole(&self, is_complete: bool) -> Result<(), Stopped> {
+        self.send(Queued::Whole(is_complete))
     }
 
     /// Makes the rows so far visible, and opens the next commit at `time`, later than all before; only for
@@ -451,6 +462,13 @@ impl SourceQueue {
     /// The source has given a position.
     pub(crate) fn has_position(&self) {
         self.state.lock().waits_for_position = false;
+    }
+
+    /// The worker has added rows, which the source has sent in a run before.
+    pub(crate) fn remembered(&self, arrival: &Arrival) {
+        let mut state = self.state.lock();
+        state.rows += arrival.len();
+        state.bytes += weight(arrival);
     }
 
     /// The worker has left out so many rows, which came again.
