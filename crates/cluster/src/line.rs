@@ -46,6 +46,11 @@ pub enum Message {
         /// Whether commits that are open before have to be closed, where a timer would close them.
         presses: bool,
     },
+    /// All that has come into this process before this time is on disk.
+    Saved {
+        /// The time.
+        time: u64,
+    },
     /// I have taken rows of yours.
     Taken {
         /// The number that you have given to a count, and how many rows of it.

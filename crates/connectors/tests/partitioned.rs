@@ -159,7 +159,7 @@ fn the_parts_together_are_what_one_file_is() {
         let plan = plan(changing(), STREWN, sink(&folder));
         match processes {
             1 => run_with(&plan, workers, true).expect("the run succeeds"),
-            _ => run_in_processes(&plan, processes, workers, true)
+            _ => run_in_processes(&plan, processes, workers, true, None)
                 .into_iter()
                 .for_each(|outcome| outcome.expect("the run succeeds")),
         }
@@ -242,7 +242,7 @@ fn only_parts_that_nobody_writes_are_removed() {
         ..changing()
     };
     let plan = plan(empty, STREWN, sink(folder));
-    for outcome in run_in_processes(&plan, 2, 1, true) {
+    for outcome in run_in_processes(&plan, 2, 1, true, None) {
         outcome.expect("the run succeeds");
     }
     std::fs::remove_dir(folder.join("part-00007.csv")).expect("it is still there");

@@ -79,6 +79,8 @@ impl Member {
 pub(crate) struct Orders {
     /// The time of the first commits.
     pub(crate) start: Time,
+    /// In a run that is kept, which run it is.
+    pub(crate) generation: u64,
     /// For every node of the physical plan that is a source, how it is divided.
     pub(crate) divisions: BTreeMap<usize, Division>,
     /// Why there is no run: the first process has failed to find that out.
@@ -124,6 +126,11 @@ impl Lines {
     /// Tells all others that a stream has opened a commit.
     pub(crate) fn opened(&self, time: Time, presses: bool) {
         self.tell(&Message::Opened { time, presses });
+    }
+
+    /// Tells all others that what came into this process before a time is on disk.
+    pub(crate) fn saved(&self, time: Time) {
+        self.tell(&Message::Saved { time });
     }
 
     /// Tells another process that rows of it were taken, by the numbers of their counts.
@@ -177,6 +184,8 @@ pub(crate) trait Told: Send + Sync {
     fn stop(&self);
     /// A stream of another process has opened a commit.
     fn opened(&self, time: Time, presses: bool);
+    /// What came into another process before a time is on disk.
+    fn saved(&self, process: usize, time: Time);
     /// Another process has taken rows of this one, by the numbers of their counts.
     fn were_taken(&self, counts: &[(u64, u64)]);
     /// What another process has done of each node.
@@ -200,6 +209,7 @@ impl Listener for Ear {
                 self.fail(ErrorKind::Process, message);
             }
             Message::Opened { time, presses } => self.run.opened(time, presses),
+            Message::Saved { time } => self.run.saved(self.process, time),
             Message::Taken { counts } => self.run.were_taken(&counts),
             // What cannot be read is of another version, and those do not come together.
             Message::Counted { counts } => {

@@ -111,7 +111,7 @@ fn the_number_of_processes_does_not_matter() {
     run_with(&alone, 1, true).expect("the run succeeds");
     for (processes, workers) in [(2, 1), (2, 2), (3, 2)] {
         let (plan, collected) = plan(SOUND);
-        for outcome in run_in_processes(&plan, processes, workers, true) {
+        for outcome in run_in_processes(&plan, processes, workers, true, None) {
             outcome.expect("the run succeeds");
         }
         assert_eq!(
@@ -130,7 +130,7 @@ fn a_failure_ends_all_processes_and_is_reported_by_one() {
                 fails_on: Some(worker),
                 panics,
             });
-            let outcomes = run_in_processes(&plan, 3, 2, true);
+            let outcomes = run_in_processes(&plan, 3, 2, true, None);
             for (process, outcome) in outcomes.into_iter().enumerate() {
                 let error = outcome.expect_err("the run fails");
                 let expected = match (process == culprit, panics) {
@@ -215,7 +215,7 @@ fn every_process_gets_all_rows_in_the_same_order() {
         let columns = plan.columns(spread).to_vec();
         plan.output(Arc::new(everywhere), Input { node: spread, columns }, None)
             .expect("the columns are visible");
-        for outcome in run_in_processes(&plan, processes, threads, true) {
+        for outcome in run_in_processes(&plan, processes, threads, true, None) {
             outcome.expect("the run succeeds");
         }
         let logged = logged.lock().expect("nobody panics here");

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use proptest::prelude::*;
 use reference::{Aggregate as Kind, Content, Rows, Step, apply, lookup_aggregate};
+use towpath_durability::{Fault, FaultyStorage, MemoryStorage, Storage};
 use towpath_engine::expression::function;
 use towpath_engine::operators::concat::Concat;
 use towpath_engine::operators::flatten::Flatten;
@@ -23,8 +24,10 @@ use towpath_engine::operators::update_cells::UpdateCells;
 use towpath_engine::operators::update_rows::UpdateRows;
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
-use towpath_engine::testing::{Script, Update, collect, in_order, run_in_processes, run_with, tables};
-use towpath_engine::{ColumnId, Expression, NodeId, Operator, Plan, PlanError};
+use towpath_engine::testing::{
+    Collected, Script, Seen, Update, collect, in_order, run_in_processes, run_kept, run_with, tables,
+};
+use towpath_engine::{ColumnId, EngineError, Expression, NodeId, Operator, Plan, PlanError};
 use towpath_types::{DType, Key, Time, Value};
 
 /// A table of a plan, with its three columns.
@@ -254,15 +257,14 @@ enum Shape {
     Processes(usize, usize),
 }
 
-fn run_pipeline(
+/// A pipeline, and where its rows arrive.
+fn pipeline(
     content: Content,
     steps: &[(Step, bool)],
     scripts: &[Vec<Vec<Update>>; 2],
     static_second: Option<&Vec<Update>>,
-    shape: Shape,
     batch_rows: usize,
-    terminate_on_error: bool,
-) -> Vec<(Time, Key, Vec<Value>, i64)> {
+) -> (Plan, Collected) {
     let mut plan = Plan::default();
     let dtypes = vec![DType::Bool, DType::Int, content.dtype()];
     let mut scripts = vec![
@@ -289,14 +291,106 @@ fn run_pipeline(
         table = build(&mut plan, step.of(content), content, &table, second).expect("the types fit");
     }
     let collected = collect(&mut plan, table.node, table.columns).expect("the columns are visible");
-    let outcomes = match shape {
-        Shape::Threads(workers) => vec![run_with(&plan, workers, terminate_on_error)],
-        Shape::Processes(processes, workers) => run_in_processes(&plan, processes, workers, terminate_on_error),
-    };
-    for outcome in outcomes {
-        outcome.unwrap_or_else(|error| panic!("{error:?} in {shape:?} of\n{plan}"));
+    (plan, collected)
+}
+
+/// Runs a plan, kept in a storage if there is one.
+fn run_plan(
+    plan: &Plan,
+    shape: Shape,
+    terminate_on_error: bool,
+    storage: Option<&Arc<dyn Storage>>,
+) -> Result<(), EngineError> {
+    match (shape, storage) {
+        (Shape::Threads(workers), None) => run_with(plan, workers, terminate_on_error),
+        (Shape::Threads(workers), Some(storage)) => run_kept(plan, workers, terminate_on_error, Arc::clone(storage)),
+        (Shape::Processes(processes, workers), storage) => {
+            run_in_processes(plan, processes, workers, terminate_on_error, storage)
+                .into_iter()
+                .collect()
+        }
+    }
+}
+
+fn run_pipeline(
+    content: Content,
+    steps: &[(Step, bool)],
+    scripts: &[Vec<Vec<Update>>; 2],
+    static_second: Option<&Vec<Update>>,
+    shape: Shape,
+    batch_rows: usize,
+    terminate_on_error: bool,
+) -> Vec<Seen> {
+    let (plan, collected) = pipeline(content, steps, scripts, static_second, batch_rows);
+    if let Err(error) = run_plan(&plan, shape, terminate_on_error, None) {
+        panic!("{error:?} in {shape:?} of\n{plan}");
     }
     in_order(&collected)
+}
+
+/// Whether some cell may be an error.
+fn may_fail(steps: &[(Step, bool)], commits: &[Vec<Change>]) -> bool {
+    let is_error = |(_, _, row): &Change| row.is_some_and(|(.., value)| value.is_none());
+    commits.iter().flatten().any(is_error) || steps.iter().any(|(step, _)| *step == Step::Divide)
+}
+
+/// What was seen, without the times: only their order is the same in a run that was interrupted.
+fn by_time(seen: &[Seen]) -> Vec<Vec<(Key, Vec<Value>, i64)>> {
+    let mut times: Vec<(Time, Vec<_>)> = Vec::new();
+    for (time, key, row, diff) in seen {
+        match times.last_mut() {
+            Some((last, updates)) if last == time => updates.push((*key, row.clone(), *diff)),
+            _ => times.push((*time, vec![(*key, row.clone(), *diff)])),
+        }
+    }
+    times.into_iter().map(|(_, updates)| updates).collect()
+}
+
+/// A run that is killed at some of its operations on the storage, and started again with other workers, ends as one that
+/// was not.
+fn check_restarts(
+    content: Content,
+    steps: &[(Step, bool)],
+    commits: &[Vec<Change>],
+    is_second_static: bool,
+    kills: &[(u64, usize, Shape)],
+) {
+    let (_, mut scripts) = play(commits, content, false);
+    let terminates = !may_fail(steps, commits);
+    let static_second = is_second_static.then(|| {
+        let mut states = play(commits, content, false).0;
+        scripts[1].iter_mut().for_each(Vec::clear);
+        settle_second(&mut states)
+    });
+    let second = static_second.as_ref();
+    let whole = run_pipeline(
+        content,
+        steps,
+        &scripts,
+        second,
+        Shape::Threads(1),
+        usize::MAX,
+        terminates,
+    );
+    let (plan, collected) = pipeline(content, steps, &scripts, second, 2);
+    let mut memory = MemoryStorage::default();
+    for (operation, more, shape) in kills {
+        let faulty = FaultyStorage::new(Arc::new(memory.clone()));
+        faulty.fail_at(*operation, Fault::Killed(*more));
+        let storage: Arc<dyn Storage> = Arc::new(faulty);
+        // Most of them end with that failure, some are too short for it.
+        let _ = run_plan(&plan, *shape, terminates, Some(&storage));
+        memory = memory.after_crash(*more);
+    }
+    let storage: Arc<dyn Storage> = Arc::new(memory);
+    if let Err(error) = run_plan(&plan, Shape::Threads(2), terminates, Some(&storage)) {
+        panic!("{error:?} after {kills:?} of\n{plan}");
+    }
+    assert_eq!(
+        by_time(&in_order(&collected)),
+        by_time(&whole),
+        "after {kills:?} of\n{plan}"
+    );
 }
 
 fn check_pipeline(
@@ -307,8 +401,7 @@ fn check_pipeline(
     is_second_static: bool,
 ) {
     let (mut states, mut scripts) = play(commits, content, reversed);
-    let is_error = |(_, _, row): &Change| row.is_some_and(|(.., value)| value.is_none());
-    let may_fail = commits.iter().flatten().any(is_error) || steps.iter().any(|(step, _)| *step == Step::Divide);
+    let may_fail = may_fail(steps, commits);
     let static_second = is_second_static.then(|| {
         scripts[1].iter_mut().for_each(Vec::clear);
         settle_second(&mut states)
@@ -388,6 +481,31 @@ fn commits(right: u32) -> impl Strategy<Value = Vec<Vec<Change>>> {
     let row = prop::option::weighted(0.7, (any::<bool>(), 0..3i64, value));
     let change = (0..2usize, 0..5u128, row);
     prop::collection::vec(prop::collection::vec(change, 0..6), 1..6)
+}
+
+/// Runs that are killed: at which operation on the storage, how many bytes that are not durable are there all the same,
+/// and how many workers they have.
+fn kills() -> impl Strategy<Value = Vec<(u64, usize, Shape)>> {
+    let shape = prop_oneof![
+        4 => (1..4_usize).prop_map(Shape::Threads),
+        1 => Just(Shape::Processes(2, 1)),
+    ];
+    prop::collection::vec((0..30_u64, 0..400_usize, shape), 1..4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn pipelines_go_on_after_any_crash(
+        content in content(),
+        steps in prop::collection::vec((step(), any::<bool>()), 1..5),
+        commits in prop_oneof![commits(10), commits(8)],
+        is_second_static in any::<bool>(),
+        kills in kills(),
+    ) {
+        check_restarts(content, &steps, &commits, is_second_static, &kills);
+    }
 }
 
 proptest! {

@@ -17,8 +17,8 @@ impl FileReader {
         let result = match self.source.mode {
             ReadMode::Static => self.read_all(),
             ReadMode::Streaming(period) => {
-                Follower::new(&self, own, period.is_none()).run();
-                Ok(())
+                let mut follower = Follower::new(&self, own, period.is_none());
+                follower.resume().map(|()| follower.run())
             }
         };
         self.failures.leave(&self.source.name);

@@ -19,7 +19,8 @@ use std::time::{Duration, Instant};
 
 use notify::{RecursiveMode, Watcher as _};
 use parking_lot::Mutex;
-use towpath_engine::source::Stopped;
+use towpath_engine::EngineError;
+use towpath_engine::source::{Resumption, Stopped};
 use towpath_types::Batch;
 use xxhash_rust::xxh3::xxh3_64;
 
@@ -29,6 +30,7 @@ use super::named::Named;
 use super::open::{Input, open, open_plain};
 use super::position::{FileIdentity, FilePosition, KeyOrigin, Seen};
 use super::reader::FileReader;
+use super::standing::Standing;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
 const PERIOD: Duration = Duration::from_millis(200);
@@ -48,6 +50,8 @@ pub(crate) struct Own {
     pub(crate) number: usize,
     /// None if all files are this follower's.
     pub(crate) owners: Option<Arc<Owners>>,
+    /// Where the run before has left off, if the run is kept.
+    pub(crate) resumption: Option<Resumption>,
 }
 
 /// The follower of each file that was seen, by the hash of its path and of what it is on the device. A path has the
@@ -105,6 +109,19 @@ impl<'a> Follower<'a> {
             unseen: BTreeSet::new(),
             has_looked: false,
         }
+    }
+
+    /// Goes on where the run before has left off.
+    ///
+    /// # Errors
+    /// If what is kept of it cannot be understood.
+    pub(crate) fn resume(&mut self) -> Result<(), EngineError> {
+        let position = self.own.resumption.as_ref().and_then(|kept| kept.position.as_deref());
+        if let Some(position) = position {
+            let standing = Standing::decode(&self.reader.source.name, position)?;
+            (self.known, self.generations) = standing.known(Instant::now());
+        }
+        Ok(())
     }
 
     /// Follows the files until the source is stopped.
@@ -188,6 +205,12 @@ impl<'a> Follower<'a> {
             self.reader.queue.is_whole(listing.unseen.is_empty())?;
         }
         self.unseen = listing.unseen.into_keys().collect();
+        if has_changed && self.own.resumption.is_some() && is_append_only {
+            let left = self.left.iter().map(|(named, known)| (&*named.path, known));
+            let known = self.known.iter().map(|(path, known)| (&**path, known));
+            let standing = Standing::of(known.chain(left), &self.generations);
+            self.reader.queue.position(standing.encode())?;
+        }
         if has_changed && self.commits {
             self.reader.queue.commit()?;
         }

@@ -59,6 +59,7 @@ fn follower(reader: &FileReader) -> Follower<'_> {
     let own = Own {
         number: 0,
         owners: None,
+        resumption: None,
     };
     Follower::new(reader, own, false)
 }
@@ -842,6 +843,7 @@ fn owners_are_found_by_path_and_by_file() {
     let [one, two] = [0, 1].map(|number| Own {
         number,
         owners: owners.clone(),
+        resumption: None,
     });
     let (a, b) = (identity("a"), identity("b"));
     assert!(one.has(Path::new("a"), Some(a)) && !two.has(Path::new("a"), Some(a)));

@@ -45,6 +45,7 @@ mod rows;
 mod sending;
 mod signal;
 mod split;
+mod standing;
 mod whole;
 mod work;
 
@@ -147,7 +148,11 @@ impl Source for FileSource {
     }
 
     fn kept(&self) -> Kept {
-        Kept::Rows(Resume::Compare)
+        // What was read of a file that only grows is not read again; of others, what has changed may have to be taken back.
+        Kept::Rows(match self.mode {
+            ReadMode::Streaming(_) if self.is_append_only => Resume::Continue,
+            _ => Resume::Compare,
+        })
     }
 
     fn commits(&self) -> Commits {
@@ -211,6 +216,7 @@ impl Source for FileSource {
         for (number, stream) in context.streams.iter().enumerate() {
             let (queue, work) = (Arc::clone(&stream.queue), work.clone());
             let own = Own {
+                resumption: stream.resumption.clone(),
                 number,
                 owners: owners.clone(),
             };

@@ -84,24 +84,24 @@ impl Entry {
 
 /// The bytes of a path that cannot be shown as it is.
 #[cfg(unix)]
-fn path_bytes(path: &Path) -> Option<&[u8]> {
+pub(crate) fn path_bytes(path: &Path) -> Option<&[u8]> {
     use std::os::unix::ffi::OsStrExt as _;
     path.to_str().is_none().then(|| path.as_os_str().as_bytes())
 }
 
 #[cfg(unix)]
-fn path_of(bytes: Vec<u8>) -> PathBuf {
+pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
     use std::os::unix::ffi::OsStringExt as _;
     std::ffi::OsString::from_vec(bytes).into()
 }
 
 #[cfg(not(unix))]
-fn path_bytes(_path: &Path) -> Option<&[u8]> {
+pub(crate) fn path_bytes(_path: &Path) -> Option<&[u8]> {
     None
 }
 
 #[cfg(not(unix))]
-fn path_of(bytes: Vec<u8>) -> PathBuf {
+pub(crate) fn path_of(bytes: Vec<u8>) -> PathBuf {
     String::from_utf8_lossy(&bytes).into_owned().into()
 }
 

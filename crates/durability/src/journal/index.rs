@@ -71,7 +71,15 @@ impl JournalIndex {
     /// # Errors
     /// If something is missing, damaged, of another state or version, or cannot be read.
     pub fn read_from(state: &State, beginning: &Beginning) -> Result<Self, StateError> {
-        let files = read_headers(state, beginning)?;
+        Self::read_before(state, beginning, u64::MAX)
+    }
+
+    /// Reads what is needed of the journals of generations before this one, whatever others write to it meanwhile.
+    ///
+    /// # Errors
+    /// As for [`JournalIndex::read_from`].
+    pub fn read_before(state: &State, beginning: &Beginning, generation: u64) -> Result<Self, StateError> {
+        let files = read_headers(state, beginning, generation)?;
         let storage = &**state.storage();
         let mut index = Self {
             storage: state.storage().clone(),
@@ -308,11 +316,11 @@ struct JournalFile {
 }
 
 /// Finds all files that are needed, and reads what they say of themselves.
-fn read_headers(state: &State, beginning: &Beginning) -> Result<Vec<JournalFile>, StateError> {
+fn read_headers(state: &State, beginning: &Beginning, before: u64) -> Result<Vec<JournalFile>, StateError> {
     let storage = &**state.storage();
     let mut files: Vec<JournalFile> = Vec::new();
     for (name, entry) in list(storage)? {
-        if !beginning.needs(&name) {
+        if !beginning.needs(&name) || name.generation >= before {
             continue;
         }
         let expected = match files.last() {

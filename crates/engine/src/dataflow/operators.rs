@@ -235,6 +235,8 @@ impl Driver {
             }
             room -= sent;
         }
+        // What is complete now may have been on disk before: then nobody tells.
+        self.release()?;
         match frontier {
             Some(frontier) => self.counters.completed(frontier.saturating_sub(1)),
             None if !self.finished && self.awaiting.is_empty() => {

@@ -231,6 +231,7 @@ impl StreamReader {
     fn end(&mut self) {
         self.capability = None;
         self.own.open.store(CLOSED, Ordering::Release);
+        self.times.advanced();
     }
 
     /// Whether nobody but the source commits, or says how much of its rows may be committed.

@@ -1,7 +1,7 @@
 //! What the streams of sources know of each other: how far the latest has come, so that idle ones follow.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 use timely::scheduling::SyncActivator;
@@ -19,6 +19,8 @@ pub(crate) struct SourceTimes {
     streams: Mutex<Vec<OpenStream>>,
     /// The other processes, if they read streams that have to follow.
     lines: Option<Arc<Lines>>,
+    /// Is told that a stream of this process has come further.
+    on_advance: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// How far a stream is.
@@ -49,6 +51,20 @@ impl SourceTimes {
             pressed: AtomicU64::new(0),
             streams: Mutex::default(),
             lines,
+            on_advance: OnceLock::new(),
+        }
+    }
+
+    /// Installs what is told that a stream of this process has come further.
+    pub(crate) fn on_advance(&self, told: impl Fn() + Send + Sync + 'static) {
+        // There is one run, which installs one.
+        let _ = self.on_advance.set(Box::new(told));
+    }
+
+    /// A stream of this process has come further, or ended.
+    pub(super) fn advanced(&self) {
+        if let Some(told) = self.on_advance.get() {
+            told();
         }
     }
 
@@ -101,6 +117,7 @@ impl SourceTimes {
 
     /// A stream of this process has opened a commit; `presses` if it waits for space, until what it has sent is complete.
     pub(super) fn opened(&self, time: Time, stream: &Arc<StreamTime>, presses: bool) {
+        self.advanced();
         if self.note(time, presses) {
             self.wake(|other| !Arc::ptr_eq(other, stream));
             if let Some(lines) = &self.lines {

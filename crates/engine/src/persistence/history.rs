@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towpath_durability::{IndexEntry, JournalIndex, State};
+use towpath_durability::{Beginning, IndexEntry, JournalIndex, State};
 use towpath_types::Time;
 
 use super::comparing::Comparing;
@@ -18,11 +18,10 @@ pub(crate) struct Histories {
 }
 
 impl Histories {
-    /// What is kept there.
-    pub(crate) fn read(state: &State) -> Result<Self, EngineError> {
-        Ok(Self {
-            index: Arc::new(JournalIndex::read(state)?),
-        })
+    /// What the runs before this one have kept.
+    pub(crate) fn read(state: &State, generation: u64) -> Result<Self, EngineError> {
+        let index = JournalIndex::read_before(state, &Beginning::default(), generation)?;
+        Ok(Self { index: Arc::new(index) })
     }
 
     /// The greatest time of anything that is kept.

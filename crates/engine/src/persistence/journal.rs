@@ -4,14 +4,15 @@
 //! share one wait for the disk. Before it takes them it looks up to which time all records of this process are in line;
 //! when they are written, that is *durable*, and outputs may go so far.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
@@ -33,6 +34,9 @@ type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
 /// Is told that more is durable.
 type Waker = Box<dyn Fn() + Send>;
 
+/// How long a run that has ended well waits for other processes to have written what came into them.
+const PATIENCE: Duration = Duration::from_secs(2);
+
 /// Up to which time all that came into the run is on disk.
 #[derive(Debug, Default)]
 pub(crate) struct Durable(AtomicU64);
@@ -47,6 +51,8 @@ impl Durable {
 #[derive(Default)]
 struct Waiting {
     records: Vec<Record>,
+    /// What outputs have noted of times up to which not everything is durable in all processes.
+    early: Vec<Record>,
     bytes: usize,
     syncs: Vec<Sync>,
     /// Somebody waits for what is in line, or for news of how far it is durable.
@@ -61,7 +67,11 @@ pub(crate) struct Journal {
     waiting: Mutex<Waiting>,
     work: Condvar,
     space: Condvar,
+    /// In all processes.
     durable: Durable,
+    /// Up to which time it is in this one, and in each of the others.
+    own: AtomicU64,
+    others: BTreeMap<usize, AtomicU64>,
     wakers: Mutex<Vec<Waker>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
@@ -73,14 +83,16 @@ impl fmt::Debug for Journal {
 }
 
 impl Journal {
-    /// Starts the thread. `closed` says before which time this process puts nothing in line any more; `fail` is told what
-    /// cannot be written.
+    /// Starts the thread. `closed` says before which time this process puts nothing in line any more; `saved` is told
+    /// before which time everything of this process is on disk, for the `others`, and `fail` what cannot be written.
     ///
     /// # Errors
     /// If there can be no thread.
     pub(crate) fn start(
         writer: JournalWriter,
+        others: impl Iterator<Item = usize>,
         closed: impl Fn() -> Time + Send + 'static,
+        saved: impl Fn(Time) + Send + 'static,
         fail: impl Fn(EngineError) + Send + 'static,
     ) -> Result<Arc<Self>, EngineError> {
         let journal = Arc::new(Self {
@@ -88,12 +100,14 @@ impl Journal {
             work: Condvar::new(),
             space: Condvar::new(),
             durable: Durable::default(),
+            own: AtomicU64::new(0),
+            others: others.map(|process| (process, AtomicU64::new(0))).collect(),
             wakers: Mutex::default(),
             thread: Mutex::default(),
         });
         let work = {
             let journal = Arc::clone(&journal);
-            move || journal.write(writer, &closed, &fail)
+            move || journal.write(writer, &closed, &saved, &fail)
         };
         let thread = std::thread::Builder::new()
             .name("pathway-journal".to_owned())
@@ -136,10 +150,34 @@ impl Journal {
         }
     }
 
+    /// What came into another process before a time is on disk.
+    pub(crate) fn saved_elsewhere(&self, process: usize, time: Time) {
+        if let Some(other) = self.others.get(&process) {
+            other.fetch_max(time, Ordering::AcqRel);
+            self.publish();
+        }
+    }
+
+    /// Says up to which time everything is durable in all processes, if that is news.
+    fn publish(&self) {
+        let others = self.others.values().map(|other| other.load(Ordering::Acquire));
+        let durable = others.min().unwrap_or(Time::MAX).min(self.own.load(Ordering::Acquire));
+        if self.durable.0.fetch_max(durable, Ordering::AcqRel) < durable {
+            for waker in self.wakers.lock().iter() {
+                waker();
+            }
+        }
+    }
+
     fn keep_output(&self, record: Record, sync: Option<Sync>) {
         let mut waiting = self.waiting.lock();
         waiting.bytes += record.payload.len() + size_of::<Record>();
-        waiting.records.push(record);
+        if self.others.is_empty() {
+            // Behind all that it comes of, which is in line.
+            waiting.records.push(record);
+        } else {
+            waiting.early.push(record);
+        }
         if sync.is_some() {
             // What is noted here is for the next run; nobody waits for it.
             waiting.syncs.extend(sync);
@@ -157,7 +195,13 @@ impl Journal {
         }
     }
 
-    fn write(&self, mut writer: JournalWriter, closed: &dyn Fn() -> Time, fail: &dyn Fn(EngineError)) {
+    fn write(
+        &self,
+        mut writer: JournalWriter,
+        closed: &dyn Fn() -> Time,
+        saved: &dyn Fn(Time),
+        fail: &dyn Fn(EngineError),
+    ) {
         loop {
             let (closed, group, syncs, end) = {
                 let mut waiting = self.waiting.lock();
@@ -168,7 +212,12 @@ impl Journal {
                 waiting.bytes = 0;
                 // Before the records are taken: all before this time are among them, or were written.
                 let closed = closed();
-                let records = std::mem::take(&mut waiting.records);
+                if waiting.end == Some(true) && !waiting.early.is_empty() {
+                    self.wait_for_others(&mut waiting);
+                }
+                let durable = self.durable.time();
+                let mut records = std::mem::take(&mut waiting.records);
+                records.extend(waiting.early.extract_if(.., |record| record.time < durable));
                 self.space.notify_all();
                 // When all streams have ended, nothing is open; a time that is kept is one that something has had.
                 let last = records.iter().map(|record| record.time + 1).max();
@@ -191,15 +240,24 @@ impl Journal {
                 fail(error);
                 return;
             }
-            if self.durable.0.fetch_max(closed, Ordering::AcqRel) < closed {
-                for waker in self.wakers.lock().iter() {
-                    waker();
-                }
+            if self.own.fetch_max(closed, Ordering::AcqRel) < closed {
+                saved(closed);
+                self.publish();
             }
             if end.is_some() {
                 return;
             }
         }
+    }
+
+    /// Waits until all that came into other processes is on disk: all their sources have ended.
+    fn wait_for_others(&self, waiting: &mut MutexGuard<'_, Waiting>) {
+        let until = Instant::now() + PATIENCE;
+        let is_saved = |other: &AtomicU64| other.load(Ordering::Acquire) == Time::MAX;
+        while !self.others.values().all(is_saved) && Instant::now() < until {
+            self.work.wait_for(waiting, Duration::from_millis(10));
+        }
+        self.publish();
     }
 
     fn write_group(&self, writer: &mut JournalWriter, group: &Group, syncs: Vec<Sync>) -> Result<(), EngineError> {

@@ -108,6 +108,11 @@ impl Resuming {
     fn differs(&self) -> EngineError {
         let Self { name, expected, .. } = self;
         let message = match self.resume {
+            Resume::Continue => format!(
+                "{name}: {} rows were read and committed when the run ended in the middle of a file, and that part of the \
+                 file has changed since. Put it back, or begin anew: reset the state",
+                expected.rows
+            ),
             Resume::Seek => format!(
                 "{name}: {} rows were committed behind the last offset, and after seek() others have come in their place. \
                  Call commit(offset=...) after the last row, or send the same rows again",

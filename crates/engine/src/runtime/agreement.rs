@@ -2,9 +2,9 @@
 //! divided.
 
 use towpath_cluster::{Declared, Peer};
-use towpath_types::Time;
 
 use super::RunOptions;
+use super::keeping::Opened;
 use super::streams::divide;
 use crate::cluster::Orders;
 use crate::description::Description;
@@ -48,6 +48,8 @@ fn program(plan: &Plan, options: &RunOptions) -> Vec<Declared> {
     let mut settings = Description::default();
     settings.set("terminate_on_error", options.terminate_on_error);
     settings.set("runs every table", options.everything);
+    let kept = options.persistence.as_ref().map(|kept| (kept.access, kept.continues));
+    settings.set("persistence", format_args!("{kept:?}"));
     let mut program = plan.fingerprint();
     for output in options.outputs.as_ref().unwrap_or(&plan.outputs) {
         program.set(*output, "is part of the run", true);
@@ -58,39 +60,50 @@ fn program(plan: &Plan, options: &RunOptions) -> Vec<Declared> {
     program.declared
 }
 
-/// Meets the other processes, if there are any, and agrees with them on how the sources are read, which the first says.
-/// No commit of the run is before `earliest`.
+/// What the first process decides for all. No commit of the run is before what was kept.
+fn orders(
+    physical: &PhysicalPlan,
+    options: &RunOptions,
+    team: Team,
+    kept: Result<Option<&Opened>, EngineError>,
+) -> Result<Orders, EngineError> {
+    let kept = kept?;
+    let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
+    check_that_no_output_is_read(physical)?;
+    Ok(Orders {
+        start: start.max(kept.map_or(0, Opened::earliest_start)),
+        generation: kept.map_or(0, Opened::generation),
+        divisions: divide(physical, team, kept.is_some())?,
+        failure: None,
+    })
+}
+
+/// Meets the other processes, if there are any, and agrees with them on how the sources are read, which the first says; it
+/// knows what was kept.
 pub(super) fn agree(
     plan: &Plan,
     physical: &PhysicalPlan,
     options: &RunOptions,
     team: Team,
-    earliest: Time,
+    kept: Result<Option<&Opened>, EngineError>,
 ) -> Result<(Vec<Peer>, Orders), EngineError> {
-    let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
-    let mut orders = Orders {
-        start: start.max(earliest),
-        ..Orders::default()
-    };
     let Some(cluster) = &options.cluster else {
-        check_that_no_output_is_read(physical)?;
-        orders.divisions = divide(physical, team, options.persistence.is_some())?;
-        return Ok((Vec::new(), orders));
+        return Ok((Vec::new(), orders(physical, options, team, kept)?));
     };
     let program = program(plan, options);
+    let mut own = Orders::default();
     if cluster.process == 0 {
-        match check_that_no_output_is_read(physical)
-            .and_then(|()| divide(physical, team, options.persistence.is_some()))
-        {
-            Ok(divisions) => orders.divisions = divisions,
+        match orders(physical, options, team, kept) {
+            Ok(orders) => own = orders,
             Err(error) => {
                 // The others hear of it when they have come; if they do not, this is still what has failed.
-                orders.failure = Some(error.message.clone());
-                drop(cluster.connect(&program, team.threads, orders));
+                own.failure = Some(error.message.clone());
+                drop(cluster.connect(&program, team.threads, own));
                 return Err(error);
             }
         }
     }
+    let orders = own;
     let (peers, orders) = cluster.connect(&program, team.threads, orders)?;
     if let Some(message) = &orders.failure {
         let message = format!("process 0 has failed: {message}");

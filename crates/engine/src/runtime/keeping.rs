@@ -6,6 +6,7 @@ use std::sync::{Arc, Weak};
 use towpath_durability::{JournalWriter, State};
 use towpath_types::Time;
 
+use crate::cluster::Lines;
 use crate::dataflow::{Ending, SourceTimes};
 use crate::description::Description;
 use crate::error::EngineError;
@@ -22,23 +23,48 @@ pub(super) struct Opened {
     state: State,
     access: Access,
     continues: bool,
+    /// Which run this is.
+    generation: u64,
     histories: Histories,
 }
 
 impl Opened {
-    /// Opens a state. Nobody else uses it until this is dropped.
+    /// Opens a state in the first process. Nobody else uses it until this is dropped.
     pub(super) fn open(persistence: &Persistence) -> Result<Self, EngineError> {
         let access = match persistence.access {
             Access::Full | Access::Record => towpath_durability::Access::ReadWrite,
             Access::Replay => towpath_durability::Access::ReadOnly,
         };
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
+        let histories = Histories::read(&state, u64::MAX)?;
         Ok(Self {
-            histories: Histories::read(&state)?,
+            generation: histories.generations(),
+            histories,
             state,
             access: persistence.access,
             continues: persistence.continues,
         })
+    }
+
+    /// Opens the state that the first process has opened, in another.
+    pub(super) fn join(persistence: &Persistence, generation: u64) -> Result<Self, EngineError> {
+        let access = match persistence.access {
+            Access::Full | Access::Record => towpath_durability::Access::Member,
+            Access::Replay => towpath_durability::Access::ReadOnly,
+        };
+        let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
+        Ok(Self {
+            histories: Histories::read(&state, generation)?,
+            generation,
+            state,
+            access: persistence.access,
+            continues: persistence.continues,
+        })
+    }
+
+    /// Which run this is, of those that are kept there.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// The earliest time at which this run may commit: after all that was kept.
@@ -159,22 +185,41 @@ impl Opened {
         plan: &PhysicalPlan,
         watched: &[Watched],
         divisions: &BTreeMap<usize, Division>,
-        team: Team,
+        (team, process): (Team, usize),
         times: &Arc<SourceTimes>,
+        lines: &Arc<Lines>,
         ending: &Arc<Ending>,
     ) -> Result<(Keeping, State), EngineError> {
         let (parts, names) = parts(plan, watched, divisions, team);
         let mut keeping = Keeping::default();
         if self.access != Access::Replay {
-            let writer = JournalWriter::create(&self.state, self.histories.generations(), 0, &names.all)?;
+            let writer = JournalWriter::create(&self.state, self.generation, process as u32, &names.all)?;
             let streams = ending.queues().count();
-            let (times, ending) = (Arc::clone(times), Arc::downgrade(ending));
-            let fail = move |error| {
-                if let Some(ending) = Weak::upgrade(&ending) {
-                    ending.fail(error);
+            let closed = {
+                let times = Arc::clone(times);
+                move || times.closed(streams)
+            };
+            let saved = {
+                let lines = Arc::clone(lines);
+                move |time| lines.saved(time)
+            };
+            let fail = {
+                let ending = Arc::downgrade(ending);
+                move |error| {
+                    if let Some(ending) = Weak::upgrade(&ending) {
+                        ending.fail(error);
+                    }
                 }
             };
-            keeping.journal = Some(Journal::start(writer, move || times.closed(streams), fail)?);
+            let others = (0..team.processes).filter(|other| *other != process);
+            let journal = Journal::start(writer, others, closed, saved, fail)?;
+            let wanting = Arc::downgrade(&journal);
+            times.on_advance(move || {
+                if let Some(journal) = wanting.upgrade() {
+                    journal.want();
+                }
+            });
+            keeping.journal = Some(journal);
         }
         for part in parts {
             let at = (part.node, part.part);

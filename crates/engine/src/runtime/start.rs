@@ -17,6 +17,7 @@ use crate::dataflow::{Ending, Ledger, LostWire, Network, RunContext, SourceTimes
 use crate::error::{EngineError, ErrorKind};
 use crate::live_errors::LiveErrors;
 use crate::monitor::{Counts, Part, Watched};
+use crate::persistence::{Journal, Persistence};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
 use crate::reporter::{ErrorLog, Reporter};
@@ -46,9 +47,19 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
         options.persistence.is_some(),
     );
     let team = team(&options);
-    let opened = options.persistence.as_ref().map(Opened::open).transpose()?;
-    let earliest = opened.as_ref().map_or(0, Opened::earliest_start);
-    let (peers, orders) = agree(plan, &physical, &options, team, earliest)?;
+    let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
+    let persistence = options.persistence.as_ref();
+    let mut opened = Ok(None);
+    if process == 0 {
+        opened = persistence.map(Opened::open).transpose();
+    }
+    let kept = opened.as_ref().map(Option::as_ref).map_err(Clone::clone);
+    let (peers, orders) = agree(plan, &physical, &options, team, kept)?;
+    if process > 0 {
+        let join = |persistence: &Persistence| Opened::join(persistence, orders.generation);
+        opened = persistence.map(join).transpose();
+    }
+    let opened = opened?;
     let outputs = if options.everything { &[] } else { &roots[..] };
     let lines = Arc::new(Lines::default());
     let Context { run, log, state } = context(physical, outputs, &options, &orders, &lines, opened)?;
@@ -59,8 +70,13 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
         ledger: Arc::clone(&run.ledger),
         times: Arc::clone(&run.times),
         heard: Arc::clone(&heard),
+        journal: run.keeping.as_ref().and_then(|keeping| keeping.journal.clone()),
     };
     let (network, connections) = connect(&options, peers, &lines, asked)?.unzip();
+    if let Some(journal) = run.keeping.as_ref().and_then(|keeping| keeping.journal.as_ref()) {
+        // A process that reads nothing says so now that the others can hear it.
+        journal.want();
+    }
     let workers = match start_workers(&run, network) {
         Ok(workers) => workers,
         Err(error) => {
@@ -148,7 +164,15 @@ fn context(
     let is_read_elsewhere = team.processes > 1 && is_followed_elsewhere(&plan, orders);
     let times = Arc::new(SourceTimes::new(is_read_elsewhere.then(|| Arc::clone(lines))));
     let (keeping, state) = match opened {
-        Some(opened) => Some(opened.keep(&plan, &watched, &orders.divisions, team, &times, &ending)?),
+        Some(opened) => Some(opened.keep(
+            &plan,
+            &watched,
+            &orders.divisions,
+            (team, process),
+            &times,
+            lines,
+            &ending,
+        )?),
         None => None,
     }
     .unzip();
@@ -208,6 +232,7 @@ struct Asked {
     ledger: Arc<Ledger>,
     times: Arc<SourceTimes>,
     heard: Arc<Heard>,
+    journal: Option<Arc<Journal>>,
 }
 
 impl Told for Asked {
@@ -231,6 +256,12 @@ impl Told for Asked {
 
     fn were_taken(&self, counts: &[(u64, u64)]) {
         self.ledger.were_taken(counts);
+    }
+
+    fn saved(&self, process: usize, time: Time) {
+        if let Some(journal) = &self.journal {
+            journal.saved_elsewhere(process, time);
+        }
     }
 
     fn opened(&self, time: Time, presses: bool) {

@@ -16,6 +16,9 @@ pub enum Resume {
     New,
     /// It is told its last position, and goes on behind it.
     Seek,
+    /// The same, and what it has sent behind that position it sends again as it was: so the engine may commit before it
+    /// gives a position.
+    Continue,
     /// It begins anew. What is kept of it is left out, and has to be the same.
     Replay,
     /// It sends all its content again and says when it has, see [`SourceQueue::is_whole`](super::SourceQueue::is_whole).

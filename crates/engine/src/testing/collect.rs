@@ -8,6 +8,7 @@ use towpath_types::{Batch, DType, Key, Time, Value};
 use crate::description::Description;
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::persistence::KeptOutput;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 
 /// One update that a [`Collect`] saw: time, key, cells, difference.
@@ -16,7 +17,8 @@ pub type Seen = (Time, Key, Vec<Value>, i64);
 /// What a [`Collect`] saw, consolidated, in the order of arrival.
 pub type Collected = Arc<Mutex<Vec<Seen>>>;
 
-/// An output that remembers what arrives.
+/// An output that remembers what arrives. In a run that is kept it does so exactly once: what it collects waits until all
+/// that it comes of is on disk, and a run that goes on forgets what the one before has collected and not noted.
 #[derive(Clone, Debug, Default)]
 pub struct Collect {
     updates: Collected,
@@ -43,10 +45,17 @@ impl Operator for Collect {
         true
     }
 
-    fn start(&self, _context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+    fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        if let Some(kept) = context.kept.as_ref().filter(|_| context.worker == 0) {
+            let noted = kept.delivered().and_then(|(_, token)| token.try_into().ok());
+            let len = noted.map_or(0, u64::from_le_bytes);
+            self.updates.lock().truncate(len as usize);
+        }
         Ok(Box::new(CollectTask {
             updates: Arc::clone(&self.updates),
             pending: Vec::new(),
+            kept: context.kept,
+            waiting: Vec::new(),
         }))
     }
 }
@@ -54,6 +63,9 @@ impl Operator for Collect {
 struct CollectTask {
     updates: Collected,
     pending: Vec<Batch>,
+    kept: Option<KeptOutput>,
+    /// What waits until all that it comes of is on disk.
+    waiting: Vec<Seen>,
 }
 
 impl Task for CollectTask {
@@ -65,8 +77,24 @@ impl Task for CollectTask {
     fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
         let batch = Batch::concat(&std::mem::take(&mut self.pending)).consolidated();
         let updates = (0..batch.len()).map(|row| (time, batch.keys()[row], batch.row(row), batch.diff(row)));
-        self.updates.lock().extend(updates);
+        match &self.kept {
+            Some(_) => self.waiting.extend(updates),
+            None => self.updates.lock().extend(updates),
+        }
         Ok(())
+    }
+
+    fn durable(&mut self, time: Time) -> Result<(), EngineError> {
+        let mut updates = self.updates.lock();
+        updates.extend(self.waiting.extract_if(.., |(at, ..)| *at < time));
+        if let (Some(kept), Some((last, ..))) = (&self.kept, updates.last()) {
+            kept.deliver(*last, (updates.len() as u64).to_le_bytes().to_vec());
+        }
+        Ok(())
+    }
+
+    fn awaits_durability(&self) -> bool {
+        !self.waiting.is_empty()
     }
 }
 

@@ -8,12 +8,14 @@ use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
+use towpath_durability::{Holder, Storage};
 use towpath_types::{Batch, DType};
 
 use crate::clock::ManualClock;
 use crate::cluster::Member;
 use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
+use crate::persistence::{Access, Persistence};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::runtime::{RunOptions, run};
 use crate::source::{Queued, SourceQueue};
@@ -39,6 +41,37 @@ pub fn run_with(plan: &Plan, workers: usize, terminate_on_error: bool) -> Result
     run(plan, options)
 }
 
+/// The same in a run that is kept in a storage.
+///
+/// # Errors
+/// What ended the run.
+pub fn run_kept(
+    plan: &Plan,
+    workers: usize,
+    terminate_on_error: bool,
+    storage: Arc<dyn Storage>,
+) -> Result<(), EngineError> {
+    let options = RunOptions {
+        workers,
+        terminate_on_error,
+        clock: Arc::new(ManualClock::default()),
+        start: Some(2),
+        persistence: Some(kept_in(storage)),
+        ..RunOptions::default()
+    };
+    run(plan, options)
+}
+
+/// Everything is kept in a storage.
+pub fn kept_in(storage: Arc<dyn Storage>) -> Persistence {
+    Persistence {
+        storage,
+        holder: Holder::current(0),
+        access: Access::Full,
+        continues: true,
+    }
+}
+
 /// Takes the batches that a source has put into its queue, for tests of sources without a run.
 pub fn take_batches(queue: &SourceQueue) -> Vec<Batch> {
     let mut batches = Vec::new();
@@ -52,7 +85,7 @@ pub fn take_batches(queue: &SourceQueue) -> Vec<Batch> {
 }
 
 /// Runs a plan in as many processes as that, each a thread here that talks to the others over the network, and
-/// returns how each ended.
+/// returns how each ended. It is kept in the storage, if there is one.
 ///
 /// # Panics
 /// If the machine has no free ports.
@@ -61,6 +94,7 @@ pub fn run_in_processes(
     processes: usize,
     workers: usize,
     terminate_on_error: bool,
+    storage: Option<&Arc<dyn Storage>>,
 ) -> Vec<Result<(), EngineError>> {
     // Held together, so that all differ.
     let free: Vec<TcpListener> = (0..processes)
@@ -87,6 +121,7 @@ pub fn run_in_processes(
                     run: 0,
                     is_interrupted: Arc::new(|| false),
                 }),
+                persistence: storage.cloned().map(kept_in),
                 ..RunOptions::default()
             };
             scope.spawn(move || run(plan, options))

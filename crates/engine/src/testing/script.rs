@@ -7,7 +7,7 @@ use towpath_types::{Batch, Column, DType, Key, Value};
 use crate::description::Description;
 use crate::error::{EngineError, PlanError};
 use crate::plan::{ColumnId, NodeId, Plan};
-use crate::source::{Commits, Kept, Limits, Source, SourceContext, SourceHandle};
+use crate::source::{Commits, Kept, Limits, Resume, Source, SourceContext, SourceHandle};
 
 /// One update: key, cells, difference.
 pub type Update = (Key, Vec<Value>, i64);
@@ -104,7 +104,11 @@ impl Source for Script {
     }
 
     fn kept(&self) -> Kept {
-        Kept::Nothing
+        match self.is_static {
+            true => Kept::Nothing,
+            // It plays all of it again.
+            false => Kept::Rows(Resume::Replay),
+        }
     }
 
     fn commits(&self) -> Commits {
