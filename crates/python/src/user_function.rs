@@ -203,6 +203,10 @@ impl UserFunction for PythonFunction {
         description.set("max_batch_size", format_args!("{:?}", self.max_batch_size));
     }
 
+    fn propagates_none(&self) -> bool {
+        self.propagate_none
+    }
+
     fn is_deterministic(&self) -> bool {
         self.deterministic
     }

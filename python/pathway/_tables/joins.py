@@ -17,7 +17,7 @@ from pathway._expressions.expression import Call, ColumnExpression, ColumnRefere
 from pathway._expressions.table_like import TableLike
 from pathway._ground.origin import declares, user_origin, user_place
 from pathway._tables import placeholders
-from pathway._tables.binder import define
+from pathway._tables.binder import about, define
 from pathway._tables.deferred import DeferredSlice
 from pathway._tables.filtering import filtered
 from pathway._tables.groups import Groupable
@@ -25,7 +25,6 @@ from pathway._tables.joinable import Joinable, expand, resolved
 from pathway._tables.placeholders import Placeholder
 from pathway._tables.slices import TableSlice, chosen
 from pathway._tables.universes import Universe
-from pathway._values import dtypes
 
 if TYPE_CHECKING:
     from pathway._tables.table import Table
@@ -305,14 +304,8 @@ class JoinResult(Groupable, JoinMethods):
             stranger, name = (one, "left") if left is None else (other, "right")
             raise ValueError(f"{stranger!r} in the join condition {condition!r} is no column of the {name} table")
         plan = self._graph.plan
-        one_type, other_type = plan.dtype(left), plan.dtype(right)
-        anything = _native.DType.ANY
-        if dtypes.common(one_type, other_type) is None or (one_type == anything) != (other_type == anything):
-            raise TypeError(
-                f"Incompatible types in a join condition.\nThe types are: {dtypes.name(one_type)} and "
-                f"{dtypes.name(other_type)}, in {condition!r}. If values can be equal all the same, declare them "
-                "typing.Any on both sides with update_types()."
-            )
+        with about(condition, "join"):
+            plan.dtype(left).check_equal(plan.dtype(right))
         return left, right
 
     @staticmethod
