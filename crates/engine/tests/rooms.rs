@@ -74,10 +74,10 @@ fn modules(source: &Path) -> BTreeMap<Module, String> {
             .expect("it is in the folder")
             .with_extension("");
         let mut names: Module = inner.iter().map(|name| name.to_string_lossy().into_owned()).collect();
-        let last = names.last().expect("a file has a name");
-        if last.ends_with("tests") {
+        if names.iter().any(|name| name.ends_with("tests")) {
             return None;
         }
+        let last = names.last().expect("a file has a name");
         if last == "mod" || last == "lib" {
             names.pop();
         }

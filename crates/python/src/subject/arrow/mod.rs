@@ -2,11 +2,13 @@
 //!
 //! | file | |
 //! |---|---|
+//! | `c_structs` | the structs of the interface, as C has them |
 //! | `import` | what comes through the interface, checked before anything relies on it |
 //! | `column` | whole columns, by the rules of `next` |
 //! | `cell` | cells of types without a layout of their own |
 //! | `data_types` | what Arrow's types are to us |
 
+mod c_structs;
 mod cell;
 mod column;
 mod data_types;
