@@ -35,8 +35,9 @@ from pathway._schemas.columns import SchemaProperties, column_definition
 from pathway._schemas.schema import Schema
 from pathway._tables.functions import groupby, join, join_inner, join_left, join_outer, join_right
 from pathway._tables.groups import GroupedTable
+from pathway._tables.join_conditions import JoinMode
 from pathway._tables.joinable import Joinable
-from pathway._tables.joins import JoinMode, JoinResult
+from pathway._tables.joins import JoinResult
 from pathway._tables.placeholders import left, right, this
 from pathway._tables.slices import TableSlice
 from pathway._tables.table import Table

@@ -97,6 +97,15 @@ class DType:
 
     def is_subtype_of(self, other: DType) -> bool: ...
     def least_upper_bound(self, other: DType) -> DType: ...
+    def common(self, other: DType, what: str) -> DType:
+        """The smallest type that holds the values of both; TypeError, with `what`, if they have nothing in common."""
+
+    def check_equal(self, other: DType) -> None:
+        """TypeError if a join cannot make columns of the types equal."""
+
+    def check_pointers(self, keys: DType, optional: bool) -> None:
+        """TypeError if values of the type cannot point to rows with such keys; None may be among them if `optional`."""
+
     def read(self, field: str) -> Any:
         """The value that a field of csv is; ValueError with the reason if it is none."""
 
@@ -168,6 +177,12 @@ class Expression:
     ) -> Expression: ...
     @staticmethod
     def declare(expression: Expression, dtype: DType) -> Expression: ...
+    @staticmethod
+    def narrow(expression: Expression, dtype: DType, what: str) -> Expression:
+        """The same as `declare`, for a type that includes the old one or is included; `what` is for the message."""
+
+    @staticmethod
+    def cast(expression: Expression, dtype: DType) -> Expression: ...
     @staticmethod
     def user(
         function: Callable[..., object],

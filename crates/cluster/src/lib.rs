@@ -7,6 +7,7 @@
 //!
 //! Nothing a stranger sends is looked at beyond a few bytes of fixed length: see [`handshake`].
 
+mod calls;
 mod channel;
 mod connect;
 mod handshake;

@@ -16,7 +16,8 @@
 //! persistence                    what is kept for the next run
 //! expression, source             how a column is computed; how data comes in
 //! reporter, description, store   the way of failures; things in words; rows in slots
-//! live_errors, error, clock
+//! live_errors, type_rules        which failures are news; which types fit tables
+//! error, clock
 //! ```
 
 pub mod clock;
@@ -40,6 +41,7 @@ pub mod runtime;
 pub mod source;
 pub mod store;
 pub mod testing;
+pub mod type_rules;
 
 pub use cluster::Member;
 pub use description::{Description, listed};

@@ -19,6 +19,7 @@ use crate::error::{Origin, PlanError};
 use crate::expression::Expression;
 use crate::operator::Operator;
 use crate::source::{Feeder, Source};
+use crate::type_rules::check_condition;
 
 /// Numbers a node of a plan. A node reads only nodes of smaller numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -217,12 +218,7 @@ impl Plan {
     /// If the condition is not visible at the input, or no `bool`.
     pub fn filter(&mut self, input: NodeId, condition: ColumnId, origin: Option<Origin>) -> Result<NodeId, PlanError> {
         self.check_visible(condition, input)?;
-        if self.dtype(condition).required() != &DType::Bool {
-            return Err(PlanError::mismatch(format!(
-                "the condition of filter must be bool, not {}",
-                self.dtype(condition)
-            )));
-        }
+        check_condition(self.dtype(condition))?;
         let (append_only, unique_keys) = (self.nodes[input.0].append_only, self.nodes[input.0].unique_keys);
         Ok(self.add(
             NodeKind::Filter { input, condition },

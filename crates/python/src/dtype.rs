@@ -6,8 +6,10 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_connectors::values::parse_text_value;
+use towpath_engine::type_rules;
 use towpath_types::DType;
 
+use crate::error::plan_error;
 use crate::value::{convert, dtype_of, infer, to_python};
 
 /// The type of a column.
@@ -119,6 +121,23 @@ macro_rules! constants {
 
             fn least_upper_bound(&self, other: &PyDType) -> Self {
                 Self(self.0.least_upper_bound(&other.0))
+            }
+
+            /// The type of what comes from columns of either type; `what` says where.
+            fn common(&self, other: &PyDType, what: &str) -> PyResult<Self> {
+                type_rules::common_type(what, &self.0, &other.0)
+                    .map(PyDType)
+                    .map_err(plan_error)
+            }
+
+            /// Complains of columns that a join cannot make equal.
+            fn check_equal(&self, other: &PyDType) -> PyResult<()> {
+                type_rules::check_equal(&self.0, &other.0).map_err(plan_error)
+            }
+
+            /// Complains of pointers that cannot point to rows with such keys.
+            fn check_pointers(&self, keys: &PyDType, optional: bool) -> PyResult<()> {
+                type_rules::check_pointers(&self.0, &keys.0, optional).map_err(plan_error)
             }
 
             fn convert<'py>(&self, value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {

@@ -92,6 +92,16 @@ impl PyExpression {
     }
 
     #[staticmethod]
+    fn narrow(expression: PyExpression, dtype: PyDType, what: &str) -> PyResult<Self> {
+        expression.0.narrow(dtype.0, what).map(Self).map_err(plan_error)
+    }
+
+    #[staticmethod]
+    fn cast(expression: PyExpression, dtype: PyDType) -> PyResult<Self> {
+        expression.0.cast(dtype.0).map(Self).map_err(plan_error)
+    }
+
+    #[staticmethod]
     #[pyo3(signature = (function, arguments, keywords, dtype, *, name, deterministic, propagate_none, max_batch_size, origin=OriginArgument(None)))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python function")]
     fn user(

@@ -7,6 +7,7 @@ mod door;
 mod dtype;
 mod error;
 mod expression;
+mod fingerprint;
 mod log;
 mod memory;
 mod plan;

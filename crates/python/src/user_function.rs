@@ -8,6 +8,7 @@ use towpath_types::{Column, ColumnBuilder};
 
 use crate::door;
 use crate::error::{raised, row_error};
+use crate::fingerprint::take_fingerprint;
 use crate::subject::slots::push_plain;
 use crate::value::{cell_to_python, convert, shown, type_name};
 
@@ -202,6 +203,10 @@ impl UserFunction for PythonFunction {
         description.set("max_batch_size", format_args!("{:?}", self.max_batch_size));
     }
 
+    fn propagates_none(&self) -> bool {
+        self.propagate_none
+    }
+
     fn is_deterministic(&self) -> bool {
         self.deterministic
     }
@@ -222,28 +227,4 @@ pub(crate) fn describe_function(description: &mut Description, function: &Py<PyA
         }
         take_fingerprint(description, fingerprint);
     });
-}
-
-/// Takes what the package says of a function or a class.
-pub(crate) fn take_fingerprint(description: &mut Description, fingerprint: PyResult<Bound<'_, PyAny>>) {
-    type Said = Vec<(String, String)>;
-    type Read = (Option<(String, u32)>, Said, Said);
-    let read = |fingerprint: Bound<'_, PyAny>| -> PyResult<Read> {
-        Ok((
-            fingerprint.getattr("place")?.extract()?,
-            fingerprint.getattr("settings")?.extract()?,
-            fingerprint.getattr("hints")?.extract()?,
-        ))
-    };
-    match fingerprint.and_then(read) {
-        Ok((place, settings, hints)) => {
-            if let Some((file, line)) = place {
-                description.at(&file, line);
-            }
-            settings.iter().for_each(|(label, text)| description.set(label, text));
-            hints.iter().for_each(|(label, text)| description.hint(label, text));
-        }
-        // Text that is no text, such as half of a pair of surrogates. What cannot be told is not compared.
-        Err(error) => tracing::debug!(target: "pathway", "a function cannot be described: {error}"),
-    }
 }

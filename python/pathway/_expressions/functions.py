@@ -146,9 +146,6 @@ def make_tuple(*args: object) -> ColumnExpression:
     return tuple_of(args)
 
 
-_CASTS = {"int": "cast_int", "float": "cast_float", "bool": "cast_bool", "str": "cast_str"}
-
-
 @declares
 def cast(target_type: Any, col: object) -> ColumnExpression:
     """The value converted to int, float, bool or str.
@@ -171,19 +168,7 @@ def cast(target_type: Any, col: object) -> ColumnExpression:
     target = dtypes.of_user(target_type)
 
     def build(arguments: Sequence[_native.Expression]) -> _native.Expression:
-        (value,) = arguments
-        if value.dtype.is_subtype_of(target) and (value.dtype.required == target.required or target.kind == "any"):
-            return value if value.dtype == target else _native.Expression.declare(value, target)
-        function = _CASTS.get(target.required.kind)
-        if function is None:
-            raise TypeError(
-                f"Pathway doesn't support casting {dtypes.name(value.dtype)} to {dtypes.name(target)}; "
-                "values can be cast to int, float, bool and str"
-            )
-        converted = _native.Expression.call(function, [value])
-        if converted.dtype.is_optional and not target.is_optional:
-            return _native.Expression.call("unwrap", [converted])
-        return converted if converted.dtype == target else _native.Expression.declare(converted, target)
+        return _native.Expression.cast(arguments[0], target)
 
     return Special("cast", [wrap(col)], build, dtypes.name(target))
 
@@ -205,8 +190,7 @@ def declare_type(target_type: Any, col: object) -> ColumnExpression:
     target = dtypes.of_user(target_type)
 
     def build(arguments: Sequence[_native.Expression]) -> _native.Expression:
-        dtypes.check_narrowing(arguments[0].dtype, target, "pw.declare_type")
-        return _native.Expression.declare(arguments[0], target)
+        return _native.Expression.narrow(arguments[0], target, "pw.declare_type")
 
     return Special("declare_type", [wrap(col)], build, dtypes.name(target))
 

@@ -72,14 +72,11 @@ class UserCall(ColumnExpression):
         self._max_batch_size = max_batch_size
 
     def _lower(self, arguments: Sequence[_native.Expression]) -> _native.Expression:
-        dtype = self._dtype
-        if self._propagate_none and any(argument.dtype.is_optional for argument in arguments):
-            dtype = _native.DType.optional(dtype)
         return _native.Expression.user(
             self._function,
             arguments,
             self._keywords,
-            dtype,
+            self._dtype,
             name=self._name,
             deterministic=self._deterministic,
             propagate_none=self._propagate_none,

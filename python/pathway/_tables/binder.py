@@ -8,7 +8,8 @@ top of the scope's node, and columns carry over to them; the result has the keys
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
@@ -21,7 +22,6 @@ from pathway._ground.origin import noting, user_origin
 from pathway._tables.joinable import Joinable, resolved
 from pathway._tables.lookups import Lookup
 from pathway._tables.placeholders import Placeholder
-from pathway._values import dtypes
 
 if TYPE_CHECKING:
     from pathway._tables.table import Table
@@ -264,26 +264,20 @@ def substitute_this(expression: ColumnExpression, table: Joinable) -> ColumnExpr
     return with_tables(expression, of)
 
 
+@contextmanager
+def about(expression: ColumnExpression, method: str) -> Iterator[None]:
+    """Notes which expression it is that is given to a method and does not fit."""
+    try:
+        yield
+    except TypeError as error:
+        error.add_note(f"in {method}() of {expression!r}")
+        raise
+
+
 def check_pointer(pointer: ColumnExpression, dtype: _native.DType, target: Joinable, optional: bool) -> None:
     """Complains of a pointer that cannot point to a row of the table."""
-    if dtype.kind == "future":
-        raise TypeError(f"{pointer!r} is still being computed; use await_futures() first")
-    if dtype.required.kind != "pointer":
-        raise TypeError(
-            f"ix needs a pointer to a row, such as table.pointer_from(...); {pointer!r} is {dtypes.describe(dtype)}"
-        )
-    if dtype.is_optional and not optional:
-        raise TypeError(f"{pointer!r} can be None; say ix(..., optional=True) to get None for such rows")
-    if not may_point_to(dtype.required, target._id_dtype):
-        raise TypeError(
-            f"{pointer!r} points to no row of this table: it is a {dtypes.describe(dtype.required)}, and the keys of "
-            f"the table are {dtypes.describe(target._id_dtype)}. update_id_type(pw.Pointer) makes the table forget it."
-        )
-
-
-def may_point_to(pointer: _native.DType, key: _native.DType) -> bool:
-    """Whether pointers of a type can be among keys of a type; what is not known of them may be anything."""
-    return pointer == _native.DType.POINTER or pointer.is_subtype_of(key)
+    with about(pointer, "ix"):
+        dtype.check_pointers(target._id_dtype, optional)
 
 
 def type_of(expression: ColumnExpression) -> _native.DType | None:

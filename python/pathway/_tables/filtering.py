@@ -9,9 +9,8 @@ from pathway import _native
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.narrowing import Narrowing
 from pathway._ground.origin import user_origin
-from pathway._tables.binder import Binder
+from pathway._tables.binder import Binder, about
 from pathway._tables.joinable import Joinable
-from pathway._values import dtypes
 
 Moved: TypeAlias = "Callable[[_native.Column], _native.Column]"
 
@@ -26,9 +25,8 @@ def filtered(scope: Joinable, condition: ColumnExpression, method: str) -> tuple
     plan = scope._plan
     binder = Binder(scope, [condition], scope._carried())
     bound = binder.bind(condition)
-    if bound.dtype != _native.DType.BOOL:
-        raise TypeError(f"The condition of {method}() has to be bool; {condition!r} is {dtypes.describe(bound.dtype)}.")
-    node = plan.filter(binder.node, plan.define(binder.node, bound), user_origin())
+    with about(condition, method):
+        node = plan.filter(binder.node, plan.define(binder.node, bound), user_origin())
     narrower: dict[_native.Column, _native.Column] = {}
     for reference in Narrowing().facts(condition).if_true:
         column = scope._local(reference)

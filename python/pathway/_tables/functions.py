@@ -6,8 +6,9 @@ from typing import Unpack
 
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._tables.groups import Groupable, GroupedTable
+from pathway._tables.join_conditions import AnyJoinOptions, JoinOptions
 from pathway._tables.joinable import Joinable
-from pathway._tables.joins import AnyJoinOptions, JoinMethods, JoinOptions, JoinResult
+from pathway._tables.joins import JoinMethods, JoinResult
 
 
 def groupby(

@@ -236,10 +236,6 @@ class Groups(Joinable):
         grouping = [binder.bind(reference) for reference in grouped._all_grouping()]
         if grouped._id is not None:
             key = grouping[0]
-            if key.dtype.kind != "pointer":
-                raise TypeError(
-                    f"groupby(id=...) takes a column of pointers; {grouped._id!r} is {dtypes.describe(key.dtype)}"
-                )
         else:
             # As pointer_from(..., instance=...) has it.
             values, instance = (grouping, None) if grouped._instance is None else (grouping[:-1], grouping[-1])
@@ -252,7 +248,8 @@ class Groups(Joinable):
             self._check(reducer, binder.node, arguments)
             options = {name: value for name, value in reducer._options.items() if name != "strict"}
             calls.append((reducer._reducer, arguments, options))
-        self._node = self._plan.reduce(binder.node, self._plan.define(binder.node, key), columns, calls, user_origin())
+        keys = self._plan.define(binder.node, key)
+        self._node = self._plan.reduce(binder.node, keys, columns, calls, user_origin())
         outputs = self._plan.columns(self._node)
         # References to a grouping column are told by the column they stand for in the source.
         self._groups = {

@@ -7,64 +7,26 @@ table, with `pw.left`, `pw.right`, the joined tables themselves, or `pw.this` fo
 
 from __future__ import annotations
 
-import enum
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Never, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Never, Unpack
 
 from pathway import _native
-from pathway._expressions.expression import Call, ColumnExpression, ColumnReference
+from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
 from pathway._ground.origin import declares, user_origin, user_place
 from pathway._tables import placeholders
 from pathway._tables.binder import define
-from pathway._tables.deferred import DeferredSlice
 from pathway._tables.filtering import filtered
 from pathway._tables.groups import Groupable
+from pathway._tables.join_conditions import JoinMode, JoinOptions, equal_columns, found, side_of_id
 from pathway._tables.joinable import Joinable, expand, resolved
 from pathway._tables.placeholders import Placeholder
-from pathway._tables.slices import TableSlice, chosen
+from pathway._tables.slices import TableSlice
 from pathway._tables.universes import Universe
-from pathway._values import dtypes
 
 if TYPE_CHECKING:
     from pathway._tables.table import Table
-
-
-class JoinMode(enum.Enum):
-    """Which rows without a partner a join keeps.
-
-    >>> import pathway as pw
-    >>> one, two = pw.Table.empty(a=int), pw.Table.empty(b=int)
-    >>> result = one.join(two, one.a == two.b, how=pw.JoinMode.LEFT).select(one.a, two.b)
-    >>> result.typehints()["b"]
-    int | None
-    """
-
-    INNER = 0
-    """None."""
-    LEFT = 1
-    """Those of the left table."""
-    RIGHT = 2
-    """Those of the right table."""
-    OUTER = 3
-    """Those of both tables."""
-
-
-class JoinOptions(TypedDict, total=False):
-    """What the joins of a fixed kind take beside their tables and conditions, see `JoinMethods.join`."""
-
-    id: ColumnReference | None
-    left_instance: ColumnReference | None
-    right_instance: ColumnReference | None
-    left_exactly_once: bool
-    right_exactly_once: bool
-
-
-class AnyJoinOptions(JoinOptions, total=False):
-    """The same with the kind of the join."""
-
-    how: JoinMode
 
 
 class JoinMethods(Joinable):
@@ -259,13 +221,13 @@ class JoinResult(Groupable, JoinMethods):
         result._left, result._right = left, right
         result._graph = left._graph
         result._place = user_place()
-        conditions = [result._condition(condition) for condition in on]
+        conditions = [equal_columns(left, right, condition) for condition in on]
         plan = left._plan
         keys = []
         for side, position in ((left, 0), (right, 1)):
             values = [plan.expression(condition[position]) for condition in conditions]
             keys.append(plan.define(side._node, _native.Expression.pointer(values)))
-        chosen = None if id is None else result._id_side(id, how)
+        chosen = None if id is None else side_of_id(left, right, id, how)
         columns = [left._carried(), right._carried()]
         sides = (left._node, right._node, keys[0], keys[1], columns[0], columns[1])
         result._node = plan.join(*sides, how.name.lower(), chosen, once, user_origin())
@@ -280,70 +242,6 @@ class JoinResult(Groupable, JoinMethods):
         return result
 
     # Building one.
-
-    def _condition(self, condition: object) -> tuple[_native.Column, _native.Column]:
-        """The columns of the sides that a condition makes equal."""
-        if (
-            not isinstance(condition, Call)
-            or condition._function != "=="
-            or not all(isinstance(side, ColumnReference) for side in condition._children)
-        ):
-            raise ValueError(
-                "join condition should be of form <left_table>.<column> == <right_table>.<column>, "
-                f"found {condition!r}; select() expressions into columns first"
-            )
-        one, other = (side for side in condition._children if isinstance(side, ColumnReference))
-        left, right = self._side_column(self._left, "left", one), self._side_column(self._right, "right", other)
-        if left is None or right is None:
-            if self._side_column(self._left, "left", other) is not None and (
-                self._side_column(self._right, "right", one) is not None
-            ):
-                raise ValueError(
-                    "The join condition is not properly ordered: the left part should refer to the left table and the "
-                    f"right one to the right table, e.g. t1.join(t2, t1.bar == t2.foo); found {condition!r}"
-                )
-            stranger, name = (one, "left") if left is None else (other, "right")
-            raise ValueError(f"{stranger!r} in the join condition {condition!r} is no column of the {name} table")
-        plan = self._graph.plan
-        one_type, other_type = plan.dtype(left), plan.dtype(right)
-        anything = _native.DType.ANY
-        if dtypes.common(one_type, other_type) is None or (one_type == anything) != (other_type == anything):
-            raise TypeError(
-                f"Incompatible types in a join condition.\nThe types are: {dtypes.name(one_type)} and "
-                f"{dtypes.name(other_type)}, in {condition!r}. If values can be equal all the same, declare them "
-                "typing.Any on both sides with update_types()."
-            )
-        return left, right
-
-    @staticmethod
-    def _side_column(side: Joinable, kind: str, reference: ColumnReference) -> _native.Column | None:
-        table = reference._table
-        if isinstance(table, DeferredSlice):
-            base = table._table
-            if isinstance(base, Placeholder) and base._kind in (kind, "this"):
-                columns = chosen(side._slice("this"), table._choices)
-                return side._local(columns[reference._name])
-            return None
-        if isinstance(table, Placeholder):
-            # In a condition, pw.this is whichever side the position says.
-            return side._column(reference._name) if table._kind in (kind, "this") else None
-        return _find(side, reference)
-
-    def _id_side(self, id: ColumnReference, how: JoinMode) -> str:
-        if not isinstance(id, ColumnReference) or id.name != "id":
-            raise ValueError(f"id= of a join is the id of one of its tables, as in id=left.id; found {id!r}")
-        table = id._table
-        if isinstance(table, Placeholder) and table._kind in ("left", "right"):
-            side = table._kind
-        elif table is self._left or (self._left._find(id, True) is not None):
-            side = "left"
-        elif table is self._right or (self._right._find(id, True) is not None):
-            side = "right"
-        else:
-            raise ValueError(f"id={id!r} is the id of none of the joined tables")
-        if how is JoinMode.OUTER or how is {"left": JoinMode.RIGHT, "right": JoinMode.LEFT}[side]:
-            raise KeyError(f"Cannot assign id's for this join type: {how.name} keeps rows that have no {side} side.")
-        return side
 
     def _merge(
         self, on: Sequence[ColumnExpression], conditions: Iterable[tuple[_native.Column, _native.Column]], how: JoinMode
@@ -430,7 +328,7 @@ class JoinResult(Groupable, JoinMethods):
             if table._kind == "right":
                 return self._from_right[self._right._column(reference._name)]
             return self._column(reference._name)
-        return _find(self, reference)
+        return found(self, reference)
 
     def _find(self, reference: ColumnReference, exact: bool) -> _native.Column | None:
         if reference._table is self:
@@ -528,9 +426,3 @@ class JoinResult(Groupable, JoinMethods):
         result._universe = self._universe.subset()
         result._id_type = self._id_type
         return result
-
-
-def _find(side: Joinable, reference: ColumnReference) -> _native.Column | None:
-    """The column of a reference: to this very table, or to one with the same rows."""
-    column = side._find(reference, True)
-    return side._find(reference, False) if column is None else column

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pathway import _native
 from pathway._expressions.expression import Call, ColumnExpression, ColumnReference, Literal, Special, wrap
 from pathway._ground.origin import declares, user_origin, warn
-from pathway._tables.binder import define
+from pathway._tables.binder import about, define
 from pathway._tables.columns import TableColumns
 from pathway._tables.filtering import filtered
 from pathway._tables.joinable import Joinable, take_tables, warn_empty
@@ -439,13 +439,10 @@ class TableRows(TableColumns):
         key = wrap(key)
         binder, columns = self._bound({"key": key})
         bound = binder.bind(key)
-        if bound.dtype.kind != "pointer":
-            raise TypeError(
-                f"New keys have to be pointers; {key!r} is {dtypes.describe(bound.dtype)}. See with_id_from()."
-            )
         names = list(columns)
         column = self._plan.define(binder.node, bound)
-        node = self._plan.reindex(binder.node, column, list(columns.values()), user_origin())
+        with about(key, "with_id"):
+            node = self._plan.reindex(binder.node, column, list(columns.values()), user_origin())
         return self._new(node, names, self._new_universe(), id_type=dtypes.to_python(bound.dtype))
 
     def _new_universe(self) -> Universe:
@@ -515,11 +512,9 @@ class TableRows(TableColumns):
 
 
 def _common(one: _native.DType, other: _native.DType, what: str, method: str) -> _native.DType:
-    joined = dtypes.common(one, other)
-    if joined is None:
-        hint = "update_id_type(pw.Pointer) makes a table forget the types" if what == "the keys" else "use pw.cast"
-        raise TypeError(
-            f"Incompatible types in Table.{method}(): {what} of the tables: {dtypes.describe(one)} and "
-            f"{dtypes.describe(other)}. They have no common type; {hint}."
-        )
-    return joined
+    try:
+        return one.common(other, f"Table.{method}(), {what} of the tables")
+    except TypeError as error:
+        is_about_keys = what == "the keys"
+        error.add_note("update_id_type(pw.Pointer) makes a table forget the types" if is_about_keys else "use pw.cast")
+        raise

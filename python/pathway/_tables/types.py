@@ -90,10 +90,9 @@ class TableTypes(TableColumns):
                 raise ValueError(
                     f"Table.update_types() argument name has to be an existing table column name; {self._misses(name)}"
                 )
-            expression = self._plan.expression(columns[name])
-            dtype = dtypes.of_user(annotation)
-            dtypes.check_narrowing(expression.dtype, dtype, "Table.update_types()")
-            columns[name] = self._plan.define(self._node, _native.Expression.declare(expression, dtype))
+            old, dtype = self._plan.expression(columns[name]), dtypes.of_user(annotation)
+            narrowed = _native.Expression.narrow(old, dtype, "Table.update_types()")
+            columns[name] = self._plan.define(self._node, narrowed)
         return self._same_rows(columns)
 
     @declares

@@ -290,12 +290,6 @@ def to_python(dtype: DType) -> Annotation:
     raise AssertionError(f"the engine has a type {kind} that Python does not know")
 
 
-def common(one: DType, other: DType) -> DType | None:
-    """The smallest type that holds the values of both, if it says more than that they are values."""
-    joined = one.least_upper_bound(other)
-    return None if joined == DType.ANY and DType.ANY not in (one, other) else joined
-
-
 def name(dtype: DType) -> str:
     """The name of a type in schemas that are printed, such as `Optional(INT)`."""
     kind = dtype.kind
@@ -384,15 +378,6 @@ def from_json(entry: Mapping[str, Any]) -> DType:
 def of_user(annotation: Annotation) -> DType:
     """The type that an annotation in the line of the user's program that is running stands for."""
     return to_dtype(annotation, user_names())
-
-
-def check_narrowing(old: DType, new: DType, what: str) -> None:
-    """Complains unless one of the types includes the other."""
-    if not (new.is_subtype_of(old) or old.is_subtype_of(new)):
-        raise TypeError(
-            f"Cannot change type from {describe(old)} to {describe(new)}.\n"
-            f"{what} should be used only for type narrowing or type extending; pw.cast converts values."
-        )
 
 
 def _of_kind(kind: str) -> DType:

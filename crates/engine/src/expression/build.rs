@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use towpath_types::{DType, Value};
 
-use super::{Expression, Function, Kind, UserFunction};
+use super::{Expression, Function, Kind, UserFunction, function};
 use crate::error::{Origin, PlanError};
 
 impl Expression {
@@ -52,7 +52,10 @@ impl Expression {
     }
 
     /// A function of the user's that returns `dtype`.
-    pub fn user(function: Arc<dyn UserFunction>, arguments: Vec<Expression>, dtype: DType) -> Self {
+    pub fn user(function: Arc<dyn UserFunction>, arguments: Vec<Expression>, mut dtype: DType) -> Self {
+        if function.propagates_none() && arguments.iter().any(|argument| argument.dtype().is_optional()) {
+            dtype = dtype.optional();
+        }
         Self::new(Kind::User(function), arguments, dtype)
     }
 
@@ -131,6 +134,54 @@ impl Expression {
         Self::new(Kind::Declare, vec![self], dtype)
     }
 
+    /// The same cells under a narrower or wider type; `what` is how the user has asked for it.
+    ///
+    /// # Errors
+    /// If none of the types includes the other.
+    pub fn narrow(self, dtype: DType, what: &str) -> Result<Self, PlanError> {
+        let own = self.dtype();
+        if own.is_subtype_of(&dtype) || dtype.is_subtype_of(own) {
+            return Ok(self.declare(dtype));
+        }
+        Err(PlanError::mismatch(format!(
+            "Cannot change type from {own} to {dtype}.\n{what} should be used only for type narrowing or type \
+             extending; pw.cast converts values."
+        )))
+    }
+
+    /// The value converted to `int`, `float`, `bool` or `str`, or to a type that it has already.
+    ///
+    /// # Errors
+    /// If it cannot be converted.
+    pub fn cast(self, target: DType) -> Result<Self, PlanError> {
+        let own = self.dtype();
+        let is_there = own.is_subtype_of(&target) && (own.required() == target.required() || target == DType::Any);
+        let mut converted = if is_there {
+            self
+        } else {
+            let name = match target.required() {
+                DType::Int => "cast_int",
+                DType::Float => "cast_float",
+                DType::Bool => "cast_bool",
+                DType::Str => "cast_str",
+                _ => {
+                    return Err(PlanError::mismatch(format!(
+                        "Pathway doesn't support casting {own} to {target}; values can be cast to int, float, bool and \
+                         str"
+                    )));
+                }
+            };
+            Self::call(named(name), vec![self])?
+        };
+        if converted.dtype().is_optional() && !target.is_optional() {
+            converted = Self::call(named("unwrap"), vec![converted])?;
+        }
+        if converted.dtype() == &target {
+            return Ok(converted);
+        }
+        Ok(converted.declare(target))
+    }
+
     /// The same expression, made at a place of the user's program.
     #[must_use]
     pub fn at(mut self, origin: Option<Origin>) -> Self {
@@ -139,6 +190,10 @@ impl Expression {
         }
         self
     }
+}
+
+fn named(name: &str) -> &'static Function {
+    function(name).unwrap_or_else(|| panic!("there is no function {name}"))
 }
 
 fn common_type(what: &str, expressions: &[&Expression]) -> Result<DType, PlanError> {

@@ -124,4 +124,9 @@ pub trait UserFunction: fmt::Debug + Send + Sync {
     /// Whether equal arguments always give equal results. Results of functions that are not are kept with
     /// their rows, so that a removal repeats the value that was sent.
     fn is_deterministic(&self) -> bool;
+
+    /// Whether `None` among the arguments is the result.
+    fn propagates_none(&self) -> bool {
+        false
+    }
 }

@@ -11,6 +11,7 @@ use super::join::prune_carried;
 use super::matching::{JoinId, Matching, Unmatched};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
+use crate::type_rules::check_pointers;
 
 /// See the module.
 #[derive(Clone, Copy, Debug, Default)]
@@ -30,16 +31,7 @@ impl Operator for Lookup {
         let [pointer, carried @ ..] = inputs[0].as_slice() else {
             return Err(PlanError::value("ix needs a column of pointers"));
         };
-        let fits = match pointer {
-            DType::Pointer(_) => true,
-            DType::Optional(inner) => matches!(**inner, DType::Pointer(_)) && (self.optional || self.allow_misses),
-            _ => false,
-        };
-        if !fits {
-            return Err(PlanError::mismatch(format!(
-                "Pathway supports indexing with Pointer type only. The type used was {pointer}."
-            )));
-        }
+        check_pointers(pointer, &DType::ANY_POINTER, self.optional)?;
         let mut dtypes = carried.to_vec();
         let becomes_optional = self.optional || self.allow_misses;
         dtypes.extend(

@@ -25,6 +25,7 @@ use towpath_types::{Batch, Cells, Column, DType, Key};
 
 use crate::error::{EngineError, PlanError};
 use crate::reporter::Reporter;
+use crate::type_rules::common_type;
 
 /// The keys of a pointer column.
 fn keys_of(column: &Column) -> &towpath_types::Shared<Key> {
@@ -69,16 +70,6 @@ fn report_routed(
     let keys: Vec<Key> = rows.map(|(row, pointer)| Key::pair(*row, *pointer)).collect();
     let diffs = batch.diffs().map(|diffs| &**diffs);
     reporter.report_skipped(errors, &keys, diffs, what)
-}
-
-/// The type of a column that comes from either of two.
-fn common_type(operation: &str, left: &DType, right: &DType) -> Result<DType, PlanError> {
-    match left.least_upper_bound(right) {
-        DType::Any if *left != DType::Any && *right != DType::Any => Err(PlanError::mismatch(format!(
-            "Incompatible types for {operation}: {left} and {right}."
-        ))),
-        upper => Ok(upper),
-    }
 }
 
 /// The types of columns that come from any of several inputs.

@@ -11,6 +11,7 @@ use super::{keys_of, report_errors, usable};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::type_rules::check_keys;
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -25,11 +26,7 @@ impl Operator for Reindex {
         let [key, carried @ ..] = inputs[0].as_slice() else {
             return Err(PlanError::value("reindex needs a column of keys"));
         };
-        if !matches!(key.required(), DType::Pointer(_)) {
-            return Err(PlanError::mismatch(format!(
-                "Pathway supports reindexing Tables with Pointer type only. The type used was {key}."
-            )));
-        }
+        check_keys(key)?;
         Ok(carried.to_vec())
     }
 

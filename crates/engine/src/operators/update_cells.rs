@@ -10,6 +10,7 @@ use towpath_types::DType;
 use super::keyed::{Cell, KeyedTask, Outcome};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Pruned, Routing, Task, TaskContext};
+use crate::type_rules::common_type;
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -26,7 +27,7 @@ impl Operator for UpdateCells {
     fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
         let mut dtypes = inputs[0].clone();
         for (position, dtype) in self.replaced.iter().zip(&inputs[1]) {
-            dtypes[*position] = super::common_type("update_cells", &dtypes[*position], dtype)?;
+            dtypes[*position] = common_type("update_cells", &dtypes[*position], dtype)?;
         }
         Ok(dtypes)
     }

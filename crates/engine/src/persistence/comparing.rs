@@ -10,7 +10,7 @@ use towpath_types::{Batch, BuildKeyHasher, Column, Key, hash_columns};
 
 use super::history::History;
 use crate::error::EngineError;
-use crate::source::Arrival;
+use crate::source::{Arrival, Resume};
 
 /// See the module.
 #[derive(Debug)]
@@ -31,8 +31,15 @@ fn names(batch: &Batch) -> Vec<Key> {
     names
 }
 
+impl History {
+    /// Compares what the stream sends with what was kept, where it sends everything again.
+    pub(crate) fn comparing(&self, resume: Resume) -> Option<Comparing> {
+        (resume == Resume::Compare).then(|| Comparing::new(self.clone()))
+    }
+}
+
 impl Comparing {
-    pub(super) fn new(history: History) -> Self {
+    fn new(history: History) -> Self {
         Self {
             live: HashMap::default(),
             history,

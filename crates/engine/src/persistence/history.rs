@@ -5,7 +5,6 @@ use std::sync::Arc;
 use towpath_durability::{Beginning, IndexEntry, JournalIndex, State};
 use towpath_types::Time;
 
-use super::comparing::Comparing;
 use super::record::{Committed, decode_rows, kind};
 use super::resuming::{Resuming, Rolling};
 use crate::error::{EngineError, ErrorKind};
@@ -117,11 +116,6 @@ impl History {
             hash: self.committed.hash,
         };
         Ok(Some(Resuming::new(name, resume, expected)))
-    }
-
-    /// Compares what the stream sends with what was kept, where it sends everything again.
-    pub(crate) fn comparing(&self, resume: Resume) -> Option<Comparing> {
-        (resume == Resume::Compare).then(|| Comparing::new(self.clone()))
     }
 
     /// Whether nothing more comes.

@@ -8,8 +8,8 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use smallvec::SmallVec;
 use towpath_types::{Field, Key};
 
-use super::Subject;
 use super::buffer::{Ingest, no_row, warn_of_extra};
+use super::native::Subject;
 use super::slots::Slots;
 use crate::door::Visit;
 use crate::value::lossy;

@@ -9,9 +9,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyFrozenSet, PySet, PyString};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical};
 
-use super::Subject;
 use super::arrow;
 use super::buffer::warn_of_extra;
+use super::native::Subject;
 use super::slots::push_plain;
 use super::whole::{absent_column, take_columns};
 use crate::value::{Unit, convert, is_of_pandas, lossy, numpy, type_name};

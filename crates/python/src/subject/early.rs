@@ -1,25 +1,19 @@
-//! Calls before `read`: nobody knows the columns yet, so they are kept as they are and made again when it is known.
+//! Calls before `read`, as a subject keeps them.
 
 use std::collections::VecDeque;
 
 use parking_lot::Mutex;
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::Subject;
-use super::places::{REPLAYED, caller};
 use crate::door;
-
-/// So many calls are kept.
-const KEPT: usize = 1 << 16;
 
 /// What a subject was called with before `read`.
 #[derive(Debug)]
 pub(super) struct Early {
-    calls: Mutex<VecDeque<Call>>,
+    pub(super) calls: Mutex<VecDeque<Call>>,
     /// How often this process was forked when the subject was made.
-    forks: usize,
+    pub(super) forks: usize,
 }
 
 impl Default for Early {
@@ -32,110 +26,10 @@ impl Default for Early {
 }
 
 #[derive(Debug)]
-struct Call {
+pub(super) struct Call {
     /// Takes the subject and then the arguments.
-    function: Py<PyAny>,
-    arguments: Py<PyTuple>,
-    keywords: Option<Py<PyDict>>,
-    place: Option<String>,
-}
-
-/// Tells subjects apart.
-fn address(subject: &Subject) -> usize {
-    std::ptr::from_ref(subject).addr()
-}
-
-/// Whether this thread makes calls of this subject again.
-pub(super) fn is_replaying(subject: &Subject) -> bool {
-    REPLAYED.with_borrow(|replayed| replayed.as_ref().is_some_and(|(who, _)| *who == address(subject)))
-}
-
-const DIVIDED: &str = "it is read in partitions, so rows are sent with the self that run() gets";
-
-fn refusal(subject: &Bound<'_, Subject>, why: &str) -> PyResult<()> {
-    Err(PyRuntimeError::new_err(format!(
-        "{}: {why}",
-        subject.get_type().name()?
-    )))
-}
-
-/// Keeps a call.
-pub(super) fn keep<'py>(
-    subject: &Bound<'py, Subject>,
-    function: &Bound<'py, PyAny>,
-    arguments: Bound<'py, PyTuple>,
-    keywords: Option<Bound<'py, PyDict>>,
-) -> PyResult<()> {
-    let py = subject.py();
-    let refused = |why: &str| refusal(subject, why);
-    let native = subject.get();
-    if native.state.get().is_none() {
-        return refused("its __init__() has to call super().__init__() before rows are sent");
-    }
-    if native.is_divided() {
-        return refused(DIVIDED);
-    }
-    if native.early.forks != door::forks() {
-        return refused(
-            "this process was forked from the one that has the subject, so its rows would be lost; send them to that \
-             process, through a multiprocessing.Queue for instance, and call next() there",
-        );
-    }
-    let call = Call {
-        function: function.clone().unbind(),
-        arguments: arguments.unbind(),
-        keywords: keywords.map(Bound::unbind),
-        place: caller(py),
-    };
-    let mut calls = native.early.calls.lock();
-    if calls.len() >= KEPT {
-        drop(calls);
-        return refused(&format!(
-            "{KEPT} calls are kept until pw.io.python.read() says what the columns are: call it before more rows are sent"
-        ));
-    }
-    calls.push_back(call);
-    Ok(())
-}
-
-/// Keeps the call of a method of the native half.
-pub(super) fn keep_method<'py>(
-    subject: &Bound<'py, Subject>,
-    name: &str,
-    arguments: Bound<'py, PyTuple>,
-    keywords: Option<Bound<'py, PyDict>>,
-) -> PyResult<()> {
-    let function = subject.py().get_type::<Subject>().getattr(name)?;
-    keep(subject, &function, arguments, keywords)
-}
-
-/// Makes the calls that were kept. Others may still come in meanwhile.
-pub(super) fn replay(subject: &Bound<'_, Subject>) -> PyResult<()> {
-    let py = subject.py();
-    let next = || subject.get().early.calls.lock().pop_front();
-    if subject.get().is_divided() {
-        return next().map_or(Ok(()), |_| refusal(subject, DIVIDED));
-    }
-    while let Some(call) = next() {
-        let arguments: Vec<Bound<'_, PyAny>> = std::iter::once(subject.clone().into_any())
-            .chain(call.arguments.bind(py).iter())
-            .collect();
-        let place = call.place.clone();
-        REPLAYED.set(Some((address(subject.get()), call.place)));
-        let made = call.function.bind(py).call(
-            PyTuple::new(py, arguments)?,
-            call.keywords.as_ref().map(|keywords| keywords.bind(py)),
-        );
-        REPLAYED.set(None);
-        if let Err(error) = made {
-            if let Some(place) = place {
-                // Without the note, the error is still the error.
-                let _ = error
-                    .value(py)
-                    .call_method1("add_note", (format!("sent at {place}, before read()"),));
-            }
-            return Err(error);
-        }
-    }
-    Ok(())
+    pub(super) function: Py<PyAny>,
+    pub(super) arguments: Py<PyTuple>,
+    pub(super) keywords: Option<Py<PyDict>>,
+    pub(super) place: Option<String>,
 }

@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyString};
 use towpath_types::DType;
 
-use super::Subject;
 use super::batches::take_mapping;
 use super::buffer::{Ingest, no_row, warn_of_extra};
+use super::native::Subject;
 use super::slots::Slots;
 use crate::value::type_name;
 

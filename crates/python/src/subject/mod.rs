@@ -10,6 +10,10 @@ mod columns;
 mod early;
 mod fork;
 mod json;
+mod keeping;
+mod keywords;
+mod methods;
+mod native;
 mod next;
 mod phase;
 mod places;
@@ -20,280 +24,18 @@ mod verdict;
 mod verdicts;
 mod whole;
 
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, OnceLock};
-
-use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
 
-use buffer::Ingest;
 pub(crate) use buffer::Settings;
-use early::Early;
+pub(crate) use native::Subject;
 pub(crate) use source::PythonSource;
 pub(crate) use stage::Starting;
 
-use crate::door::Visit;
-use crate::pointer::PyPointer;
-
-/// The native half of `ConnectorSubject`: takes rows.
-#[pyclass(name = "Subject", module = "pathway._native", subclass, frozen)]
-#[derive(Debug, Default)]
-pub(crate) struct Subject {
-    keywords: next::Keywords,
-    /// What takes the rows. Every `next` reads it.
-    ingest: OnceLock<Arc<Ingest>>,
-    /// The same, already while the calls before `read` are made again.
-    prepared: OnceLock<Arc<Ingest>>,
-    /// Calls before `read`.
-    early: Early,
-    /// Whether it is read in partitions, each of which takes rows of its own.
-    is_divided: AtomicBool,
-    /// What belongs to the Python half.
-    state: OnceLock<Py<PyAny>>,
-}
-
-impl Subject {
-    /// What takes the rows.
-    #[inline]
-    fn ingest(&self, _py: Python<'_>) -> PyResult<&Ingest> {
-        match self.ingest.get().or_else(|| self.prepared.get()) {
-            Some(ingest) => Ok(ingest),
-            None => Err(PyRuntimeError::new_err("rows can be sent after read()")),
-        }
-    }
-
-    /// What takes the rows, once `read` is done.
-    #[inline]
-    fn opened(&self) -> Option<&Ingest> {
-        self.ingest.get().map(Arc::as_ref)
-    }
-
-    /// Whether calls are kept until `read`.
-    #[inline]
-    fn is_early(&self) -> bool {
-        self.ingest.get().is_none() && !early::is_replaying(self)
-    }
-
-    fn is_divided(&self) -> bool {
-        self.is_divided.load(Ordering::Relaxed)
-    }
-
-    /// `read` says what the rows are; in partitions they have what takes them from the run.
-    pub(crate) fn prepare(&self, py: Python<'_>, ingest: Option<&Arc<Ingest>>) {
-        match ingest {
-            Some(ingest) => {
-                fork::register(py, ingest);
-                self.prepared.get_or_init(|| Arc::clone(ingest));
-            }
-            None => self.is_divided.store(true, Ordering::Relaxed),
-        }
-    }
-
-    /// From now on rows are taken directly.
-    fn open(&self) {
-        if let Some(ingest) = self.prepared.get() {
-            self.ingest.get_or_init(|| Arc::clone(ingest));
-        }
-    }
-}
-
-#[pymethods]
-impl Subject {
-    #[new]
-    #[pyo3(signature = (*_arguments, **_keywords))]
-    fn new(_arguments: &Bound<'_, PyTuple>, _keywords: Option<&Bound<'_, PyDict>>) -> Self {
-        Self::default()
-    }
-
-    /// Sends one row as a JSON object: its text, as str or bytes, or a dict.
-    #[pyo3(signature = (message, /))]
-    fn next_json(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
-        match slf.get().is_early() {
-            true => keep_message(slf, "next_json", message),
-            false => json::next_json(slf, message),
-        }
-    }
-
-    /// Sends many rows: an iterable of dicts, dataclasses, NamedTuples or pydantic models. If the iterable fails, the
-    /// rows before have been sent.
-    #[pyo3(signature = (rows, /))]
-    fn next_batch(slf: &Bound<'_, Self>, rows: &Bound<'_, PyAny>) -> PyResult<()> {
-        match slf.get().is_early() {
-            true => keep_message(slf, "next_batch", rows),
-            false => batches::next_batch(slf, rows),
-        }
-    }
-
-    /// Sends many rows as columns of one length: a dict of lists, numpy arrays, or columns of pandas, polars and
-    /// pyarrow. If they are no columns of one length, nothing is sent.
-    #[pyo3(signature = (columns, /))]
-    fn next_columns(slf: &Bound<'_, Self>, columns: &Bound<'_, PyAny>) -> PyResult<()> {
-        let _visit = Visit::begin(slf.py());
-        match slf.get().is_early() {
-            true => keep_message(slf, "next_columns", columns),
-            false => columns::next_columns(slf, columns),
-        }
-    }
-
-    /// Sends many rows of pyarrow, polars, pandas, duckdb, or whatever else has `__arrow_c_stream__` or
-    /// `__arrow_c_array__`.
-    #[pyo3(signature = (data, /))]
-    fn next_arrow(slf: &Bound<'_, Self>, data: &Bound<'_, PyAny>) -> PyResult<()> {
-        let _visit = Visit::begin(slf.py());
-        match slf.get().is_early() {
-            true => keep_message(slf, "next_arrow", data),
-            false => arrow::next_arrow(slf, data),
-        }
-    }
-
-    /// Makes the rows sent since the last commit visible, all at once.
-    ///
-    /// In a run with persistence, `offset` is kept with them: a JSON value or bytes that says where to go on behind them.
-    /// `seek` gets the last one after a restart, and `on_durable` once it is on disk.
-    #[pyo3(signature = (offset=None))]
-    fn commit(slf: &Bound<'_, Self>, offset: Option<&Bound<'_, PyAny>>) -> PyResult<()> {
-        let py = slf.py();
-        let position = offset.map(encoded_offset).transpose()?;
-        if slf.get().is_early() {
-            let arguments = PyTuple::new(py, offset)?;
-            return early::keep_method(slf, "commit", arguments, None);
-        }
-        let ingest = slf.get().ingest(py)?;
-        ingest.check_other(py)?;
-        if ingest.commit(position) {
-            ingest.wait(py);
-        }
-        Ok(())
-    }
-}
-
-/// Keeps the call of a method with one argument until `read`.
-fn keep_message(subject: &Bound<'_, Subject>, name: &str, message: &Bound<'_, PyAny>) -> PyResult<()> {
-    early::keep_method(subject, name, PyTuple::new(subject.py(), [message])?, None)
-}
-
-/// Adds or removes (`diff`) one row, a dict, under a key of the subject's choice, if there is one.
-#[pyfunction]
-fn push_row(
-    subject: &Bound<'_, Subject>,
-    key: Option<PyPointer>,
-    values: &Bound<'_, PyDict>,
-    diff: i64,
-) -> PyResult<()> {
-    let py = subject.py();
-    let ingest = subject.get().ingest(py)?;
-    ingest.check(py)?;
-    if diff < 0 {
-        next::check_deletions(subject, ingest)?;
-    }
-    if key.is_some() && !ingest.own_keys {
-        return Err(PyValueError::new_err(format!(
-            "{} gives a row a key, which the code of run() does not show; let run() mention _add or _add_inner",
-            subject.get_type().name()?
-        )));
-    }
-    batches::take_mapping(py, ingest, values, diff, key.map(|key| key.0))
-}
-
-/// An offset of the user's as bytes.
-fn encoded_offset(offset: &Bound<'_, PyAny>) -> PyResult<Vec<u8>> {
-    let module = offset.py().import("pathway.io._offsets")?;
-    module.call_method1("encoded", (offset,))?.extract()
-}
-
-/// Says where to go on behind the rows so far; it is kept with the next commit.
-#[pyfunction]
-fn report_offset(subject: &Bound<'_, Subject>, offset: &Bound<'_, PyAny>) -> PyResult<()> {
-    let py = subject.py();
-    let position = encoded_offset(offset)?;
-    let ingest = subject.get().ingest(py)?;
-    ingest.check_other(py)?;
-    ingest.report_position(position);
-    Ok(())
-}
-
-/// Whether the timer commits; allowing it commits at once.
-#[pyfunction]
-fn set_autocommit(subject: &Bound<'_, Subject>, enabled: bool) -> PyResult<()> {
-    let py = subject.py();
-    let ingest = subject.get().ingest(py)?;
-    ingest.check_other(py)?;
-    ingest.hold_commits(!enabled);
-    Ok(())
-}
-
-/// The source ends: what was sent is committed.
-#[pyfunction]
-fn close_subject(subject: &Bound<'_, Subject>) -> PyResult<()> {
-    let py = subject.py();
-    let ingest = subject.get().ingest(py)?;
-    if ingest.is_forked() {
-        ingest.check_other(py)?;
-    }
-    ingest.close();
-    Ok(())
-}
-
-/// Whether calls are kept until `read`.
-#[pyfunction]
-fn is_early(subject: &Bound<'_, Subject>) -> bool {
-    subject.get().is_early()
-}
-
-/// Keeps a call of a function, with the subject before the arguments, until `read`.
-#[pyfunction]
-#[pyo3(signature = (subject, function, /, *arguments))]
-fn keep_call<'py>(
-    subject: &Bound<'py, Subject>,
-    function: &Bound<'py, PyAny>,
-    arguments: Bound<'py, PyTuple>,
-) -> PyResult<()> {
-    early::keep(subject, function, arguments, None)
-}
-
-/// `read` is done: makes the calls before it again; from now on rows are taken directly.
-#[pyfunction]
-fn open_subject(subject: &Bound<'_, Subject>) -> PyResult<()> {
-    early::replay(subject)?;
-    subject.get().open();
-    Ok(())
-}
-
-/// How many rows this subject was given in the present run, accepted or not.
-#[pyfunction]
-fn rows_given(subject: &Bound<'_, Subject>) -> PyResult<u64> {
-    subject.get().ingest(subject.py()).map(Ingest::given)
-}
-
-/// What the Python half keeps of a subject.
-#[pyfunction]
-fn subject_state(subject: &Bound<'_, Subject>) -> Option<Py<PyAny>> {
-    let py = subject.py();
-    subject.get().state.get().map(|state| state.clone_ref(py))
-}
-
-/// Has the Python half keep something of a subject, for as long as it lives.
-#[pyfunction]
-fn set_subject_state(subject: &Bound<'_, Subject>, state: Py<PyAny>) {
-    subject.get().state.get_or_init(|| state);
-}
-
 /// Adds everything of subjects to the module.
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
-    module.add_class::<Subject>()?;
-    module.add_class::<source::SubjectStream>()?;
+    methods::install(module)?;
     next::install(&module.py().get_type::<Subject>())?;
-    module.add_function(wrap_pyfunction!(push_row, module)?)?;
-    module.add_function(wrap_pyfunction!(report_offset, module)?)?;
-    module.add_function(wrap_pyfunction!(set_autocommit, module)?)?;
-    module.add_function(wrap_pyfunction!(close_subject, module)?)?;
-    module.add_function(wrap_pyfunction!(is_early, module)?)?;
-    module.add_function(wrap_pyfunction!(keep_call, module)?)?;
-    module.add_function(wrap_pyfunction!(open_subject, module)?)?;
-    module.add_function(wrap_pyfunction!(rows_given, module)?)?;
-    module.add_function(wrap_pyfunction!(subject_state, module)?)?;
-    module.add_function(wrap_pyfunction!(set_subject_state, module)?)?;
+    module.add_class::<source::SubjectStream>()?;
     module.add_function(wrap_pyfunction!(fork::begin_forked_process, module)?)?;
     Ok(())
 }

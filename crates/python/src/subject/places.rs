@@ -9,6 +9,11 @@ thread_local! {
     pub(super) static REPLAYED: RefCell<Option<(usize, Option<String>)>> = const { RefCell::new(None) };
 }
 
+/// Whether this thread makes calls of the subject at this address again.
+pub(super) fn is_replaying(address: usize) -> bool {
+    REPLAYED.with_borrow(|replayed| replayed.as_ref().is_some_and(|(who, _)| *who == address))
+}
+
 /// Where the call that this thread makes again came from, if it does.
 fn replayed_place() -> Option<String> {
     REPLAYED.with_borrow(|replayed| replayed.as_ref().and_then(|(_, place)| place.clone()))

@@ -11,11 +11,11 @@ use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHand
 use towpath_types::{DType, Field};
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::Subject;
 use super::buffer::{Ingest, Settings};
+use super::native::Subject;
 use crate::door;
 use crate::error::raised;
-use crate::user_function::take_fingerprint;
+use crate::fingerprint::take_fingerprint;
 
 /// A subject as a source of the plan.
 pub(crate) struct PythonSource {

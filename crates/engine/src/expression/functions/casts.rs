@@ -145,4 +145,22 @@ mod tests {
         assert_eq!(values, [2.into(), ().into(), 1.into(), Value::Error]);
         assert_eq!(failures, ["Type: Duration cannot be cast to int"]);
     }
+
+    #[test]
+    fn a_cast_takes_and_gives_what_its_target_says() {
+        let table = Table::new([(DType::Int.optional(), vec![1.into(), ().into()])]);
+        let [a] = table.columns();
+        let floats = a.clone().cast(DType::Float).expect("fits");
+        assert_eq!(floats.dtype(), &DType::Float);
+        let (values, failures) = table.evaluate(&floats);
+        assert_eq!((values, failures.len()), (vec![1.0.into(), Value::Error], 1));
+        let same = a.clone().cast(DType::Int.optional()).expect("fits");
+        assert!(same.as_column().is_some());
+        let error = a.cast(DType::Json).expect_err("it does not fit");
+        assert!(
+            error
+                .message
+                .starts_with("Pathway doesn't support casting int | None to Json;")
+        );
+    }
 }

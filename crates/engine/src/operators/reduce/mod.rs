@@ -23,6 +23,7 @@ use crate::error::{EngineError, PlanError};
 use crate::operator::{Combiner, Operator, Pruned, Routing, Task, TaskContext};
 use crate::reducers::{Options, Reducer, Setup};
 use crate::store::CellStore;
+use crate::type_rules::check_group_keys;
 
 mod aggregate;
 mod combine;
@@ -132,9 +133,10 @@ impl Operator for Reduce {
 
     fn output(&self, inputs: &[Vec<DType>]) -> Result<Vec<DType>, PlanError> {
         let input = &inputs[0];
-        if !matches!(input.first().map(DType::required), Some(DType::Pointer(_))) {
-            return Err(PlanError::mismatch("the key of a group is a pointer"));
-        }
+        let Some(key) = input.first() else {
+            return Err(PlanError::value("reduce needs a column of keys"));
+        };
+        check_group_keys(key)?;
         let mut dtypes: Vec<DType> = self
             .shown
             .iter()

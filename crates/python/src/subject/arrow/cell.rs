@@ -11,7 +11,7 @@ use arrow_cast::display::array_value_to_string;
 use arrow_schema::DataType;
 use towpath_types::{DType, Json, JsonObject, Value, date_time_text};
 
-use super::column::{is_decimal, steps};
+use super::data_types::{is_decimal, steps};
 
 /// The cell as a value of a type.
 ///

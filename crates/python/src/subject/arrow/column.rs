@@ -4,24 +4,20 @@
 //! not. Numbers, moments and texts are checked as a whole first, and one by one only where that fails.
 
 use arrow_array::cast::AsArray;
-use arrow_array::types::{
-    DurationMicrosecondType, DurationMillisecondType, DurationNanosecondType, DurationSecondType,
-    TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType, TimestampSecondType,
-};
 use arrow_array::{
     Array, ArrayRef, BinaryViewArray, Float64Array, GenericStringArray, OffsetSizeTrait, StringViewArray,
 };
 use arrow_buffer::{Buffer, OffsetBuffer};
 use arrow_cast::CastOptions;
-use arrow_schema::{ArrowError, DataType, TimeUnit};
+use arrow_schema::{ArrowError, DataType};
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical, Value};
 
 use super::cell;
+use super::data_types::{is_decimal, steps};
 use super::import::Imported;
 use super::refusal::unreadable;
-use crate::value::Unit;
 
 /// The values that are not accepted: their rows, and why.
 type Refused = Vec<(usize, PyErr)>;
@@ -47,14 +43,6 @@ fn is_accepted(physical: Physical, data_type: &DataType) -> bool {
         Physical::Duration => matches!(data_type, T::Duration(_)),
         Physical::Pointer | Physical::Any => true,
     }
-}
-
-pub(super) fn is_decimal(data_type: &DataType) -> bool {
-    use DataType as T;
-    matches!(
-        data_type,
-        T::Decimal32(..) | T::Decimal64(..) | T::Decimal128(..) | T::Decimal256(..)
-    )
 }
 
 /// A column of the field's type. Of pandas, a null among floats is a NaN, unless the field may be None.
@@ -166,44 +154,6 @@ fn moments(field: &Field, data_type: &DataType, array: &ArrayRef, refused: &mut 
         },
     );
     Column::new(Cells::of_nanoseconds(physical, nanoseconds, array.nulls().cloned()))
-}
-
-/// The numbers of an array of moments or durations, and what they count.
-pub(super) fn steps<'a>(data_type: &DataType, array: &'a ArrayRef) -> Option<(Unit, &'a [i64])> {
-    let (time_unit, is_span) = match data_type {
-        DataType::Timestamp(unit, _) => (unit, false),
-        DataType::Duration(unit) => (unit, true),
-        _ => return None,
-    };
-    let (unit, steps): (Unit, &[i64]) = match (time_unit, is_span) {
-        (TimeUnit::Second, false) => (Unit::SECONDS, array.as_primitive_opt::<TimestampSecondType>()?.values()),
-        (TimeUnit::Millisecond, false) => (
-            Unit::MILLISECONDS,
-            array.as_primitive_opt::<TimestampMillisecondType>()?.values(),
-        ),
-        (TimeUnit::Microsecond, false) => (
-            Unit::MICROSECONDS,
-            array.as_primitive_opt::<TimestampMicrosecondType>()?.values(),
-        ),
-        (TimeUnit::Nanosecond, false) => (
-            Unit::NANOSECONDS,
-            array.as_primitive_opt::<TimestampNanosecondType>()?.values(),
-        ),
-        (TimeUnit::Second, true) => (Unit::SECONDS, array.as_primitive_opt::<DurationSecondType>()?.values()),
-        (TimeUnit::Millisecond, true) => (
-            Unit::MILLISECONDS,
-            array.as_primitive_opt::<DurationMillisecondType>()?.values(),
-        ),
-        (TimeUnit::Microsecond, true) => (
-            Unit::MICROSECONDS,
-            array.as_primitive_opt::<DurationMicrosecondType>()?.values(),
-        ),
-        (TimeUnit::Nanosecond, true) => (
-            Unit::NANOSECONDS,
-            array.as_primitive_opt::<DurationNanosecondType>()?.values(),
-        ),
-    };
-    Some((unit, steps))
 }
 
 /// Cells of types without a layout of their own.

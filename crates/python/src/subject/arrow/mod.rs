@@ -2,12 +2,16 @@
 //!
 //! | file | |
 //! |---|---|
+//! | `c_structs` | the structs of the interface, as C has them |
 //! | `import` | what comes through the interface, checked before anything relies on it |
 //! | `column` | whole columns, by the rules of `next` |
 //! | `cell` | cells of types without a layout of their own |
+//! | `data_types` | what Arrow's types are to us |
 
+mod c_structs;
 mod cell;
 mod column;
+mod data_types;
 mod import;
 mod refusal;
 
@@ -16,8 +20,8 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_types::{Column, Field};
 
-use super::Subject;
 use super::buffer::warn_of_extra;
+use super::native::Subject;
 use super::whole::{absent_column, take_columns};
 use import::{Imported, ImportedRows};
 
