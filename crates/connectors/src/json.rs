@@ -343,6 +343,7 @@ fn read_flat_cell(line: &str, start: usize, end: usize, dtype: &DType, cell: &mu
             *cell = Cell::Int(value);
         }
         (b'-' | b'0'..=b'9', DType::Float) => {
+            // Beyond the range of floats it depends on how the number is written.
             let value = parse_float(text).ok().filter(|value| value.is_finite())?;
             *cell = Cell::Float(value);
         }
@@ -567,7 +568,7 @@ mod tests {
                         number => number.as_i64().unwrap_or_default(),
                     }));
                 }
-                // A number that no float can hold does no harm in a member that nobody reads.
+                // A number beyond the range of floats is infinite, which that parser refuses.
                 let is_json = match &standard {
                     Ok(_) => true,
                     Err(error) => error.to_string().starts_with("number out of range"),
