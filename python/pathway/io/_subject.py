@@ -11,9 +11,9 @@ the hooks that the API documents, see `_hooks`.
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -27,6 +27,8 @@ from pathway._tables import connecting
 from pathway.io import _deletions
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pathway.io._subject_run import SubjectRun
 
 Value = TypeVar("Value")
@@ -373,6 +375,10 @@ def _may_end_here() -> bool:
     thread = threading.current_thread()
     if thread is threading.main_thread():
         return False
+    # Nobody runs an event loop who has not imported it; that takes long.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return True
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:
