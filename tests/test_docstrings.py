@@ -34,7 +34,10 @@ def test_example(example: doctest.DocTest) -> None:
 
 MODULES = {
     "pw": pw,
-    **{f"pw.{name}": getattr(pw, name) for name in ("debug", "demo", "io", "reducers", "testing", "udfs", "universes")},
+    **{
+        f"pw.{name}": getattr(pw, name)
+        for name in ("debug", "demo", "io", "persistence", "reducers", "testing", "udfs", "universes")
+    },
     **{f"pw.io.{name}": getattr(pw.io, name) for name in ("csv", "fs", "jsonlines", "null", "plaintext", "python")},
 }
 

@@ -94,6 +94,34 @@ DIFFERENT = {
         "pw.io.null.write(rows.reduce(x=pw.reducers.tuple(rows.size, skip_nones=VALUE == '5')))",
         "reduce: false here, true in process 0",
     ),
+    "an object": (
+        "pw.io.null.write(rows.select(x=pw.wrap_py_object({'size': int(VALUE), 'name': 'a'})))",
+        "object dict, value: 7 here, 5 in process 0; here it is {{'name': 'a', 'size': 7}}, there {{'name': 'a', ",
+    ),
+    "an object within others": (
+        "pw.io.null.write(rows.select(x=(1, (rows.name, pw.wrap_py_object(int(VALUE))))))",
+        "object int, value: 7 here, 5 in process 0",
+    ),
+    "an object with data": (
+        "import dataclasses\n@dataclasses.dataclass\nclass Limits:\n    size: int\n"
+        "pw.io.null.write(rows.filter(pw.apply_with_type(lambda x, limits: x > limits.value.size, bool, rows.size, "
+        "pw.wrap_py_object(Limits(int(VALUE))))))",
+        "object Limits, value: 7 here, 5 in process 0; here it is Limits {{'size': 7}} at {script}:17, there",
+    ),
+    "a function in an object": (
+        "def f(x, y=int(VALUE)):\n    return x + y\n"
+        "pw.io.null.write(rows.select(s=pw.apply(lambda x, f: f.value(x), rows.size, pw.wrap_py_object(f))))",
+        "object f, defaults: 7 here, 5 in process 0",
+    ),
+    "the kind of an object": (
+        "pw.io.null.write(rows.select(x=pw.wrap_py_object({1} if VALUE == '5' else [1])))",
+        "the programs differ. object list here, object set in process 0.",
+    ),
+    "an object that is a default": (
+        "pw.io.null.write(pw.io.csv.read('.', schema=pw.schema_builder({'x': pw.column_definition("
+        "dtype=pw.PyObjectWrapper, default_value=pw.wrap_py_object([int(VALUE)]))}), mode='static'))",
+        'csv, column "x", default, value: 7 here, 5 in process 0; here it is [7] at {script}:13, there [5] at',
+    ),
     "an operator": (
         "pw.io.null.write(rows.groupby(rows.name).reduce(rows.name) if VALUE == '5' else rows.filter(rows.size > 5))",
         "the programs differ. ",
@@ -158,7 +186,15 @@ class Keep:
     def __call__(self, size):
         return bool(self.names)
 
+class Limits:
+    def __init__(self):
+        self.names = SEEN
+        self.process = VALUE
+        self.lock = object()
+
 kept = rows.filter(pw.apply_with_type(keep, bool, rows.size)).filter(pw.apply_with_type(Keep(), bool, pw.this.size))
+kept = kept.with_columns(x=pw.wrap_py_object(Limits()), y=(1, pw.wrap_py_object(SEEN)), z=pw.wrap_py_object(Keep()))
+kept = kept.filter(pw.apply_with_type(lambda *objects: True, bool, kept.x, kept.y, kept.z))
 pw.io.csv.write(kept.select(x=pw.apply_with_type(number_of_the_process, int, pw.this.size)), VALUE + ".csv")
 """
 
@@ -173,7 +209,9 @@ def test_the_same_program_has_the_same_fingerprint_whatever_the_seed_of_hashes(t
     assert ":WARNING:function number_of_the_process, VALUE: 7 here, 5 in process 0; here it is '7' at " in errors[1]
     # Process 0 alone writes that file.
     assert ":WARNING:csv.write, path: 7.csv here, 5.csv in process 0; here it is at " in errors[1]
-    assert errors[1].count("WARNING") == 2
+    # An object may know things of its process, too.
+    assert ":WARNING:object Limits, process: 7 here, 5 in process 0; here it is '7', there '5'" in errors[1]
+    assert errors[1].count("WARNING") == 3
     assert (tmp_path / "5.csv").exists()
     assert not (tmp_path / "7.csv").exists()
 
@@ -245,6 +283,23 @@ def test_functions_are_told_apart_by_what_they_are_made_of(make_one: Callable[[i
     assert said(make_one(1)) != said(make_one(2))
 
 
+@pytest.mark.parametrize(
+    "make_one",
+    [
+        lambda n: n,
+        lambda n: [n, {n}],
+        lambda n: Scaled(n),
+        lambda n: make(n),
+        lambda n: Scaled(n).method,
+        lambda n: np.array([n]),
+        lambda n: with_default(n),
+    ],
+)
+def test_objects_are_told_apart_by_what_they_hold(make_one: Callable[[int], object]) -> None:
+    assert fingerprint.of_object(make_one(1)) == fingerprint.of_object(make_one(1))
+    assert fingerprint.of_object(make_one(1)) != fingerprint.of_object(make_one(2))
+
+
 class Hostile:
     def __getattr__(self, name: str) -> Any:
         raise RuntimeError(name)
@@ -259,9 +314,9 @@ class Hostile:
     ids=range(8),
 )
 def test_what_cannot_be_looked_into_is_the_same_as_itself(function: object) -> None:
-    settings, _ = said(function)
-    assert settings == said(function)[0]
-    assert "0x" not in str(settings)
+    for found in (fingerprint.of_function, fingerprint.of_object):
+        assert found(function).settings == found(function).settings
+        assert "0x" not in str(found(function).settings)
 
 
 def test_a_function_that_refers_to_itself_has_an_end() -> None:

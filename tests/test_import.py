@@ -34,7 +34,7 @@ def test_import_takes_less_than_150_milliseconds_of_processor_time() -> None:
     assert min(times) < 150, times
 
 
-def test_a_run_without_a_terminal_needs_neither_pandas_nor_rich() -> None:
+def test_a_run_without_a_terminal_needs_neither_pandas_nor_rich_nor_asyncio() -> None:
     program = """
 import sys
 import pathway as pw
@@ -46,7 +46,7 @@ class Numbers(pw.io.python.ConnectorSubject):
 table = pw.io.python.read(Numbers(), schema=pw.schema_from_types(n=int))
 pw.io.csv.write(table.filter(table.n > 0), sys.argv[1])
 pw.run()
-print(*[name for name in ("numpy", "pandas", "rich", "http") if name in sys.modules])
+print(*[name for name in ("numpy", "pandas", "rich", "http", "asyncio") if name in sys.modules])
 """
     done = subprocess.run(
         [sys.executable, "-c", program, "/dev/null"], capture_output=True, text=True, check=True, timeout=60

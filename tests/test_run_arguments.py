@@ -63,7 +63,7 @@ def test_wrong_arguments_are_named(run: Any) -> None:
             run(**{name: value})
     with pytest.raises(ValueError, match="max_expression_batch_size"):
         run(max_expression_batch_size=0)
-    with pytest.raises(NotImplementedError, match="argument persistence_config: there is no persistence yet"):
+    with pytest.raises(TypeError, match=r"argument persistence_config has to be a pw\.persistence\.Config, found"):
         run(persistence_config=object())
 
 
@@ -322,7 +322,7 @@ def test_the_functions_of_pw_debug_take_arguments_of_run(capsys: pytest.CaptureF
     assert len(columns["x"]) == 2
     with pytest.raises(TypeError, match="bogus"):
         pw.debug.compute_and_print(table, bogus=1)
-    with pytest.raises(NotImplementedError, match="persistence_config"):
+    with pytest.raises(TypeError, match="persistence_config"):
         pw.debug.compute_and_print_update_stream(table, persistence_config=object())
 
 

@@ -11,12 +11,12 @@ use std::fmt;
 use std::sync::Arc;
 
 use towpath_cluster::Declared;
-use towpath_types::Field;
+use towpath_types::{Field, Object, Words};
 use xxhash_rust::xxh3::xxh3_128;
 
 use crate::description::{Description, Said, setting};
 use crate::error::Origin;
-use crate::expression::{Names, UserFunction, shown, without_objects};
+use crate::expression::{Names, UserFunction, shown, with_objects_as};
 use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
 
 /// The hash by which a node is known.
@@ -28,11 +28,29 @@ impl Description {
     pub fn set_fields(&mut self, fields: &[Field]) {
         for field in fields {
             let key = if field.primary_key { ", primary key" } else { "" };
-            let default = field.default.as_ref().map_or_else(String::new, |default| {
-                format!(", default {}", shown(&without_objects(default)))
-            });
             let label = format!("column {:?}", field.name);
+            let mut objects = Vec::new();
+            let default = field.default.as_ref().map_or_else(String::new, |default| {
+                let default = with_objects_as(default, &mut |object| {
+                    objects.push(object.words());
+                    objects[objects.len() - 1].name.clone()
+                });
+                format!(", default {}", shown(&default))
+            });
             self.set(&label, format_args!("{}{key}{default}", field.dtype));
+            for words in &objects {
+                self.set_words(&format!("{label}, default, "), words);
+            }
+        }
+    }
+
+    /// What something of the user's is.
+    pub fn set_words(&mut self, prefix: &str, words: &Words) {
+        for (label, text) in &words.settings {
+            self.set(&format!("{prefix}{label}"), text);
+        }
+        for (label, text) in &words.hints {
+            self.hint(&format!("{prefix}{label}"), text);
         }
     }
 }
@@ -59,7 +77,7 @@ impl Plan {
         let mut speaker = Speaker {
             plan: self,
             columns: HashMap::new(),
-            functions: HashMap::new(),
+            foreign: HashMap::new(),
             shared: HashMap::new(),
             declared: Vec::new(),
             nodes: Vec::new(),
@@ -87,8 +105,8 @@ struct Speaker<'a> {
     plan: &'a Plan,
     /// What has been said of the columns.
     columns: HashMap<usize, Said>,
-    /// What has been said of functions of the user's, by their addresses.
-    functions: HashMap<usize, Said>,
+    /// What has been said of functions and objects of the user's, by their addresses.
+    foreign: HashMap<usize, Said>,
     /// What has been said of expressions, by their addresses: shared ones are looked at once.
     shared: HashMap<usize, Said>,
     declared: Vec<Declared>,
@@ -245,20 +263,19 @@ impl Speaker<'_> {
     }
 }
 
-impl Names for Speaker<'_> {
-    fn column(&mut self, column: usize) -> Said {
-        self.column_of(ColumnId(column))
-    }
-
-    fn function(&mut self, function: &Arc<dyn UserFunction>, origin: Option<&Origin>) -> Said {
-        let address = Arc::as_ptr(function).cast::<()>() as usize;
-        if let Some(said) = self.functions.get(&address) {
+impl Speaker<'_> {
+    /// Says what something of the user's is, once.
+    fn foreign(
+        &mut self,
+        kind: &str,
+        address: usize,
+        origin: Option<&Origin>,
+        describe: impl FnOnce() -> (String, Description),
+    ) -> Said {
+        if let Some(said) = self.foreign.get(&address) {
             return said.clone();
         }
-        let mut description = Description::default();
-        function.describe(&mut description);
-        // What messages call it may have an address in it.
-        let name = description.name.take().unwrap_or_else(|| function.name().to_owned());
+        let (name, description) = describe();
         let mut exactly = name.as_bytes().to_vec();
         for setting in &description.settings {
             exactly.extend(setting.label.as_bytes());
@@ -266,9 +283,34 @@ impl Names for Speaker<'_> {
         }
         let said = Said::new(name.clone(), &exactly);
         self.declared
-            .push(description.declared(format!("function {name}"), origin));
-        self.functions.insert(address, said.clone());
+            .push(description.declared(format!("{kind} {name}"), origin));
+        self.foreign.insert(address, said.clone());
         said
+    }
+}
+
+impl Names for Speaker<'_> {
+    fn column(&mut self, column: usize) -> Said {
+        self.column_of(ColumnId(column))
+    }
+
+    fn function(&mut self, function: &Arc<dyn UserFunction>, origin: Option<&Origin>) -> Said {
+        self.foreign("function", Arc::as_ptr(function).cast::<()>() as usize, origin, || {
+            let mut description = Description::default();
+            function.describe(&mut description);
+            // What messages call it may have an address in it.
+            let name = description.name.take().unwrap_or_else(|| function.name().to_owned());
+            (name, description)
+        })
+    }
+
+    fn object(&mut self, object: &Arc<dyn Object>, origin: Option<&Origin>) -> Said {
+        self.foreign("object", Arc::as_ptr(object).cast::<()>() as usize, origin, || {
+            let mut description = Description::default();
+            let words = object.words();
+            description.set_words("", &words);
+            (words.name, description)
+        })
     }
 
     fn known(&self, address: usize) -> Option<Said> {

@@ -186,8 +186,10 @@ pub(crate) fn call<'py>(
     let py = function.py();
     let forks_before = forks();
     // One slot before the first argument is left to the called function, so that a method need not copy them.
-    let mut pointers: SmallVec<[*mut ffi::PyObject; 8]> = smallvec![null_mut()];
-    pointers.extend(arguments.iter().map(Bound::as_ptr));
+    let mut pointers: SmallVec<[*mut ffi::PyObject; 8]> = smallvec![null_mut(); arguments.len() + 1];
+    for (pointer, argument) in pointers[1..].iter_mut().zip(arguments) {
+        *pointer = argument.as_ptr();
+    }
     let positional = arguments.len() - names.map_or(0, |names| names.len());
     // SAFETY: the arguments and names are alive during the call, and there are as many as is said.
     let result = unsafe {

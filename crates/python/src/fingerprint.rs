@@ -2,25 +2,29 @@
 
 use pyo3::prelude::*;
 use towpath_engine::Description;
+use towpath_types::Words;
+
+/// What the package says of something of the user's.
+pub(crate) fn words(fingerprint: &Bound<'_, PyAny>) -> PyResult<Words> {
+    Ok(Words {
+        name: fingerprint.getattr("name")?.extract()?,
+        settings: fingerprint.getattr("settings")?.extract()?,
+        hints: fingerprint.getattr("hints")?.extract()?,
+    })
+}
 
 /// Takes what the package says of a function or a class.
 pub(crate) fn take_fingerprint(description: &mut Description, fingerprint: PyResult<Bound<'_, PyAny>>) {
-    type Said = Vec<(String, String)>;
-    type Read = (Option<(String, u32)>, Said, Said);
-    let read = |fingerprint: Bound<'_, PyAny>| -> PyResult<Read> {
-        Ok((
-            fingerprint.getattr("place")?.extract()?,
-            fingerprint.getattr("settings")?.extract()?,
-            fingerprint.getattr("hints")?.extract()?,
-        ))
+    let read = |fingerprint: Bound<'_, PyAny>| -> PyResult<_> {
+        let place: Option<(String, u32)> = fingerprint.getattr("place")?.extract()?;
+        Ok((place, words(&fingerprint)?))
     };
     match fingerprint.and_then(read) {
-        Ok((place, settings, hints)) => {
+        Ok((place, words)) => {
             if let Some((file, line)) = place {
                 description.at(&file, line);
             }
-            settings.iter().for_each(|(label, text)| description.set(label, text));
-            hints.iter().for_each(|(label, text)| description.hint(label, text));
+            description.set_words("", &words);
         }
         // Text that is no text, such as half of a pair of surrogates. What cannot be told is not compared.
         Err(error) => tracing::debug!(target: "pathway", "a function cannot be described: {error}"),

@@ -29,7 +29,7 @@ pub use key_tables::{BuildKeyHasher, DistinctKeys, KeyHasher};
 pub use schema::{Field, Schema};
 pub use shared::Shared;
 pub use text::{date_time_text, json_text, non_finite, non_finite_text, write_json_string};
-pub use value::{NdArray, Object, Value};
+pub use value::{NdArray, Object, Value, Words};
 pub use views::Texts;
 
 /// A moment of the computation. Times are even unix milliseconds; static input has time 0.

@@ -143,12 +143,21 @@ impl Texts {
     }
 
     /// The text in a slot.
+    #[inline]
     pub fn get(&self, slot: usize) -> &[u8] {
         let view = &self.views[slot];
         match long(view) {
             None => &view[4..4 + length(view)],
             Some((start, len)) => &self.bytes[start..start + len],
         }
+    }
+
+    /// Whether the text in a slot is that in a row of an array, which is not null there.
+    #[inline]
+    pub fn is(&self, slot: usize, array: &StringViewArray, row: usize) -> bool {
+        let view = u128::from_le_bytes(self.views[slot]);
+        // A short text is its view.
+        (view as u32 as usize <= SHORT && view == array.views()[row]) || self.get(slot) == array.value(row).as_bytes()
     }
 
     /// Writes texts of an array into slots.
@@ -283,6 +292,9 @@ mod tests {
         store.put_texts(&array, (0..texts.len()).map(|row| (texts.len() - 1 - row, row)));
         for (row, text) in texts.iter().enumerate() {
             assert_eq!(store.get(texts.len() - 1 - row), text.as_bytes());
+            for other in 0..texts.len() {
+                assert_eq!(store.is(texts.len() - 1 - row, &array, other), row == other, "{text}");
+            }
         }
         let gathered = store.gather_texts(&[0, 5, 0, 2], None);
         assert_eq!(

@@ -38,12 +38,9 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 @contextmanager
-def using(loop: asyncio.AbstractEventLoop | None) -> Iterator[None]:
+def using(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
     """While a run goes on, its coroutines belong to this loop, which runs in a thread of ours if it does not yet."""
     global _given
-    if loop is None:
-        yield
-        return
     if loop.is_closed():
         raise ValueError("argument event_loop of pw.run(): the loop is closed")
     if loop is _loop_of_this_thread():

@@ -1,10 +1,10 @@
-"""Functions of the user's in words, so that processes can tell whether they have the same.
+"""Functions and objects of the user's in words, so that processes can tell whether they have the same.
 
 A function is its qualified name, its code (what it does, its constants and names, the code inside it), its defaults
 and what it closes over. Nothing depends on an address, on the seed of hashes, or on where in a file the function is.
 
 What a function reads of its module is a hint: it may have its reasons to be different in another process, such as the
-number of the process.
+number of the process. So is what an object holds that is not data itself.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _SHOWN = (
 
 @dataclass
 class Fingerprint:
-    """What a function is."""
+    """What a function or an object is."""
 
     # What it is called; no address is part of it.
     name: str = ""
@@ -66,6 +66,23 @@ def of_function(function: object) -> Fingerprint:
     except Exception:
         # An object of the user's that does not let itself be looked at.
         fingerprint.settings.append(("kind", _name(type(function))))
+    return fingerprint
+
+
+def of_object(value: object) -> Fingerprint:
+    """The fingerprint of an object that is a constant of the program. It never fails."""
+    fingerprint = Fingerprint(name=_name(type(value)))
+    try:
+        speaker = _Speaker(fingerprint)
+        if _is_plain(value):
+            fingerprint.settings.append(("value", speaker.value(value)))
+        elif callable(value):
+            return of_function(value)
+        else:
+            speaker.held(value, "")
+    except Exception:
+        # It does not let itself be looked at.
+        return Fingerprint(name=_name(type(value)))
     return fingerprint
 
 

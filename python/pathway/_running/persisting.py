@@ -12,7 +12,15 @@ from typing import Any, NamedTuple
 
 
 class PersistenceMode(enum.Enum):
-    """What is kept of a run."""
+    """What is kept of a run, see ``pw.persistence.Config``.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> backend = pw.persistence.Backend.filesystem("./state")
+    >>> pw.persistence.Config(backend).persistence_mode
+    <PersistenceMode.PERSISTING: 'persisting'>
+    """
 
     PERSISTING = "persisting"
     """Everything that the sources have sent. After a restart it flows through the program once more, so the program may
@@ -32,7 +40,15 @@ class PersistenceMode(enum.Enum):
 
 
 class SnapshotAccess(enum.Enum):
-    """What is done with what was kept."""
+    """What is done with what was kept, see ``pw.persistence.Config``.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> backend = pw.persistence.Backend.filesystem("./state")
+    >>> pw.persistence.Config(backend, snapshot_access=pw.SnapshotAccess.REPLAY).snapshot_access
+    <SnapshotAccess.REPLAY: 'replay'>
+    """
 
     FULL = "full"
     """It is read, and added to."""

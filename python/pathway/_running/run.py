@@ -11,10 +11,9 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 
 from pathway import _native
-from pathway._ground import environment, event_loop
+from pathway._ground import environment
 from pathway._running import ending, monitoring, waiting
 from pathway._running.cluster import member_of_run
-from pathway._running.metrics_server import MetricsServer
 from pathway._running.persisting import kept
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
@@ -107,9 +106,16 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             level=logging.INFO, format=f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s"
         )
     with ExitStack() as stack:
-        stack.enter_context(event_loop.using(settings.event_loop))
+        if settings.event_loop is not None:
+            # Most runs need no asyncio, which takes long to import.
+            from pathway._ground import event_loop
+
+            stack.enter_context(event_loop.using(settings.event_loop))
         server = None
         if settings.with_http_server:
+            # It needs asyncio.
+            from pathway._running.metrics_server import MetricsServer
+
             server = stack.enter_context(MetricsServer(environment.monitoring_port()))
         monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
         signals = stack.enter_context(waiting.noted_signals())

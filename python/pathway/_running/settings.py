@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ParamSpec
+from typing import TYPE_CHECKING, ParamSpec
 
 from pathway._running.monitoring import MonitoringLevel
 from pathway._running.persisting import Config
+
+if TYPE_CHECKING:
+    import asyncio
 
 P = ParamSpec("P")
 
@@ -41,7 +43,11 @@ class RunSettings:
         for name in ("runtime_typechecking", "terminate_on_error"):
             self._check(name, (bool, type(None)), "True, False or None")
         self._check("monitoring_level", MonitoringLevel, "a pw.MonitoringLevel")
-        self._check("event_loop", (asyncio.AbstractEventLoop, type(None)), "an event loop of asyncio")
+        if self.event_loop is not None:
+            # Most runs need no asyncio, which takes long to import.
+            import asyncio
+
+            self._check("event_loop", asyncio.AbstractEventLoop, "an event loop of asyncio")
         self._check("udf_cache_directory", (str, os.PathLike, type(None)), "the path of a folder")
         self._check("max_expression_batch_size", int, "a whole number")
         if isinstance(self.max_expression_batch_size, bool) or self.max_expression_batch_size < 1:

@@ -6,7 +6,6 @@ What counts is what the call gives back, so a plain method that returns a genera
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import dataclasses
 import inspect
@@ -16,10 +15,11 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, C
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
-from pathway._ground import event_loop, forks, origin
+from pathway._ground import forks, origin
 from pathway.io._subject import StopSubject, run_task
 
 if TYPE_CHECKING:
+    import asyncio
     from types import FrameType
 
     from pathway.io._subject import ConnectorSubject
@@ -31,9 +31,9 @@ logger = logging.getLogger("pathway")
 class Cancellable:
     """An asynchronous `run` under way, which another thread may cancel."""
 
-    def __init__(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._task = asyncio.current_task()
+    def __init__(self, loop: asyncio.AbstractEventLoop, task: asyncio.Task[Any] | None) -> None:
+        self._loop = loop
+        self._task = task
         self.cancelled = False
         # Set when `run` is over: what comes then, an asynchronous `on_stop`, is not cancelled.
         self.ended = False
@@ -53,7 +53,14 @@ def call(function: Callable[..., Any], *arguments: object) -> None:
     """Calls a hook that may be asynchronous."""
     result = function(*arguments)
     if inspect.isawaitable(result):
-        event_loop.run(_awaited(result))
+        _run(_awaited(result))
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    # Most subjects need no asyncio, which takes long to import.
+    from pathway._ground import event_loop
+
+    event_loop.run(work)
 
 
 async def _awaited(result: Awaitable[Any]) -> Any:
@@ -66,9 +73,9 @@ def drive(run: SubjectRun, subject: ConnectorSubject, *arguments: str) -> None:
     given = _native.rows_given(subject)
     returned = subject.run(*arguments)
     if inspect.isawaitable(returned):
-        event_loop.run(_cancellable(run, _awaiting(subject, returned, given), returned))
+        _run(_cancellable(run, _awaiting(subject, returned, given), returned))
     elif isinstance(returned, AsyncIterable):
-        event_loop.run(_cancellable(run, _drain(subject, aiter(returned)), returned))
+        _run(_cancellable(run, _drain(subject, aiter(returned)), returned))
     else:
         take_returned(subject, returned, given)
 
@@ -157,9 +164,13 @@ async def _drain(subject: ConnectorSubject, items: AsyncIterator[Any]) -> None:
 
 async def _cancellable(run: SubjectRun, work: Coroutine[Any, Any, None], returned: object) -> None:
     """Runs the work with what `run` has returned, then `on_stop` in the same loop: it may close what belongs to it."""
-    running = Cancellable()
+    # See `_run`.
+    import asyncio
+
+    task = asyncio.current_task()
+    running = Cancellable(asyncio.get_running_loop(), task)
     is_stopped = run.begin(running)
-    run_task.set(asyncio.current_task())
+    run_task.set(task)
     try:
         if is_stopped:
             work.close()

@@ -40,7 +40,7 @@ def overridden(subject: ConnectorSubject, name: str) -> Callable[[], Any] | None
     for ancestor in kind.__mro__:
         if name not in ancestor.__dict__ or not issubclass(ancestor, _native.Subject):
             continue
-        if ancestor.__module__ == "pathway.io._subject":
+        if _is_ours(ancestor):
             return None
         found = ancestor.__dict__[name]
         if isinstance(found, (type, property)) or not hasattr(type(found), "__get__"):
@@ -53,7 +53,7 @@ def overridden(subject: ConnectorSubject, name: str) -> Callable[[], Any] | None
 def has_own(subject: ConnectorSubject, name: str) -> bool:
     """Whether a class derived from `ConnectorSubject` defines a method of that name."""
     for ancestor in type(subject).__mro__:
-        if ancestor.__module__ == "pathway.io._subject":
+        if _is_ours(ancestor):
             return False
         if issubclass(ancestor, _native.Subject) and callable(ancestor.__dict__.get(name)):
             return True
@@ -70,6 +70,11 @@ def is_internal(subject: ConnectorSubject) -> bool:
     """Whether it belongs to the package itself."""
     hook = overridden(subject, "_is_internal")
     return hook is not None and hook() is True
+
+
+def _is_ours(kind: type) -> bool:
+    """Whether it is `ConnectorSubject`, which is above this module."""
+    return (kind.__module__, kind.__qualname__) == ("pathway.io._subject", "ConnectorSubject")
 
 
 def _takes_nothing(function: Callable[..., Any]) -> bool:

@@ -11,9 +11,9 @@ the hooks that the API documents, see `_hooks`.
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
+import sys
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable
@@ -27,6 +27,8 @@ from pathway._tables import connecting
 from pathway.io import _deletions
 
 if TYPE_CHECKING:
+    import asyncio
+
     from pathway.io._subject_run import SubjectRun
 
 Value = TypeVar("Value")
@@ -215,15 +217,40 @@ class ConnectorSubject(_native.Subject, ABC):
         """Called in a run with persistence, before ``start`` and ``run``, with the offset of the last
         ``commit(offset=...)`` that was kept; not called if there is none. A subject with partitions gets the partition
         as well."""
+        run = state_of(self).run
+        if run is not None and not run.is_resuming:
+            raise RuntimeError("seek() is called before the subject is started")
         self._seek(*args)
 
     def _seek(self, *args: Any) -> None:
-        raise NotImplementedError(f"{type(self).__name__} has a stored offset, but does not define seek()")
+        raise NotImplementedError(f"{type(self).__name__} has a stored offset, but does not define _seek()")
 
     def on_durable(self, *args: Any) -> None:
         """Called in a run with persistence, with the offset of a commit once it and all before it are on disk: their
         rows will not be asked for again, and may be acknowledged. Not every offset is named, but the last is. A subject
-        with partitions gets the partition as well. Called in a thread of its own."""
+        with partitions gets the partition as well. Called in a thread of its own.
+
+        Example:
+
+        >>> import tempfile
+        >>> import pathway as pw
+        >>> class Orders(pw.io.python.ConnectorSubject):
+        ...     def run(self):
+        ...         self.next(order=1)
+        ...         self.commit(offset={"page": 1})
+        ...     def seek(self, offset):
+        ...         print("going on behind", offset)
+        ...     def on_durable(self, offset):
+        ...         print("acknowledged", offset)
+        >>> class OrderSchema(pw.Schema):
+        ...     order: int
+        >>> orders = pw.io.python.read(Orders(), schema=OrderSchema)
+        >>> pw.io.null.write(orders)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     config = pw.persistence.Config(pw.persistence.Backend.filesystem(folder))
+        ...     pw.run(persistence_config=config, monitoring_level=pw.MonitoringLevel.NONE)
+        acknowledged {'page': 1}
+        """
 
     @_Default
     def datasource_name(self) -> str:
@@ -381,6 +408,10 @@ def _may_end_here() -> bool:
     thread = threading.current_thread()
     if thread is threading.main_thread():
         return False
+    # Nobody runs an event loop who has not imported it; that takes long.
+    asyncio = sys.modules.get("asyncio")
+    if asyncio is None:
+        return True
     try:
         loop = asyncio.get_running_loop()
     except RuntimeError:

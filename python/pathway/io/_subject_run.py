@@ -48,6 +48,8 @@ class SubjectRun:
     def __init__(self, subject: ConnectorSubject, is_partitioned: bool, parts: Sequence[Part]) -> None:
         self.name = state_of(subject).shown_name
         self.is_stopped = False
+        # `seek` is called, before anything else.
+        self.is_resuming = False
         self._subject = subject
         self._named = parts
         self._streams = [stream for _, _, stream in parts]
@@ -172,6 +174,7 @@ class SubjectRun:
         """Tells the subject where to go on, in a run that is kept."""
         if not any(stream.is_kept for stream in self._streams):
             return
+        self.is_resuming = True
         self._call("on_persisted_run")
         for name, part, stream in self._named:
             if stream.offset is not None and (
@@ -179,6 +182,7 @@ class SubjectRun:
             ):
                 partition = () if name is None else (name,)
                 _drive.call(part.seek, _offsets.decoded(stream.offset), *partition)
+        self.is_resuming = False
 
     def durable(self, number: int, offset: bytes) -> None:
         """What a stream has sent before an offset is on disk. Called by the native half, in a thread of its own."""

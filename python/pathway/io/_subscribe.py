@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any, Protocol
 
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import event_loop
 from pathway._native import Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
@@ -116,6 +115,9 @@ def _gather_by_time(on_change: Any, on_time_end: OnTimeEndCallback | None) -> tu
     def run_all(time: int) -> None:
         coroutines = waiting.copy()
         waiting.clear()
+        # Only coroutines need asyncio, which takes long to import.
+        from pathway._ground import event_loop
+
         event_loop.run_together(coroutines)
         if on_time_end is not None:
             on_time_end(time)

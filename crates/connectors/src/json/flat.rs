@@ -69,6 +69,7 @@ pub(super) fn read_flat_cell(line: &str, start: usize, end: usize, dtype: &DType
             *cell = Cell::Int(value);
         }
         (b'-' | b'0'..=b'9', DType::Float) => {
+            // Beyond the range of floats it depends on how the number is written.
             let value = parse_float(text).ok().filter(|value| value.is_finite())?;
             *cell = Cell::Float(value);
         }

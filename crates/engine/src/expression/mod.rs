@@ -48,7 +48,7 @@ pub use call::{Evaluation, Operand};
 pub use evaluate::Rows;
 pub use function::{ConstantRule, Function, UserFunction, function, function_names};
 pub(crate) use functions::shown;
-pub(crate) use said::{Names, without_objects};
+pub(crate) use said::{Names, with_objects_as};
 
 /// How a column is computed. A clone is the same expression, not another one.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use towpath_types::Value;
+use towpath_types::{Object, Value};
 
 use super::functions::shown;
 use super::{Expression, Kind, UserFunction};
@@ -16,6 +16,9 @@ pub(crate) trait Names {
 
     /// A function of the user's, called at a place of the program.
     fn function(&mut self, function: &Arc<dyn UserFunction>, origin: Option<&Origin>) -> Said;
+
+    /// An object, in a constant at a place of the program.
+    fn object(&mut self, object: &Arc<dyn Object>, origin: Option<&Origin>) -> Said;
 
     /// What was said of the expression at an address.
     fn known(&self, address: usize) -> Option<Said>;
@@ -31,18 +34,19 @@ impl Expression {
         for part in self.in_order() {
             let address = part.address() as usize;
             let said = names.known(address).unwrap_or_else(|| {
-                let said = part.said_of_parts(names);
+                let said = part.said_of_parts(names, self.origin());
                 names.remember(address, &said);
                 said
             });
             // The last is all of it.
             whole = Some(said);
         }
-        whole.unwrap_or_else(|| self.said_of_parts(names))
+        whole.unwrap_or_else(|| self.said_of_parts(names, None))
     }
 
-    /// The same, when all that it reads has been said.
-    fn said_of_parts(&self, names: &mut dyn Names) -> Said {
+    /// The same, when all that it reads has been said. `around` is where the expression around it is; a constant does
+    /// not know where it is.
+    fn said_of_parts(&self, names: &mut dyn Names, around: Option<&Origin>) -> Said {
         let children = self.children().iter();
         let children: Vec<Said> = children
             .filter_map(|child| names.known(child.address() as usize))
@@ -51,7 +55,15 @@ impl Expression {
         let (kind, name, digest) = match self.kind() {
             Kind::Column(column) => return names.column(*column),
             Kind::Id => simple("id"),
-            Kind::Literal(value) => ("literal", shown(&without_objects(value)), 0),
+            Kind::Literal(value) => {
+                let mut objects = Vec::new();
+                let value = with_objects_as(value, &mut |object| {
+                    let said = names.object(object, around);
+                    objects.extend(said.digest.to_le_bytes());
+                    said.text
+                });
+                ("literal", shown(&value), Said::new(String::new(), &objects).digest)
+            }
             Kind::Call(function) => ("call", function.name.to_owned(), 0),
             Kind::User(function) => {
                 let said = names.function(function, self.origin());
@@ -82,11 +94,11 @@ impl Expression {
     }
 }
 
-/// A value without what is only known by its address.
-pub(crate) fn without_objects(value: &Value) -> Value {
+/// A value with words for its objects, which are only known by their addresses.
+pub(crate) fn with_objects_as(value: &Value, words: &mut dyn FnMut(&Arc<dyn Object>) -> String) -> Value {
     match value {
-        Value::Object(_) => Value::str("PyObjectWrapper"),
-        Value::Tuple(items) => Value::Tuple(items.iter().map(without_objects).collect()),
+        Value::Object(object) => Value::str(&words(object)),
+        Value::Tuple(items) => Value::Tuple(items.iter().map(|item| with_objects_as(item, words)).collect()),
         other => other.clone(),
     }
 }

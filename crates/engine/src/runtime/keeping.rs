@@ -186,9 +186,7 @@ impl Opened {
         watched: &[Watched],
         divisions: &BTreeMap<usize, Division>,
         (team, process): (Team, usize),
-        times: &Arc<SourceTimes>,
-        lines: &Arc<Lines>,
-        ending: &Arc<Ending>,
+        (times, lines, ending): (&Arc<SourceTimes>, &Arc<Lines>, &Arc<Ending>),
     ) -> Result<(Keeping, State), EngineError> {
         let (parts, names) = parts(plan, watched, divisions, team);
         let mut keeping = Keeping::default();

@@ -169,9 +169,7 @@ fn context(
             &watched,
             &orders.divisions,
             (team, process),
-            &times,
-            lines,
-            &ending,
+            (&times, lines, &ending),
         )?),
         None => None,
     }

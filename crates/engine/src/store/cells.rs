@@ -224,7 +224,7 @@ impl CellStore {
             }
             (Stored::Words(words), Cells::Duration(array)) => words[position] as i64 == array.value(row),
             (Stored::Keys(keys), Cells::Pointer(array)) => keys[position] == array.values()[row],
-            (Stored::Texts(texts), Cells::Str(array)) => texts.get(position) == array.value(row).as_bytes(),
+            (Stored::Texts(texts), Cells::Str(array)) => texts.is(position, array, row),
             (Stored::Texts(texts), Cells::Bytes(array)) => texts.get(position) == array.value(row),
             (Stored::Values(values), Cells::Any(array)) => values[position] == array[row],
             _ => false,
@@ -242,7 +242,7 @@ impl CellStore {
             }
             (Stored::Texts(texts), Cells::Str(array)) if is_plain => {
                 let mut rows = slots.enumerate();
-                rows.find_map(|(row, slot)| (texts.get(slot) != array.value(row).as_bytes()).then_some(row))
+                rows.find_map(|(row, slot)| (!texts.is(slot, array, row)).then_some(row))
             }
             _ => {
                 let mut rows = slots.enumerate();

@@ -7,10 +7,12 @@ use std::sync::{Arc, OnceLock};
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use towpath_types::{Object, Value};
+use towpath_types::{Object, Value, Words};
 
+use super::modules::classes;
 use crate::door;
 use crate::error::described;
+use crate::fingerprint::words;
 
 /// The object as a value.
 pub(super) fn object(value: &Bound<'_, PyAny>) -> Value {
@@ -65,6 +67,28 @@ impl Object for PyObjectValue {
         self.transport
             .get_or_init(|| door::attach(|py| pickle(py).map_err(|error| described(py, &error).into())))
             .clone()
+    }
+
+    fn words(&self) -> Words {
+        door::attach(|py| {
+            let object = self.object.bind(py);
+            let said = || {
+                let value = if object.is_instance(classes(py)?.object.bind(py))? {
+                    &object.getattr(intern!(py, "value"))?
+                } else {
+                    object
+                };
+                words(
+                    &py.import("pathway._ground.fingerprint")?
+                        .call_method1("of_object", (value,))?,
+                )
+            };
+            said().unwrap_or_else(|error| {
+                // Text that is no text. What cannot be told is not compared.
+                tracing::debug!(target: "pathway", "an object cannot be described: {error}");
+                Words::default()
+            })
+        })
     }
 
     fn as_any(&self) -> &dyn Any {

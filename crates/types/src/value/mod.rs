@@ -31,8 +31,23 @@ pub trait Object: Any + Send + Sync + std::fmt::Debug {
     fn stored(&self) -> Arc<[u8]> {
         self.transport().unwrap_or_else(|_| self.identity())
     }
+    /// What it is, for processes that compare what they run.
+    fn words(&self) -> Words {
+        Words::default()
+    }
     /// The concrete object, for the crate that made it.
     fn as_any(&self) -> &dyn Any;
+}
+
+/// What something of the user's is, in words that do not depend on the process: labels and texts.
+#[derive(Clone, Debug, Default)]
+pub struct Words {
+    /// What it is called.
+    pub name: String,
+    /// What has to be the same everywhere.
+    pub settings: Vec<(String, String)>,
+    /// What should be.
+    pub hints: Vec<(String, String)>,
 }
 
 /// An array with any number of dimensions, in row-major order.

@@ -63,6 +63,7 @@ fn follower(reader: &FileReader) -> Follower<'_> {
     let own = Own {
         number: 0,
         owners: None,
+        resumption: None,
     };
     Follower::new(reader, own, false)
 }

@@ -1,7 +1,6 @@
 //! What two inputs have in common, by join key.
 
 use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 
 use towpath_types::{BuildKeyHasher, Key};
 
@@ -40,11 +39,12 @@ impl Groups {
 
     /// The group of a join key, made if there is none.
     pub(super) fn find(&mut self, key: Key) -> u32 {
-        let entry = match self.index.entry(key) {
-            Entry::Occupied(entry) => return *entry.get(),
-            Entry::Vacant(entry) => entry,
-        };
-        let number = *entry.insert(self.slots.take());
+        // Most groups are there; to ask is faster than to ask for a place.
+        if let Some(number) = self.get(&key) {
+            return number;
+        }
+        let number = self.slots.take();
+        self.index.insert(key, number);
         let new = Group {
             key,
             heads: [END; 2],
