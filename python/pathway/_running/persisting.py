@@ -62,7 +62,14 @@ class SnapshotAccess(enum.Enum):
 
 @dataclass(frozen=True)
 class Backend:
-    """Where a run is kept; made by ``Backend.filesystem``."""
+    """Where a run is kept; made by ``Backend.filesystem``.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> pw.persistence.Backend.filesystem("./state")
+    Backend(kind='filesystem', path='./state')
+    """
 
     kind: str
     path: str
@@ -71,9 +78,18 @@ class Backend:
     def filesystem(cls, path: str | os.PathLike[str]) -> Backend:
         """A folder, which is made if it is not there. One run uses it at a time.
 
+        Args:
+            path: its path.
+
         Raises:
             TypeError: the path is neither a text nor a path.
             ValueError: it is empty.
+
+        Example:
+
+        >>> import pathway as pw
+        >>> pw.persistence.Backend.filesystem("./state").path
+        './state'
         """
         found = os.fspath(path)
         if not isinstance(found, str):
@@ -84,17 +100,63 @@ class Backend:
 
     @classmethod
     def s3(cls, root_path: str, bucket_settings: Any) -> Backend:
-        """A bucket. Not there yet."""
+        """A bucket. Not there yet.
+
+        Args:
+            root_path: where in the bucket.
+            bucket_settings: which bucket, and how to get there.
+
+        Raises:
+            NotImplementedError: always.
+
+        Example:
+
+        >>> import pathway as pw
+        >>> pw.persistence.Backend.s3("state", None)
+        Traceback (most recent call last):
+        NotImplementedError: Backend.s3 is not there yet: use Backend.filesystem
+        """
         raise NotImplementedError("Backend.s3 is not there yet: use Backend.filesystem")
 
     @classmethod
     def azure(cls, root_path: str, account: str, password: str, container: str) -> Backend:
-        """A container of Azure. Not there yet."""
+        """A container of Azure. Not there yet.
+
+        Args:
+            root_path: where in the container.
+            account: the name of the account.
+            password: its key.
+            container: the name of the container.
+
+        Raises:
+            NotImplementedError: always.
+
+        Example:
+
+        >>> import pathway as pw
+        >>> pw.persistence.Backend.azure("state", "account", "password", "container")
+        Traceback (most recent call last):
+        NotImplementedError: Backend.azure is not there yet: use Backend.filesystem
+        """
         raise NotImplementedError("Backend.azure is not there yet: use Backend.filesystem")
 
     @classmethod
     def mock(cls, events: Mapping[tuple[str, int], Any]) -> Backend:
-        """Events that were kept, for tests. Not there yet."""
+        """Events that were kept, for tests. Not there yet.
+
+        Args:
+            events: for each source and worker, what it has sent.
+
+        Raises:
+            NotImplementedError: always.
+
+        Example:
+
+        >>> import pathway as pw
+        >>> pw.persistence.Backend.mock({})
+        Traceback (most recent call last):
+        NotImplementedError: Backend.mock is not there yet: use Backend.filesystem in a temporary folder
+        """
         raise NotImplementedError("Backend.mock is not there yet: use Backend.filesystem in a temporary folder")
 
 
@@ -111,6 +173,13 @@ class Config:
         continue_after_replay: whether sources go on after what was kept; for a replay.
         worker_scaling_enabled: accepted; the number of workers may be another in each run, without it.
         workload_tracking_window_ms: accepted.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> config = pw.persistence.Config(pw.persistence.Backend.filesystem("./state"))
+    >>> config.snapshot_access
+    <SnapshotAccess.FULL: 'full'>
     """
 
     backend: Backend
@@ -146,7 +215,22 @@ class Config:
 
     @classmethod
     def simple_config(cls, backend: Backend, **settings: Any) -> Config:
-        """Deprecated: the same as ``Config``."""
+        """Deprecated: the same as ``Config``.
+
+        Args:
+            backend: where the run is kept.
+            settings: the other arguments of ``Config``.
+
+        Example:
+
+        >>> import warnings
+        >>> import pathway as pw
+        >>> with warnings.catch_warnings():
+        ...     warnings.simplefilter("ignore")
+        ...     config = pw.persistence.Config.simple_config(pw.persistence.Backend.filesystem("./state"))
+        >>> config == pw.persistence.Config(pw.persistence.Backend.filesystem("./state"))
+        True
+        """
         warnings.warn("Config.simple_config is deprecated, use Config", DeprecationWarning, stacklevel=2)
         return cls(backend, **settings)
 
