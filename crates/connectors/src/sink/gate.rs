@@ -4,8 +4,8 @@
 //! a time waits here until that is so. Now and then it is noted how long the file is; the next run cuts it back to that
 //! length and writes what comes after it again. Nobody waits for the note.
 //!
-//! The text of one time may be more than memory should hold. Then it is written before its time, and not noted before that
-//! has come.
+//! The text of one time may be much. Then it is written before its time, as in a run that is not kept, and not noted before
+//! that has come: who reads the file may see rows that the next run cuts off and writes again.
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -18,8 +18,10 @@ use towpath_types::Time;
 
 use super::mark::{Mark, Tail};
 
-/// So much text waits; more is written before its time.
-const MOST_BYTES: usize = 1 << 26;
+/// So much text waits; more is written before its time, in pieces of [`PIECE_BYTES`].
+const MOST_BYTES: usize = 4 << 20;
+
+const PIECE_BYTES: usize = 1 << 18;
 
 /// How often is noted how far a file is.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -66,9 +68,10 @@ impl Gate {
         self.has_text
     }
 
-    /// Whether so much text of the open time, with all that waits, is more than memory should hold.
+    /// Whether so much text of the open time, with all that waits, is too much to wait.
     pub(super) fn overflows(&self, bytes: usize) -> bool {
-        bytes + self.bytes >= MOST_BYTES
+        let most = if self.is_whole() { MOST_BYTES } else { PIECE_BYTES };
+        bytes + self.bytes >= most
     }
 
     /// All text that waits; it and what there is of `time` is written before its time.
@@ -84,9 +87,9 @@ impl Gate {
         self.waiting.push_back((time, text));
     }
 
-    /// Whether anything waits.
-    pub(super) fn is_closed(&self) -> bool {
-        !self.waiting.is_empty()
+    /// How much waits.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// The text of the next time, if it is before this one.

@@ -43,6 +43,8 @@ enum Job {
     Draft(Batch, Time),
     /// Hand what was rendered to the operating system: the time is complete.
     Complete(Time),
+    /// Write what waited for everything before this time to be on disk.
+    Release(Time),
     /// Answer once all before is done.
     Answer(SyncSender<()>),
 }
@@ -52,6 +54,10 @@ pub(super) struct Writer {
     name: String,
     page: Arc<Mutex<Page>>,
     thread: Option<Thread>,
+    /// In a run that is kept, the last time that is complete, while not everything that it comes of is on disk.
+    awaiting: Option<Time>,
+    /// About how many bytes wait for that.
+    waiting_bytes: usize,
 }
 
 struct Thread {
@@ -86,6 +92,8 @@ impl Writer {
             name,
             page: Arc::new(Mutex::new(page)),
             thread: None,
+            awaiting: None,
+            waiting_bytes: 0,
         }
     }
 
@@ -118,18 +126,27 @@ impl Writer {
     /// Ends a time: returns when everything is with the operating system.
     pub(super) fn complete(&mut self, time: Time) -> Result<(), EngineError> {
         self.run(Job::Complete(time), false)?;
-        self.wait()
+        self.wait()?;
+        if let Some(gate) = &self.page.lock().gate {
+            self.awaiting = Some(time);
+            self.waiting_bytes = gate.bytes();
+        }
+        Ok(())
     }
 
-    /// All that the times before `time` come of is on disk.
+    /// All that the times before `time` come of is on disk: their text is written, now or soon.
     pub(super) fn durable(&mut self, time: Time) -> Result<(), EngineError> {
-        self.wait()?;
-        self.page.lock().release(time)
+        let is_much = self.waiting_bytes >= WRITE_BYTES;
+        if self.awaiting.is_some_and(|last| last < time) {
+            self.awaiting = None;
+            self.waiting_bytes = 0;
+        }
+        self.run(Job::Release(time), is_much)
     }
 
     /// Whether there is text of complete times that waits for that.
     pub(super) fn awaits_durability(&self) -> bool {
-        self.page.lock().gate.as_ref().is_some_and(Gate::is_closed)
+        self.awaiting.is_some()
     }
 
     /// No more comes.
@@ -252,6 +269,7 @@ impl Page {
                     self.complete()?;
                 }
             },
+            Job::Release(time) => self.release(time)?,
             Job::Answer(answer) => {
                 // Who asked waits for the answer, unless it has ended.
                 let _ = answer.send(());
