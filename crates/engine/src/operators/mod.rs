@@ -18,6 +18,8 @@ pub mod upsert;
 mod join_once;
 mod keyed;
 mod matching;
+#[cfg(test)]
+mod restart_tests;
 mod side;
 
 use arrow_buffer::BooleanBuffer;

@@ -140,11 +140,11 @@ impl Groups {
         });
     }
 
-    /// Takes how many rows a group has of sides whose rows are forgotten.
+    /// Takes how many rows a group has of sides whose rows are forgotten; of the others, of which there are rows, it is 0.
     pub(super) fn restore(&mut self, key: Key, counts: [i64; 2]) {
         let group = self.find(key);
-        for (count, more) in self[group].counts.iter_mut().zip(counts) {
-            *count += more;
+        for (count, saved) in self[group].counts.iter_mut().zip(counts) {
+            *count = if saved == 0 { *count } else { saved };
         }
         if let Some(changes) = &mut self.changes {
             changes.restored(group);
