@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
-use towpath_types::{Batch, Cells, Column, DType, Key, Physical};
+use towpath_types::{Batch, Column, DType, Key, Physical};
 
 use super::Aggregate;
 use crate::error::EngineError;
@@ -123,28 +123,32 @@ impl RunningAggregate {
         self.errors.remove(&slot);
     }
 
-    /// The layouts of the columns of [`RunningAggregate::save`].
-    pub(super) fn layouts(&self) -> Vec<Physical> {
-        let mut layouts = vec![Physical::Int];
-        layouts.extend(self.state.layouts());
-        layouts
+    /// How many rows with an error a group has.
+    pub(super) fn errors_of(&self, slot: u32) -> i64 {
+        self.errors.get(&slot).copied().unwrap_or(0)
     }
 
-    /// What is known of groups, in columns: how many rows with an error they have, and what the reducer knows.
+    /// Takes that.
+    pub(super) fn set_errors(&mut self, slot: u32, errors: i64) {
+        if errors != 0 {
+            self.errors.insert(slot, errors);
+        }
+    }
+
+    /// The layouts of the columns of [`RunningAggregate::save`].
+    pub(super) fn layouts(&self) -> Vec<Physical> {
+        self.state.layouts()
+    }
+
+    /// What the reducer knows of groups, in columns.
     pub(super) fn save(&self, slots: &[u32]) -> Vec<Column> {
-        let errors = slots.iter().map(|slot| self.errors.get(slot).copied().unwrap_or(0));
-        let errors: Vec<i64> = errors.collect();
-        let mut columns = vec![Column::new(Cells::Int(errors.into()))];
-        columns.extend(self.state.save(slots));
-        columns
+        self.state.save(slots)
     }
 
     /// Takes what was saved of groups; there are `len` slots by now.
     pub(super) fn restore(&mut self, slots: &[u32], len: usize, columns: &[Column]) -> Result<(), EngineError> {
         self.state.grow(len);
-        let errors = slots.iter().copied().zip(state::ints(&columns[0])?.iter().copied());
-        self.errors.extend(errors.filter(|(_, errors)| *errors != 0));
-        self.state.restore(slots, &columns[1..])
+        self.state.restore(slots, columns)
     }
 
     /// Saves items as a table of their own, if groups have many.

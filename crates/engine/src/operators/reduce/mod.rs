@@ -12,7 +12,7 @@
 //!
 //! | saved | columns | identity | owner |
 //! |---|---|---|---|
-//! | 0: a group | grouping values, number of rows, for each aggregate the number of errors and what it knows | its key | its key |
+//! | 0: a group | grouping values, number of rows, of rows with errors for each aggregate, what each knows | its key | its key |
 //! | 1 + k: an item of a group in the k-th aggregate | the item, how often it is there | a hash of the group's key and the item | the group's key |
 //!
 //! A row with an error in an argument is reported, and skipped by that aggregate. Where an aggregate of a group sees only

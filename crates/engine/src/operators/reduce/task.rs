@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, BuildKeyHasher, Cells, Column, Key, Physical, Shared, Time};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Physical, Shared, Time, Value};
 
 use super::aggregate::RunningAggregate;
 use super::{find_slots, same_groups};
@@ -126,7 +126,7 @@ impl ReduceTask {
     /// The layouts of the columns in which groups are saved.
     fn layouts(&self) -> Vec<Physical> {
         let mut layouts: Vec<Physical> = self.groups.iter().map(CellStore::physical).collect();
-        layouts.push(Physical::Int);
+        layouts.extend([Physical::Int, Physical::Any]);
         layouts.extend(self.aggregates.iter().flat_map(RunningAggregate::layouts));
         layouts
     }
@@ -154,7 +154,23 @@ impl ReduceTask {
         for (cells, column) in self.groups.iter_mut().zip(groups) {
             cells.put(&slots, column, 0..rows.len() as u32);
         }
-        let mut rest = &rest[1..];
+        for (slot, value) in slots.iter().zip(rest[1].values()) {
+            let errors = match &value {
+                Value::None => continue,
+                Value::Tuple(errors) if errors.len() == self.aggregates.len() => errors,
+                _ => {
+                    return Err(state::unreadable(
+                        "the errors of a group are not those of its aggregates",
+                    ));
+                }
+            };
+            for (aggregate, errors) in self.aggregates.iter_mut().zip(errors.iter()) {
+                if let Value::Int(errors) = errors {
+                    aggregate.set_errors(*slot, *errors);
+                }
+            }
+        }
+        let mut rest = &rest[2..];
         for aggregate in &mut self.aggregates {
             let (own, others) = rest.split_at(aggregate.layouts().len());
             aggregate.restore(&slots, self.slots.len(), own)?;
@@ -306,6 +322,20 @@ impl ReduceTask {
     }
 }
 
+/// How many rows with an error each aggregate has in groups: a tuple, or `None` where it is nowhere any.
+fn errors(aggregates: &[RunningAggregate], slots: &[u32]) -> Column {
+    let mut builder = ColumnBuilder::with_physical(Physical::Any);
+    for slot in slots {
+        let errors = || aggregates.iter().map(|aggregate| aggregate.errors_of(*slot));
+        if errors().all(|errors| errors == 0) {
+            builder.push_none();
+        } else {
+            builder.push(&Value::tuple(errors().map(Value::Int)));
+        }
+    }
+    builder.finish()
+}
+
 impl Task for ReduceTask {
     fn open(&mut self, time: Time) {
         self.time = time;
@@ -369,6 +399,7 @@ impl Task for ReduceTask {
             let counts: Vec<i64> = slots.iter().map(|slot| counts[*slot as usize]).collect();
             let mut columns: Vec<Column> = groups.iter().map(|cells| cells.gather(slots)).collect();
             columns.push(Column::new(Cells::Int(counts.into())));
+            columns.push(errors(aggregates, slots));
             columns.extend(aggregates.iter().flat_map(|aggregate| aggregate.save(slots)));
             columns
         });
