@@ -18,9 +18,10 @@ pub mod upsert;
 mod join_once;
 mod keyed;
 mod matching;
+mod side;
+
 #[cfg(test)]
 mod restart_tests;
-mod side;
 
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, Cells, Column, DType, Key};
