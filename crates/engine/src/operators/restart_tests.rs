@@ -15,8 +15,9 @@ use super::semi_join::SemiJoin;
 use super::update_cells::UpdateCells;
 use super::update_rows::UpdateRows;
 use super::upsert::Upsert;
+use crate::operator::Operator;
 use crate::reducers::{Options, reducer};
-use crate::testing::{Random, RandomTable, Rows, check_restarts};
+use crate::testing::{Random, RandomTable, Rows, Update, check_restarts, saved_bytes};
 
 /// An int, now and then a text that is long, `None` or an error.
 fn any_cell(random: &mut Random) -> Value {
@@ -24,6 +25,7 @@ fn any_cell(random: &mut Random) -> Value {
         0 => Value::None,
         1 => Value::Error,
         2 => Value::str("a text that is too long to be kept in its view"),
+        4 => Value::Float(if random.once_in(2) { -0.0 } else { 0.0 }),
         3 => Value::tuple([Value::Int(1), Value::str("a")]),
         _ => Value::Int(random.below(4) as i64),
     }
@@ -284,4 +286,55 @@ fn every_reducer() {
         .iter()
         .map(|(name, arguments, skip_nones)| aggregate(name, arguments, *skip_nones));
     check_restarts(&Reduce::new(1, all.collect()), &[grouped(Rows::Changing)]);
+}
+
+/// A row with a pointer to one of as many things as there are rows, an int and a text.
+fn numbered(row: usize, value: i64, diff: i64) -> Update {
+    let pointer = Key::for_values(&[Value::Int(row as i64)]);
+    let key = Key::for_values(&[Value::Int(row as i64), Value::None]);
+    (
+        key,
+        vec![Value::Pointer(pointer), Value::Int(value), Value::str("text")],
+        diff,
+    )
+}
+
+#[test]
+fn what_is_saved_is_in_proportion_to_what_has_changed() {
+    const ALL: usize = 2_000;
+    const CHANGED: usize = 20;
+    let dtypes = vec![DType::ANY_POINTER, DType::Int, DType::Str];
+    let table = RandomTable::new(dtypes, Rows::Changing, |_, _| Vec::new());
+    let rows = |rows: std::ops::Range<usize>, value: i64, diff: i64| rows.map(move |row| numbered(row, value, diff));
+    let all: Vec<Update> = rows(0..ALL, 0, 1).collect();
+    let changed = rows(0..CHANGED, 0, -1).chain(rows(0..CHANGED, 1, 1)).collect();
+    let gone = rows(CHANGED..2 * CHANGED, 0, -1).collect();
+    let steps = vec![all.clone(), Vec::new(), changed, gone];
+    let other = vec![all, Vec::new(), Vec::new(), Vec::new()];
+    let reduce = |name: &str, arguments: &[usize]| Reduce::new(1, vec![aggregate(name, arguments, false)]);
+    let join = Join {
+        kind: JoinKind::Outer,
+        id: JoinId::Pair,
+        once: [false; 2],
+    };
+    let operators: [(&dyn Operator, usize); 8] = [
+        (&UpdateRows, 2),
+        (&Concat, 1),
+        (&join, 2),
+        (&Upsert, 1),
+        (&Removals::new("source", true, true), 1),
+        (&reduce("sum", &[1]), 1),
+        (&reduce("tuple", &[1]), 1),
+        (&reduce("count_distinct", &[1]), 1),
+    ];
+    for (operator, inputs) in operators {
+        let tables = vec![table.clone(); inputs];
+        let scripts: Vec<_> = [steps.clone(), other.clone()].into_iter().take(inputs).collect();
+        let bytes = saved_bytes(operator, &tables, &scripts);
+        let name = operator.name();
+        assert_eq!(bytes[1], 0, "{name}: nothing has changed");
+        // A row that has changed may be one that goes and one that comes.
+        let most = 2 * bytes[0] * CHANGED / ALL + 200;
+        assert!(bytes[2] < most && bytes[3] < most, "{name}: {bytes:?}");
+    }
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use towpath_types::{Column, ColumnBuilder, DType, NdArray, Physical, Value};
 
+use super::items::settled;
 use super::kept::Items;
 use super::{FailedGroups, Options, Reducer, ReducerState, SavedItems, Setup, Updates, unsupported};
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
@@ -88,7 +89,7 @@ impl ReducerState for Sequence {
         for (row, slot) in updates.slots.iter().enumerate() {
             let value = arguments[0].value(row);
             let entry = match self.form {
-                Form::SortedTuple => (value, 0, Value::None),
+                Form::SortedTuple => (settled(value), 0, Value::None),
                 _ => {
                     let order = arguments.get(1).map_or(Value::None, |order| order.value(row));
                     (order, updates.keys[row].0, value)

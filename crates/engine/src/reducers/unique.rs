@@ -2,6 +2,7 @@
 
 use towpath_types::{Column, ColumnBuilder, Physical, Value};
 
+use super::items::settled;
 use super::kept::Items;
 use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates};
 use crate::error::{EngineError, ErrorKind, RowError};
@@ -32,7 +33,7 @@ impl ReducerState for Unique {
 
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
         for (row, slot) in updates.slots.iter().enumerate() {
-            let (group, value) = (updates.groups[row], arguments[0].value(row));
+            let (group, value) = (updates.groups[row], settled(arguments[0].value(row)));
             self.items.add(*slot, group, value, updates.diff(row));
         }
         Ok(())

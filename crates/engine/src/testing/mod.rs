@@ -25,7 +25,7 @@ mod restarts;
 mod script;
 
 pub use collect::{Collect, Collected, Seen, collect, in_order, lines, text};
-pub use restarts::{Random, RandomTable, Rows, check_restarts};
+pub use restarts::{Random, RandomTable, Rows, check_restarts, saved_bytes};
 pub use script::{Script, Update, batch, tables, update};
 
 /// Runs a plan to its end with a clock that stands still.

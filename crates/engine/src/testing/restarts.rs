@@ -187,8 +187,8 @@ impl ErrorLog for Told {
     }
 }
 
-/// The rows of an input at a step.
-type Steps = Vec<Vec<Vec<Update>>>;
+/// The rows of each input at each step.
+type Steps = [Vec<Vec<Update>>];
 
 /// The workers of a run, with their tasks.
 struct Workers<'a> {
@@ -433,7 +433,7 @@ pub fn check_restarts(operator: &dyn Operator, tables: &[RandomTable]) {
     let mut some = State::default();
     for seed in 0..SEEDS {
         let mut random = Random::new(seed);
-        let inputs: Steps = tables.iter().map(|table| table.script(STEPS, &mut random)).collect();
+        let inputs: Vec<Vec<Vec<Update>>> = tables.iter().map(|table| table.script(STEPS, &mut random)).collect();
         let mut whole = Workers::start(operator, tables, 1, false, LiveErrors::default());
         let expected: Vec<Outcome> = (0..STEPS).map(|step| whole.step(step, &inputs, &mut random)).collect();
         let end = expected
@@ -476,6 +476,27 @@ pub fn check_restarts(operator: &dyn Operator, tables: &[RandomTable]) {
         }
     }
     check_garbage(operator, tables, &some);
+}
+
+/// How many bytes an operator on one worker saves after each step, whose rows are given for each input.
+///
+/// # Panics
+/// If it fails.
+pub fn saved_bytes(operator: &dyn Operator, tables: &[RandomTable], inputs: &[Vec<Vec<Update>>]) -> Vec<usize> {
+    let mut random = Random::new(0);
+    let mut run = Workers::start(operator, tables, 1, true, LiveErrors::default());
+    let bytes = |saved: &SavedRows| {
+        let owners = saved
+            .owners
+            .as_ref()
+            .map_or(0, |owners| owners.len() * size_of::<Key>());
+        wire::batch_length(&saved.rows) + owners
+    };
+    let mut step = |step| {
+        assert!(!run.step(step, inputs, &mut random).fails, "nothing fails");
+        run.save().iter().map(bytes).sum()
+    };
+    (0..inputs[0].len()).map(&mut step).collect()
 }
 
 /// Sees to it that what no task has saved is refused.
