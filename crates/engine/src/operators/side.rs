@@ -121,8 +121,9 @@ impl Side {
             .collect();
         state::check(rows, owners, &layouts)?;
         let (keys, counts) = (state::keys(rows.column(0))?, state::ints(rows.column(1))?);
-        if counts.iter().any(|count| *count <= 0) {
-            return Err(state::unreadable("a row is there less than once"));
+        // Of rows that are alike, one may owe what another has.
+        if counts.contains(&0) {
+            return Err(state::unreadable("a row is not there"));
         }
         Ok(Batch::new(
             keys.to_vec(),
@@ -142,6 +143,7 @@ impl Side {
         let hashes = self.hashes(batch, groups);
         let insert = |(row, group): (usize, &u32)| self.insert(batch, row, *group, &hashes, &mut head);
         let mut slots: Vec<u32> = groups.iter().enumerate().map(insert).collect();
+        self.negatives += (0..batch.len()).filter(|row| batch.diff(*row) < 0).count();
         if let Some(changes) = &mut self.changes {
             for (slot, name) in slots.iter().zip(names) {
                 changes.restored(*slot, name);
