@@ -11,6 +11,7 @@ use common::Script;
 use towpath_connectors::sink::{CsvWriter, FileSink};
 use towpath_engine::clock::ManualClock;
 use towpath_engine::plan::Input;
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::testing::{run_in_processes, run_with};
 use towpath_engine::{
     EngineError, ErrorKind, Operator, Output, Plan, PlanError, Routing, RunOptions, Task, TaskContext, runtime,
@@ -96,6 +97,14 @@ impl Task for Strewing {
             Some(last) if last == time => Err(EngineError::new(ErrorKind::Runtime, "it failed")),
             _ => Ok(()),
         }
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

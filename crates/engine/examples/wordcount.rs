@@ -17,11 +17,12 @@ use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::runtime::run;
 use towpath_engine::source::{Commits, Division, Kept, Keys, Unkeyed};
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::{
     EngineError, Expression, Operator, Output, Plan, PlanError, Routing, RunOptions, Source, SourceContext,
     SourceHandle, SourceQueue, Task, TaskContext,
 };
-use towpath_types::{Batch, ColumnBuilder, DType, Value};
+use towpath_types::{Batch, ColumnBuilder, DType, Key, Value};
 
 #[derive(Debug)]
 struct Words {
@@ -151,6 +152,14 @@ impl Task for Counts {
             writeln!(out, "{count:>8} {word}").map_err(|error| EngineError::os("stdout", &error))?;
         }
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no runs after it.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

@@ -17,6 +17,7 @@
 //! expression, source             how a column is computed; how data comes in
 //! reporter, description, store   the way of failures; things in words; rows in slots
 //! live_errors, type_rules        which failures are news; which types fit tables
+//! state                          the state of tasks as it is saved
 //! error, clock
 //! ```
 
@@ -39,6 +40,7 @@ pub mod reducers;
 pub mod reporter;
 pub mod runtime;
 pub mod source;
+pub mod state;
 pub mod store;
 pub mod testing;
 pub mod type_rules;
@@ -54,3 +56,4 @@ pub use plan::{ColumnId, NodeId, Plan};
 pub use reporter::Reporter;
 pub use runtime::{Run, RunOptions};
 pub use source::{Source, SourceContext, SourceHandle, SourceQueue};
+pub use state::Saved;

@@ -36,7 +36,7 @@ struct Count {
     gone: Time,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
     counts: HashMap<u64, Count>,
     /// Those of cells that are never removed, and their time.
@@ -55,6 +55,14 @@ pub struct LiveErrors {
 }
 
 impl LiveErrors {
+    /// The same, for another run.
+    pub(crate) fn copied(&self) -> Self {
+        Self {
+            seed: self.seed.clone(),
+            state: Mutex::new(self.state.lock().clone()),
+        }
+    }
+
     /// A failure comes (`diff` is more than 0) or goes at a time. Whether that is news.
     pub(crate) fn is_news(&self, failing: Failing<'_>, diff: i64, time: Time, is_final: bool) -> bool {
         let failing = self.seed.hash_one(failing);

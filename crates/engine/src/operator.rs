@@ -12,7 +12,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use towpath_types::{Batch, DType, Time};
+use towpath_types::{Batch, DType, Key, Time};
 
 use crate::clock::Clock;
 use crate::description::Description;
@@ -20,6 +20,7 @@ use crate::error::{EngineError, PlanError};
 use crate::monitor::Counters;
 use crate::persistence::KeptOutput;
 use crate::reporter::Reporter;
+use crate::state::Saved;
 
 /// How rows are spread over the workers before an operator sees them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +83,11 @@ pub trait Operator: fmt::Debug + Send + Sync {
 
     /// How the rows of an input are spread.
     fn routing(&self, input: usize) -> Routing;
+
+    /// The same in a run whose state is kept: a row has to come to the worker that owns what the task has saved of it.
+    fn routing_of_kept(&self, input: usize) -> Routing {
+        self.routing(input)
+    }
 
     /// An operator that puts out only the columns at `outputs`, in that order, and for every input the
     /// positions of the columns it reads, if the operator can do with less. `widths` are the numbers of
@@ -173,7 +179,7 @@ pub trait Task {
     }
 
     /// An input has ended: no update of it is absorbed any more, while the open time may still have updates of others.
-    /// What was kept for it can go.
+    /// What was kept for it can go. In a run whose state is kept that has to hold for the runs after it, too.
     fn input_ended(&mut self, input: usize) {
         let _ = input;
     }
@@ -206,6 +212,18 @@ pub trait Task {
     fn is_stateless(&self) -> bool {
         false
     }
+
+    /// Puts the rows of its state that have changed since it was saved last, or since it was restored. Called between
+    /// times: after `complete`, when all is done, and before the next `absorb`; and only if [`TaskContext::keeps_state`].
+    fn save(&mut self, saved: &mut Saved);
+
+    /// Takes rows of one of its tables that were saved by this or other workers: some of those that this worker owns, each
+    /// as it was put last, and none that is gone. Called on a task that has just started, before anything else, any number
+    /// of times, in the order of the tables' numbers.
+    ///
+    /// # Errors
+    /// If these are no rows of such a task.
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError>;
 }
 
 /// Where a task puts the batches it makes.
@@ -265,4 +283,9 @@ pub struct TaskContext {
     pub counters: Arc<Counters>,
     /// For an output in a run that is kept: what it has delivered in the runs before, and where it says what it delivers.
     pub kept: Option<KeptOutput>,
+    /// Whether the state of the task will be saved.
+    pub keeps_state: bool,
+    /// Random numbers for hashes that nobody is to foresee. Where state is kept, so are they: they are the same in all
+    /// workers, and in all runs.
+    pub seeds: [u64; 2],
 }

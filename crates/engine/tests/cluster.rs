@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use towpath_engine::plan::Input;
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::testing::{Script, collect, in_order, run_in_processes, run_with};
 use towpath_engine::{
     Description, EngineError, ErrorKind, NodeId, Operator, Output, Plan, PlanError, Routing, Task, TaskContext,
@@ -61,6 +62,14 @@ impl Task for Passing {
             return Err(EngineError::new(ErrorKind::ZeroDivision, "division by zero"));
         }
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 
@@ -203,6 +212,14 @@ impl Task for Logging {
         let rows = batch.keys().iter().map(|key| (self.time, *key));
         logged.entry(self.worker).or_default().extend(rows);
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

@@ -7,12 +7,13 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use towpath_engine::plan::Input;
 use towpath_engine::source::{Commits, Feeder, Kept};
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::testing::{Script, collect, run_with, update};
 use towpath_engine::{
     EngineError, Operator, Output, Plan, PlanError, Routing, Source, SourceContext, SourceHandle, SourceQueue, Task,
     TaskContext,
 };
-use towpath_types::{Batch, DType, Value};
+use towpath_types::{Batch, DType, Key, Value};
 
 type Way = Arc<Mutex<Option<Arc<SourceQueue>>>>;
 
@@ -53,6 +54,14 @@ impl Task for Asking {
             .and_then(|()| queue.commit())
             .expect("the run goes on");
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

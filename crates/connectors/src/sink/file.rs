@@ -14,11 +14,12 @@ use std::sync::Arc;
 
 use arrow_buffer::BooleanBuffer;
 use towpath_engine::monitor::Counters;
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::{
     Description, EngineError, ErrorKind, KeptOutput, Operator, Output, PlanError, Reporter, Routing, RowError, Task,
     TaskContext, listed,
 };
-use towpath_types::{Batch, Cells, DType, DistinctKeys, Time, Value};
+use towpath_types::{Batch, Cells, DType, DistinctKeys, Key, Time, Value};
 
 use super::destination::Destination;
 use super::format::RowFormat;
@@ -268,6 +269,14 @@ impl Task for FileTask {
 
     fn finish(&mut self) -> Result<(), EngineError> {
         self.writer.as_mut().map_or(Ok(()), Writer::finish)
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state between times; what it has delivered is kept with the journal.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

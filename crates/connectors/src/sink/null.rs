@@ -1,7 +1,8 @@
 //! A sink that takes rows and forgets them: it makes a computation run that nobody looks at.
 
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::{EngineError, Operator, Output, PlanError, Routing, Task, TaskContext};
-use towpath_types::{Batch, DType};
+use towpath_types::{Batch, DType, Key};
 
 /// Takes rows and forgets them.
 #[derive(Clone, Debug)]
@@ -47,5 +48,13 @@ struct Forget;
 impl Task for Forget {
     fn absorb(&mut self, _input: usize, _batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }

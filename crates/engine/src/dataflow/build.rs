@@ -1,13 +1,13 @@
 //! The dataflow of a plan, as every worker builds it.
 
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher, RandomState};
 use std::rc::Rc;
 use std::sync::Arc;
 
 use timely::dataflow::operators::probe::{Handle, Probe};
 use timely::dataflow::{Scope, Stream};
 use timely::worker::Worker;
-use towpath_types::{Batch, Time};
+use towpath_types::{Batch, Key, Time};
 
 use super::RunContext;
 use super::edges::{Edge, Node};
@@ -24,6 +24,7 @@ use crate::physical::{PhysicalInput, PhysicalNode, Work};
 use crate::program::RunningProgram;
 use crate::reporter::Reporter;
 use crate::source::{Commits, Source};
+use crate::state::{Saved, no_table};
 
 /// What the worker watches to know how far its dataflow has come.
 pub(super) struct Probes {
@@ -194,12 +195,19 @@ impl<'scope> Builder<'_, 'scope> {
             unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
             counters: Arc::clone(counters),
             kept: None,
+            keeps_state: false,
+            seeds: [0, 1].map(|number| RandomState::new().hash_one(number)),
         }
     }
 
     fn edges(&self, operator: &dyn Operator, inputs: &[PhysicalInput], context: &TaskContext) -> Vec<Edge<'scope>> {
         let edge = |(position, input)| {
-            let mut edge = self.edge(input, operator.routing(position));
+            let routing = if context.keeps_state {
+                operator.routing_of_kept(position)
+            } else {
+                operator.routing(position)
+            };
+            let mut edge = self.edge(input, routing);
             if context.workers > 1 {
                 edge.combiner = operator.combiner(position, context);
             }
@@ -261,5 +269,13 @@ impl Task for Pass {
 
     fn is_stateless(&self) -> bool {
         true
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }

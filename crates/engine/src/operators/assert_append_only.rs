@@ -6,10 +6,11 @@
 
 use std::sync::Arc;
 
-use towpath_types::{Batch, DType};
+use towpath_types::{Batch, DType, Key};
 
 use crate::error::{EngineError, ErrorKind, PlanError};
 use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+use crate::state::{Saved, no_table};
 
 /// See the module.
 #[derive(Clone, Copy, Debug)]
@@ -62,13 +63,21 @@ impl Task for Checking {
     fn is_stateless(&self) -> bool {
         true
     }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::testing::{check_operator, fail_operator, update};
-    use towpath_types::{Key, Value};
+    use towpath_types::Value;
 
     #[test]
     fn rows_that_only_come_pass() {

@@ -2,15 +2,20 @@
 //!
 //! Columns: the same in all inputs and the output. A key that two of the tables have is a failure; if the run goes on,
 //! the table has both rows.
+//!
+//! | saved | columns | identity | owner |
+//! |---|---|---|---|
+//! | 0: a key that has rows | how many | key | key |
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, DType, Key, Physical, Time};
 
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{self, Name, Saved, Touched, no_table};
 use crate::store::{duplicated, shrink};
 
 /// See the module.
@@ -47,6 +52,7 @@ impl Operator for Concat {
             dtypes: self.output(&context.dtypes)?,
             counts: HashMap::default(),
             touched: Vec::new(),
+            changed: context.keeps_state.then(Touched::default),
             reporter: context.reporter,
         }))
     }
@@ -58,6 +64,8 @@ struct ConcatTask {
     counts: HashMap<Key, i64, BuildKeyHasher>,
     /// Keys that got or lost a second row at the open time, and how many they had before that.
     touched: Vec<(Key, i64)>,
+    /// The keys whose counts have changed, where that will be saved.
+    changed: Option<Touched<Key>>,
     reporter: Reporter,
 }
 
@@ -73,6 +81,9 @@ impl Task for ConcatTask {
             if *count == 0 {
                 self.counts.remove(key);
             }
+        }
+        if let Some(changed) = &mut self.changed {
+            batch.keys().iter().for_each(|key| changed.push(*key));
         }
         let columns: Vec<Column> = batch
             .columns()
@@ -97,6 +108,34 @@ impl Task for ConcatTask {
             }
         }
         shrink(&mut self.counts);
+        Ok(())
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        let Some(changed) = &mut self.changed else {
+            return;
+        };
+        let (mut gone, mut there, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        for key in changed.take() {
+            match self.counts.get(&key) {
+                Some(count) => {
+                    there.push(Name::of(key));
+                    counts.push(*count);
+                }
+                None => gone.push(Name::of(key)),
+            }
+        }
+        saved.remove(0, &gone);
+        saved.put_named(0, &there, vec![Column::new(Cells::Int(counts.into()))]);
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        if table != 0 {
+            return Err(no_table(table));
+        }
+        state::check(&rows, owners, &[Physical::Int])?;
+        let counts = state::ints(rows.column(0))?.iter().copied();
+        self.counts.extend(rows.keys().iter().copied().zip(counts));
         Ok(())
     }
 }

@@ -13,6 +13,7 @@ use super::report_errors;
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{Saved, no_table};
 
 /// See the module.
 #[derive(Clone, Debug)]
@@ -282,6 +283,14 @@ impl Task for FlattenTask {
 
     fn is_stateless(&self) -> bool {
         true
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state between times.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

@@ -258,6 +258,8 @@ mod tests {
             unique_keys: vec![true; 2],
             counters: Arc::default(),
             kept: None,
+            keeps_state: false,
+            seeds: [0; 2],
         };
         let mut task = join(kind).start(context).expect("nothing outside is needed");
         let mut output = Output::default();

@@ -4,11 +4,17 @@
 //! rows of a side that is used up beside rows of the other. That a row finds two partners at one time is an error, and so
 //! is the removal of a row that was used up: what it was paired with is not known any more. A row that still waits can be
 //! removed, and so can one of the other side; the pairs that it has made stay.
+//!
+//! | saved | columns | identity | owner |
+//! |---|---|---|---|
+//! | 0, 1: a row of the left, of the right | key, whether it has met, cells | when it came, its number in that time | join key |
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
-use towpath_types::{Batch, BuildKeyHasher, Column, DType, DistinctKeys, Key, Physical, Shared, Time, hash_columns};
+use towpath_types::{
+    Batch, BuildKeyHasher, Cells, Column, DType, DistinctKeys, Key, Physical, Shared, Time, hash_columns,
+};
 
 use super::keyed::Waiting;
 use super::matching::JoinId;
@@ -16,6 +22,7 @@ use super::{keys_of, report_routed, usable};
 use crate::error::{EngineError, ErrorKind};
 use crate::operator::{Output, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{self, Name, Named, Saved, no_table};
 use crate::store::{CellStore, Slots, shrink};
 
 const LEFT: usize = 0;
@@ -30,6 +37,8 @@ struct OnceSide {
     standing: Vec<Standing>,
     /// The slots of the rows that have a join key, where rows may be removed.
     positions: Option<HashMap<Key, u32, BuildKeyHasher>>,
+    /// What has changed, where that will be saved.
+    changes: Option<Named>,
 }
 
 /// What has become of a row so far.
@@ -46,9 +55,10 @@ enum Standing {
 }
 
 impl OnceSide {
-    fn new(layouts: Vec<Physical>, append_only: bool) -> Self {
+    fn new(layouts: Vec<Physical>, append_only: bool, keeps_state: bool) -> Self {
         Self {
             positions: (!append_only).then(HashMap::default),
+            changes: keeps_state.then(Named::default),
             cells: layouts.iter().copied().map(CellStore::new).collect(),
             layouts,
             slots: Slots::default(),
@@ -78,8 +88,67 @@ impl OnceSide {
         {
             position.remove();
         }
+        if let Some(changes) = &mut self.changes {
+            changes.remove(slot);
+        }
         self.cells.iter_mut().for_each(|cells| cells.clear(slot));
         self.slots.give_back(slot);
+    }
+
+    /// Something has become of a row.
+    fn stand(&mut self, slot: u32, standing: Standing) {
+        if let Some(changes) = &mut self.changes
+            && self.standing[slot as usize] != standing
+        {
+            changes.change(slot);
+        }
+        self.standing[slot as usize] = standing;
+    }
+
+    fn save(&mut self, table: u16, saved: &mut Saved) {
+        let Some(mut changes) = self.changes.take() else {
+            return;
+        };
+        changes.save(table, saved, |slots| {
+            let (keys, cells) = self.gather(slots);
+            let has_met = |slot: &u32| i64::from(self.standing[*slot as usize] == Standing::Met);
+            let met: Vec<i64> = slots.iter().map(has_met).collect();
+            let mut columns = vec![Column::pointers(keys.into()), Column::new(Cells::Int(met.into()))];
+            columns.extend(cells);
+            columns
+        });
+        self.changes = Some(changes);
+    }
+
+    /// Takes rows that were saved; their slots.
+    fn restore(&mut self, rows: &Batch, owners: &[Key]) -> Result<Vec<u32>, EngineError> {
+        let first = [Physical::Pointer, Physical::Int].into_iter();
+        let layouts: Vec<Physical> = first.chain(self.layouts.iter().copied()).collect();
+        state::check(rows, owners, &layouts)?;
+        let (keys, met) = (state::keys(rows.column(0))?, state::ints(rows.column(1))?);
+        let cells = rows.with_keys(keys.to_vec()).with_columns(rows.columns()[2..].to_vec());
+        let slots = self.add(&cells);
+        for (row, slot) in slots.iter().enumerate() {
+            let name = Name {
+                identity: rows.keys()[row],
+                owner: owners[row],
+            };
+            self.standing[*slot as usize] = if met[row] == 0 { Standing::Alone } else { Standing::Met };
+            if let Some(positions) = &mut self.positions {
+                // Of several rows with one key, the one that came last is found.
+                let is_later = |other: &u32| {
+                    let changes = self.changes.as_ref();
+                    changes.is_none_or(|changes| name.identity > changes.name(*other).identity)
+                };
+                if positions.get(&keys[row]).is_none_or(is_later) {
+                    positions.insert(keys[row], *slot);
+                }
+            }
+            if let Some(changes) = &mut self.changes {
+                changes.restored(*slot, name);
+            }
+        }
+        Ok(slots)
     }
 
     /// The keys and cells of slots.
@@ -121,7 +190,7 @@ impl JoinOnce {
     pub(super) fn new(context: TaskContext, id: JoinId, keeps: [bool; 2], once: [bool; 2]) -> Self {
         let rows = |side: usize| {
             let layouts = context.dtypes[side][1..].iter().map(DType::physical).collect();
-            OnceSide::new(layouts, context.append_only[side])
+            OnceSide::new(layouts, context.append_only[side], context.keeps_state)
         };
         Self {
             id,
@@ -179,6 +248,9 @@ impl JoinOnce {
             if let Some(positions) = &mut rows.positions {
                 positions.insert(batch.keys()[row], slot);
             }
+            if let Some(changes) = &mut rows.changes {
+                changes.add(slot, keys[row]);
+            }
             self.groups.entry(keys[row]).or_default()[side].push(slot);
             taken.touched.push(keys[row]);
         }
@@ -224,6 +296,12 @@ impl JoinOnce {
 }
 
 impl Task for JoinOnce {
+    fn open(&mut self, time: Time) {
+        for changes in self.sides.iter_mut().filter_map(|side| side.changes.as_mut()) {
+            changes.open(time);
+        }
+    }
+
     fn absorb(&mut self, side: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
         self.waiting[side].push(batch);
         Ok(())
@@ -291,7 +369,7 @@ impl Task for JoinOnce {
         for side in [LEFT, RIGHT] {
             for (slots, standing) in [(&alone[side], Standing::Alone), (&pairs[side], Standing::Met)] {
                 for slot in slots {
-                    self.sides[side].standing[*slot as usize] = standing;
+                    self.sides[side].stand(*slot, standing);
                 }
             }
         }
@@ -300,6 +378,21 @@ impl Task for JoinOnce {
             used.into_iter().for_each(|slot| self.sides[side].remove(slot));
         }
         shrink(&mut self.groups);
+        Ok(())
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        for side in [LEFT, RIGHT] {
+            self.sides[side].save(side as u16, saved);
+        }
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        let side = usize::from(table);
+        let rows_of_side = self.sides.get_mut(side).ok_or_else(|| no_table(table))?;
+        for (slot, owner) in rows_of_side.restore(&rows, owners)?.into_iter().zip(owners) {
+            self.groups.entry(*owner).or_default()[side].push(slot);
+        }
         Ok(())
     }
 }

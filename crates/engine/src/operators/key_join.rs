@@ -72,7 +72,7 @@ impl Operator for KeyJoin {
             }
         };
         Ok(Box::new(KeyedTask::new(
-            context.reporter.clone(),
+            context.clone(),
             context.dtypes.clone(),
             outcome,
         )))

@@ -1,12 +1,15 @@
 //! What operators share that keep rows by their keys.
+//!
+//! The rows of the k-th input are saved as the tables 2k and 2k + 1, see [`KeyedRows`].
 
 use std::collections::HashSet;
 
 use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Time};
 
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::operator::{Output, Task};
+use crate::operator::{Output, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{Saved, no_table};
 use crate::store::KeyedRows;
 
 /// The updates of one time, waiting for its end.
@@ -91,17 +94,17 @@ pub(super) struct KeyedTask {
 impl KeyedTask {
     /// `dtypes` are the types that the columns of each input are put out with; `outcome` says what comes out
     /// given, for every input, whether it has a row.
-    pub(super) fn new(reporter: Reporter, dtypes: Vec<Vec<DType>>, outcome: impl Fn(&[bool]) -> Outcome) -> Self {
+    pub(super) fn new(context: TaskContext, dtypes: Vec<Vec<DType>>, outcome: impl Fn(&[bool]) -> Outcome) -> Self {
         let inputs = dtypes.len();
         let outcomes = (0..1usize << inputs).map(|bits| {
             let present: Vec<bool> = (0..inputs).map(|input| bits & (1 << input) != 0).collect();
             outcome(&present)
         });
         Self {
-            reporter,
+            reporter: context.reporter,
             tables: dtypes
                 .iter()
-                .map(|columns| KeyedRows::new(columns.iter().map(DType::physical)))
+                .map(|columns| KeyedRows::new(columns.iter().map(DType::physical)).keeping(context.keeps_state))
                 .collect(),
             waiting: dtypes.iter().map(|_| Waiting::default()).collect(),
             outcomes: outcomes.collect(),
@@ -183,5 +186,17 @@ impl Task for KeyedTask {
         wrong.try_for_each(|error| self.reporter.report(error))?;
         output.push(changes(&old, &new));
         Ok(())
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        for (input, rows) in self.tables.iter_mut().enumerate() {
+            rows.save(2 * input as u16, saved);
+        }
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        let own = self.tables.get_mut(usize::from(table / 2));
+        own.ok_or_else(|| no_table(table))?
+            .restore(table % 2 == 1, &rows, owners)
     }
 }

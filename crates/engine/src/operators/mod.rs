@@ -20,6 +20,9 @@ mod keyed;
 mod matching;
 mod side;
 
+#[cfg(test)]
+mod restart_tests;
+
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, Cells, Column, DType, Key};
 

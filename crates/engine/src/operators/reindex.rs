@@ -5,12 +5,13 @@
 
 use std::sync::Arc;
 
-use towpath_types::{Batch, DType};
+use towpath_types::{Batch, DType, Key};
 
 use super::{keys_of, report_errors, usable};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{Saved, no_table};
 use crate::type_rules::check_keys;
 
 /// See the module.
@@ -73,6 +74,14 @@ impl Task for ReindexTask {
     fn is_stateless(&self) -> bool {
         true
     }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
+    }
 }
 
 #[cfg(test)]
@@ -82,7 +91,7 @@ mod tests {
     use crate::plan::Input;
     use crate::plan::Plan;
     use crate::testing::{Script, collect, in_order, run_with, update};
-    use towpath_types::{Key, Value};
+    use towpath_types::Value;
 
     #[test]
     fn rows_get_the_keys_of_their_cells() {

@@ -8,26 +8,39 @@
 //! The order of what is added and removed at one time does not matter: a removal that finds nothing waits for the end
 //! of the time.
 //!
-//! What is remembered of a row is a hash of 128 bits, seeded anew in every run so that nobody can make two rows that
+//! What is remembered of a row is a hash of 128 bits, with seeds that nobody knows, so that nobody can make two rows that
 //! are taken for one another, and how often the row is there: 24 bytes. Where rows have no key of their own, a removal
-//! names its row by the values, and gets the key of the row that was added last with these values.
+//! names its row by the values, and gets the greatest key of the rows that have these values at the end of the time.
+//!
+//! | saved | columns | identity | owner |
+//! |---|---|---|---|
+//! | 0: a row with a key | how often it is there | the hash | its key, where it went to the owner of that; else the first worker |
+//! | 1: a row without | the hash, key, how often | a hash of both | the first worker |
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
+use std::collections::hash_map::Entry;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use smallvec::SmallVec;
-use towpath_types::{Batch, Column, DType, Key, Time, Value, encode_rows};
+use siphasher::sip128::SipHasher13;
+use towpath_types::{Batch, Cells, Column, DType, Key, Physical, Time, Value, encode_rows};
 
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 use crate::expression::shown;
 use crate::monitor::Counters;
 use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{self, Name, Saved, Touched, no_table};
 use crate::store::shrink;
 
 /// So many removals are logged one by one by each worker; all are in the error log.
 const LOGGED: u64 = 1000;
+
+/// An owner that is always the first worker.
+const FIRST_WORKER: Key = Key(0);
+
+/// The numbers of the tables of rows with and without keys.
+const WITH_KEYS: u16 = 0;
+const WITHOUT_KEYS: u16 = 1;
 
 /// So much of the values of a row is shown.
 const SHOWN: usize = 200;
@@ -79,6 +92,16 @@ impl Operator for Removals {
         }
     }
 
+    fn routing_of_kept(&self, input: usize) -> Routing {
+        if self.is_divided && !self.has_keys {
+            // Another run may read the same stream in another worker.
+            Routing::ToFirst
+        } else {
+            // What is not divided is read by the first worker.
+            self.routing(input)
+        }
+    }
+
     fn pruned(&self, outputs: &[usize], widths: &[usize]) -> Option<Pruned> {
         // Which rows are there does not depend on which columns are read after it, so all are compared.
         let pruned = Self {
@@ -102,8 +125,9 @@ impl Operator for Removals {
             operator: self.clone(),
             reporter: context.reporter,
             counters: context.counters,
-            seeds: [RandomState::new(), RandomState::new()],
+            hasher: SipHasher13::new_with_keys(context.seeds[0], context.seeds[1]),
             rows,
+            changed: context.keeps_state.then(Touched::default),
             waiting: Vec::new(),
             left_out: 0,
         }))
@@ -117,8 +141,61 @@ type Identity = [u64; 2];
 enum Present {
     /// How often each is.
     ByKey(HashMap<Identity, u32>),
-    /// The keys of those with the same values, in the order in which they came.
-    ByValues(HashMap<Identity, SmallVec<[Key; 1]>>),
+    /// The keys of those with the same values.
+    ByValues(HashMap<Identity, Keys>),
+}
+
+/// The keys of rows with the same values, of which there is seldom more than one.
+enum Keys {
+    One(Key),
+    /// How often each is there.
+    Several(BTreeMap<Key, u32>),
+}
+
+impl Keys {
+    fn add(&mut self, key: Key, times: u32) {
+        if let Keys::One(only) = self {
+            *self = Keys::Several(BTreeMap::from([(*only, 1)]));
+        }
+        if let Keys::Several(keys) = self {
+            let count = keys.entry(key).or_insert(0);
+            *count = count.saturating_add(times);
+        }
+    }
+
+    /// Takes the greatest; whether there are others.
+    fn pop(&mut self) -> (Option<Key>, bool) {
+        match self {
+            Keys::One(only) => (Some(*only), false),
+            Keys::Several(keys) => {
+                let Some(mut last) = keys.last_entry() else {
+                    return (None, false);
+                };
+                let key = *last.key();
+                *last.get_mut() -= 1;
+                if *last.get() == 0 {
+                    last.remove();
+                }
+                (Some(key), !keys.is_empty())
+            }
+        }
+    }
+
+    fn count(&self, key: Key) -> u32 {
+        match self {
+            Keys::One(only) => u32::from(*only == key),
+            Keys::Several(keys) => keys.get(&key).copied().unwrap_or(0),
+        }
+    }
+}
+
+/// A hash as a key.
+fn key_of(identity: Identity) -> Key {
+    Key(u128::from(identity[0]) | u128::from(identity[1]) << u64::BITS)
+}
+
+fn identity_of(key: Key) -> Identity {
+    [key.0 as u64, (key.0 >> u64::BITS) as u64]
 }
 
 impl Present {
@@ -129,8 +206,16 @@ impl Present {
                 *count = count.saturating_add(u32::try_from(times).unwrap_or(u32::MAX));
             }
             Present::ByValues(keys) => {
-                let keys = keys.entry(row).or_default();
-                (0..times).for_each(|_| keys.push(key));
+                let times = u32::try_from(times).unwrap_or(u32::MAX);
+                match keys.entry(row) {
+                    Entry::Occupied(mut entry) => entry.get_mut().add(key, times),
+                    Entry::Vacant(entry) if times == 1 => {
+                        entry.insert(Keys::One(key));
+                    }
+                    Entry::Vacant(entry) => {
+                        entry.insert(Keys::Several(BTreeMap::from([(key, times)])));
+                    }
+                }
             }
         }
     }
@@ -147,9 +232,8 @@ impl Present {
                 Some(key)
             }
             Present::ByValues(rows) => {
-                let keys = rows.get_mut(&row)?;
-                let key = keys.pop();
-                if keys.is_empty() {
+                let (key, are_others) = rows.get_mut(&row)?.pop();
+                if !are_others {
                     rows.remove(&row);
                 }
                 key
@@ -169,8 +253,10 @@ struct RemovalsTask {
     operator: Removals,
     reporter: Reporter,
     counters: Arc<Counters>,
-    seeds: [RandomState; 2],
+    hasher: SipHasher13,
     rows: Present,
+    /// The rows that have come or gone, with their keys, where that will be saved.
+    changed: Option<Touched<(Identity, Key)>>,
     /// Removals of the open time that have found nothing yet: batches, and for each row who it is.
     waiting: Vec<(Batch, Vec<Identity>)>,
     /// How many removals were left out.
@@ -184,7 +270,8 @@ impl RemovalsTask {
         let told_by: Vec<&Column> = key.into_iter().chain(batch.columns()).collect();
         let mut identities = Vec::with_capacity(batch.len());
         encode_rows(&told_by, batch.len(), |_, bytes| {
-            identities.push([&self.seeds[0], &self.seeds[1]].map(|seed| seed.hash_one(bytes)));
+            let hash = self.hasher.hash(bytes);
+            identities.push([hash.h1, hash.h2]);
         });
         identities
     }
@@ -203,6 +290,7 @@ impl RemovalsTask {
                 removed.push(*row);
                 keys.push(key);
                 left += 1;
+                self.note(identities[position], key);
             }
             if left < 0 {
                 rest.push(*row);
@@ -214,6 +302,14 @@ impl RemovalsTask {
         let removed = batch.take(&removed).with_keys(keys).with_diffs(Some(diffs.into()));
         let rest = batch.take(&rest).with_diffs(Some(rest_diffs.into()));
         (removed, rest, rest_identities)
+    }
+
+    /// Notes that a row comes or goes.
+    fn note(&mut self, identity: Identity, key: Key) {
+        if let Some(changed) = &mut self.changed {
+            let is_owner = self.operator.is_divided || !self.operator.has_keys;
+            changed.push((identity, if is_owner { key } else { FIRST_WORKER }));
+        }
     }
 
     fn put_out(&self, batch: Batch, output: &mut Output) {
@@ -268,6 +364,7 @@ impl Task for RemovalsTask {
         for (row, identity) in identities.iter().enumerate() {
             if batch.diff(row) > 0 {
                 self.rows.add(*identity, batch.keys()[row], batch.diff(row));
+                self.note(*identity, batch.keys()[row]);
             }
         }
         if batch.is_insert_only() {
@@ -277,6 +374,12 @@ impl Task for RemovalsTask {
         let (added, gone): (Vec<u32>, Vec<u32>) =
             (0..batch.len() as u32).partition(|row| batch.diff(*row as usize) > 0);
         self.put_out(batch.take(&added), output);
+        if !self.operator.has_keys {
+            // Which keys there are is known at the end of the time.
+            let identities = gone.iter().map(|row| identities[*row as usize]).collect();
+            self.waiting.push((batch.take(&gone), identities));
+            return Ok(());
+        }
         let (removed, rest, identities) = self.remove(&batch, &gone, &identities);
         self.put_out(removed, output);
         if !rest.is_empty() {
@@ -296,6 +399,86 @@ impl Task for RemovalsTask {
             }
         }
         self.rows.shrink();
+        Ok(())
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        let Some(changed) = &mut self.changed else {
+            return;
+        };
+        let changed = changed.take();
+        let (mut gone, mut there, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut hashes, mut keys) = (Vec::new(), Vec::new());
+        for (identity, key) in changed {
+            let hash = key_of(identity);
+            let (count, name) = match &self.rows {
+                Present::ByKey(rows) => {
+                    let count = rows.get(&identity).copied().unwrap_or(0);
+                    (
+                        count,
+                        Name {
+                            identity: hash,
+                            owner: key,
+                        },
+                    )
+                }
+                Present::ByValues(rows) => {
+                    let count = rows.get(&identity).map_or(0, |keys| keys.count(key));
+                    let identity = Key::pair(hash, key);
+                    (
+                        count,
+                        Name {
+                            identity,
+                            owner: FIRST_WORKER,
+                        },
+                    )
+                }
+            };
+            if count == 0 {
+                gone.push(name);
+                continue;
+            }
+            there.push(name);
+            counts.push(i64::from(count));
+            hashes.push(hash);
+            keys.push(key);
+        }
+        let counts = Column::new(Cells::Int(counts.into()));
+        let (table, columns) = match &self.rows {
+            Present::ByKey(_) => (WITH_KEYS, vec![counts]),
+            Present::ByValues(_) => {
+                let (hashes, keys) = (Column::pointers(hashes.into()), Column::pointers(keys.into()));
+                (WITHOUT_KEYS, vec![hashes, keys, counts])
+            }
+        };
+        saved.remove(table, &gone);
+        saved.put_named(table, &there, columns);
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        let counted = |column: &Column| -> Result<Vec<i64>, EngineError> {
+            let counts = state::ints(column)?;
+            if counts.iter().any(|count| *count <= 0) {
+                return Err(state::unreadable("a row is there less than once"));
+            }
+            Ok(counts.to_vec())
+        };
+        match (&mut self.rows, table) {
+            (Present::ByKey(_), WITH_KEYS) => {
+                state::check(&rows, owners, &[Physical::Int])?;
+                for (hash, count) in rows.keys().iter().zip(counted(rows.column(0))?) {
+                    self.rows.add(identity_of(*hash), Key::default(), count);
+                }
+            }
+            (Present::ByValues(_), WITHOUT_KEYS) => {
+                state::check(&rows, owners, &[Physical::Pointer, Physical::Pointer, Physical::Int])?;
+                let (hashes, keys) = (state::keys(rows.column(0))?, state::keys(rows.column(1))?);
+                for ((hash, key), count) in hashes.iter().zip(keys).zip(counted(rows.column(2))?) {
+                    self.rows.add(identity_of(*hash), *key, count);
+                }
+            }
+            _ => return Err(no_table(table)),
+        }
         Ok(())
     }
 }

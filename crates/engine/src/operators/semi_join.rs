@@ -54,7 +54,7 @@ impl Operator for SemiJoin {
         let own = Cell::all_of(0, &context.dtypes);
         let mut dtypes = vec![Vec::new(); context.dtypes.len()];
         dtypes[0].clone_from(&context.dtypes[0]);
-        Ok(Box::new(KeyedTask::new(context.reporter, dtypes, |present| {
+        Ok(Box::new(KeyedTask::new(context, dtypes, |present| {
             let (first, others) = (present[0], &present[1..]);
             let is_kept = match self {
                 SemiJoin::InAll => others.iter().all(|present| *present),

@@ -1,10 +1,15 @@
 //! One side of a join: rows in slots, those of one group linked.
+//!
+//! A saved row has its key, how often it is there, and the cells; its identity is the time at which it came and its number
+//! in it, its owner the join key.
 
 use std::hash::BuildHasher;
 
 use hashbrown::HashTable;
-use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical, hash_columns};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, Key, Physical, Time, hash_columns};
 
+use crate::error::EngineError;
+use crate::state::{self, Name, Named, Saved};
 use crate::store::{CellStore, Slots};
 
 /// The end of a list of slots.
@@ -35,6 +40,8 @@ pub(super) struct Side {
     negatives: usize,
     /// Groups that have lost their last row here.
     emptied: Vec<u32>,
+    /// What has changed, where that will be saved.
+    changes: Option<Named>,
 }
 
 fn hash(key: Key) -> u64 {
@@ -51,7 +58,98 @@ impl Side {
             unique_keys,
             negatives: 0,
             emptied: Vec::new(),
+            changes: None,
         }
+    }
+
+    /// The same; notes what changes if that will be saved.
+    pub(super) fn keeping(self, keeps_state: bool) -> Self {
+        Self {
+            changes: keeps_state.then(Named::default),
+            ..self
+        }
+    }
+
+    pub(super) fn keeps_state(&self) -> bool {
+        self.changes.is_some()
+    }
+
+    /// What comes next is of this time.
+    pub(super) fn open(&mut self, time: Time) {
+        if let Some(changes) = &mut self.changes {
+            changes.open(time);
+        }
+    }
+
+    /// Forgets all rows; those that come will not be sought.
+    pub(super) fn forget(&mut self) {
+        let mut changes = self.changes.take();
+        if let Some(changes) = &mut changes {
+            changes.clear();
+        }
+        let layouts: Vec<Physical> = self.layouts().collect();
+        *self = Self {
+            changes,
+            ..Self::new(&layouts, true, false)
+        };
+    }
+
+    fn layouts(&self) -> impl Iterator<Item = Physical> + '_ {
+        self.cells.iter().map(CellStore::physical)
+    }
+
+    /// Saves the rows that have changed.
+    pub(super) fn save(&mut self, table: u16, saved: &mut Saved) {
+        let Some(mut changes) = self.changes.take() else {
+            return;
+        };
+        changes.save(table, saved, |slots| {
+            let keys: Vec<Key> = slots.iter().map(|slot| self.key(*slot)).collect();
+            let counts: Vec<i64> = slots.iter().map(|slot| self.count(*slot)).collect();
+            let mut columns = vec![Column::pointers(keys.into()), Column::new(Cells::Int(counts.into()))];
+            columns.extend(self.gather(slots));
+            columns
+        });
+        self.changes = Some(changes);
+    }
+
+    /// What was saved of rows: with their keys, the counts as differences.
+    pub(super) fn saved_rows(&self, rows: &Batch, owners: &[Key]) -> Result<Batch, EngineError> {
+        let layouts: Vec<Physical> = [Physical::Pointer, Physical::Int]
+            .into_iter()
+            .chain(self.layouts())
+            .collect();
+        state::check(rows, owners, &layouts)?;
+        let (keys, counts) = (state::keys(rows.column(0))?, state::ints(rows.column(1))?);
+        // Of rows that are alike, one may owe what another has.
+        if counts.contains(&0) {
+            return Err(state::unreadable("a row is not there"));
+        }
+        Ok(Batch::new(
+            keys.to_vec(),
+            rows.columns()[2..].to_vec(),
+            Some(counts.to_vec().into()),
+        ))
+    }
+
+    /// Takes rows of groups that were saved under these names.
+    pub(super) fn restore(
+        &mut self,
+        batch: &Batch,
+        groups: &[u32],
+        names: impl Iterator<Item = Name>,
+        mut head: impl FnMut(u32, u32) -> u32,
+    ) {
+        let hashes = self.hashes(batch, groups);
+        let insert = |(row, group): (usize, &u32)| self.insert(batch, row, *group, &hashes, &mut head);
+        let mut slots: Vec<u32> = groups.iter().enumerate().map(insert).collect();
+        self.negatives += (0..batch.len()).filter(|row| batch.diff(*row) < 0).count();
+        if let Some(changes) = &mut self.changes {
+            for (slot, name) in slots.iter().zip(names) {
+                changes.restored(*slot, name);
+            }
+        }
+        self.write(batch, &mut slots, &mut (0..batch.len() as u32).collect());
     }
 
     pub(super) fn count(&self, slot: u32) -> i64 {
@@ -96,8 +194,8 @@ impl Side {
     }
 
     /// Adds and removes rows of groups. `head(group, slot)` makes a slot the first of a group, and returns the one
-    /// that was.
-    pub(super) fn add(&mut self, batch: &Batch, groups: &[u32], mut head: impl FnMut(u32, u32) -> u32) {
+    /// that was. `owners` are the keys of the groups, where the state is saved.
+    pub(super) fn add(&mut self, batch: &Batch, groups: &[u32], owners: &[Key], mut head: impl FnMut(u32, u32) -> u32) {
         let (mut slots, mut rows) = (Vec::with_capacity(batch.len()), Vec::with_capacity(batch.len()));
         let hashes = self.hashes(batch, groups);
         for (row, group) in groups.iter().enumerate() {
@@ -111,31 +209,48 @@ impl Side {
                 }
             }
             self.negatives += usize::from(diff < 0);
-            let slot = self.slots.take();
-            let first = head(*group, slot);
-            let link = Link {
-                key: batch.keys()[row],
-                count: diff,
-                hash: hashes.get(row).copied().unwrap_or_default(),
-                group: *group,
-                next: first,
-                previous: END,
-            };
-            match self.links.get_mut(slot as usize) {
-                Some(position) => *position = link,
-                None => self.links.push(link),
-            }
-            if first != END {
-                self.links[first as usize].previous = slot;
-            }
-            if let Some(index) = &mut self.index {
-                let links = &self.links;
-                index.insert_unique(link.hash, slot, |slot| links[*slot as usize].hash);
+            let slot = self.insert(batch, row, *group, &hashes, &mut head);
+            if let Some(changes) = &mut self.changes {
+                changes.add(slot, owners[row]);
             }
             slots.push(slot);
             rows.push(row as u32);
         }
         self.write(batch, &mut slots, &mut rows);
+    }
+
+    /// Gives a row a slot, whose cells are still to be written.
+    #[inline]
+    fn insert(
+        &mut self,
+        batch: &Batch,
+        row: usize,
+        group: u32,
+        hashes: &[u64],
+        head: &mut impl FnMut(u32, u32) -> u32,
+    ) -> u32 {
+        let slot = self.slots.take();
+        let first = head(group, slot);
+        let link = Link {
+            key: batch.keys()[row],
+            count: batch.diff(row),
+            hash: hashes.get(row).copied().unwrap_or_default(),
+            group,
+            next: first,
+            previous: END,
+        };
+        match self.links.get_mut(slot as usize) {
+            Some(position) => *position = link,
+            None => self.links.push(link),
+        }
+        if first != END {
+            self.links[first as usize].previous = slot;
+        }
+        if let Some(index) = &mut self.index {
+            let links = &self.links;
+            index.insert_unique(link.hash, slot, |slot| links[*slot as usize].hash);
+        }
+        slot
     }
 
     fn write(&mut self, batch: &Batch, slots: &mut Vec<u32>, rows: &mut Vec<u32>) {
@@ -187,6 +302,12 @@ impl Side {
         let link = *link;
         self.negatives += usize::from(link.count < 0 && before >= 0);
         self.negatives -= usize::from(link.count >= 0 && before < 0);
+        if let Some(changes) = &mut self.changes {
+            match link.count {
+                0 => changes.remove(slot),
+                _ => changes.change(slot),
+            }
+        }
         if link.count != 0 {
             return;
         }
@@ -235,7 +356,7 @@ mod tests {
         let mut first = END;
         let mut change = |values: Vec<i64>, diff: i64| {
             let groups = vec![0; values.len()];
-            side.add(&batch(values, diff), &groups, |_, head| {
+            side.add(&batch(values, diff), &groups, &[], |_, head| {
                 std::mem::replace(&mut first, head)
             });
         };

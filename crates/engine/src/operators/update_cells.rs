@@ -70,7 +70,7 @@ impl Operator for UpdateCells {
             [false, true] => Outcome::Wrong("updating a row that does not exist", None),
             _ => Outcome::Nothing,
         };
-        Ok(Box::new(KeyedTask::new(context.reporter, dtypes, outcome)))
+        Ok(Box::new(KeyedTask::new(context, dtypes, outcome)))
     }
 }
 

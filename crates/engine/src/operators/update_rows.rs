@@ -47,7 +47,7 @@ impl Operator for UpdateRows {
             [true, false] => first.clone(),
             _ => Outcome::Nothing,
         };
-        Ok(Box::new(KeyedTask::new(context.reporter, dtypes, outcome)))
+        Ok(Box::new(KeyedTask::new(context, dtypes, outcome)))
     }
 }
 

@@ -2,6 +2,8 @@
 //!
 //! An event with difference 1 sets the row of its key, one with −1 deletes it, whatever its cells. The last
 //! event of a key in a commit wins; an event that changes nothing puts nothing out.
+//!
+//! The rows are saved as the tables 0 and 1, see [`KeyedRows`].
 
 use std::collections::HashMap;
 
@@ -10,6 +12,7 @@ use towpath_types::{Batch, BuildKeyHasher, DType, Key, Time};
 use super::keyed::{Waiting, changes};
 use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::state::{Saved, no_table};
 use crate::store::KeyedRows;
 
 /// See the module.
@@ -43,7 +46,7 @@ impl Operator for Upsert {
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         Ok(Box::new(UpsertTask {
-            rows: KeyedRows::new(context.dtypes[0].iter().map(DType::physical)),
+            rows: KeyedRows::new(context.dtypes[0].iter().map(DType::physical)).keeping(context.keeps_state),
             waiting: Waiting::default(),
         }))
     }
@@ -86,6 +89,17 @@ impl Task for UpsertTask {
         self.rows.apply(&changes)?;
         output.push(changes);
         Ok(())
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        self.rows.save(0, saved);
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        if table > 1 {
+            return Err(no_table(table));
+        }
+        self.rows.restore(table == 1, &rows, owners)
     }
 }
 

@@ -4,12 +4,11 @@
 //! `other`; of rows with equal values it is the one with the smallest key. `any(other)` is what the row with
 //! the largest key has in `other`, so that all `any` of one reduce agree.
 
-use std::collections::BTreeMap;
-
 use towpath_types::{Column, ColumnBuilder, DType, Key, Physical, Value};
 
 use super::items::{Item, Word, has_words};
-use super::{FailedGroups, Reducer, ReducerState, Setup, Updates, unsupported};
+use super::kept::Items;
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Setup, Updates, unsupported};
 use crate::error::{EngineError, PlanError};
 
 pub(super) const ARGMIN: Reducer = Reducer {
@@ -71,17 +70,20 @@ struct Chosen<I, const LARGEST: bool> {
     other: Option<usize>,
     physical: Physical,
     append_only: bool,
-    groups: Vec<BTreeMap<(I, u128, Value), i64>>,
+    items: Items<(I, u128, Value)>,
 }
 
-impl<I, const LARGEST: bool> Chosen<I, LARGEST> {
+impl<I: Item, const LARGEST: bool> Chosen<I, LARGEST> {
     fn new(setup: &Setup<'_>, order: Option<usize>, other: Option<usize>, physical: Physical) -> Self {
+        // What does not count is always `None`.
+        let layout = |argument: Option<usize>| argument.map_or(Physical::Bool, |argument| setup.layout(argument));
+        let layouts = vec![layout(order), Physical::Pointer, layout(other)];
         Self {
             order,
             other,
             physical,
             append_only: setup.append_only,
-            groups: Vec::new(),
+            items: Items::new(layouts, setup.keeps_state),
         }
     }
 
@@ -93,20 +95,20 @@ impl<I, const LARGEST: bool> Chosen<I, LARGEST> {
 
 impl<I: Item, const LARGEST: bool> ReducerState for Chosen<I, LARGEST> {
     fn grow(&mut self, slots: usize) {
-        self.groups.resize_with(slots, BTreeMap::new);
+        self.items.grow(slots);
     }
 
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
         let read = I::read(&arguments[self.order.unwrap_or(0)]);
         let complement = if self.is_complemented() { u128::MAX } else { 0 };
         for (row, slot) in updates.slots.iter().enumerate() {
-            let group = &mut self.groups[*slot as usize];
             let other = self.other.map_or(Value::None, |other| arguments[other].value(row));
             let entry = (read(row), updates.keys[row].0 ^ complement, other);
             if !self.append_only {
-                super::extreme::add(group, entry, updates.diff(row));
+                self.items.add(*slot, updates.groups[row], entry, updates.diff(row));
                 continue;
             }
+            let group = self.items.of(*slot);
             // Nothing is ever removed: the best row is enough.
             let best = if LARGEST {
                 group.last_key_value()
@@ -114,8 +116,7 @@ impl<I: Item, const LARGEST: bool> ReducerState for Chosen<I, LARGEST> {
                 group.first_key_value()
             };
             if best.is_none_or(|(best, _)| if LARGEST { entry > *best } else { entry < *best }) {
-                group.clear();
-                group.insert(entry, 1);
+                self.items.replace(*slot, updates.groups[row], entry);
             }
         }
         Ok(())
@@ -125,7 +126,7 @@ impl<I: Item, const LARGEST: bool> ReducerState for Chosen<I, LARGEST> {
         let complement = if self.is_complemented() { u128::MAX } else { 0 };
         let mut builder = ColumnBuilder::with_physical(self.physical);
         for slot in slots {
-            let group = &self.groups[*slot as usize];
+            let group = self.items.of(*slot);
             let best = if LARGEST {
                 group.last_key_value()
             } else {
@@ -141,6 +142,22 @@ impl<I: Item, const LARGEST: bool> ReducerState for Chosen<I, LARGEST> {
     }
 
     fn clear(&mut self, slot: u32) {
-        self.groups[slot as usize].clear();
+        self.items.clear(slot);
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        Vec::new()
+    }
+
+    fn save(&self, _slots: &[u32]) -> Vec<Column> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, _slots: &[u32], _columns: &[Column]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        Some(&mut self.items)
     }
 }

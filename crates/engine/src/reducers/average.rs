@@ -1,11 +1,13 @@
 //! `avg` of ints and floats: the exact sum, divided.
 
 use arrow_array::Float64Array;
-use towpath_types::{Cells, Column, DType};
+use towpath_types::{Cells, Column, DType, Physical};
 
 use super::floats::FloatSum;
-use super::{FailedGroups, Reducer, ReducerState, Updates, unsupported};
+use super::sum::{halves, ints, read_sums, saved_sums, whole_numbers};
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates, unsupported};
 use crate::error::EngineError;
+use crate::state;
 
 pub(super) const AVG: Reducer = Reducer {
     name: "avg",
@@ -13,12 +15,18 @@ pub(super) const AVG: Reducer = Reducer {
         [DType::Int | DType::Float] => Ok(DType::Float),
         _ => Err(unsupported("avg", arguments)),
     },
-    start: |_| Box::new(Average::default()),
+    start: |setup| {
+        Box::new(Average {
+            is_float: setup.layout(0) == Physical::Float,
+            ..Average::default()
+        })
+    },
     combines: super::never,
 };
 
 #[derive(Debug, Default)]
 struct Average {
+    is_float: bool,
     ints: Vec<i128>,
     floats: Vec<FloatSum>,
     counts: Vec<i64>,
@@ -74,5 +82,50 @@ impl ReducerState for Average {
         if let Some(sum) = self.floats.get_mut(slot) {
             *sum = FloatSum::default();
         }
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        match self.is_float {
+            true => vec![Physical::Int, Physical::Bytes],
+            false => vec![Physical::Int; 3],
+        }
+    }
+
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        let counts = ints(slots.iter().map(|slot| self.counts[*slot as usize]).collect());
+        if self.is_float {
+            let nothing = FloatSum::default();
+            let sums = slots
+                .iter()
+                .map(|slot| self.floats.get(*slot as usize).unwrap_or(&nothing));
+            return vec![counts, saved_sums(sums)];
+        }
+        let sums = slots
+            .iter()
+            .map(|slot| self.ints.get(*slot as usize).copied().unwrap_or(0));
+        let (low, high) = halves(sums);
+        vec![counts, ints(low), ints(high)]
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        for (slot, count) in slots.iter().zip(state::ints(&columns[0])?) {
+            self.counts[*slot as usize] = *count;
+        }
+        if self.is_float {
+            self.floats.resize_with(self.counts.len(), FloatSum::default);
+            for (slot, sum) in slots.iter().zip(read_sums(&columns[1])?) {
+                self.floats[*slot as usize] = sum;
+            }
+        } else {
+            self.ints.resize(self.counts.len(), 0);
+            for (slot, sum) in slots.iter().zip(whole_numbers(&columns[1], &columns[2])?) {
+                self.ints[*slot as usize] = sum;
+            }
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
     }
 }

@@ -1,10 +1,11 @@
 //! `count`: how many rows there are; whatever its arguments hold.
 
 use arrow_array::Int64Array;
-use towpath_types::{Cells, Column, DType};
+use towpath_types::{Cells, Column, DType, Physical};
 
-use super::{FailedGroups, Reducer, ReducerState, Updates};
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates};
 use crate::error::EngineError;
+use crate::state;
 
 pub(super) const COUNT: Reducer = Reducer {
     name: "count",
@@ -48,5 +49,24 @@ impl ReducerState for Count {
     /// The differences say it all.
     fn partial(&self, _slots: &[u32]) -> Vec<Column> {
         Vec::new()
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        vec![Physical::Int]
+    }
+
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        vec![self.output(slots, &mut FailedGroups::new())]
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        for (slot, count) in slots.iter().zip(state::ints(&columns[0])?) {
+            self.counts[*slot as usize] = *count;
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
     }
 }

@@ -8,8 +8,11 @@ use std::collections::BTreeMap;
 use towpath_types::{Column, Physical, Value};
 
 use super::items::{Item, Word, has_words};
-use super::{FailedGroups, Reducer, ReducerState, Setup, Updates, unsupported};
+use super::kept::{InColumns, Items};
+use super::sum::ints;
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Setup, Updates, unsupported};
 use crate::error::{EngineError, PlanError};
+use crate::state;
 
 pub(super) const MIN: Reducer = Reducer {
     name: "min",
@@ -37,9 +40,9 @@ fn start<const LARGEST: bool>(setup: &Setup<'_>) -> Box<dyn ReducerState> {
     let physical = setup.layout(0);
     match (has_words(physical), setup.append_only) {
         (true, true) => Box::new(Best::<Word, LARGEST>::new(physical)),
-        (true, false) => Box::new(All::<Word, LARGEST>::new(physical)),
+        (true, false) => Box::new(All::<Word, LARGEST>::new(physical, setup.keeps_state)),
         (false, true) => Box::new(Best::<Value, LARGEST>::new(physical)),
-        (false, false) => Box::new(All::<Value, LARGEST>::new(physical)),
+        (false, false) => Box::new(All::<Value, LARGEST>::new(physical, setup.keeps_state)),
     }
 }
 
@@ -93,20 +96,42 @@ impl<I: Item, const LARGEST: bool> ReducerState for Best<I, LARGEST> {
     fn partial(&self, slots: &[u32]) -> Vec<Column> {
         vec![self.output(slots, &mut FailedGroups::new())]
     }
+
+    /// Whether there is one, since the best may be `None`, and the best.
+    fn layouts(&self) -> Vec<Physical> {
+        vec![Physical::Int, self.physical]
+    }
+
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        let is_there = slots.iter().map(|slot| i64::from(self.items[*slot as usize].is_some()));
+        vec![ints(is_there.collect()), self.output(slots, &mut FailedGroups::new())]
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        let (is_there, read) = (state::ints(&columns[0])?, I::read(&columns[1]));
+        for (row, slot) in slots.iter().enumerate() {
+            self.items[*slot as usize] = (is_there[row] != 0).then(|| read(row));
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
+    }
 }
 
 /// All values of each group, with their counts.
 #[derive(Debug)]
 struct All<I, const LARGEST: bool> {
     physical: Physical,
-    items: Vec<BTreeMap<I, i64>>,
+    items: Items<I>,
 }
 
-impl<I, const LARGEST: bool> All<I, LARGEST> {
-    fn new(physical: Physical) -> Self {
+impl<I: InColumns, const LARGEST: bool> All<I, LARGEST> {
+    fn new(physical: Physical, keeps_state: bool) -> Self {
         Self {
             physical,
-            items: Vec::new(),
+            items: Items::new(vec![physical], keeps_state),
         }
     }
 }
@@ -126,22 +151,22 @@ pub(super) fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, diff: i64) {
     }
 }
 
-impl<I: Item, const LARGEST: bool> ReducerState for All<I, LARGEST> {
+impl<I: Item + InColumns, const LARGEST: bool> ReducerState for All<I, LARGEST> {
     fn grow(&mut self, slots: usize) {
-        self.items.resize_with(slots, BTreeMap::new);
+        self.items.grow(slots);
     }
 
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
         let read = I::read(&arguments[0]);
         for (row, slot) in updates.slots.iter().enumerate() {
-            add(&mut self.items[*slot as usize], read(row), updates.diff(row));
+            self.items.add(*slot, updates.groups[row], read(row), updates.diff(row));
         }
         Ok(())
     }
 
     fn output(&self, slots: &[u32], _failures: &mut FailedGroups) -> Column {
         let best = |slot: &u32| {
-            let items = &self.items[*slot as usize];
+            let items = self.items.of(*slot);
             let entry = if LARGEST {
                 items.last_key_value()
             } else {
@@ -153,6 +178,22 @@ impl<I: Item, const LARGEST: bool> ReducerState for All<I, LARGEST> {
     }
 
     fn clear(&mut self, slot: u32) {
-        self.items[slot as usize].clear();
+        self.items.clear(slot);
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        Vec::new()
+    }
+
+    fn save(&self, _slots: &[u32]) -> Vec<Column> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, _slots: &[u32], _columns: &[Column]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        Some(&mut self.items)
     }
 }

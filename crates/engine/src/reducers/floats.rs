@@ -252,6 +252,52 @@ impl FloatSum {
         }
     }
 
+    /// Whether it is zero and has no infinities, also none that are owed.
+    pub(super) fn is_nothing(&self) -> bool {
+        self.special.is_none() && self.rounded(0) == 0.0
+    }
+
+    /// All of it as bytes.
+    pub(super) fn save(&self) -> Vec<u8> {
+        let mut bytes = vec![self.first, u8::from(self.special.is_some())];
+        if let Some(special) = &self.special {
+            let counts = [special.nans, special.positive, special.negative];
+            bytes.extend(counts.iter().flat_map(|count| count.to_le_bytes()));
+        }
+        bytes.extend(self.limbs.iter().flatten().flat_map(|half| half.to_le_bytes()));
+        bytes
+    }
+
+    /// The sum of [`FloatSum::save`].
+    pub(super) fn restore(bytes: &[u8]) -> Option<Self> {
+        let ([first, has_special], mut rest) = bytes.split_first_chunk()?;
+        let mut special = None;
+        if *has_special != 0 {
+            let (counts, limbs) = rest.split_first_chunk::<24>()?;
+            let [nans, positive, negative] =
+                [0, 1, 2].map(|position| i64::from_le_bytes(counts.as_chunks::<8>().0[position]));
+            special = Some(Box::new(Special {
+                nans,
+                positive,
+                negative,
+            }));
+            rest = limbs;
+        }
+        let (limbs, left) = rest.as_chunks::<16>();
+        // The heaviest limb of a float, and room for what it carries.
+        const MOST: usize = 80;
+        let numbers = limbs.iter().map(|bytes| i128::from_le_bytes(*bytes));
+        let is_full = numbers.clone().any(|number| number.unsigned_abs() >= FULL);
+        if !left.is_empty() || is_full || usize::from(*first) + limbs.len() > MOST {
+            return None;
+        }
+        Some(Self {
+            limbs: numbers.map(limb).collect(),
+            first: *first,
+            special,
+        })
+    }
+
     /// Whether both are the same number.
     fn is_same(&self, other: &Self) -> bool {
         let mut difference = self.clone();

@@ -66,9 +66,18 @@ impl Item for Word {
     }
 }
 
+/// The same value without what nobody should see of it: a zero has no sign. Which of two equal values came first must not
+/// show.
+pub(super) fn settled(value: Value) -> Value {
+    match value {
+        Value::Float(zero) if zero == 0.0 => Value::Float(0.0),
+        other => other,
+    }
+}
+
 impl Item for Value {
     fn read(column: &Column) -> impl Fn(usize) -> Self {
-        move |row| column.value(row)
+        move |row| settled(column.value(row))
     }
 
     fn column<'a>(physical: Physical, items: impl Iterator<Item = Option<&'a Self>>) -> Column {

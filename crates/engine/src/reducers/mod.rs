@@ -4,6 +4,9 @@
 //! numbered *slot*, and takes a whole batch at a time. A state is never asked to remember what it put out:
 //! `reduce` reads the old values off it before the first change.
 //!
+//! What is saved of a state are columns with a row for each group, see [`ReducerState::save`]; where a group has many
+//! items, they are rows of their own, see [`SavedItems`].
+//!
 //! **One file a reducer, or a few that share a state.** To add one: an entry in [`REDUCERS`], and its echo of
 //! the same name in Python.
 
@@ -14,6 +17,7 @@ mod distinct;
 mod extreme;
 mod floats;
 mod items;
+mod kept;
 mod sequence;
 mod sum;
 mod timely;
@@ -21,9 +25,10 @@ mod unique;
 
 use std::fmt;
 
-use towpath_types::{Column, DType, Key, Physical};
+use towpath_types::{Column, DType, Key, Physical, Time};
 
 use crate::error::{EngineError, PlanError, RowError};
+use crate::state::Saved;
 
 /// All reducers.
 pub const REDUCERS: &[Reducer] = &[
@@ -85,6 +90,8 @@ pub struct Setup<'a> {
     pub options: Options,
     /// Whether rows are never removed.
     pub append_only: bool,
+    /// Whether the state will be saved.
+    pub keeps_state: bool,
 }
 
 impl Setup<'_> {
@@ -99,12 +106,14 @@ impl Setup<'_> {
 pub struct Updates<'a> {
     /// The slot of the group of each row.
     pub slots: &'a [u32],
+    /// The key of the group of each row.
+    pub groups: &'a [Key],
     /// The keys of the rows.
     pub keys: &'a [Key],
     /// The differences, unless every row is added once.
     pub diffs: Option<&'a [i64]>,
-    /// Numbers the times in their order.
-    pub commit: u64,
+    /// Their time.
+    pub time: Time,
 }
 
 impl Updates<'_> {
@@ -156,6 +165,37 @@ pub trait ReducerState: fmt::Debug {
     fn merge(&mut self, updates: &Updates<'_>, partial: &[Column]) -> Result<(), EngineError> {
         self.update(updates, partial)
     }
+
+    /// The layouts of the columns of [`ReducerState::save`].
+    fn layouts(&self) -> Vec<Physical>;
+
+    /// What is known of `slots`, besides their items, in columns with a row for each.
+    fn save(&self, slots: &[u32]) -> Vec<Column>;
+
+    /// Takes what was saved of `slots`, which are empty, in columns of the layouts.
+    ///
+    /// # Errors
+    /// If nothing that was saved looks like that.
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError>;
+
+    /// What is saved item by item, if groups have many.
+    fn items(&mut self) -> Option<&mut dyn SavedItems>;
+}
+
+/// What groups have many of, saved item by item: the identity of a row is a hash of the group's key and the item, its owner
+/// the group's key.
+pub trait SavedItems {
+    /// Puts the items that have come, gone or changed. `find` finds the slot of a group.
+    fn save(&mut self, table: u16, saved: &mut Saved, find: &dyn Fn(&Key) -> Option<u32>);
+
+    /// The layouts of the columns in which items are saved.
+    fn layouts(&self) -> Vec<Physical>;
+
+    /// Takes items of `slots`, one a row, in columns of the layouts.
+    ///
+    /// # Errors
+    /// If nothing that was saved looks like that.
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError>;
 }
 
 /// The reducer needs the rows themselves.

@@ -4,12 +4,13 @@
 //! all sequences of one reduce agree on the order. A result is as long as its group is large: it costs that
 //! much whenever the group changes.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use towpath_types::{Column, ColumnBuilder, DType, Key, NdArray, Physical, Value};
+use towpath_types::{Column, ColumnBuilder, DType, NdArray, Physical, Value};
 
-use super::{FailedGroups, Options, Reducer, ReducerState, Setup, Updates, unsupported};
+use super::items::settled;
+use super::kept::Items;
+use super::{FailedGroups, Options, Reducer, ReducerState, SavedItems, Setup, Updates, unsupported};
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 
 pub(super) const TUPLE: Reducer = Reducer {
@@ -67,34 +68,34 @@ enum Form {
 #[derive(Debug)]
 struct Sequence {
     form: Form,
-    groups: Vec<BTreeMap<(Value, Key, Value), i64>>,
+    items: Items<(Value, u128, Value)>,
 }
 
 impl Sequence {
-    fn start(_setup: &Setup<'_>, form: Form) -> Box<dyn ReducerState> {
+    fn start(setup: &Setup<'_>, form: Form) -> Box<dyn ReducerState> {
         Box::new(Self {
             form,
-            groups: Vec::new(),
+            items: Items::new(vec![Physical::Any, Physical::Pointer, Physical::Any], setup.keeps_state),
         })
     }
 }
 
 impl ReducerState for Sequence {
     fn grow(&mut self, slots: usize) {
-        self.groups.resize_with(slots, BTreeMap::new);
+        self.items.grow(slots);
     }
 
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
         for (row, slot) in updates.slots.iter().enumerate() {
             let value = arguments[0].value(row);
             let entry = match self.form {
-                Form::SortedTuple => (value, Key::default(), Value::None),
+                Form::SortedTuple => (settled(value), 0, Value::None),
                 _ => {
                     let order = arguments.get(1).map_or(Value::None, |order| order.value(row));
-                    (order, updates.keys[row], value)
+                    (order, updates.keys[row].0, value)
                 }
             };
-            super::extreme::add(&mut self.groups[*slot as usize], entry, updates.diff(row));
+            self.items.add(*slot, updates.groups[row], entry, updates.diff(row));
         }
         Ok(())
     }
@@ -103,7 +104,7 @@ impl ReducerState for Sequence {
         let mut builder = ColumnBuilder::with_physical(Physical::Any);
         for (position, slot) in slots.iter().enumerate() {
             let mut items: Vec<Value> = Vec::new();
-            for ((first, _, last), count) in &self.groups[*slot as usize] {
+            for ((first, _, last), count) in self.items.of(*slot) {
                 let item = match self.form {
                     Form::SortedTuple => first,
                     _ => last,
@@ -125,7 +126,23 @@ impl ReducerState for Sequence {
     }
 
     fn clear(&mut self, slot: u32) {
-        self.groups[slot as usize].clear();
+        self.items.clear(slot);
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        Vec::new()
+    }
+
+    fn save(&self, _slots: &[u32]) -> Vec<Column> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, _slots: &[u32], _columns: &[Column]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        Some(&mut self.items)
     }
 }
 

@@ -7,8 +7,9 @@ use arrow_array::{Array, Float64Array, Int64Array};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, NdArray, Physical, Value};
 
 use super::floats::FloatSum;
-use super::{FailedGroups, Reducer, ReducerState, Updates, unsupported};
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates, unsupported};
 use crate::error::{EngineError, ErrorKind, RowError};
+use crate::state;
 
 pub(super) const SUM: Reducer = Reducer {
     name: "sum",
@@ -69,7 +70,7 @@ impl ReducerState for IntSum {
     /// A sum of 64-bit ints may need more than one.
     fn partial(&self, slots: &[u32]) -> Vec<Column> {
         let sums = slots.iter().map(|slot| self.sums[*slot as usize]);
-        let (low, high): (Vec<i64>, Vec<i64>) = sums.map(|sum| (sum as i64, (sum >> i64::BITS) as i64)).unzip();
+        let (low, high) = halves(sums);
         vec![ints(low), ints(high)]
     }
 
@@ -87,14 +88,63 @@ impl ReducerState for IntSum {
             panic!("a sum of ints is two ints");
         };
         for (row, slot) in updates.slots.iter().enumerate() {
-            let sum = i128::from(high.value(row)) << i64::BITS | i128::from(low.value(row) as u64);
+            let sum = whole_number(low.value(row), high.value(row));
             self.sums[*slot as usize] += sum * i128::from(updates.diff(row).signum());
         }
         Ok(())
     }
+
+    fn layouts(&self) -> Vec<Physical> {
+        vec![Physical::Int; 2]
+    }
+
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        self.partial(slots)
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        for (slot, sum) in slots.iter().zip(whole_numbers(&columns[0], &columns[1])?) {
+            self.sums[*slot as usize] = sum;
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
+    }
 }
 
-fn ints(values: Vec<i64>) -> Column {
+/// The sums of floats as they are, in bytes.
+pub(super) fn saved_sums<'a>(sums: impl Iterator<Item = &'a FloatSum>) -> Column {
+    Column::new(Cells::Bytes(sums.map(|sum| Some(sum.save())).collect()))
+}
+
+/// The sums of [`saved_sums`].
+pub(super) fn read_sums(column: &Column) -> Result<Vec<FloatSum>, EngineError> {
+    let sums = column.values().map(|value| match value {
+        Value::Bytes(bytes) => FloatSum::restore(&bytes),
+        _ => None,
+    });
+    let sums: Option<Vec<FloatSum>> = sums.collect();
+    sums.ok_or_else(|| state::unreadable("it is no sum of floats"))
+}
+
+/// The low and high halves of whole numbers.
+pub(super) fn halves(numbers: impl Iterator<Item = i128>) -> (Vec<i64>, Vec<i64>) {
+    numbers.map(|sum| (sum as i64, (sum >> i64::BITS) as i64)).unzip()
+}
+
+fn whole_number(low: i64, high: i64) -> i128 {
+    i128::from(high) << i64::BITS | i128::from(low as u64)
+}
+
+/// The whole numbers of two columns of [`halves`].
+pub(super) fn whole_numbers(low: &Column, high: &Column) -> Result<Vec<i128>, EngineError> {
+    let halves = state::ints(low)?.iter().zip(state::ints(high)?);
+    Ok(halves.map(|(low, high)| whole_number(*low, *high)).collect())
+}
+
+pub(super) fn ints(values: Vec<i64>) -> Column {
     Column::new(Cells::Int(Int64Array::from(values)))
 }
 
@@ -154,6 +204,25 @@ impl ReducerState for FloatSums {
         }
         Ok(())
     }
+
+    fn layouts(&self) -> Vec<Physical> {
+        vec![Physical::Bytes]
+    }
+
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        vec![saved_sums(slots.iter().map(|slot| &self.sums[*slot as usize]))]
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        for (slot, sum) in slots.iter().zip(read_sums(&columns[0])?) {
+            self.sums[*slot as usize] = sum;
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
+    }
 }
 
 fn floats(values: Vec<f64>) -> Column {
@@ -172,6 +241,72 @@ struct Shaped {
 }
 
 impl Shaped {
+    /// Whether nothing is left of it. Within a time a removal may come before what it removes: then there may be as many
+    /// arrays as removals, but of other sums.
+    fn is_gone(&self) -> bool {
+        let is_nothing = |sum: &FloatSum| sum.is_nothing();
+        self.arrays == 0
+            && self.floats == 0
+            && self.ints.iter().all(|int| *int == 0)
+            && self.rest.iter().all(is_nothing)
+    }
+
+    /// As a value: the shape, the numbers of arrays, the ints in halves, the sums of floats.
+    fn save(&self) -> Value {
+        let (low, high) = halves(self.ints.iter().copied());
+        let array = |elements: Vec<i64>| {
+            Value::IntArray(NdArray {
+                shape: [elements.len()].into(),
+                elements: elements.into(),
+            })
+        };
+        let rest = self.rest.iter().map(|sum| Value::Bytes(sum.save().into()));
+        Value::tuple([
+            array(self.shape.iter().map(|length| *length as i64).collect()),
+            Value::Int(self.arrays),
+            Value::Int(self.floats),
+            array(low),
+            array(high),
+            Value::tuple(rest),
+        ])
+    }
+
+    fn restore(value: &Value) -> Option<Self> {
+        let Value::Tuple(parts) = value else {
+            return None;
+        };
+        let [
+            Value::IntArray(shape),
+            Value::Int(arrays),
+            Value::Int(floats),
+            Value::IntArray(low),
+            Value::IntArray(high),
+            Value::Tuple(rest),
+        ] = &**parts
+        else {
+            return None;
+        };
+        let lengths = shape.elements.iter().map(|length| usize::try_from(*length).ok());
+        let shape: Arc<[usize]> = lengths.collect::<Option<_>>()?;
+        let len = shape
+            .iter()
+            .try_fold(1, |len: usize, length| len.checked_mul(*length))?;
+        let halves = low.elements.iter().zip(high.elements.iter());
+        let rest = rest.iter().map(|sum| match sum {
+            Value::Bytes(bytes) => FloatSum::restore(bytes),
+            _ => None,
+        });
+        let shaped = Self {
+            shape,
+            arrays: *arrays,
+            floats: *floats,
+            ints: halves.map(|(low, high)| whole_number(*low, *high)).collect(),
+            rest: rest.collect::<Option<_>>()?,
+        };
+        let is_whole = shaped.ints.len() == len && (shaped.rest.len() == len || shaped.rest.is_empty());
+        is_whole.then_some(shaped)
+    }
+
     /// The sums, if all of them are 64-bit ints.
     fn whole(&self) -> Option<Arc<[i64]>> {
         self.ints.iter().map(|int| i64::try_from(*int).ok()).collect()
@@ -193,23 +328,26 @@ impl Shaped {
 
 #[derive(Debug, Default)]
 struct ArraySum {
-    /// For every group its shapes; one, if the sum is to exist.
+    /// For every group its shapes, in order; one, if the sum is to exist.
     groups: Vec<Vec<Shaped>>,
 }
 
 impl ArraySum {
     fn shaped(&mut self, slot: u32, shape: &Arc<[usize]>, len: usize) -> &mut Shaped {
         let group = &mut self.groups[slot as usize];
-        let position = group.iter().position(|other| other.shape == *shape).unwrap_or_else(|| {
-            group.push(Shaped {
-                shape: Arc::clone(shape),
-                arrays: 0,
-                floats: 0,
-                ints: vec![0; len],
-                rest: Vec::new(),
+        let position = group
+            .binary_search_by(|other| other.shape.cmp(shape))
+            .unwrap_or_else(|position| {
+                let new = Shaped {
+                    shape: Arc::clone(shape),
+                    arrays: 0,
+                    floats: 0,
+                    ints: vec![0; len],
+                    rest: Vec::new(),
+                };
+                group.insert(position, new);
+                position
             });
-            group.len() - 1
-        });
         &mut group[position]
     }
 }
@@ -241,7 +379,7 @@ impl ReducerState for ArraySum {
                 }
                 _ => {}
             }
-            self.groups[*slot as usize].retain(|shaped| shaped.arrays != 0);
+            self.groups[*slot as usize].retain(|shaped| !shaped.is_gone());
         }
         Ok(())
     }
@@ -277,5 +415,34 @@ impl ReducerState for ArraySum {
 
     fn clear(&mut self, slot: u32) {
         self.groups[slot as usize].clear();
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        vec![Physical::Any]
+    }
+
+    /// A tuple of shapes, for each group.
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        let mut builder = ColumnBuilder::with_physical(Physical::Any);
+        for slot in slots {
+            builder.push(&Value::tuple(self.groups[*slot as usize].iter().map(Shaped::save)));
+        }
+        vec![builder.finish()]
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        for (slot, group) in slots.iter().zip(columns[0].values()) {
+            let shapes = match &group {
+                Value::Tuple(shapes) => shapes.iter().map(Shaped::restore).collect(),
+                _ => None,
+            };
+            let shapes: Option<Vec<Shaped>> = shapes;
+            self.groups[*slot as usize] = shapes.ok_or_else(|| state::unreadable("it is no sum of arrays"))?;
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
     }
 }

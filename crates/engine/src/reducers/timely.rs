@@ -3,10 +3,14 @@
 //! Rows of one commit come in the order of their keys. What came when is not known of rows that are removed
 //! and added again, so removing a row is an error.
 
-use towpath_types::{Column, ColumnBuilder, Key, Physical, Value};
+use std::cmp::Ordering;
 
-use super::{FailedGroups, Reducer, ReducerState, Setup, Updates};
+use towpath_types::{Column, ColumnBuilder, Key, Physical, Time, Value};
+
+use super::sum::ints;
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Setup, Updates};
 use crate::error::{EngineError, ErrorKind};
+use crate::state;
 
 pub(super) const EARLIEST: Reducer = Reducer {
     name: "earliest",
@@ -25,7 +29,7 @@ pub(super) const LATEST: Reducer = Reducer {
 #[derive(Debug)]
 struct ByTime<const LATEST: bool> {
     physical: Physical,
-    groups: Vec<Option<(u64, Key, Value)>>,
+    groups: Vec<Option<(Time, Key, Value)>>,
 }
 
 impl<const LATEST: bool> ByTime<LATEST> {
@@ -51,17 +55,18 @@ impl<const LATEST: bool> ReducerState for ByTime<LATEST> {
                     format!("Expected table to be append-only, but got deletion for key: {key}."),
                 ));
             }
-            let position = (updates.commit, key);
             let best = &mut self.groups[*slot as usize];
-            let is_better = best.as_ref().is_none_or(|(commit, best, _)| {
-                if LATEST {
-                    position >= (*commit, *best)
-                } else {
-                    position < (*commit, *best)
+            let is_better = best.as_ref().is_none_or(|(time, best, value)| {
+                let order = (updates.time, key).cmp(&(*time, *best));
+                // Of rows with one key, which should not be, the least or greatest value counts.
+                match order.then_with(|| arguments[0].value(row).cmp(value)) {
+                    Ordering::Less => !LATEST,
+                    Ordering::Equal => false,
+                    Ordering::Greater => LATEST,
                 }
             });
             if is_better {
-                *best = Some((updates.commit, key, arguments[0].value(row)));
+                *best = Some((updates.time, key, arguments[0].value(row)));
             }
         }
         Ok(())
@@ -80,5 +85,37 @@ impl<const LATEST: bool> ReducerState for ByTime<LATEST> {
 
     fn clear(&mut self, slot: u32) {
         self.groups[slot as usize] = None;
+    }
+
+    /// Whether there is a row, its time, key and value.
+    fn layouts(&self) -> Vec<Physical> {
+        vec![Physical::Int, Physical::Int, Physical::Pointer, self.physical]
+    }
+
+    fn save(&self, slots: &[u32]) -> Vec<Column> {
+        let groups = || slots.iter().map(|slot| self.groups[*slot as usize].as_ref());
+        let is_there = groups().map(|group| i64::from(group.is_some())).collect();
+        let times = groups()
+            .map(|group| group.map_or(0, |(time, ..)| *time as i64))
+            .collect();
+        let keys: Vec<Key> = groups()
+            .map(|group| group.map_or(Key::default(), |(_, key, _)| *key))
+            .collect();
+        let values = self.output(slots, &mut FailedGroups::new());
+        vec![ints(is_there), ints(times), Column::pointers(keys.into()), values]
+    }
+
+    fn restore(&mut self, slots: &[u32], columns: &[Column]) -> Result<(), EngineError> {
+        let (is_there, times) = (state::ints(&columns[0])?, state::ints(&columns[1])?);
+        let keys = state::keys(&columns[2])?;
+        for (row, slot) in slots.iter().enumerate() {
+            let of = || (times[row] as Time, keys[row], columns[3].value(row));
+            self.groups[*slot as usize] = (is_there[row] != 0).then(of);
+        }
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        None
     }
 }

@@ -1,10 +1,10 @@
 //! `unique`: the one value that all rows of the group have; an error if there are several.
 
-use std::collections::BTreeMap;
-
 use towpath_types::{Column, ColumnBuilder, Physical, Value};
 
-use super::{FailedGroups, Reducer, ReducerState, Updates};
+use super::items::settled;
+use super::kept::Items;
+use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates};
 use crate::error::{EngineError, ErrorKind, RowError};
 use crate::expression::shown;
 
@@ -14,7 +14,7 @@ pub(super) const UNIQUE: Reducer = Reducer {
     start: |setup| {
         Box::new(Unique {
             physical: setup.layout(0),
-            groups: Vec::new(),
+            items: Items::new(vec![setup.layout(0)], setup.keeps_state),
         })
     },
     combines: super::never,
@@ -23,18 +23,18 @@ pub(super) const UNIQUE: Reducer = Reducer {
 #[derive(Debug)]
 struct Unique {
     physical: Physical,
-    groups: Vec<BTreeMap<Value, i64>>,
+    items: Items<Value>,
 }
 
 impl ReducerState for Unique {
     fn grow(&mut self, slots: usize) {
-        self.groups.resize_with(slots, BTreeMap::new);
+        self.items.grow(slots);
     }
 
     fn update(&mut self, updates: &Updates<'_>, arguments: &[Column]) -> Result<(), EngineError> {
         for (row, slot) in updates.slots.iter().enumerate() {
-            let group = &mut self.groups[*slot as usize];
-            super::extreme::add(group, arguments[0].value(row), updates.diff(row));
+            let (group, value) = (updates.groups[row], settled(arguments[0].value(row)));
+            self.items.add(*slot, group, value, updates.diff(row));
         }
         Ok(())
     }
@@ -42,7 +42,7 @@ impl ReducerState for Unique {
     fn output(&self, slots: &[u32], failures: &mut FailedGroups) -> Column {
         let mut builder = ColumnBuilder::with_physical(self.physical);
         for (position, slot) in slots.iter().enumerate() {
-            let mut values = self.groups[*slot as usize].keys();
+            let mut values = self.items.of(*slot).keys();
             match (values.next(), values.next()) {
                 (Some(value), None) => builder.push(value),
                 (None, _) => builder.push_none(),
@@ -61,6 +61,22 @@ impl ReducerState for Unique {
     }
 
     fn clear(&mut self, slot: u32) {
-        self.groups[slot as usize].clear();
+        self.items.clear(slot);
+    }
+
+    fn layouts(&self) -> Vec<Physical> {
+        Vec::new()
+    }
+
+    fn save(&self, _slots: &[u32]) -> Vec<Column> {
+        Vec::new()
+    }
+
+    fn restore(&mut self, _slots: &[u32], _columns: &[Column]) -> Result<(), EngineError> {
+        Ok(())
+    }
+
+    fn items(&mut self) -> Option<&mut dyn SavedItems> {
+        Some(&mut self.items)
     }
 }

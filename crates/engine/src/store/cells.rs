@@ -53,6 +53,11 @@ impl CellStore {
         }
     }
 
+    /// The layout of its columns.
+    pub fn physical(&self) -> Physical {
+        self.physical
+    }
+
     fn len(&self) -> usize {
         match &self.cells {
             Stored::Words(words) => words.len(),
@@ -140,6 +145,16 @@ impl CellStore {
             } else {
                 Mark::Value
             };
+        }
+    }
+
+    /// Makes floats that are one value the same also to those who look closer: zeros lose their sign.
+    pub fn settle_floats(&mut self, slots: &[u32]) {
+        if let (Stored::Words(words), Physical::Float) = (&mut self.cells, self.physical) {
+            for slot in slots {
+                let value = f64::from_bits(words[*slot as usize]);
+                words[*slot as usize] = if value.is_nan() { f64::NAN } else { value + 0.0 }.to_bits();
+            }
         }
     }
 

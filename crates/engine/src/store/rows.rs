@@ -7,6 +7,7 @@ use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical};
 use super::cells::CellStore;
 use super::shrink;
 use crate::error::{EngineError, ErrorKind, RowError};
+use crate::state::{self, Changes, Name, Saved};
 
 /// Hands out slots, those that were given back first.
 #[derive(Debug, Default)]
@@ -44,15 +45,72 @@ impl Slots {
 }
 
 /// A table in memory. A key should have one row; where it has several, it is one of errors while that is so.
+///
+/// | saved | columns | identity | owner |
+/// |---|---|---|---|
+/// | the only row of a key | cells | key | key |
+/// | one of several | cells | its number among them | key |
 #[derive(Debug)]
 pub struct KeyedRows {
     index: HashMap<Key, u32, BuildKeyHasher>,
+    layouts: Vec<Physical>,
     cells: Vec<CellStore>,
     slots: Slots,
-    /// The rows of keys that have several.
-    several: HashMap<Key, Vec<u32>, BuildKeyHasher>,
+    /// The rows of keys that have several, each with a number among them; those grow.
+    several: HashMap<Key, Vec<(u32, u32)>, BuildKeyHasher>,
     /// A row of errors, once it was needed.
     errors: Option<u32>,
+    /// What has changed, where the state is saved.
+    changes: Option<Box<RowChanges>>,
+}
+
+/// What has changed of a table.
+#[derive(Debug, Default)]
+struct RowChanges {
+    /// The key of the row in each slot.
+    keys: Vec<Key>,
+    /// The number of each row that is one of several.
+    numbers: HashMap<u32, u32>,
+    /// The only rows of their keys.
+    only: Changes,
+    several: Changes,
+}
+
+impl RowChanges {
+    fn name_of_several(key: Key, number: u32) -> Name {
+        Name {
+            identity: Key(u128::from(number)),
+            owner: key,
+        }
+    }
+
+    fn set_key(&mut self, slot: u32, key: Key) {
+        let position = slot as usize;
+        if position >= self.keys.len() {
+            self.keys.resize(position + 1, Key::default());
+        }
+        self.keys[position] = key;
+    }
+
+    fn add(&mut self, slot: u32, key: Key) {
+        self.set_key(slot, key);
+        self.only.put(slot);
+    }
+
+    fn remove(&mut self, slot: u32, key: Key) {
+        self.only.remove(slot, Name::of(key));
+    }
+
+    fn add_to_several(&mut self, slot: u32, key: Key, number: u32) {
+        self.set_key(slot, key);
+        self.numbers.insert(slot, number);
+        self.several.put(slot);
+    }
+
+    fn remove_from_several(&mut self, slot: u32, key: Key, number: u32) {
+        self.numbers.remove(&slot);
+        self.several.remove(slot, Self::name_of_several(key, number));
+    }
 }
 
 /// Two rows for one key, which come or go.
@@ -63,12 +121,24 @@ pub(crate) fn duplicated(key: Key, diff: i64) -> RowError {
 impl KeyedRows {
     /// An empty table with columns of the given layouts.
     pub fn new(layouts: impl IntoIterator<Item = Physical>) -> Self {
+        let layouts: Vec<Physical> = layouts.into_iter().collect();
         Self {
             index: HashMap::default(),
-            cells: layouts.into_iter().map(CellStore::new).collect(),
+            cells: layouts.iter().copied().map(CellStore::new).collect(),
+            layouts,
             slots: Slots::default(),
             several: HashMap::default(),
             errors: None,
+            changes: None,
+        }
+    }
+
+    /// The same; notes what changes if that will be saved.
+    #[must_use]
+    pub fn keeping(self, keeps_state: bool) -> Self {
+        Self {
+            changes: keeps_state.then(Box::default),
+            ..self
         }
     }
 
@@ -115,6 +185,8 @@ impl KeyedRows {
                 rows.push(row as u32);
                 if let Some(first) = self.index.insert(key, slot) {
                     touched.push((key, self.add_second(key, first, slot)));
+                } else if let Some(changes) = &mut self.changes {
+                    changes.add(slot, key);
                 }
             }
         }
@@ -139,21 +211,34 @@ impl KeyedRows {
 
     /// Gives a key a row besides the one it has, or the several; whether it had several before.
     fn add_second(&mut self, key: Key, first: u32, slot: u32) -> bool {
-        let errors = *self.errors.get_or_insert_with(|| {
+        let errors = self.errors();
+        self.index.insert(key, errors);
+        let several = self.several.entry(key).or_default();
+        let had_several = !several.is_empty();
+        if !had_several {
+            several.push((first, 0));
+            if let Some(changes) = &mut self.changes {
+                changes.remove(first, key);
+                changes.add_to_several(first, key, 0);
+            }
+        }
+        let number = several.last().map_or(0, |(_, number)| number + 1);
+        several.push((slot, number));
+        if let Some(changes) = &mut self.changes {
+            changes.add_to_several(slot, key, number);
+        }
+        had_several
+    }
+
+    /// The slot of the row of errors.
+    fn errors(&mut self) -> u32 {
+        *self.errors.get_or_insert_with(|| {
             let slot = self.slots.take();
             for cells in &mut self.cells {
                 cells.put_error(slot);
             }
             slot
-        });
-        self.index.insert(key, errors);
-        let several = self.several.entry(key).or_default();
-        let had_several = !several.is_empty();
-        if !had_several {
-            several.push(first);
-        }
-        several.push(slot);
-        had_several
+        })
     }
 
     fn put(&mut self, slots: &[u32], batch: &Batch, rows: &[u32]) {
@@ -169,22 +254,36 @@ impl KeyedRows {
         row: usize,
         touched: &mut Vec<(Key, bool)>,
     ) -> Result<(), EngineError> {
+        let changes = &mut self.changes;
         let slot = match self.several.get_mut(&key) {
-            None => self.index.remove(&key),
+            None => {
+                let slot = self.index.remove(&key);
+                if let (Some(changes), Some(slot)) = (changes, slot) {
+                    changes.remove(slot, key);
+                }
+                slot
+            }
             Some(several) => {
                 touched.push((key, true));
                 let cells = &self.cells;
-                let is_same = |slot: &u32| {
+                let is_same = |(slot, _): &(u32, u32)| {
                     let mut columns = cells.iter().zip(updates.columns());
                     columns.all(|(cells, column)| cells.cell_eq(*slot, column, row))
                 };
                 let position = several.iter().position(is_same);
                 let slot = position.map(|position| several.remove(position));
-                if let [last] = several[..] {
+                if let (Some(changes), Some((slot, number))) = (changes.as_mut(), slot) {
+                    changes.remove_from_several(slot, key, number);
+                }
+                if let [(last, number)] = several[..] {
                     self.index.insert(key, last);
                     self.several.remove(&key);
+                    if let Some(changes) = changes {
+                        changes.remove_from_several(last, key, number);
+                        changes.add(last, key);
+                    }
                 }
-                slot
+                slot.map(|(slot, _)| slot)
             }
         };
         let Some(slot) = slot else {
@@ -196,6 +295,63 @@ impl KeyedRows {
             cells.clear(slot);
         }
         self.slots.give_back(slot);
+        Ok(())
+    }
+
+    /// Saves what has changed as the tables `table` and `table + 1`.
+    pub fn save(&mut self, table: u16, saved: &mut Saved) {
+        let Some(changes) = &mut self.changes else {
+            return;
+        };
+        let RowChanges {
+            keys,
+            numbers,
+            only,
+            several,
+        } = &mut **changes;
+        let gather = |slots: &[u32]| self.cells.iter().map(|cells| cells.gather(slots)).collect();
+        only.save(table, saved, |slot| Name::of(keys[slot as usize]), gather);
+        let name = |slot| RowChanges::name_of_several(keys[slot as usize], numbers[&slot]);
+        several.save(table + 1, saved, name, gather);
+    }
+
+    /// Takes rows that were saved as one of the two tables; `of_several` says which.
+    ///
+    /// # Errors
+    /// If they are not rows of such a table.
+    pub fn restore(&mut self, of_several: bool, rows: &Batch, owners: &[Key]) -> Result<(), EngineError> {
+        state::check(rows, owners, &self.layouts)?;
+        let slots: Vec<u32> = owners.iter().map(|_| self.slots.take()).collect();
+        let all: Vec<u32> = (0..rows.len() as u32).collect();
+        self.put(&slots, rows, &all);
+        for ((slot, key), identity) in slots.into_iter().zip(owners).zip(rows.keys().iter()) {
+            let number = u32::try_from(identity.0).unwrap_or(u32::MAX);
+            let is_free = match self.several.get(key) {
+                Some(_) => of_several,
+                None => !self.index.contains_key(key),
+            };
+            if !is_free {
+                return Err(state::unreadable(format_args!("the key {key} has a row already")));
+            }
+            if of_several {
+                let errors = self.errors();
+                self.index.insert(*key, errors);
+                let several = self.several.entry(*key).or_default();
+                let position = several.partition_point(|(_, other)| *other < number);
+                several.insert(position, (slot, number));
+            } else {
+                self.index.insert(*key, slot);
+            }
+            if let Some(changes) = &mut self.changes {
+                changes.set_key(slot, *key);
+                if of_several {
+                    changes.numbers.insert(slot, number);
+                    changes.several.restored(slot);
+                } else {
+                    changes.only.restored(slot);
+                }
+            }
+        }
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::error::{EngineError, PlanError};
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
 use crate::persistence::KeptOutput;
 use crate::plan::{ColumnId, Input, NodeId, Plan};
+use crate::state::{Saved, no_table};
 
 /// One update that a [`Collect`] saw: time, key, cells, difference.
 pub type Seen = (Time, Key, Vec<Value>, i64);
@@ -95,6 +96,14 @@ impl Task for CollectTask {
 
     fn awaits_durability(&self) -> bool {
         !self.waiting.is_empty()
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state between times.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::{Arc, Weak};
 use parking_lot::Mutex;
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::{Description, EngineError, NodeId, Operator, Output, PlanError, Routing, Task, TaskContext};
-use towpath_types::{Batch, DType, Time};
+use towpath_types::{Batch, DType, Key, Time};
 
 use super::Collected;
 use crate::door::Visit;
@@ -75,6 +76,14 @@ impl Task for Capturing {
             captured.lock().extend(batches.map(|batch| (time, batch)));
         }
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state between times.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }
 

@@ -6,10 +6,11 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use towpath_engine::monitor::Counters;
+use towpath_engine::state::{Saved, no_table};
 use towpath_engine::{
     Description, EngineError, KeptOutput, Operator, Output, PlanError, Reporter, Routing, Task, TaskContext, listed,
 };
-use towpath_types::{Batch, DType, Time};
+use towpath_types::{Batch, DType, Key, Time};
 
 use super::{Collected, has_error};
 use crate::door;
@@ -201,5 +202,13 @@ impl Task for Subscriber {
             })?;
         }
         Ok(())
+    }
+
+    fn save(&mut self, _saved: &mut Saved) {
+        // It has no state between times.
+    }
+
+    fn restore(&mut self, table: u16, _rows: Batch, _owners: &[Key]) -> Result<(), EngineError> {
+        Err(no_table(table))
     }
 }

@@ -12,6 +12,13 @@
 //!
 //! When an input ends, the other side's rows will never be sought again: they are forgotten, and those that come
 //! are no longer kept. A stream that is joined with a static table takes no memory.
+//!
+//! | saved | columns | identity | owner |
+//! |---|---|---|---|
+//! | 0, 1: a row of the left, of the right | key, how often it is there, cells | when it came, its number in that time | join key |
+//! | 2: a join key of which rows are forgotten, but counted | how many on the left, on the right | join key | join key |
+//!
+//! All else that is known of a join key follows from its rows.
 
 mod complaints;
 mod groups;
@@ -29,6 +36,7 @@ use super::{keys_of, usable};
 use crate::error::EngineError;
 use crate::operator::{Output, Task, TaskContext};
 use crate::reporter::Reporter;
+use crate::state::{self, Name, Saved, no_table};
 use complaints::Complaints;
 use groups::Groups;
 use held::Held;
@@ -60,6 +68,9 @@ pub(super) enum Unmatched {
 
 const LEFT: usize = 0;
 const RIGHT: usize = 1;
+
+/// The number of the table of counts.
+const COUNTS: u16 = 2;
 
 /// Whether the rows of a side are kept: whether they may still be sought.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,13 +135,15 @@ impl Matching {
             id,
             unmatched,
             pointers,
-            sides: [LEFT, RIGHT]
-                .map(|side| Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])),
+            sides: [LEFT, RIGHT].map(|side| {
+                Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])
+                    .keeping(context.keeps_state)
+            }),
             keeping: [Keeping::Kept; 2],
             is_open: false,
             reporter: context.reporter,
             layouts,
-            groups: Groups::default(),
+            groups: Groups::new(context.keeps_state),
             deltas: [VecDeque::new(), VecDeque::new()],
             held: Held::default(),
             left: None,
@@ -167,8 +180,8 @@ impl Matching {
     /// Forgets the rows of a side whose other side has ended, and the groups that only they had.
     fn forget(&mut self, side: usize) {
         self.keeping[side] = Keeping::Forgotten;
-        self.sides[side] = Side::new(&self.layouts[side], true, false);
-        self.groups.forget(side);
+        self.sides[side].forget();
+        self.groups.forget(side, self.looks_back());
     }
 
     /// Takes out the rows whose join key is an error or `None`: they have no partner.
@@ -220,7 +233,12 @@ impl Matching {
             return self.passed(side, &batch, &groups, &alone, output);
         }
         let states = &mut self.groups;
-        self.sides[side].add(&batch, &groups, |group, head| {
+        let owners: Vec<Key> = if self.sides[side].keeps_state() {
+            groups.iter().map(|group| states[*group].key).collect()
+        } else {
+            Vec::new()
+        };
+        self.sides[side].add(&batch, &groups, &owners, |group, head| {
             std::mem::replace(&mut states[group].heads[side], head)
         });
         for (row, group) in groups.iter().enumerate() {
@@ -253,6 +271,10 @@ impl Matching {
 }
 
 impl Task for Matching {
+    fn open(&mut self, time: Time) {
+        self.sides.iter_mut().for_each(|side| side.open(time));
+    }
+
     fn absorb(&mut self, side: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
         self.is_open = true;
         let (batch, keys) = match self.pointers[side] {
@@ -324,5 +346,43 @@ impl Task for Matching {
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
         self.left = Some(Left::Settling(Settling::new(self.groups.take_touched())));
         self.go_on(output)
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        for side in [LEFT, RIGHT] {
+            self.sides[side].save(side as u16, saved);
+        }
+        self.groups.save(COUNTS, saved);
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        match usize::from(table) {
+            side @ (LEFT | RIGHT) => {
+                let batch = self.sides[side].saved_rows(&rows, owners)?;
+                let groups: Vec<u32> = owners.iter().map(|owner| self.groups.find(*owner)).collect();
+                let names = rows.keys().iter().zip(owners);
+                let names = names.map(|(identity, owner)| Name {
+                    identity: *identity,
+                    owner: *owner,
+                });
+                let states = &mut self.groups;
+                self.sides[side].restore(&batch, &groups, names, |group, head| {
+                    std::mem::replace(&mut states[group].heads[side], head)
+                });
+                for (row, group) in groups.iter().enumerate() {
+                    self.groups[*group].counts[side] += batch.diff(row);
+                }
+                Ok(())
+            }
+            _ if table == COUNTS => {
+                state::check(&rows, owners, &[Physical::Int; 2])?;
+                let (left, right) = (state::ints(rows.column(LEFT))?, state::ints(rows.column(RIGHT))?);
+                for ((key, left), right) in rows.keys().iter().zip(left).zip(right) {
+                    self.groups.restore(*key, [*left, *right]);
+                }
+                Ok(())
+            }
+            _ => Err(no_table(table)),
+        }
     }
 }

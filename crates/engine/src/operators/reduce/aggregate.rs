@@ -3,11 +3,13 @@
 use std::collections::HashMap;
 
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
-use towpath_types::{Batch, Column, DType, Key};
+use towpath_types::{Batch, Column, DType, Key, Physical};
 
 use super::Aggregate;
 use crate::error::EngineError;
+use crate::operator::TaskContext;
 use crate::reducers::{FailedGroups, Options, ReducerState, Setup, Updates};
+use crate::state::{self, Saved};
 
 /// One aggregate at work.
 pub(super) struct RunningAggregate {
@@ -21,12 +23,13 @@ pub(super) struct RunningAggregate {
 }
 
 impl RunningAggregate {
-    pub(super) fn new(aggregate: &Aggregate, result: &DType, input: &[DType], append_only: bool) -> Self {
+    pub(super) fn new(aggregate: &Aggregate, result: &DType, context: &TaskContext) -> Self {
         let setup = Setup {
-            arguments: &aggregate.argument_types(input),
+            arguments: &aggregate.argument_types(&context.dtypes[0]),
             dtype: result,
             options: aggregate.options,
-            append_only,
+            append_only: context.append_only[0],
+            keeps_state: context.keeps_state,
         };
         Self {
             state: (aggregate.reducer.start)(&setup),
@@ -62,13 +65,15 @@ impl RunningAggregate {
         };
         let arguments: Vec<Column> = arguments.iter().map(|column| column.filter(&mask)).collect();
         let slots: Vec<u32> = mask.set_indices().map(|row| updates.slots[row]).collect();
+        let groups: Vec<Key> = mask.set_indices().map(|row| updates.groups[row]).collect();
         let keys: Vec<Key> = mask.set_indices().map(|row| updates.keys[row]).collect();
         let diffs: Vec<i64> = mask.set_indices().map(|row| updates.diff(row)).collect();
         let updates = Updates {
             slots: &slots,
+            groups: &groups,
             keys: &keys,
             diffs: Some(&diffs),
-            commit: updates.commit,
+            time: updates.time,
         };
         self.take(&updates, &arguments)
     }
@@ -116,6 +121,51 @@ impl RunningAggregate {
     pub(super) fn clear(&mut self, slot: u32) {
         self.state.clear(slot);
         self.errors.remove(&slot);
+    }
+
+    /// How many rows with an error a group has.
+    pub(super) fn errors_of(&self, slot: u32) -> i64 {
+        self.errors.get(&slot).copied().unwrap_or(0)
+    }
+
+    /// Takes that.
+    pub(super) fn set_errors(&mut self, slot: u32, errors: i64) {
+        if errors != 0 {
+            self.errors.insert(slot, errors);
+        }
+    }
+
+    /// The layouts of the columns of [`RunningAggregate::save`].
+    pub(super) fn layouts(&self) -> Vec<Physical> {
+        self.state.layouts()
+    }
+
+    /// What the reducer knows of groups, in columns.
+    pub(super) fn save(&self, slots: &[u32]) -> Vec<Column> {
+        self.state.save(slots)
+    }
+
+    /// Takes what was saved of groups; there are `len` slots by now.
+    pub(super) fn restore(&mut self, slots: &[u32], len: usize, columns: &[Column]) -> Result<(), EngineError> {
+        self.state.grow(len);
+        self.state.restore(slots, columns)
+    }
+
+    /// Saves items as a table of their own, if groups have many.
+    pub(super) fn save_items(&mut self, table: u16, saved: &mut Saved, find: &dyn Fn(&Key) -> Option<u32>) {
+        if let Some(items) = self.state.items() {
+            items.save(table, saved, find);
+        }
+    }
+
+    /// Takes items of groups that were saved; whether it has some.
+    pub(super) fn restore_items(&mut self, slots: &[u32], rows: &Batch, owners: &[Key]) -> Result<bool, EngineError> {
+        let Some(items) = self.state.items() else {
+            return Ok(false);
+        };
+        state::check(rows, owners, &items.layouts())?;
+        items.restore(slots, rows.columns())?;
+        Ok(true)
     }
 
     /// The rows that the reducer is to see; `None` if it is all of them. Counts errors.

@@ -51,6 +51,7 @@ impl ReduceCombiner {
                 dtype,
                 options: aggregate.options,
                 append_only: true,
+                keeps_state: false,
             })
         };
         let held = Held {
@@ -115,9 +116,11 @@ impl ReduceCombiner {
         }
         let updates = Updates {
             slots: &slots,
+            groups: keys,
             keys: batch.keys(),
             diffs: batch.diffs().map(|diffs| &**diffs),
-            commit: 0,
+            // Whoever minds it does not combine.
+            time: 0,
         };
         for (state, aggregate) in held.states.iter_mut().zip(&self.aggregates) {
             state.grow(held.keys.len());

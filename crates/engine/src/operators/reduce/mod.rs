@@ -10,6 +10,11 @@
 //!
 //! With several workers, each first makes one row of those it has of a group, where it can: see `combine`.
 //!
+//! | saved | columns | identity | owner |
+//! |---|---|---|---|
+//! | 0: a group | grouping values, number of rows, of rows with errors for each aggregate, what each knows | its key | its key |
+//! | 1 + k: an item of a group in the k-th aggregate | the item, how often it is there | a hash of the group's key and the item | the group's key |
+//!
 //! A row with an error in an argument is reported, and skipped by that aggregate. Where an aggregate of a group sees only
 //! such rows, its result is an error.
 
@@ -203,7 +208,7 @@ impl Operator for Reduce {
         let mut next = 1 + self.groups.len();
         let mut aggregates = Vec::new();
         for (aggregate, result) in self.aggregates.iter().zip(&results) {
-            let running = RunningAggregate::new(aggregate, result, input, context.append_only[0]);
+            let running = RunningAggregate::new(aggregate, result, &context);
             aggregates.push(if combines { running.merging(&mut next) } else { running });
         }
         let groups = self.groups.iter().enumerate();
@@ -211,12 +216,8 @@ impl Operator for Reduce {
             let column = if combines { 1 + number } else { *position };
             (column, input[*position].physical())
         });
-        Ok(Box::new(ReduceTask::new(
-            context.reporter,
-            groups,
-            self.shown.clone(),
-            aggregates,
-        )))
+        let task = ReduceTask::new(context.reporter, groups, self.shown.clone(), aggregates);
+        Ok(Box::new(task.keeping(context.keeps_state)))
     }
 }
 
@@ -234,6 +235,7 @@ impl Reduce {
                     dtype: &dtype,
                     options: aggregate.options,
                     append_only: true,
+                    keeps_state: context.keeps_state,
                 })
         };
         context.workers > 1 && context.append_only[0] && self.aggregates.iter().all(combines)

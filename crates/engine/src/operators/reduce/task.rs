@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, BuildKeyHasher, Column, Key, Physical, Shared, Time};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Physical, Shared, Time, Value};
 
 use super::aggregate::RunningAggregate;
 use super::{find_slots, same_groups};
@@ -12,15 +12,20 @@ use crate::operator::{Output, Task};
 use crate::operators::{keys_of, report_routed, usable};
 use crate::reducers::{FailedGroups, Updates};
 use crate::reporter::Reporter;
+use crate::state::{self, Changes, Name, Saved, no_table};
 use crate::store::{CellStore, Slots, shrink};
 
 /// When a slot was touched, and where its old values are.
 #[derive(Clone, Copy, Debug, Default)]
 struct Visit {
+    /// The number of the time among those that this task has seen.
     commit: u64,
     /// Its position among the old rows, if the group was there before.
     old: Option<u32>,
 }
+
+/// The number of the table of groups.
+const GROUPS: u16 = 0;
 
 pub(super) struct ReduceTask {
     reporter: Reporter,
@@ -37,7 +42,8 @@ pub(super) struct ReduceTask {
     /// Which of them are put out.
     shown: Vec<usize>,
     aggregates: Vec<RunningAggregate>,
-    /// Numbers the times.
+    /// The open time, and its number among those that this task has seen.
+    time: Time,
     commit: u64,
     /// What was touched at the open time; which of it was there before, and the old results of that.
     touched: Vec<u32>,
@@ -45,6 +51,8 @@ pub(super) struct ReduceTask {
     old: Vec<Vec<Column>>,
     /// What was wrong with the old results.
     old_failures: Vec<RowError>,
+    /// The groups that have changed, where that will be saved.
+    changes: Option<Changes>,
 }
 
 impl ReduceTask {
@@ -70,11 +78,21 @@ impl ReduceTask {
             groups,
             shown,
             aggregates,
+            time: 0,
             commit: 1,
             touched: Vec::new(),
             old_slots: Vec::new(),
             old: Vec::new(),
             old_failures: Vec::new(),
+            changes: None,
+        }
+    }
+
+    /// The same; notes what changes if that will be saved.
+    pub(super) fn keeping(self, keeps_state: bool) -> Self {
+        Self {
+            changes: keeps_state.then(Changes::default),
+            ..self
         }
     }
 
@@ -82,10 +100,7 @@ impl ReduceTask {
     fn find_slots(&mut self, batch: &Batch) -> Vec<u32> {
         let keys = keys_of(batch.column(0));
         let found = find_slots(&mut self.index, keys, || self.slots.take());
-        let len = self.slots.len();
-        self.keys.resize(len, Key::default());
-        self.counts.resize(len, 0);
-        self.visits.resize(len, Visit::default());
+        self.grow();
         for (slot, row) in found.new_slots.iter().zip(&found.new_rows) {
             self.keys[*slot as usize] = keys[*row as usize];
         }
@@ -95,8 +110,73 @@ impl ReduceTask {
                 batch.column(*position),
                 found.new_rows.iter().copied(),
             );
+            cells.settle_floats(&found.new_slots);
         }
         found.slots
+    }
+
+    /// Makes room for the slots that were taken.
+    fn grow(&mut self) {
+        let len = self.slots.len();
+        self.keys.resize(len, Key::default());
+        self.counts.resize(len, 0);
+        self.visits.resize(len, Visit::default());
+    }
+
+    /// The layouts of the columns in which groups are saved.
+    fn layouts(&self) -> Vec<Physical> {
+        let mut layouts: Vec<Physical> = self.groups.iter().map(CellStore::physical).collect();
+        layouts.extend([Physical::Int, Physical::Any]);
+        layouts.extend(self.aggregates.iter().flat_map(RunningAggregate::layouts));
+        layouts
+    }
+
+    /// Takes groups that were saved.
+    fn restore_groups(&mut self, rows: &Batch, owners: &[Key]) -> Result<(), EngineError> {
+        state::check(rows, owners, &self.layouts())?;
+        let (groups, rest) = rows.columns().split_at(self.groups.len());
+        let counts = state::ints(&rest[0])?;
+        let slots: Vec<u32> = owners.iter().map(|_| self.slots.take()).collect();
+        self.grow();
+        for (row, slot) in slots.iter().enumerate() {
+            let key = rows.keys()[row];
+            if self.index.insert(key, *slot).is_some() || counts[row] <= 0 {
+                return Err(state::unreadable(format_args!(
+                    "the group {key} is there twice, or empty"
+                )));
+            }
+            self.keys[*slot as usize] = key;
+            self.counts[*slot as usize] = counts[row];
+            if let Some(changes) = &mut self.changes {
+                changes.restored(*slot);
+            }
+        }
+        for (cells, column) in self.groups.iter_mut().zip(groups) {
+            cells.put(&slots, column, 0..rows.len() as u32);
+        }
+        for (slot, value) in slots.iter().zip(rest[1].values()) {
+            let errors = match &value {
+                Value::None => continue,
+                Value::Tuple(errors) if errors.len() == self.aggregates.len() => errors,
+                _ => {
+                    return Err(state::unreadable(
+                        "the errors of a group are not those of its aggregates",
+                    ));
+                }
+            };
+            for (aggregate, errors) in self.aggregates.iter_mut().zip(errors.iter()) {
+                if let Value::Int(errors) = errors {
+                    aggregate.set_errors(*slot, *errors);
+                }
+            }
+        }
+        let mut rest = &rest[2..];
+        for aggregate in &mut self.aggregates {
+            let (own, others) = rest.split_at(aggregate.layouts().len());
+            aggregate.restore(&slots, self.slots.len(), own)?;
+            rest = others;
+        }
+        Ok(())
     }
 
     /// Notes which groups are touched for the first time, and reads off the results they had.
@@ -194,9 +274,10 @@ impl ReduceTask {
         self.visit(&slots);
         let updates = Updates {
             slots: &slots,
+            groups: keys_of(batch.column(0)),
             keys: batch.keys(),
             diffs: batch.diffs().map(|diffs| &**diffs),
-            commit: self.commit,
+            time: self.time,
         };
         match updates.diffs {
             None => slots.iter().for_each(|slot| self.counts[*slot as usize] += 1),
@@ -216,9 +297,16 @@ impl ReduceTask {
     fn forget_empty(&mut self, touched: &[u32]) {
         for slot in touched {
             if self.counts[*slot as usize] != 0 {
+                if let Some(changes) = &mut self.changes {
+                    changes.put(*slot);
+                }
                 continue;
             }
-            self.index.remove(&self.keys[*slot as usize]);
+            let key = self.keys[*slot as usize];
+            if let Some(changes) = &mut self.changes {
+                changes.remove(*slot, Name::of(key));
+            }
+            self.index.remove(&key);
             for cells in &mut self.groups {
                 cells.clear(*slot);
             }
@@ -234,7 +322,25 @@ impl ReduceTask {
     }
 }
 
+/// How many rows with an error each aggregate has in groups: a tuple, or `None` where it is nowhere any.
+fn errors(aggregates: &[RunningAggregate], slots: &[u32]) -> Column {
+    let mut builder = ColumnBuilder::with_physical(Physical::Any);
+    for slot in slots {
+        let errors = || aggregates.iter().map(|aggregate| aggregate.errors_of(*slot));
+        if errors().all(|errors| errors == 0) {
+            builder.push_none();
+        } else {
+            builder.push(&Value::tuple(errors().map(Value::Int)));
+        }
+    }
+    builder.finish()
+}
+
 impl Task for ReduceTask {
+    fn open(&mut self, time: Time) {
+        self.time = time;
+    }
+
     fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
         self.take(batch)
     }
@@ -281,5 +387,40 @@ impl Task for ReduceTask {
         self.forget_empty(&touched);
         self.commit += 1;
         Ok(())
+    }
+
+    fn save(&mut self, saved: &mut Saved) {
+        let Some(changes) = &mut self.changes else {
+            return;
+        };
+        let (keys, counts, groups, aggregates) = (&self.keys, &self.counts, &self.groups, &self.aggregates);
+        let name = |slot: u32| Name::of(keys[slot as usize]);
+        changes.save(GROUPS, saved, name, |slots| {
+            let counts: Vec<i64> = slots.iter().map(|slot| counts[*slot as usize]).collect();
+            let mut columns: Vec<Column> = groups.iter().map(|cells| cells.gather(slots)).collect();
+            columns.push(Column::new(Cells::Int(counts.into())));
+            columns.push(errors(aggregates, slots));
+            columns.extend(aggregates.iter().flat_map(|aggregate| aggregate.save(slots)));
+            columns
+        });
+        let index = &self.index;
+        for (table, aggregate) in (GROUPS + 1..).zip(&mut self.aggregates) {
+            aggregate.save_items(table, saved, &|key| index.get(key).copied());
+        }
+    }
+
+    fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
+        if table == GROUPS {
+            return self.restore_groups(&rows, owners);
+        }
+        let aggregate = self.aggregates.get_mut(usize::from(table) - 1);
+        let aggregate = aggregate.ok_or_else(|| no_table(table))?;
+        let slots = owners.iter().map(|owner| self.index.get(owner).copied());
+        let slots: Option<Vec<u32>> = slots.collect();
+        let slots = slots.ok_or_else(|| state::unreadable("items are of no group"))?;
+        match aggregate.restore_items(&slots, &rows, owners)? {
+            true => Ok(()),
+            false => Err(no_table(table)),
+        }
     }
 }
