@@ -153,6 +153,7 @@ impl<'scope> Builder<'_, 'scope> {
             let keeping = self.run.keeping.as_ref();
             let KeptStream {
                 history,
+                recovering,
                 resuming,
                 comparing,
                 begins_late,
@@ -172,6 +173,7 @@ impl<'scope> Builder<'_, 'scope> {
                 },
                 clock: Arc::clone(&self.run.clock),
                 history,
+                recovering,
                 resuming,
                 comparing,
                 ends_with_history,
