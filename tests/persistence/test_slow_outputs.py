@@ -30,9 +30,7 @@ def test_an_output_that_comes_later_than_the_disk_is_written(tmp_path: Path) -> 
         time.sleep(0.2)
         return number
 
-    numbers = pw.io.python.read(
-        Numbers(), schema=Number, name="numbers", autocommit_duration_ms=None, resume="replay"
-    )
+    numbers = pw.io.python.read(Numbers(), schema=Number, name="numbers", autocommit_duration_ms=None, resume="replay")
     counts = numbers.groupby(numbers.number).reduce(numbers.number)
     slow = counts.select(number=slowly(counts.number))
     slow = slow.groupby(slow.number).reduce(slow.number)
