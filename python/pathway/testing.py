@@ -135,6 +135,7 @@ def crash_test(
     ignore: Collection[str] = (),
     same_commits: bool = False,
     timeout: float = 60.0,
+    processes: int = 1,
 ) -> CrashReport:
     """Kills a pipeline again and again, restarts it, and compares what it writes with what it writes in peace.
 
@@ -159,6 +160,8 @@ def crash_test(
         same_commits: whether the commits of each output have to be the same, too, whatever their times. That is so for
             one source that commits everything itself.
         timeout: after how many seconds a run counts as one that hangs.
+        processes: how many processes share the computation, as ``pathway spawn`` has it. One of them is killed, or all
+            at once.
 
     Raises:
         AssertionError: something was lost or doubled, or a restarted run has failed or hung. It says how the run was
@@ -208,6 +211,7 @@ def crash_test(
             ignore=ignore,
             same_commits=same_commits,
             timeout=timeout,
+            processes=processes,
             **settings,
         ),
     )

@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from pathway._crashing import comparing
 from pathway._crashing.kills import Kills
@@ -32,8 +32,6 @@ _SHOWN = 4000
 # Of so many rounds one after the other, at least one run has to be killed.
 _MOST_IDLE_ROUNDS = 50
 
-_KILLED = -9
-
 
 @dataclass(frozen=True)
 class Settings:
@@ -45,15 +43,17 @@ class Settings:
     ignore: Collection[str] = ()
     same_commits: bool = False
     timeout: float = 60.0
+    processes: int = 1
     seed: int = field(default_factory=lambda: random.SystemRandom().randrange(2**32))
 
     def __post_init__(self) -> None:
-        for name, kind in (("kills", int), ("seed", int), ("timeout", (int, float))):
+        for name, kind in (("kills", int), ("seed", int), ("processes", int), ("timeout", (int, float))):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, kind):
                 raise TypeError(f"argument {name} has to be a number, found {value!r}")
-        if self.kills < 1:
-            raise ValueError(f"argument kills has to be at least 1, found {self.kills}")
+        for name in ("kills", "processes"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"argument {name} has to be at least 1, found {getattr(self, name)}")
         if not self.timeout > 0:
             raise ValueError(f"argument timeout has to be above zero, found {self.timeout}")
         if isinstance(self.ignore, str) or not all(isinstance(pattern, str) for pattern in self.ignore):
@@ -82,12 +82,22 @@ def crash(make_pipeline: Callable[[Path], Any], settings: Settings) -> CrashRepo
             raise
 
 
+class Differs(AssertionError):
+    """Why a crash test has failed."""
+
+    def __init__(self, message: str, kills: int, lost: int, doubled: int) -> None:
+        super().__init__(message)
+        self.kills = kills
+        self.lost = lost
+        self.doubled = doubled
+
+
 class _Test:
     def __init__(self, nursery: Nursery, folder: Path, settings: Settings) -> None:
         self._nursery = nursery
         self._folder = folder
         self._settings = settings
-        self._kills = Kills(settings.seed)
+        self._kills = Kills(settings.seed, settings.processes)
         self._next_log = time.monotonic() + _LOG_SECONDS
 
     def run(self) -> CrashReport:
@@ -124,9 +134,12 @@ class _Test:
             kill = self._kills.draw(number, attempt)
             outcome = self._start(round, kill, attempt)
             self._log()
-            if outcome.status == _KILLED and not outcome.has_hung:
+            if outcome.was_killed:
                 counting.killed(kill)
                 round.kills.append(kill)
+                if outcome.has_hung:
+                    what = f"the processes that were not killed had not ended within {outcome.seconds:.0f} seconds"
+                    self._fail(number, round, f"{what}:\n{round.printed()}")
             else:
                 self._kills.missed(attempt, kill)
                 self._check_end(number, round, outcome)
@@ -142,6 +155,7 @@ class _Test:
             environment[FAIL_POINT] = f"{kill.point}=kill:{kill.count}"
         elif kill is not None:
             kill_after = kill.instant * self._counting.seconds
+        round.log.unlink(missing_ok=True)
         outcome = self._nursery.run(
             Order(
                 folder=round.files,
@@ -150,6 +164,8 @@ class _Test:
                 environment=environment,
                 kill_after=kill_after,
                 timeout=self._settings.timeout,
+                processes=self._settings.processes,
+                victim=None if kill is None else kill.victim,
             )
         )
         if attempt:
@@ -159,7 +175,8 @@ class _Test:
 
     def _check_end(self, number: int, round: _Round, outcome: Outcome) -> None:
         if outcome.has_hung:
-            self._fail(number, round, f"the run after that had not ended within {outcome.seconds:.0f} seconds")
+            what = f"the run after that had not ended within {outcome.seconds:.0f} seconds"
+            self._fail(number, round, f"{what}:\n{round.printed()}")
         elif outcome.status != 0:
             what = f"the run after that failed with status {outcome.status}:\n{round.printed()}"
             self._fail(number, round, what)
@@ -170,25 +187,27 @@ class _Test:
             self._reference.files, round.files, settings.ignore, same_commits=settings.same_commits
         )
         if difference is not None:
-            self._fail(number, round, f"{difference} ({difference.lost} rows lost, {difference.doubled} rows doubled)")
+            lost, doubled = difference.lost, difference.doubled
+            self._fail(number, round, f"{difference} ({lost} rows lost, {doubled} rows doubled)", lost, doubled)
         if settings.compare is not None:
             try:
                 settings.compare(self._reference.files, round.files)
             except AssertionError as error:
                 self._fail(number, round, f"compare() says: {error}")
 
-    def _fail(self, number: int, round: _Round, what: str) -> None:
+    def _fail(self, number: int, round: _Round, what: str, lost: int = 0, doubled: int = 0) -> NoReturn:
         counting = self._counting
         differs = "a run that was killed differs from one that was not"
         if not round.kills:
-            differs = "two runs that were not killed differ: the pipeline does not write the same every time"
+            differs = "a run that was not killed either differs: the pipeline does not do the same every time"
         killed = ", then ".join(map(str, round.kills)) or "not at all"
-        raise AssertionError(
+        message = (
             f"{differs}\n"
             f"  crash_test(seed={counting.seed}), round {number}, after {counting.kills} kills in all\n"
             f"  killed {killed}\n"
             f"  {what}"
         )
+        raise Differs(message, counting.kills, lost, doubled)
 
     def _log(self) -> None:
         if time.monotonic() >= self._next_log:

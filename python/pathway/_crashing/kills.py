@@ -23,8 +23,9 @@ class Kills:
     """Draws kills; the same seed draws the same."""
 
     seed: int
-    # How often a point is reached at most, in first runs and in those after a kill.
-    _most: dict[tuple[bool, str], int] = field(default_factory=dict)
+    processes: int = 1
+    # How often a point is reached at most, in first runs and in those after a kill, by a process or any.
+    _most: dict[tuple[bool, int | None, str], int] = field(default_factory=dict)
 
     def in_round(self, number: int) -> int:
         """How many there are to be in a round."""
@@ -34,19 +35,23 @@ class Kills:
         """The next kill of a round."""
         chance = self._random(number, attempt)
         is_first = attempt == 0
-        points = [point for point in _native.fail_points() if self._at_most(is_first, point) > 0]
+        victim = None
+        if self.processes > 1 and chance.random() < 0.5:
+            victim = chance.randrange(self.processes)
+        points = [point for point in _native.fail_points() if self._at_most(is_first, victim, point) > 0]
         if points and chance.randrange(_ONE_POINT_OF) == 0:
             point = chance.choice(points)
-            return Kill(point=point, count=chance.randint(1, self._at_most(is_first, point)))
-        return Kill(instant=chance.random())
+            count = chance.randint(1, self._at_most(is_first, victim, point))
+            return Kill(point=point, count=count, victim=victim)
+        return Kill(instant=chance.random(), victim=victim)
 
     def missed(self, attempt: int, kill: Kill) -> None:
         """A run has ended before it was killed."""
         if kill.point is not None:
-            self._most[attempt == 0, kill.point] = kill.count - 1
+            self._most[attempt == 0, kill.victim, kill.point] = kill.count - 1
 
-    def _at_most(self, is_first: bool, point: str) -> int:
-        return self._most.get((is_first, point), _MOST_TIMES)
+    def _at_most(self, is_first: bool, victim: int | None, point: str) -> int:
+        return self._most.get((is_first, victim, point), _MOST_TIMES)
 
     def _random(self, *numbers: int) -> random.Random:
         return random.Random(" ".join(map(str, (self.seed, *numbers))))

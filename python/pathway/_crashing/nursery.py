@@ -7,6 +7,7 @@ number. With the process that has started it, or when that asks for the end, it 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import os
 import pickle
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, NamedTuple, NoReturn
@@ -30,6 +31,12 @@ _COMMAND = "import sys; sys.path[:] = {path!r}; from pathway._crashing import nu
 # A program that imports itself this way is the one that is being tried.
 _MARK = "PATHWAY_NURSERY"
 
+_KILLED = -signal.SIGKILL
+
+_CLUSTER_SECONDS = "5"
+
+_ports = itertools.count()
+
 # The processes that share a computation; here there is one.
 _OF_CLUSTERS = ("PATHWAY_PROCESSES", "PATHWAY_PROCESS_ID", "PATHWAY_ADDRESSES")
 
@@ -40,17 +47,23 @@ class Order(NamedTuple):
     folder: Path
     storage: Path
     log: Path
+    # What is added to the environment of the victim.
     environment: dict[str, str]
     # It is killed after so many seconds; the second number is when it counts as one that hangs.
     kill_after: float | None
     timeout: float
+    processes: int = 1
+    # The process that is killed, if not all are.
+    victim: int | None = None
 
 
 class Outcome(NamedTuple):
     """What has become of it."""
 
-    # As that of subprocess: -9 if it was killed.
+    # As that of subprocess, of the first of its processes that has failed.
     status: int
+    # Whether one of them was killed as it should be; whether one of them has hung.
+    was_killed: bool
     has_hung: bool
     seconds: float
     # After how many seconds it had what was kept.
@@ -160,34 +173,73 @@ def _redirect(path: str | Path, flags: int, *descriptors: int) -> None:
 
 def _run(order: Order, functions: tuple[Callable[..., Any] | None, ...], orders: IO[bytes]) -> Outcome:
     started = time.monotonic()
+    addresses = _addresses(order.processes)
     reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.close(reader)
-        orders.close()
-        _work(order, functions, writer)
+    children = []
+    for number in range(order.processes):
+        child = os.fork()
+        if child == 0:
+            os.close(reader)
+            orders.close()
+            _work(order, number, addresses, functions, writer)
+        children.append(child)
     os.close(writer)
-    seconds = order.timeout if order.kill_after is None else min(order.kill_after, order.timeout)
-    watched = os.pidfd_open(child)
-    try:
-        ready, _, _ = select.select([watched, orders.fileno()], [], [], max(0.0, started + seconds - time.monotonic()))
-    finally:
-        os.close(watched)
-    if watched not in ready:
-        os.kill(child, signal.SIGKILL)
-    _, status = os.waitpid(child, 0)
+    statuses, was_killed, has_hung = _wait(order, started, children, orders)
     ended = time.monotonic()
-    if ready and watched not in ready:
-        # Nobody waits for the answer: the one who has started this has gone.
-        os._exit(1)
-    stamp = os.read(reader, 8)
+    stamps = os.read(reader, 8 * order.processes)
     os.close(reader)
+    recovered = [stamp for (stamp,) in struct.iter_unpack("d", stamps[: len(stamps) // 8 * 8])]
     return Outcome(
-        status=os.waitstatus_to_exitcode(status),
-        has_hung=not ready and (order.kill_after is None or order.kill_after > order.timeout),
+        status=next((status for status in statuses if status), 0),
+        was_killed=was_killed,
+        has_hung=has_hung,
         seconds=ended - started,
-        recovered=struct.unpack("d", stamp)[0] - started if len(stamp) == 8 else None,
+        # A process that has nothing to recover does not say so.
+        recovered=max(recovered) - started if recovered else None,
     )
+
+
+def _addresses(processes: int) -> list[str]:
+    """Where the processes of a run listen: nobody else uses this host."""
+    number = os.getpid()
+    host = f"127.{number >> 16 & 255}.{number >> 8 & 255}.{number & 255}"
+    return [f"{host}:{12000 + next(_ports) % 20000}" for _ in range(processes)]
+
+
+def _wait(order: Order, started: float, children: list[int], orders: IO[bytes]) -> tuple[list[int], bool, bool]:
+    """Waits for the end of all children and kills those that are to be: their statuses, whether any was killed, and
+    whether any has hung."""
+    statuses: dict[int, int] = {}
+    watched = {os.pidfd_open(child): child for child in children}
+    kill_at = None if order.kill_after is None else started + order.kill_after
+    hangs_at = started + order.timeout
+    was_killed = has_hung = False
+    while watched:
+        until = hangs_at if kill_at is None else min(kill_at, hangs_at)
+        ready, _, _ = select.select([*watched, orders.fileno()], [], [], max(0.0, until - time.monotonic()))
+        for descriptor in set(ready) & watched.keys():
+            child = watched.pop(descriptor)
+            os.close(descriptor)
+            statuses[child] = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+            was_killed |= statuses[child] == _KILLED and not has_hung
+        if orders.fileno() in ready:
+            # The one who waits for the answer has gone.
+            _kill(watched.values())
+            os._exit(1)
+        if not ready and until == kill_at:
+            kill_at = None
+            victims = children if order.victim is None else [children[order.victim]]
+            _kill(child for child in victims if child in watched.values())
+        elif not ready:
+            has_hung = True
+            hangs_at += order.timeout
+            _kill(watched.values())
+    return [statuses[child] for child in children], was_killed, has_hung
+
+
+def _kill(children: Iterable[int]) -> None:
+    for child in children:
+        os.kill(child, signal.SIGKILL)
 
 
 class _Recovered(logging.Handler):
@@ -202,12 +254,20 @@ class _Recovered(logging.Handler):
             os.write(self._writer, struct.pack("d", time.monotonic()))
 
 
-def _work(order: Order, functions: tuple[Callable[..., Any] | None, ...], writer: int) -> NoReturn:
+def _work(
+    order: Order, number: int, addresses: list[str], functions: tuple[Callable[..., Any] | None, ...], writer: int
+) -> NoReturn:
     """What a child does."""
     status = 1
     try:
-        _redirect(order.log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 1, 2)
-        os.environ.update(order.environment)
+        _redirect(order.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 1, 2)
+        if order.victim in (None, number):
+            os.environ.update(order.environment)
+        if order.processes > 1:
+            os.environ["PATHWAY_ADDRESSES"] = ",".join(addresses)
+            os.environ["PATHWAY_PROCESS_ID"] = str(number)
+            # One that waits for another that was killed before it was there need not wait long.
+            os.environ.setdefault("PATHWAY_CLUSTER_TIMEOUT", _CLUSTER_SECONDS)
         logger = logging.getLogger("pathway")
         logger.setLevel(logging.INFO)
         logger.addHandler(_Recovered(writer))

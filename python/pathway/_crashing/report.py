@@ -20,11 +20,14 @@ class Kill:
     # The name of a point and at which time that it is reached, if it is that.
     point: str | None = None
     count: int = 1
+    # Which of several processes, if not all.
+    victim: int | None = None
 
     def __str__(self) -> str:
+        whose = "" if self.victim is None else f"process {self.victim} "
         if self.point is None:
-            return f"after {self.instant:.0%} of the time"
-        return f"at {self.point}, time {self.count} that it was reached"
+            return f"{whose}after {self.instant:.0%} of the time"
+        return f"{whose}at {self.point}, time {self.count} that it was reached"
 
 
 @dataclass(frozen=True)
