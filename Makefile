@@ -5,10 +5,11 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
 # Tests that choose the threads and processes of their runs themselves.
-SHAPED := $(addprefix --ignore tests/,test_cli.py test_cluster.py test_cluster_failures.py test_network.py properties/test_every_shape.py attack)
+SHAPED := $(addprefix --ignore tests/,test_cli.py test_cluster.py test_cluster_failures.py test_network.py properties/test_every_shape.py \
+	persistence/test_crashes.py attack)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo develop test test-rust test-python attack lint format bench clean
+.PHONY: help demo develop test test-rust test-python attack crash lint format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -59,6 +60,9 @@ test-python: $(VENV)/.built $(VENV)/.tested ## the package's tests and the docs'
 
 attack: $(VENV)/.built $(VENV)/.tested ## the hostile tests in their long form; PATHWAY_ATTACK_SEED repeats one
 	@PATHWAY_ATTACK_ROUNDS=$${PATHWAY_ATTACK_ROUNDS:-20} $(PYTHON) -m pytest tests/attack --timeout 900
+
+crash: $(VENV)/.built $(VENV)/.tested ## a thousand kills and a table of what they did; PATHWAY_CRASH_SEED repeats them
+	@$(PYTHON) tests/persistence/long_crashes.py
 
 lint: $(VENV)/.built $(VENV)/.tested ## formatting, clippy, ruff, mypy, stubtest
 	@echo "==> lints"

@@ -24,6 +24,7 @@ FLOORS = [
     "io",
     "_running",
     "_debugging",
+    "_crashing",
     # The modules that users import, and the package itself.
     "faces",
     "cli",

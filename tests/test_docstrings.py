@@ -50,7 +50,17 @@ INSTANCES = {
 }
 
 # Enumerations, named tuples, and subclasses of pandas' types: the class says it all.
-WITHOUT_METHODS = {"DateTimeNaive", "DateTimeUtc", "Duration", "JoinMode", "MonitoringLevel", "Type", "Update"}
+WITHOUT_METHODS = {
+    "ConnectorReport",
+    "CrashReport",
+    "DateTimeNaive",
+    "DateTimeUtc",
+    "Duration",
+    "JoinMode",
+    "MonitoringLevel",
+    "Type",
+    "Update",
+}
 
 
 def public(owner: type) -> Iterator[tuple[str, Any]]:
@@ -109,6 +119,8 @@ def test_arguments(value: Any, owner: Any) -> None:
 SHOWN_BY = {
     "AsyncConnectorObserver": pw.io.python.write,
     "ConnectorObserver": pw.io.python.write,
+    "ConnectorReport": pw.testing.check_connector,
+    "CrashReport": pw.testing.crash_test,
     "OnChangeCallback": pw.io.subscribe,
     "OnChangeCallbackAsync": pw.io.subscribe,
     "OnFinishCallback": pw.io.subscribe,

@@ -138,6 +138,20 @@ def begin_forked() -> None:
 def close_door(seconds: float) -> bool:
     """Lets no thread of the engine into Python any more, and waits so long for those inside; whether nobody is."""
 
+def fail_points() -> list[str]:
+    """The points of a run that is kept at which TOWPATH_FAIL_POINT can have the process fail, stop or be killed."""
+
+def inspect_state(path: str | Path, decode: bool) -> dict[str, Any]:
+    """What is kept in a folder: `location`, `created`, `is_held`, `holder` as (host, process, since), `bytes`,
+    `generations`, `ended_well`, `last_time` and `connectors`, which are dicts of `name`, `commits`, `rows` (None unless
+    they are decoded), `bytes`, `last_time` and `position`. Raises OSError if it cannot be used."""
+
+def set_state_position(path: str | Path, name: str, position: bytes) -> None:
+    """Has a stream of a source go on at another position; ValueError if it has given none."""
+
+def delete_state(path: str | Path) -> None:
+    """Deletes what is kept in a folder; OSError if it is in use, or something else."""
+
 def infer_dtype(value: object) -> DType:
     """The type of one Python value."""
 

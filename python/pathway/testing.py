@@ -12,14 +12,27 @@ them. ``reset`` forgets all tables and outputs, so that the next test begins wit
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from typing import Any, overload
+from collections.abc import Callable, Collection, Sequence
+from pathlib import Path
+from typing import Any, Literal, overload
 
+from pathway._crashing.report import ConnectorReport, CrashReport
 from pathway._debugging.captures import Update, capture_updates, quiet
+from pathway._schemas.schema import Schema
 from pathway._tables.graph import reset_graph
 from pathway._tables.table import Table
+from pathway.io._subject import ConnectorSubject
 
-__all__ = ["Update", "assert_equal_tables", "capture", "reset"]
+__all__ = [
+    "ConnectorReport",
+    "CrashReport",
+    "Update",
+    "assert_equal_tables",
+    "capture",
+    "check_connector",
+    "crash_test",
+    "reset",
+]
 
 
 @overload
@@ -110,3 +123,170 @@ def reset() -> None:
     >>> pw.testing.reset()
     """
     reset_graph()
+
+
+def crash_test(
+    make_pipeline: Callable[[Path], Any],
+    *,
+    kills: int = 100,
+    seed: int | None = None,
+    until: Callable[[Path], bool] | None = None,
+    compare: Callable[[Path, Path], Any] | None = None,
+    ignore: Collection[str] = (),
+    same_commits: bool = False,
+    timeout: float = 60.0,
+    processes: int = 1,
+) -> CrashReport:
+    """Kills a pipeline again and again, restarts it, and compares what it writes with what it writes in peace.
+
+    The pipeline runs with persistence in processes of its own. They are killed, as by SIGKILL, at random instants,
+    which are spread over the length of a run that is not killed, and at named points of the engine's, such as before
+    the journal is on disk. Some kills make a round, in a folder of its own; then a run is left to end, and the files
+    are compared. Those that ``pw.io.csv.write`` and ``pw.io.jsonlines.write`` have written have to amount to the same
+    changes, with no change of a row at a time twice and no line half-written; others have to be equal to the byte.
+    How many worker threads there are is up to PATHWAY_THREADS, as ever.
+
+    Args:
+        make_pipeline: declares sources and outputs; it gets the folder below which outputs write. It has to be defined
+            at the top of a module, since other processes import it.
+        kills: how many there are to be in all.
+        seed: of what is drawn at random; the report and every failure name it. Kills at named points are repeated
+            exactly, those at instants as exactly as the machine is fast.
+        until: for a pipeline that has no end: whether the folder has all that should be there, whereupon the run is
+            stopped as by Ctrl-C.
+        compare: a further check of yours, with the folder of a run that was not killed and that of one that was; it
+            raises an AssertionError.
+        ignore: patterns of files that are not compared, such as ``["received/*", "*.log"]``.
+        same_commits: whether the commits of each output have to be the same, too, whatever their times. That is so for
+            one source that commits everything itself.
+        timeout: after how many seconds a run counts as one that hangs.
+        processes: how many processes share the computation, as ``pathway spawn`` has it. One of them is killed, or all
+            at once.
+
+    Raises:
+        AssertionError: something was lost or doubled, or a restarted run has failed or hung. It says how the run was
+            killed and what differs first, and the files are kept.
+        RuntimeError: the pipeline fails without being killed.
+        ValueError: ``make_pipeline`` cannot be found by other processes, as it is defined in a function or a notebook.
+
+    Example, with the pipeline in a module ``visits.py``:
+
+    >>> import pathlib, sys, tempfile
+    >>> import pathway as pw
+    >>> folder = tempfile.TemporaryDirectory()
+    >>> _ = pathlib.Path(folder.name, "visits.py").write_text('''
+    ... import pathway as pw
+    ... class Visits(pw.io.python.ConnectorSubject):
+    ...     after = 0
+    ...     def seek(self, offset):
+    ...         self.after = offset
+    ...     def run(self):
+    ...         for number in range(self.after, 100):
+    ...             self.next(number=number)
+    ...             self.commit(offset=number + 1)
+    ... class VisitSchema(pw.Schema):
+    ...     number: int
+    ... def make_pipeline(folder):
+    ...     visits = pw.io.python.read(Visits(), schema=VisitSchema, name="visits")
+    ...     pw.io.csv.write(visits, folder / "visits.csv", name="written")
+    ... ''')
+    >>> sys.path.append(folder.name)
+    >>> import visits
+    >>> report = pw.testing.crash_test(visits.make_pipeline, kills=3, seed=1)
+    >>> report.kills
+    3
+    >>> sys.path.remove(folder.name)
+    >>> folder.cleanup()
+    """
+    # Few programs need it.
+    from pathway._crashing.crashes import Settings, crash
+
+    settings: dict[str, Any] = {} if seed is None else {"seed": seed}
+    return crash(
+        make_pipeline,
+        Settings(
+            kills=kills,
+            until=until,
+            compare=compare,
+            ignore=ignore,
+            same_commits=same_commits,
+            timeout=timeout,
+            processes=processes,
+            **settings,
+        ),
+    )
+
+
+def check_connector(
+    make_subject: Callable[[], ConnectorSubject],
+    *,
+    schema: type[Schema],
+    resume: Literal["new", "seek", "replay"] | None = None,
+    rows: int = 1000,
+    seconds: float = 5.0,
+    patience: float = 5.0,
+) -> ConnectorReport:
+    """Tries out a connector of yours in all that can happen to it, and says what to change.
+
+    The connector runs in this process, a few dozen times and without your tables and outputs. What is tried:
+
+    - *rows*: rows come, and fit the schema;
+    - *commits*: what is between two calls of ``commit()`` comes at one time;
+    - *offsets*: stopped after a commit and started again with ``seek(offset)``, it sends all rows once;
+    - *replay*: with ``resume="replay"``, it sends the same rows whenever it starts;
+    - *stop*: told to stop, it ends in time, and sends nothing more;
+    - *exceptions*: what is raised in ``run()`` reaches ``pw.run``;
+    - *back-pressure*: nothing is lost when ``next()`` has to wait;
+    - *threads*: no thread goes on after the end of the run.
+
+    What cannot be tried with this connector is skipped, and the report says why. ``pw.testing.crash_test`` shows what
+    no single process can: that nothing is lost when it is killed.
+
+    Args:
+        make_subject: makes a new subject for each run. Most can be tried if it ends by itself, so let it read something
+            small: a recording, a table of a test.
+        schema: the columns, as for ``pw.io.python.read``.
+        resume: how it goes on after a restart, as for ``pw.io.python.read``.
+        rows: one that does not end by itself is stopped after so many rows,
+        seconds: or after so many seconds.
+        patience: how many seconds it may take to end when it is told to.
+
+    Raises:
+        AssertionError: something is to be changed; it says what, and has the whole report.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> class Pages(pw.io.python.ConnectorSubject):
+    ...     first = 0
+    ...     def seek(self, offset):
+    ...         self.first = offset
+    ...     def run(self):
+    ...         for page in range(self.first, 3):
+    ...             self.next_batch([{"page": page, "line": line} for line in range(2)])
+    ...             self.commit(offset=page + 1)
+    >>> class PageSchema(pw.Schema):
+    ...     page: int
+    ...     line: int
+    >>> report = pw.testing.check_connector(Pages, schema=PageSchema)
+    >>> for finding in report.findings:
+    ...     print(finding.name, finding.verdict)
+    rows passed
+    commits passed
+    offsets passed
+    replay skipped
+    stop passed
+    exceptions passed
+    back-pressure passed
+    threads passed
+    """
+    # Few programs need it.
+    from pathway._crashing.conformance import Conformance
+
+    for name, value in {"rows": rows, "seconds": seconds, "patience": patience}.items():
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+            raise ValueError(f"argument {name} has to be a number above zero, found {value!r}")
+    report = Conformance(make_subject, schema, resume, rows, seconds, patience).report()
+    if any(finding.verdict == "failed" for finding in report.findings):
+        raise AssertionError("the connector is to be changed:\n" + "\n".join(f"  {line}" for line in report.findings))
+    return report

@@ -6,7 +6,7 @@ use crate::error::{StateError, StateErrorKind};
 use crate::state::{State, StateId, VERSION};
 use crate::storage::Storage;
 
-const MAGIC: &[u8; 8] = b"TOWPATHB";
+pub(crate) const MAGIC: &[u8; 8] = b"TOWPATHB";
 
 /// Magic, version, kind, state, length of the content, checksum.
 const HEADER: usize = 56;

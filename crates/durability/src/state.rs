@@ -123,6 +123,32 @@ impl State {
         self.opened.created
     }
 
+    /// Deletes all that it holds, so that the place is empty. If this does not come to its end, what is left is refused
+    /// or empty, and it can be done again.
+    ///
+    /// # Errors
+    /// If it is only read, there is something else, or the storage fails.
+    pub fn delete(self) -> Result<(), StateError> {
+        self.check_writes()?;
+        let storage = &*self.opened.storage;
+        let entries = storage.list("").map_err(|error| StateError::io(storage, &error))?;
+        for entry in &entries {
+            if !is_ours(storage, &entry.name)? {
+                let reason = format!("there are other things, such as '{}'", entry.name);
+                let advice = "take them away";
+                return Err(StateError::new(storage, StateErrorKind::Foreign, reason, advice));
+            }
+        }
+        // The first files first: without them the others are no journal. What says that it is a state goes last.
+        let others = entries.iter().map(|entry| &*entry.name).filter(|name| *name != FORMAT);
+        for name in others.chain([FORMAT]) {
+            storage
+                .delete(name)
+                .map_err(|error| StateError::io(storage, &error).of(name))?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn id(&self) -> StateId {
         self.opened.id
     }
@@ -181,6 +207,16 @@ fn check_empty(storage: &dyn Storage, access: Access) -> Result<(), StateError> 
             "name a place that is empty, or that a program has used for its state",
         )),
     }
+}
+
+/// Whether a blob is a part of a state, however damaged.
+fn is_ours(storage: &dyn Storage, name: &str) -> Result<bool, StateError> {
+    if name == FORMAT || name.starts_with("journal/") {
+        return Ok(true);
+    }
+    let bytes = storage.read(name, Some(0..blobs::MAGIC.len() as u64));
+    let bytes = bytes.map_err(|error| StateError::io(storage, &error).of(name))?;
+    Ok(bytes == blobs::MAGIC)
 }
 
 /// Takes a storage for this process.

@@ -14,6 +14,7 @@ mod plan;
 mod pointer;
 mod run;
 mod sinks;
+mod state;
 mod static_source;
 mod subject;
 mod user_function;
@@ -51,5 +52,9 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(expression::functions, module)?)?;
     module.add_function(wrap_pyfunction!(expression::reducers, module)?)?;
     module.add_function(wrap_pyfunction!(plan::pointer_from, module)?)?;
+    module.add_function(wrap_pyfunction!(state::fail_points, module)?)?;
+    module.add_function(wrap_pyfunction!(state::inspect_state, module)?)?;
+    module.add_function(wrap_pyfunction!(state::set_state_position, module)?)?;
+    module.add_function(wrap_pyfunction!(state::delete_state, module)?)?;
     Ok(())
 }

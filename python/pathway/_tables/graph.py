@@ -6,7 +6,8 @@ using one says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from pathway import _native
@@ -46,3 +47,14 @@ def reset_graph() -> None:
     """Begins a new, empty graph: forgets all tables and outputs declared so far."""
     global _current
     _current = Graph()
+
+
+@contextmanager
+def another_graph() -> Iterator[Graph]:
+    """New tables belong to a graph of their own for a while."""
+    global _current
+    before, _current = _current, Graph()
+    try:
+        yield _current
+    finally:
+        _current = before

@@ -1,7 +1,8 @@
 """The command `pathway`.
 
 `_spawn` turns the options of ``pathway spawn`` into the environment of each process; `_supervisor` starts the processes
-and looks after them until all have ended. The computation itself is the business of the programs.
+and looks after them until all have ended. The computation itself is the business of the programs. `_state` looks at
+what they have kept.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import click
 
 from pathway._ground.version import __version__
 from pathway.cli._spawn import spawn
+from pathway.cli._state import state
 
 
 @click.group()
@@ -59,6 +61,7 @@ def spawn_from_env(context: click.Context) -> None:
 
 
 command.add_command(spawn)
+command.add_command(state)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -128,6 +128,10 @@ impl Storage for FaultyStorage {
     fn lock(&self, holder: &Holder) -> Result<Box<dyn Lock>, LockError> {
         self.whole(|| self.storage.lock(holder))
     }
+
+    fn check_free(&self) -> Result<(), LockError> {
+        self.whole(|| self.storage.check_free())
+    }
 }
 
 #[derive(Debug)]

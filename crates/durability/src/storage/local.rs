@@ -67,8 +67,10 @@ impl Storage for LocalStorage {
             entries => entries?,
         };
         for entry in entries {
-            let name = entry?.file_name().to_string_lossy().into_owned();
-            if !is_ours_alone(&name) && !OF_THE_SYSTEM.contains(&&*name) {
+            let entry = entry?;
+            let name = entry.file_name().to_string_lossy().into_owned();
+            let is_something = !is_ours_alone(&name) && !OF_THE_SYSTEM.contains(&&*name);
+            if is_something && !(entry.file_type()?.is_dir() && is_empty(&entry.path())?) {
                 return Ok(Some(name));
             }
         }
@@ -131,7 +133,7 @@ impl Storage for LocalStorage {
             .create(true)
             .truncate(false)
             .open(&path)?;
-        match file.try_lock() {
+        match lock_file(&file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(LockError::Held(read_holder(&path))),
             Err(TryLockError::Error(error)) => return Err(error.into()),
@@ -141,6 +143,30 @@ impl Storage for LocalStorage {
         sweep(&self.folder)?;
         Ok(Box::new(LocalLock { file }))
     }
+
+    fn check_free(&self) -> Result<(), LockError> {
+        let path = self.folder.join(LOCK);
+        let file = match File::open(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            file => file?,
+        };
+        match file.try_lock_shared() {
+            Ok(()) => Ok(file.unlock()?),
+            Err(TryLockError::WouldBlock) => Err(LockError::Held(read_holder(&path))),
+            Err(TryLockError::Error(error)) => Err(error.into()),
+        }
+    }
+}
+
+/// Locks a file. Who only looks whether it is locked has it for a moment.
+fn lock_file(file: &File) -> Result<(), TryLockError> {
+    for _ in 0..10 {
+        match file.try_lock() {
+            Err(TryLockError::WouldBlock) => std::thread::sleep(Duration::from_millis(2)),
+            locked => return locked,
+        }
+    }
+    file.try_lock()
 }
 
 /// Who says to have locked a file; it may just be saying so.
@@ -224,6 +250,17 @@ fn walk(folder: &Path, within: &str, prefix: &str, entries: &mut Vec<Entry>) -> 
         }
     }
     Ok(())
+}
+
+/// Whether a folder has nothing in it but folders like it: such a folder is nothing.
+fn is_empty(folder: &Path) -> io::Result<bool> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        if !(entry.file_type()?.is_dir() && is_empty(&entry.path())?) {
+            return Ok(false);
+        }
+    }
+    Ok(true)
 }
 
 /// Removes what puts that did not come to their end have left. Nobody else writes here now.

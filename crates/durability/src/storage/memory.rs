@@ -122,6 +122,13 @@ impl Storage for MemoryStorage {
         content.holder = Some(holder.clone());
         Ok(Box::new(MemoryLock(self.clone())))
     }
+
+    fn check_free(&self) -> Result<(), LockError> {
+        match &self.content.lock().holder {
+            Some(holder) => Err(LockError::Held(Some(holder.clone()))),
+            None => Ok(()),
+        }
+    }
 }
 
 #[derive(Debug)]

@@ -65,6 +65,12 @@ pub trait Storage: Debug + Send + Sync {
     /// # Errors
     /// If another one holds it, or it cannot be taken.
     fn lock(&self, holder: &Holder) -> Result<Box<dyn Lock>, LockError>;
+
+    /// Whether nobody holds the storage now. Nothing is written.
+    ///
+    /// # Errors
+    /// If somebody holds it, or that cannot be found out.
+    fn check_free(&self) -> Result<(), LockError>;
 }
 
 /// Adds bytes to a blob.

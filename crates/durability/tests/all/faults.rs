@@ -119,3 +119,28 @@ fn whatever_fails_is_told_and_what_was_durable_stays() {
         }
     }
 }
+
+#[test]
+fn a_state_that_is_deleted_in_part_is_refused_empty_or_whole() {
+    let written = MemoryStorage::default();
+    program(&FaultyStorage::new(Arc::new(written.clone())), &mut Progress::default()).expect("nothing fails");
+    let whole = read(&written).expect("it is whole");
+    let mut operation = 0;
+    loop {
+        let storage = written.after_crash(0);
+        let faulty = FaultyStorage::new(Arc::new(storage.clone()));
+        let state = State::open(Arc::new(faulty.clone()), holder(), Access::ReadWrite).expect("it is a state");
+        faulty.fail_at(faulty.operations() + operation, Fault::Killed(0));
+        let deleted = state.delete();
+        match read(&storage.after_crash(0)) {
+            Ok(content) => assert!(content.is_empty() || content == whole, "{operation}: {content:?}"),
+            Err(error) => assert_eq!(error.kind, StateErrorKind::Missing, "{error}"),
+        }
+        if deleted.is_ok() {
+            break;
+        }
+        open(&storage.after_crash(0)).delete().expect("it is done again");
+        operation += 1;
+    }
+    assert!(operation > 4);
+}

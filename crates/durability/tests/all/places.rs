@@ -6,7 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use towpath_durability::{
-    Access, JournalWriter, LocalStorage, MemoryStorage, State, StateError, StateErrorKind, Storage, put_blob,
+    Access, JournalWriter, LocalStorage, LockError, MemoryStorage, State, StateError, StateErrorKind, Storage, put_blob,
 };
 
 use crate::children;
@@ -302,4 +302,55 @@ fn storages_are_alike() {
         storage.delete("n/e/w").expect("it is there");
         assert!(names("n").is_empty());
     }
+}
+
+#[test]
+fn a_state_is_deleted_with_all_that_is_in_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let begin = || {
+        let state = open_folder(folder.path(), Access::ReadWrite).expect("it is begun");
+        JournalWriter::create(&state, 0, 0, &streams()).expect("a writer");
+        put_blob(&state, "blob", *b"test", b"content").expect("it is put");
+        state
+    };
+    begin().delete().expect("it is deleted");
+    // Folders with nothing in them are nothing.
+    assert_eq!(listing(folder.path()), ["journal", "lock"]);
+    assert_eq!(refused(folder.path(), Access::ReadOnly).kind, StateErrorKind::Missing);
+    let state = begin();
+    fs::write(folder.path().join("notes.txt"), "?").expect("a file");
+    let error = state.delete().expect_err("there is something else");
+    assert_eq!(error.kind, StateErrorKind::Foreign);
+    assert!(error.to_string().contains("'notes.txt'"), "{error}");
+    assert_eq!(
+        listing(folder.path()),
+        ["blob", "format", "journal", "lock", "notes.txt"]
+    );
+    let state = open_folder(folder.path(), Access::ReadOnly).expect("it is opened");
+    assert_eq!(
+        state.delete().expect_err("it is only read").kind,
+        StateErrorKind::ReadOnly
+    );
+}
+
+#[test]
+fn who_looks_at_a_lock_is_in_nobodys_way() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let storage = LocalStorage::new(folder.path()).expect("a path");
+    storage.check_free().expect("there is nothing");
+    let lock = storage.lock(&holder()).expect("nobody has it");
+    assert!(matches!(storage.check_free(), Err(LockError::Held(Some(found))) if found == holder()));
+    drop(lock);
+    storage.check_free().expect("it was given back");
+    let looks = std::thread::spawn(move || {
+        for _ in 0..1000 {
+            // It is taken and given back meanwhile.
+            let _ = storage.check_free();
+        }
+    });
+    let other = LocalStorage::new(folder.path()).expect("a path");
+    while !looks.is_finished() {
+        drop(other.lock(&holder()).expect("nobody holds it for long"));
+    }
+    looks.join().expect("it does not panic");
 }

@@ -154,6 +154,7 @@ impl<'scope> Builder<'_, 'scope> {
             let keeping = self.run.keeping.as_ref();
             let KeptStream {
                 history,
+                recovering,
                 resuming,
                 comparing,
                 begins_late,
@@ -173,6 +174,7 @@ impl<'scope> Builder<'_, 'scope> {
                 },
                 clock: Arc::clone(&self.run.clock),
                 history,
+                recovering,
                 resuming,
                 comparing,
                 ends_with_history,

@@ -31,7 +31,7 @@ use super::worker_ending::WorkerEnding;
 use crate::clock::Clock;
 use crate::error::EngineError;
 use crate::monitor::Counters;
-use crate::persistence::{Comparing, History, Replayed, Resuming, StreamJournal};
+use crate::persistence::{Comparing, History, Recovering, Replayed, Resuming, StreamJournal};
 use crate::program::RunningProgram;
 use crate::source::{Arrival, Commits, Keys, Queued, SourceQueue, weight};
 
@@ -57,6 +57,8 @@ pub(crate) struct Reading {
     pub(crate) clock: Arc<dyn Clock>,
     /// What the runs before have kept of it; it is sent before anything else.
     pub(crate) history: Option<History>,
+    /// Is told when that has been sent.
+    pub(crate) recovering: Option<Arc<Recovering>>,
     /// What comes again of that.
     pub(crate) resuming: Option<Resuming>,
     /// What is compared with what comes, where the source sends everything again.
@@ -79,6 +81,8 @@ struct StreamReader {
     has_failed: bool,
     /// Rows of the open commit that only the source may commit.
     held: Vec<Arrival>,
+    /// How many rows that were kept have been sent.
+    replayed: u64,
     /// Whether a position was given since the last commit.
     has_position: bool,
     keys: Keys,
@@ -220,6 +224,7 @@ impl StreamReader {
             has_sent: false,
             has_failed: false,
             held: Vec::new(),
+            replayed: 0,
             has_position: false,
             keys,
             next_tick,
@@ -332,6 +337,7 @@ impl StreamReader {
                 capability.downgrade(&time);
             }
             rows += arrival.len();
+            self.replayed += arrival.len() as u64;
             self.reading.queue.replayed(time, &arrival);
             let batch = arrival.keyed(&mut self.keys, &self.reading.columns);
             if let Some(comparing) = &mut self.reading.comparing {
@@ -345,6 +351,9 @@ impl StreamReader {
     /// All that was kept has been sent: what comes next is new.
     fn go_on(&mut self) {
         self.reading.history = None;
+        if let Some(recovering) = self.reading.recovering.take() {
+            recovering.sent(self.replayed);
+        }
         if self.is_streaming() {
             self.own.stays.store(false, Ordering::Release);
             if self.reading.comparing.is_some() {

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use super::comparing::Comparing;
 use super::history::History;
 use super::journal::{Journal, KeptOutput, Positions, StreamJournal};
+use super::recovering::Recovering;
 use super::resuming::Resuming;
 use crate::source::Resumption;
 
@@ -31,6 +32,8 @@ pub(crate) struct Keeping {
 pub(crate) struct KeptStream {
     /// What the runs before have kept.
     pub(crate) history: Option<History>,
+    /// Is told when that has been sent.
+    pub(crate) recovering: Option<Arc<Recovering>>,
     /// What of it comes again.
     pub(crate) resuming: Option<Resuming>,
     /// What is compared with what comes, where the source sends everything again.

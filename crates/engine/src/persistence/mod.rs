@@ -10,15 +10,19 @@
 //!   comparing      a source that sends all its content again
 //!   history        what was kept of a stream or an output
 //!   journal        the thread that writes; what is on disk
+//!   recovering     how far what was kept has been sent again
 //!     resuming     rows that a source sends again
 //!     record       what is written of rows and commits
+//! inspecting       what is kept, for people; nothing runs
 //! ```
 
 mod comparing;
 mod history;
+mod inspecting;
 mod journal;
 mod keeping;
 mod record;
+mod recovering;
 mod resuming;
 
 use std::sync::Arc;
@@ -30,9 +34,11 @@ use crate::error::{EngineError, ErrorKind};
 
 pub(crate) use comparing::Comparing;
 pub(crate) use history::{Histories, History, Replayed};
+pub use inspecting::{Inspection, KeptConnector, inspect, set_position};
 pub use journal::KeptOutput;
 pub(crate) use journal::{Journal, StreamJournal};
 pub(crate) use keeping::{Keeping, KeptStream};
+pub(crate) use recovering::Recovering;
 pub(crate) use resuming::Resuming;
 
 /// How a run is kept.

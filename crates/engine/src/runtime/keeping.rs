@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
+use std::time::Instant;
 
 use towpath_durability::{JournalWriter, State};
 use towpath_types::Time;
@@ -13,7 +14,7 @@ use crate::error::EngineError;
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
 use crate::persistence::{
-    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Persistence, StreamJournal,
+    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Persistence, Recovering, StreamJournal,
 };
 use crate::physical::{PhysicalPlan, Work};
 use crate::source::{Division, Kept, Resume, Resumption, Team};
@@ -26,6 +27,7 @@ pub(super) struct Opened {
     /// Which run this is.
     generation: u64,
     histories: Histories,
+    recovering: Arc<Recovering>,
 }
 
 impl Opened {
@@ -35,10 +37,12 @@ impl Opened {
             Access::Full | Access::Record => towpath_durability::Access::ReadWrite,
             Access::Replay => towpath_durability::Access::ReadOnly,
         };
+        let since = Instant::now();
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
         let histories = Histories::read(&state, u64::MAX)?;
         Ok(Self {
             generation: histories.generations(),
+            recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
             histories,
             state,
             access: persistence.access,
@@ -52,9 +56,12 @@ impl Opened {
             Access::Full | Access::Record => towpath_durability::Access::Member,
             Access::Replay => towpath_durability::Access::ReadOnly,
         };
+        let since = Instant::now();
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
+        let histories = Histories::read(&state, generation)?;
         Ok(Self {
-            histories: Histories::read(&state, generation)?,
+            recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
+            histories,
             generation,
             state,
             access: persistence.access,
@@ -260,8 +267,13 @@ impl Opened {
             Some(history) => history.resuming(resume)?,
             None => None,
         };
+        let recovering = history.as_ref().map(|_| Arc::clone(&self.recovering));
+        if let Some(recovering) = &recovering {
+            recovering.expect();
+        }
         let stream = KeptStream {
             comparing: history.as_ref().and_then(|history| history.comparing(resume)),
+            recovering,
             history,
             resuming,
             begins_late: self.access == Access::Full && self.histories.last_time().is_some(),

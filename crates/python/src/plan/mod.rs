@@ -13,7 +13,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use towpath_durability::{Holder, LocalStorage};
+use towpath_durability::LocalStorage;
 use towpath_engine::persistence::Access;
 use towpath_engine::plan::Input;
 use towpath_engine::{ColumnId, EngineError, Member, NodeId, Operator, Origin, Persistence, Plan, Run, RunOptions};
@@ -27,6 +27,7 @@ use crate::plan::runs::{OutputKind, Refusal, Runs};
 use crate::pointer::PyPointer;
 use crate::run::PyRun;
 use crate::sinks::capture::PyCapture;
+use crate::state;
 use crate::subject::Starting;
 use crate::value::convert;
 
@@ -307,11 +308,9 @@ impl PyPersistence {
             let what = format!("the state in {} cannot be opened", self.path.display());
             engine_error(py, &EngineError::os(what, &error))
         };
-        let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-        let since = since.map_or(0, |since| since.as_millis() as u64);
         Ok(Persistence {
             storage: Arc::new(LocalStorage::new(&self.path).map_err(cannot)?),
-            holder: Holder::current(since),
+            holder: state::holder(),
             access: match self.access.as_str() {
                 "full" => Access::Full,
                 "record" => Access::Record,

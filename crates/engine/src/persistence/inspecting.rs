@@ -1,0 +1,154 @@
+//! What is kept in a place, for people who look at it or put a source elsewhere. Nothing runs.
+
+use std::sync::Arc;
+
+use towpath_durability::{
+    Access, Group, Holder, IndexEntry, JournalIndex, JournalWriter, LockError, Record, State, Storage,
+};
+use towpath_types::Time;
+
+use super::record::{Committed, decode_rows, kind};
+use crate::error::{EngineError, ErrorKind};
+
+/// What is kept in a place.
+#[derive(Clone, Debug)]
+pub struct Inspection {
+    /// Where it is.
+    pub location: String,
+    /// When it was begun, in unix milliseconds.
+    pub created: u64,
+    /// Whether a process uses it now, and which, if it says so.
+    pub holder: Option<Option<Holder>>,
+    /// How many bytes the journals have.
+    pub bytes: u64,
+    /// How many runs have begun to write.
+    pub generations: u64,
+    /// Whether the last of them has ended well.
+    pub ended_well: bool,
+    /// The greatest time of anything that is kept.
+    pub last_time: Option<Time>,
+    /// Streams of sources, and outputs.
+    pub connectors: Vec<KeptConnector>,
+}
+
+/// What is kept of a stream of a source, or of an output.
+#[derive(Clone, Debug)]
+pub struct KeptConnector {
+    /// What the journal calls it; it begins with `source` or `output`.
+    pub name: String,
+    /// How many commits of it there are, or how often an output has noted how far it is.
+    pub commits: u64,
+    /// How many rows are kept, if they were counted.
+    pub rows: Option<u64>,
+    /// How many bytes they and the commits have.
+    pub bytes: u64,
+    /// The time of the last commit, or up to which an output has delivered everything.
+    pub last_time: Option<Time>,
+    /// The position that a source gave last.
+    pub position: Option<Vec<u8>>,
+}
+
+/// Looks at what is kept in a place. All of it is checked; with `decode` the rows are read, too, and counted.
+///
+/// # Errors
+/// If there is nothing, something else, or it is damaged or of another version.
+pub fn inspect(storage: &Arc<dyn Storage>, decode: bool) -> Result<Inspection, EngineError> {
+    let holder = match storage.check_free() {
+        Ok(()) => None,
+        Err(LockError::Held(holder)) => Some(holder),
+        // Opening it says why it cannot be read.
+        Err(LockError::Io(_)) => None,
+    };
+    // Nothing is written when it is only read.
+    let state = State::open(Arc::clone(storage), Holder::current(0), Access::ReadOnly)?;
+    let index = JournalIndex::read(&state)?;
+    let connectors: Result<_, EngineError> = index.streams().map(|name| connector(&index, name, decode)).collect();
+    Ok(Inspection {
+        location: storage.location(),
+        created: state.created(),
+        holder,
+        bytes: index.bytes(),
+        generations: index.last_generation().map_or(0, |last| last + 1),
+        ended_well: index.ended_well(),
+        last_time: index.last_time(),
+        connectors: connectors?,
+    })
+}
+
+fn connector(index: &JournalIndex, name: &str, decode: bool) -> Result<KeptConnector, EngineError> {
+    let entries = index.records(name);
+    let is_end = |entry: &&IndexEntry| matches!(entry.kind, kind::COMMIT | kind::DELIVERED);
+    let last = entries.iter().rfind(is_end);
+    let mut rows = None;
+    if decode {
+        let mut count = 0;
+        for record in index.payloads(name) {
+            let (entry, payload) = record?;
+            let is_readable = match entry.kind {
+                kind::ROWS => decode_rows(&payload).map(|rows| count += rows.len() as u64).is_ok(),
+                kind::COMMIT => Committed::decode(&payload).is_some(),
+                kind::DELIVERED => true,
+                _ => false,
+            };
+            if !is_readable {
+                let message = format!("a record of {name} at time {} cannot be read", entry.time);
+                return Err(EngineError::new(ErrorKind::Os, message));
+            }
+        }
+        rows = Some(count);
+    }
+    Ok(KeptConnector {
+        name: name.to_owned(),
+        commits: entries.iter().filter(is_end).count() as u64,
+        rows,
+        bytes: entries.iter().map(|entry| entry.length).sum(),
+        last_time: last.map(|entry| entry.time),
+        position: match last {
+            Some(entry) if entry.kind == kind::COMMIT => position(index, entry)?,
+            _ => None,
+        },
+    })
+}
+
+fn position(index: &JournalIndex, entry: &IndexEntry) -> Result<Option<Vec<u8>>, EngineError> {
+    Ok(Committed::decode(&index.payload(entry)?).and_then(|committed| committed.position))
+}
+
+/// Has a stream of a source go on elsewhere: adds a commit without rows that has this position. `name` is what the
+/// journal calls the stream.
+///
+/// # Errors
+/// If the place is in use, or cannot be read or written; if there is no such stream, or it has given no positions.
+pub fn set_position(
+    storage: &Arc<dyn Storage>,
+    holder: Holder,
+    name: &str,
+    position: Vec<u8>,
+) -> Result<(), EngineError> {
+    let state = State::open(Arc::clone(storage), holder, Access::ReadWrite)?;
+    let index = JournalIndex::read(&state)?;
+    let last = connector(&index, name, false)?;
+    if last.position.is_none() {
+        let message = format!("{name} has committed no offset, so it would not go on at another one");
+        return Err(EngineError::new(ErrorKind::Value, message));
+    }
+    let generation = index.last_generation().map_or(0, |last| last + 1);
+    // Times are even, and this one is after all that was kept.
+    let time = index.last_time().map_or(0, |last| last.saturating_add(3) & !1);
+    let committed = Committed {
+        position: Some(position),
+        ..Committed::default()
+    };
+    let mut writer = JournalWriter::create(&state, generation, 0, &[name.to_owned()])?;
+    writer.write(&Group {
+        closed: time + 1,
+        records: vec![Record {
+            stream: 0,
+            kind: kind::COMMIT,
+            time,
+            payload: committed.encode(),
+        }],
+    })?;
+    writer.end()?;
+    Ok(())
+}

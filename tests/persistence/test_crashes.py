@@ -1,0 +1,92 @@
+"""Whatever kills a process, its outputs are those of one to which nothing happened; in a short form.
+
+`make crash` runs the long one.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import pathway as pw
+import pytest
+from crash_pipelines import FORMATS, SOURCES, Pipeline, is_complete
+from pathway import _native
+from pathway._crashing import comparing
+from pathway._crashing.crashes import FAIL_POINT
+from pathway._crashing.nursery import Nursery, Order, Outcome
+from pathway._crashing.program import portable
+
+pytestmark = [pytest.mark.one_process("the pipelines run in processes of their own"), pytest.mark.timeout(120)]
+
+KILLED = -9
+
+# These are for more than one run writes here.
+NOT_REACHED = {"journal.rotate.before"}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize(("threads", "format"), list(zip([1, 2], FORMATS, strict=True)))
+def test_nothing_is_lost_and_nothing_doubled(
+    source: str, threads: int, format: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATHWAY_THREADS", str(threads))
+    seed = int(os.environ.get("PATHWAY_CRASH_SEED", "1"))
+    until = is_complete if source == "followed" else None
+    pw.testing.crash_test(Pipeline(source, format), kills=5, seed=seed, until=until)
+
+
+@pytest.mark.parametrize(("source", "format"), [("seek", "csv"), ("partitions", "jsonlines")])
+def test_several_processes_are_killed_together_or_one_of_them(source: str, format: str) -> None:
+    report = pw.testing.crash_test(Pipeline(source, format), kills=4, seed=1, processes=2)
+    assert report.kills == 4
+
+
+class Sweep:
+    """Runs of one pipeline in a process of its own."""
+
+    def __init__(self, nursery: Nursery, folder: Path) -> None:
+        self.nursery = nursery
+        self.folder = folder
+        self.run("reference")
+
+    def run(self, name: str, point: str | None = None) -> Outcome:
+        files = self.folder / name / "files"
+        files.mkdir(parents=True, exist_ok=True)
+        environment = {} if point is None else {FAIL_POINT: point}
+        (files.parent / "printed.txt").unlink(missing_ok=True)
+        order = Order(files, files.parent / "state", files.parent / "printed.txt", environment, None, 60.0)
+        return self.nursery.run(order)
+
+    def printed(self, name: str) -> str:
+        return (self.folder / name / "printed.txt").read_text()
+
+    def difference(self, name: str) -> comparing.Difference | None:
+        reference, other = (self.folder / each / "files" for each in ("reference", name))
+        return comparing.difference(reference, other, (), same_commits=True)
+
+
+@pytest.fixture(scope="module")
+def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
+    with Nursery(portable("the sweep", (Pipeline("steady", "csv"), None))) as nursery:
+        yield Sweep(nursery, tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.mark.parametrize("action", ["kill", "fail"])
+@pytest.mark.parametrize("point", _native.fail_points())
+def test_every_point(sweep: Sweep, point: str, action: str) -> None:
+    name = f"{point} {action}"
+    statuses = []
+    # The first time it is there, then in what that has left behind, then later.
+    for count in (1, 1, 3):
+        outcome = sweep.run(name, f"{point}={action}:{count}")
+        assert not outcome.has_hung, sweep.printed(name)
+        statuses.append(outcome.status)
+        if action == "fail" and outcome.status != 0:
+            assert f"a test lets '{point}' fail" in sweep.printed(name)
+    outcome = sweep.run(name)
+    assert outcome.status == 0, sweep.printed(name)
+    assert sweep.difference(name) is None
+    reached = {KILLED if action == "kill" else 1} & set(statuses)
+    assert bool(reached) == (point not in NOT_REACHED), statuses
