@@ -15,6 +15,12 @@
 | PATHWAY_RUN_ID | a name for this run of all the processes |
 | PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
 | PATHWAY_SPAWN_ARGS | the arguments of ``pathway spawn-from-env`` |
+| PATHWAY_REPLAY_STORAGE | a folder in which a run is kept that has no ``persistence_config`` |
+| PATHWAY_SNAPSHOT_ACCESS | what is done there: full (default), record or replay |
+| PATHWAY_PERSISTENCE_MODE | how it is kept or played: persisting (default), batch, speedrun, realtime |
+| PATHWAY_REPLAY_MODE | the same |
+| PATHWAY_CONTINUE_AFTER_REPLAY | whether sources go on after what was kept (default true) |
+| PATHWAY_PERSISTENT_STORAGE | set during a run that is kept: where |
 
 Where all processes are on this machine and no secret is set, they have one in a file that only this user can read
 (`pathway._ground.secret`), in the folder that XDG_RUNTIME_DIR names or another one.
@@ -27,7 +33,8 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 # What workers hold for each other grows with the square of their number: 1.4 GB for 1024 of them, measured. Without a
@@ -135,6 +142,63 @@ def is_one_of_several() -> bool:
 def first_worker() -> int:
     """The number of the first worker of this process among those of all."""
     return (_number("PATHWAY_PROCESS_ID", 0) or 0) * threads()
+
+
+@dataclass(frozen=True)
+class ReplayStorage:
+    """Where a run is kept that says nothing of it itself."""
+
+    path: str
+    access: str
+    mode: str
+    continues: bool
+
+
+_MODES = {
+    "persisting": "persisting",
+    "operator_persisting": "operator_persisting",
+    "batch": "batch",
+    "speedrun": "speedrun_replay",
+    "speedrun_replay": "speedrun_replay",
+    "realtime": "realtime_replay",
+    "realtime_replay": "realtime_replay",
+}
+
+
+def replay_storage() -> ReplayStorage | None:
+    path = os.environ.get("PATHWAY_REPLAY_STORAGE", "").strip()
+    if not path:
+        return None
+    access = os.environ.get("PATHWAY_SNAPSHOT_ACCESS", "").strip().lower() or "full"
+    if access not in ("full", "record", "replay"):
+        raise ValueError(
+            f"environment variable PATHWAY_SNAPSHOT_ACCESS has to be full, record or replay, found {access!r}"
+        )
+    name = "PATHWAY_PERSISTENCE_MODE" if os.environ.get("PATHWAY_PERSISTENCE_MODE") else "PATHWAY_REPLAY_MODE"
+    mode = os.environ.get(name, "").strip().lower() or "persisting"
+    if mode not in _MODES:
+        raise ValueError(f"environment variable {name} has to be one of {', '.join(_MODES)}, found {mode!r}")
+    return ReplayStorage(
+        path=path,
+        access=access,
+        mode=_MODES[mode],
+        continues=_boolean("PATHWAY_CONTINUE_AFTER_REPLAY", default=True),
+    )
+
+
+@contextmanager
+def persistent_storage(path: str) -> Iterator[None]:
+    """Says meanwhile in the environment where a run is kept."""
+    name = "PATHWAY_PERSISTENT_STORAGE"
+    before = os.environ.get(name)
+    os.environ[name] = path
+    try:
+        yield
+    finally:
+        if before is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = before
 
 
 def log_prefix() -> str:

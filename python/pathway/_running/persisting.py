@@ -5,10 +5,13 @@ from __future__ import annotations
 import enum
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
+
+from pathway._ground import environment
 
 
 class PersistenceMode(enum.Enum):
@@ -36,7 +39,7 @@ class PersistenceMode(enum.Enum):
     SPEEDRUN_REPLAY = "speedrun_replay"
     """Plays what was kept at the times it had, as fast as it goes."""
     REALTIME_REPLAY = "realtime_replay"
-    """Plays what was kept at the times it had, and waits between them as long as it took then. Not there yet."""
+    """Plays what was kept at the times it had, with the pauses that were between them."""
 
 
 class SnapshotAccess(enum.Enum):
@@ -208,7 +211,7 @@ class Config:
                 raise TypeError(f"argument {name} has to be a whole number of milliseconds, found {value!r}")
             if value < 0:
                 raise ValueError(f"argument {name} has to be at least 0, found {value}")
-        if self.persistence_mode.name in ("SELECTIVE_PERSISTING", "UDF_CACHING", "REALTIME_REPLAY"):
+        if self.persistence_mode.name in ("SELECTIVE_PERSISTING", "UDF_CACHING"):
             raise NotImplementedError(f"PersistenceMode.{self.persistence_mode.name} is not there yet")
         if self.snapshot_access is SnapshotAccess.OFFSETS_ONLY:
             raise NotImplementedError("SnapshotAccess.OFFSETS_ONLY is not there yet")
@@ -240,11 +243,43 @@ class Kept(NamedTuple):
 
     path: Path
     access: str
+    play: str
     continues: bool
 
 
-def kept(config: object) -> Kept | None:
-    """What the native half has to know of a configuration, if it is one."""
-    if not isinstance(config, Config):
+_PLAYED = {PersistenceMode.BATCH: "at once", PersistenceMode.REALTIME_REPLAY: "in real time"}
+
+
+def from_environment() -> Config | None:
+    """What the environment says, as `pathway spawn --record` and `pathway replay` do."""
+    storage = environment.replay_storage()
+    if storage is None:
         return None
-    return Kept(Path(config.backend.path), config.snapshot_access.value, config.continue_after_replay)
+    return Config(
+        Backend.filesystem(storage.path),
+        snapshot_access=SnapshotAccess(storage.access),
+        persistence_mode=PersistenceMode(storage.mode),
+        continue_after_replay=storage.continues,
+    )
+
+
+@contextmanager
+def told(config: Config | None) -> Iterator[None]:
+    """During a run, the environment says where it is kept, for functions that keep something of their own."""
+    if config is None:
+        yield
+        return
+    with environment.persistent_storage(config.backend.path):
+        yield
+
+
+def kept(config: Config | None) -> Kept | None:
+    """What the native half has to know of a configuration."""
+    if config is None:
+        return None
+    return Kept(
+        path=Path(config.backend.path),
+        access=config.snapshot_access.value,
+        play=_PLAYED.get(config.persistence_mode, "as recorded"),
+        continues=config.continue_after_replay,
+    )

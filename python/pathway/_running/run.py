@@ -14,7 +14,7 @@ from pathway import _native
 from pathway._ground import environment
 from pathway._running import ending, monitoring, waiting
 from pathway._running.cluster import member_of_run
-from pathway._running.persisting import kept
+from pathway._running.persisting import Config, from_environment, kept, told
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
 from pathway._tables.graph import current_graph
@@ -120,6 +120,13 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
         signals = stack.enter_context(waiting.noted_signals())
         cluster = member_of_run(signals)
+        persistence = settings.persistence_config
+        if persistence is None and captures is None:
+            persistence = from_environment()
+        if not isinstance(persistence, Config):
+            # A `Replay` needs nothing.
+            persistence = None
+        stack.enter_context(told(persistence))
         try:
             native_run = current_graph().plan.run(
                 everything=everything,
@@ -129,7 +136,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
                 start_time=environment.start_timestamp(),
                 captures_only=captures,
                 cluster=cluster,
-                persistence=kept(settings.persistence_config),
+                persistence=kept(persistence),
             )
         except RuntimeError:
             # The wait for other processes ends with the first signal.

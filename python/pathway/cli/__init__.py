@@ -14,7 +14,7 @@ from collections.abc import Sequence
 import click
 
 from pathway._ground.version import __version__
-from pathway.cli._spawn import spawn
+from pathway.cli._spawn import replay, spawn
 from pathway.cli._state import state
 
 
@@ -61,6 +61,7 @@ def spawn_from_env(context: click.Context) -> None:
 
 
 command.add_command(spawn)
+command.add_command(replay)
 command.add_command(state)
 
 

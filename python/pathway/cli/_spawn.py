@@ -13,7 +13,8 @@ import socket
 import sys
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import click
 from click.core import ParameterSource
@@ -29,59 +30,83 @@ def _listed_addresses(_context: click.Context, _parameter: click.Parameter, text
         raise click.BadParameter(str(error)) from None
 
 
+Command = TypeVar("Command", bound=Callable[..., None])
+
+_OPTIONS = [
+    click.option(
+        "-t",
+        "--threads",
+        metavar="T",
+        type=click.IntRange(1, environment.MOST_THREADS),
+        default=1,
+        envvar="PATHWAY_THREADS",
+        show_default=True,
+        show_envvar=True,
+        help="Worker threads of each process.",
+    ),
+    click.option(
+        "-n",
+        "--processes",
+        metavar="P",
+        type=click.IntRange(min=1),
+        envvar="PATHWAY_PROCESSES",
+        show_envvar=True,
+        help="Number of processes.  [default: 1, or the number of the addresses]",
+    ),
+    click.option(
+        "--first-port",
+        metavar="PORT",
+        type=click.IntRange(1, 65535),
+        default=10000,
+        envvar="PATHWAY_FIRST_PORT",
+        show_default=True,
+        show_envvar=True,
+        help="Process i listens at 127.0.0.1, port PORT + i, if there are several and no addresses are given.",
+    ),
+    click.option(
+        "--addresses",
+        metavar="HOST:PORT,...",
+        callback=_listed_addresses,
+        envvar="PATHWAY_ADDRESSES",
+        show_envvar=True,
+        help="Where each process listens, in the order of the processes.",
+    ),
+    click.option(
+        "-pi",
+        "--process-id",
+        metavar="I",
+        type=click.IntRange(min=0),
+        envvar="PATHWAY_PROCESS_ID",
+        show_envvar=True,
+        help="Start only process I, counted from 0; others start the rest, on other machines. Needs --addresses.",
+    ),
+    click.argument("program"),
+    click.argument("arguments", nargs=-1, type=click.UNPROCESSED),
+]
+
+
+def _starting(function: Command) -> Command:
+    """Takes the options of a command that starts programs."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
 @click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--record", is_flag=True, help="Keep what the sources send, for `pathway replay`.")
 @click.option(
-    "-t",
-    "--threads",
-    metavar="T",
-    type=click.IntRange(1, environment.MOST_THREADS),
-    default=1,
-    envvar="PATHWAY_THREADS",
+    "--record-path",
+    metavar="FOLDER",
+    default="record",
     show_default=True,
-    show_envvar=True,
-    help="Worker threads of each process.",
+    help="Where it is kept.",
 )
-@click.option(
-    "-n",
-    "--processes",
-    metavar="P",
-    type=click.IntRange(min=1),
-    envvar="PATHWAY_PROCESSES",
-    show_envvar=True,
-    help="Number of processes.  [default: 1, or the number of the addresses]",
-)
-@click.option(
-    "--first-port",
-    metavar="PORT",
-    type=click.IntRange(1, 65535),
-    default=10000,
-    envvar="PATHWAY_FIRST_PORT",
-    show_default=True,
-    show_envvar=True,
-    help="Process i listens at 127.0.0.1, port PORT + i, if there are several and no addresses are given.",
-)
-@click.option(
-    "--addresses",
-    metavar="HOST:PORT,...",
-    callback=_listed_addresses,
-    envvar="PATHWAY_ADDRESSES",
-    show_envvar=True,
-    help="Where each process listens, in the order of the processes.",
-)
-@click.option(
-    "-pi",
-    "--process-id",
-    metavar="I",
-    type=click.IntRange(min=0),
-    envvar="PATHWAY_PROCESS_ID",
-    show_envvar=True,
-    help="Start only process I, counted from 0; others start the rest, on other machines. Needs --addresses.",
-)
-@click.argument("program")
-@click.argument("arguments", nargs=-1, type=click.UNPROCESSED)
+@_starting
 @click.pass_context
 def spawn(
     context: click.Context,
+    record: bool,
+    record_path: str,
     threads: int,
     processes: int | None,
     first_port: int,
@@ -111,13 +136,73 @@ def spawn(
     the others are ended within a few seconds. The exit status is the largest of those of the processes, where 128 + n
     stands for a process that signal n has killed. Standard input goes to process 0.
     """
+    kept = {"PATHWAY_REPLAY_STORAGE": record_path, "PATHWAY_SNAPSHOT_ACCESS": "record"} if record else {}
+    _start(context, kept, threads, processes, first_port, addresses, process_id, program, arguments)
+
+
+@click.command(context_settings={"allow_interspersed_args": False})
+@click.option("--record-path", metavar="FOLDER", default="record", show_default=True, help="Where a run was kept.")
+@click.option(
+    "--mode",
+    type=click.Choice(["batch", "speedrun", "realtime"]),
+    default="speedrun",
+    show_default=True,
+    help="All at one time; at the times it had, as fast as it goes; or with the pauses that were between them.",
+)
+@click.option("--continue", "continues", is_flag=True, help="Let the sources go on after what was kept.")
+@_starting
+@click.pass_context
+def replay(
+    context: click.Context,
+    record_path: str,
+    mode: str,
+    continues: bool,
+    threads: int,
+    processes: int | None,
+    first_port: int,
+    addresses: list[str],
+    process_id: int | None,
+    program: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Run a program on what the sources of an earlier run have sent.
+
+    That run was kept by `pathway spawn --record`. The sources of the program are not asked, unless it is to continue
+    with them. The other options are those of `pathway spawn`.
+
+    \b
+    Example:
+        pathway spawn --record python main.py
+        pathway replay --mode batch python main.py
+    """
+    kept = {
+        "PATHWAY_REPLAY_STORAGE": record_path,
+        "PATHWAY_SNAPSHOT_ACCESS": "replay",
+        "PATHWAY_REPLAY_MODE": mode,
+        "PATHWAY_CONTINUE_AFTER_REPLAY": "true" if continues else "false",
+    }
+    _start(context, kept, threads, processes, first_port, addresses, process_id, program, arguments)
+
+
+def _start(
+    context: click.Context,
+    kept: dict[str, str],
+    threads: int,
+    processes: int | None,
+    first_port: int,
+    addresses: list[str],
+    process_id: int | None,
+    program: str,
+    arguments: tuple[str, ...],
+) -> None:
+    """Starts a program, with more in its environment that says where it is kept."""
     command = _command_line(program, arguments)
     count = processes or len(addresses) or 1
     if addresses and len(addresses) != count:
         raise click.UsageError(
             f"--processes {count} does not fit --addresses, which has {len(addresses)}: leave out --processes"
         )
-    variables = {**os.environ, "PATHWAY_THREADS": str(threads), "PATHWAY_PROCESSES": str(count)}
+    variables = {**os.environ, **kept, "PATHWAY_THREADS": str(threads), "PATHWAY_PROCESSES": str(count)}
     if addresses:
         variables["PATHWAY_ADDRESSES"] = ",".join(addresses)
     else:

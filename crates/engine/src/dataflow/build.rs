@@ -159,6 +159,7 @@ impl<'scope> Builder<'_, 'scope> {
                 comparing,
                 begins_late,
                 ends_with_history,
+                in_real_time,
                 journal,
             } = keeping.map_or_else(KeptStream::default, |keeping| keeping.stream(position, part.stream));
             Some(Reading {
@@ -178,6 +179,7 @@ impl<'scope> Builder<'_, 'scope> {
                 resuming,
                 comparing,
                 ends_with_history,
+                in_real_time,
                 journal,
             })
         };

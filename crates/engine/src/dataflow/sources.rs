@@ -65,6 +65,8 @@ pub(crate) struct Reading {
     pub(crate) comparing: Option<Comparing>,
     /// Whether it ends after what was kept.
     pub(crate) ends_with_history: bool,
+    /// Whether what was kept is sent with the pauses that were in it.
+    pub(crate) in_real_time: bool,
     /// Where what it sends is kept.
     pub(crate) journal: Option<StreamJournal>,
 }
@@ -85,6 +87,8 @@ struct StreamReader {
     replayed: u64,
     /// Whether a position was given since the last commit.
     has_position: bool,
+    /// The first time of what was kept, and when it was sent, where that minds.
+    began: Option<(Time, Instant)>,
     keys: Keys,
     next_tick: Option<Instant>,
     /// The clock asks for a commit once what was flushed has been read.
@@ -226,6 +230,7 @@ impl StreamReader {
             held: Vec::new(),
             replayed: 0,
             has_position: false,
+            began: None,
             keys,
             next_tick,
             is_due: false,
@@ -318,6 +323,9 @@ impl StreamReader {
     fn replay(&mut self, send: &mut Forward<'_>) -> Result<Turn, EngineError> {
         let mut rows = 0;
         while rows < ROWS_A_TURN {
+            if let Some(pause) = self.pause() {
+                return Ok(Turn::Wait(Some(pause)));
+            }
             let Some(history) = &mut self.reading.history else {
                 break;
             };
@@ -346,6 +354,19 @@ impl StreamReader {
             send(capability, batch, &self.reading.counters)?;
         }
         Ok(Turn::Again)
+    }
+
+    /// How long what comes next of what was kept has to wait, where it is sent with the pauses that were in it.
+    fn pause(&mut self) -> Option<Duration> {
+        let next = self
+            .reading
+            .history
+            .as_ref()
+            .filter(|_| self.reading.in_real_time)?
+            .next_time()?;
+        let (first, since) = *self.began.get_or_insert_with(|| (next, Instant::now()));
+        let due = Duration::from_millis(next.saturating_sub(first));
+        Some(due.saturating_sub(since.elapsed())).filter(|pause| !pause.is_zero())
     }
 
     /// All that was kept has been sent: what comes next is new.

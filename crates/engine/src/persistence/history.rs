@@ -46,6 +46,7 @@ impl Histories {
             name: name.to_owned(),
             entries: entries[..=last].into(),
             next: 0,
+            at: None,
             committed,
             index: Arc::clone(index),
         }))
@@ -77,6 +78,8 @@ pub(crate) struct History {
     name: String,
     entries: Arc<[IndexEntry]>,
     next: usize,
+    /// The time at which all of it is sent, if not at those that it had.
+    at: Option<Time>,
     committed: Committed,
     index: Arc<JournalIndex>,
 }
@@ -118,6 +121,11 @@ impl History {
         Ok(Some(Resuming::new(name, resume, expected)))
     }
 
+    /// The same, with all of it at one time.
+    pub(crate) fn at_once(self, time: Time) -> Self {
+        Self { at: Some(time), ..self }
+    }
+
     /// Whether nothing more comes.
     pub(crate) fn is_over(&self) -> bool {
         self.next == self.entries.len()
@@ -125,7 +133,8 @@ impl History {
 
     /// The time of what comes next.
     pub(crate) fn next_time(&self) -> Option<Time> {
-        self.entries.get(self.next).map(|entry| entry.time)
+        let entry = self.entries.get(self.next)?;
+        Some(self.at.unwrap_or(entry.time))
     }
 
     /// What comes next.
@@ -139,7 +148,8 @@ impl History {
             kind::COMMIT => None,
             _ => return Err(unreadable(&self.name, entry)),
         };
-        Ok(Some(Replayed { time: entry.time, rows }))
+        let time = self.at.unwrap_or(entry.time);
+        Ok(Some(Replayed { time, rows }))
     }
 
     fn rows(&self, entry: &IndexEntry) -> Result<Arrival, EngineError> {

@@ -42,6 +42,8 @@ pub(crate) struct KeptStream {
     pub(crate) begins_late: bool,
     /// Whether it ends after that.
     pub(crate) ends_with_history: bool,
+    /// Whether what was kept is sent with the pauses that were in it.
+    pub(crate) in_real_time: bool,
     /// Where what comes is kept.
     pub(crate) journal: Option<StreamJournal>,
 }

@@ -50,8 +50,21 @@ pub struct Persistence {
     pub holder: Holder,
     /// Whether what was kept is read, and whether what comes is kept.
     pub access: Access,
+    /// At which times what was kept is sent again.
+    pub play: Play,
     /// Whether sources go on when what was kept has been read.
     pub continues: bool,
+}
+
+/// At which times what was kept is sent again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Play {
+    /// Those that it had, as fast as it goes.
+    AsRecorded,
+    /// Those that it had, with the pauses that were between them.
+    InRealTime,
+    /// All at one.
+    AtOnce,
 }
 
 /// What is done with what is kept.

@@ -14,7 +14,7 @@ use crate::error::EngineError;
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
 use crate::persistence::{
-    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Persistence, Recovering, StreamJournal,
+    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Persistence, Play, Recovering, StreamJournal,
 };
 use crate::physical::{PhysicalPlan, Work};
 use crate::source::{Division, Kept, Resume, Resumption, Team};
@@ -23,6 +23,7 @@ use crate::source::{Division, Kept, Resume, Resumption, Team};
 pub(super) struct Opened {
     state: State,
     access: Access,
+    play: Play,
     continues: bool,
     /// Which run this is.
     generation: u64,
@@ -46,6 +47,7 @@ impl Opened {
             histories,
             state,
             access: persistence.access,
+            play: persistence.play,
             continues: persistence.continues,
         })
     }
@@ -65,6 +67,7 @@ impl Opened {
             generation,
             state,
             access: persistence.access,
+            play: persistence.play,
             continues: persistence.continues,
         })
     }
@@ -194,6 +197,7 @@ impl Opened {
         divisions: &BTreeMap<usize, Division>,
         (team, process): (Team, usize),
         (times, lines, ending): (&Arc<SourceTimes>, &Arc<Lines>, &Arc<Ending>),
+        start: Time,
     ) -> Result<(Keeping, State), EngineError> {
         let (parts, names) = parts(plan, watched, divisions, team);
         let mut keeping = Keeping::default();
@@ -229,7 +233,7 @@ impl Opened {
         for part in parts {
             let at = (part.node, part.part);
             match part.source {
-                Some(resume) => self.keep_stream(&mut keeping, at, &part, resume)?,
+                Some(resume) => self.keep_stream(&mut keeping, at, &part, resume, start)?,
                 None => {
                     if let Some(journal) = &keeping.journal {
                         let delivered = match self.access {
@@ -251,11 +255,15 @@ impl Opened {
         at: (usize, usize),
         part: &Part,
         resume: Resume,
+        start: Time,
     ) -> Result<(), EngineError> {
-        let history = match self.access {
+        let mut history = match self.access {
             Access::Full | Access::Replay => self.histories.stream(&part.name)?,
             Access::Record => None,
         };
+        if self.play == Play::AtOnce {
+            history = history.map(|history| history.at_once(start));
+        }
         let resumption = history.as_ref().map_or_else(Resumption::default, History::resumption);
         keeping.resumptions.insert(at, resumption);
         let journal = keeping.journal.as_ref();
@@ -278,6 +286,7 @@ impl Opened {
             resuming,
             begins_late: self.access == Access::Full && self.histories.last_time().is_some(),
             ends_with_history: self.access == Access::Replay && !self.continues,
+            in_real_time: self.play == Play::InRealTime,
             journal,
         };
         keeping.streams.lock().insert(at, stream);

@@ -170,6 +170,7 @@ fn context(
             &orders.divisions,
             (team, process),
             (&times, lines, &ending),
+            orders.start,
         )?),
         None => None,
     }

@@ -15,7 +15,7 @@ use crate::clock::ManualClock;
 use crate::cluster::Member;
 use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
-use crate::persistence::{Access, Persistence};
+use crate::persistence::{Access, Persistence, Play};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::runtime::{RunOptions, run};
 use crate::source::{Queued, SourceQueue};
@@ -70,6 +70,7 @@ pub fn kept_in(storage: Arc<dyn Storage>) -> Persistence {
         storage,
         holder: Holder::current(0),
         access: Access::Full,
+        play: Play::AsRecorded,
         continues: true,
     }
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
 use towpath_durability::LocalStorage;
-use towpath_engine::persistence::Access;
+use towpath_engine::persistence::{Access, Play};
 use towpath_engine::plan::Input;
 use towpath_engine::{ColumnId, EngineError, Member, NodeId, Operator, Origin, Persistence, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
@@ -299,6 +299,7 @@ impl PyPlan {
 struct PyPersistence {
     path: PathBuf,
     access: String,
+    play: String,
     continues: bool,
 }
 
@@ -316,6 +317,12 @@ impl PyPersistence {
                 "record" => Access::Record,
                 "replay" => Access::Replay,
                 other => return Err(PyValueError::new_err(format!("unknown access {other:?}"))),
+            },
+            play: match self.play.as_str() {
+                "as recorded" => Play::AsRecorded,
+                "in real time" => Play::InRealTime,
+                "at once" => Play::AtOnce,
+                other => return Err(PyValueError::new_err(format!("unknown way to play {other:?}"))),
             },
             continues: self.continues,
         })
