@@ -16,7 +16,7 @@ use super::update_cells::UpdateCells;
 use super::update_rows::UpdateRows;
 use super::upsert::Upsert;
 use crate::operator::Operator;
-use crate::reducers::{Options, reducer};
+use crate::reducers::{Options, REDUCERS, reducer};
 use crate::testing::{Random, RandomTable, Rows, Update, check_restarts, saved_bytes};
 
 /// An int, now and then a text that is long, `None` or an error.
@@ -280,7 +280,18 @@ fn every_reducer() {
             check_restarts(&reduce, &[grouped(rows)]);
         }
     }
-    for (name, arguments) in [("earliest", [2]), ("latest", [4])] {
+    let by_time = [("earliest", [2]), ("latest", [4])];
+    for reducer in REDUCERS {
+        let mut tested = of_each
+            .iter()
+            .map(|(name, ..)| *name)
+            .chain(by_time.map(|(name, _)| name));
+        assert!(
+            tested.any(|name| name == reducer.name),
+            "{reducer:?} is to be tested here"
+        );
+    }
+    for (name, arguments) in by_time {
         let reduce = Reduce::new(1, vec![aggregate(name, &arguments, false)]);
         check_restarts(&reduce, &[grouped(Rows::Coming)]);
         check_restarts(&reduce, &[grouped(Rows::ComingAlike)]);

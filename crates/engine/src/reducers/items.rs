@@ -70,7 +70,8 @@ impl Item for Word {
 /// show.
 pub(super) fn settled(value: Value) -> Value {
     match value {
-        Value::Float(zero) if zero == 0.0 => Value::Float(0.0),
+        // Either zero.
+        Value::Float(0.0) => Value::Float(0.0),
         other => other,
     }
 }
