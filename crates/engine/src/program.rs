@@ -1,14 +1,21 @@
 //! What happens to the batches of one node before others read them: a fused chain of computed columns and
 //! filters, one batch at a time.
+//!
+//! Results that are kept with their rows are state:
+//!
+//! | saved | columns | identity | owner |
+//! |---|---|---|---|
+//! | k: a result of the k-th step | the result, how often its row is there | a hash of the row's key and of what was read | the row's key |
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Time, Value, hash_columns};
+use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Physical, Time, Value, hash_columns};
 
 use crate::error::{EngineError, Origin};
 use crate::expression::{Expression, Rows};
 use crate::reporter::{Gathered, Reporter};
+use crate::state::{self, Name, Saved, Touched, no_table};
 use crate::store::shrink;
 
 /// One step of a program. Columns are in numbered slots; a step fills the next slot or thins the rows.
@@ -67,8 +74,17 @@ struct RunningStep {
     reporter: Reporter,
     gathered: Arc<Gathered>,
     gathering: Reporter,
-    /// If it keeps results: the result and the multiplicity of each row, see `compute_kept`.
-    kept: HashMap<Key, (Value, i64), BuildKeyHasher>,
+    /// If it keeps results: those of each row, see `compute_kept`.
+    kept: KeptResults,
+}
+
+/// Results that are kept with their rows.
+#[derive(Debug, Default)]
+struct KeptResults {
+    /// The result and the multiplicity of each row.
+    results: HashMap<Key, (Value, i64), BuildKeyHasher>,
+    /// The rows that have come or gone, and their keys, where that will be saved.
+    touched: Option<Touched<(Key, Key)>>,
 }
 
 impl RunningStep {
@@ -92,7 +108,7 @@ impl RunningStep {
             gathering: reporter.gathering(Arc::clone(&gathered)),
             gathered,
             reporter,
-            kept: HashMap::default(),
+            kept: KeptResults::default(),
         }
     }
 }
@@ -117,9 +133,73 @@ impl RunningProgram {
         }
     }
 
+    /// The same; notes which results are kept anew if they will be saved.
+    #[must_use]
+    pub fn keeping(mut self, keeps_state: bool) -> Self {
+        for running in &mut self.steps {
+            running.kept.touched = keeps_state.then(Touched::default);
+        }
+        self
+    }
+
     /// What comes next is of this time.
     pub(crate) fn open(&self, time: Time) {
         self.reporter.open(time);
+    }
+
+    /// Whether it keeps results: then its rows have to be on the workers that own their keys, if it is to be restored.
+    pub fn has_state(&self) -> bool {
+        let keeps = |step: &Step| matches!(step, Step::Compute { kept: true, .. });
+        self.program.steps.iter().any(keeps)
+    }
+
+    /// Puts the results that have come or gone since they were saved last, as [`Task::save`](crate::Task::save) does.
+    pub fn save(&mut self, saved: &mut Saved) {
+        for (table, (step, running)) in (0..).zip(self.program.steps.iter().zip(&mut self.steps)) {
+            let Step::Compute { expression, .. } = step else {
+                continue;
+            };
+            let KeptResults { results, touched } = &mut running.kept;
+            let touched = touched.as_mut().map_or_else(Vec::new, Touched::take);
+            let (mut gone, mut there, mut counts) = (Vec::new(), Vec::new(), Vec::new());
+            let mut builder = ColumnBuilder::new(expression.dtype());
+            for (identity, owner) in touched {
+                let name = Name { identity, owner };
+                match results.get(&identity) {
+                    Some((value, count)) => {
+                        there.push(name);
+                        builder.push(value);
+                        counts.push(*count);
+                    }
+                    None => gone.push(name),
+                }
+            }
+            saved.remove(table, &gone);
+            let counts = Column::new(Cells::Int(counts.into()));
+            saved.put_named(table, &there, vec![builder.finish(), counts]);
+        }
+    }
+
+    /// Takes results that were saved, as [`Task::restore`](crate::Task::restore) does.
+    ///
+    /// # Errors
+    /// If these are none of such a program.
+    pub fn restore(&mut self, table: u16, rows: &Batch, owners: &[Key]) -> Result<(), EngineError> {
+        let step = self.program.steps.get(usize::from(table));
+        let Some(Step::Compute {
+            expression, kept: true, ..
+        }) = step
+        else {
+            return Err(no_table(table));
+        };
+        state::check(rows, owners, &[expression.dtype().physical(), Physical::Int])?;
+        let results = rows
+            .column(0)
+            .values()
+            .zip(state::ints(rows.column(1))?.iter().copied());
+        let kept = &mut self.steps[usize::from(table)].kept.results;
+        kept.extend(rows.keys().iter().copied().zip(results));
+        Ok(())
     }
 
     /// The result for one batch.
@@ -196,7 +276,7 @@ impl RunningProgram {
 fn compute_kept(
     expression: &Expression,
     rows: &Rows<'_>,
-    kept: &mut HashMap<Key, (Value, i64), BuildKeyHasher>,
+    KeptResults { results: kept, touched }: &mut KeptResults,
     reporter: &Reporter,
 ) -> Result<Column, EngineError> {
     let keys = Column::pointers(rows.keys.clone());
@@ -204,6 +284,10 @@ fn compute_kept(
     expression.for_each_column(&mut |slot| told_by.push(&rows.columns[slot]));
     let identities = hash_columns(&told_by, rows.keys.len());
 
+    if let Some(touched) = touched {
+        let rows = identities.iter().copied().zip(rows.keys.iter().copied());
+        rows.for_each(|row| touched.push(row));
+    }
     let mut met: HashSet<Key, BuildKeyHasher> = HashSet::default();
     let missing: Vec<u32> = (0..identities.len())
         .filter(|row| !kept.contains_key(&identities[*row]) && met.insert(identities[*row]))
@@ -244,4 +328,88 @@ fn compute_kept(
     }
     shrink(kept);
     Ok(builder.finish())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicI64, Ordering};
+
+    use towpath_types::DType;
+
+    use super::*;
+    use crate::error::RowError;
+    use crate::expression::{Evaluation, Operand, UserFunction};
+    use crate::reporter::ErrorLog;
+    use crate::testing::{batch, update};
+
+    /// Another number with every call.
+    #[derive(Debug)]
+    struct Next(AtomicI64);
+
+    impl UserFunction for Next {
+        fn name(&self) -> &'static str {
+            "next"
+        }
+
+        fn call(&self, _: &[Operand], evaluation: &mut Evaluation<'_>) -> Result<Column, EngineError> {
+            Ok(evaluation.collect(|_| Ok(Value::Int(self.0.fetch_add(1, Ordering::Relaxed)))))
+        }
+
+        fn is_deterministic(&self) -> bool {
+            false
+        }
+    }
+
+    struct Never;
+
+    impl ErrorLog for Never {
+        fn report(&self, _: usize, _: Option<&Origin>, error: RowError) -> Result<(), EngineError> {
+            Err(error.into())
+        }
+    }
+
+    #[test]
+    fn a_removal_repeats_what_was_sent_by_a_run_before() {
+        let next = Arc::new(Next(AtomicI64::new(1)));
+        let start = || {
+            let argument = Expression::column(0, DType::Int);
+            let step = Step::Compute {
+                expression: Expression::user(next.clone(), vec![argument], DType::Int),
+                column: 1,
+                kept: true,
+                may_remove: true,
+            };
+            let program = Program {
+                steps: vec![step],
+                output: vec![1],
+                is_identity: false,
+            };
+            RunningProgram::new(program, Reporter::new(0, None, Arc::new(Never))).keeping(true)
+        };
+        let row = |key, value: i64, diff| update(key, [Value::Int(value)], diff);
+        let rows = |updates: &[_]| batch(&[DType::Int], &[0], updates);
+        let results = |program: &mut RunningProgram, updates: &[_]| {
+            let batch = program.apply(rows(updates)).expect("nothing fails");
+            batch.column(0).values().collect::<Vec<_>>()
+        };
+        let mut one = start();
+        assert_eq!(results(&mut one, &[row(1, 5, 1), row(2, 5, 1)]), [1, 2].map(Value::Int));
+        let mut saved = Saved::default();
+        one.save(&mut saved);
+        let mut again = Saved::default();
+        one.save(&mut again);
+        assert!(one.has_state() && again.is_empty());
+        let mut other = start();
+        for rows in saved.into_rows() {
+            let owners: Vec<Key> = (0..rows.rows.len()).map(|row| rows.owner(row)).collect();
+            other.restore(rows.table, &rows.rows, &owners).expect("it was saved so");
+            assert!(other.restore(1, &rows.rows, &owners).is_err());
+        }
+        let changes = [row(1, 5, -1), row(3, 5, 1), row(2, 5, -1)];
+        assert_eq!(results(&mut other, &changes), [1, 3, 2].map(Value::Int));
+        let mut saved = Saved::default();
+        other.save(&mut saved);
+        let rows: Vec<usize> = saved.into_rows().iter().map(|rows| rows.rows.len()).collect();
+        assert_eq!(rows, [2, 1]);
+    }
 }

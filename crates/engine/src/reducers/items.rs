@@ -69,10 +69,8 @@ impl Item for Word {
 /// The same value without what nobody should see of it: a zero has no sign. Which of two equal values came first must not
 /// show.
 pub(super) fn settled(value: Value) -> Value {
-    match value {
-        Value::Float(zero) if zero == 0.0 => Value::Float(0.0),
-        other => other,
-    }
+    const ZERO: Value = Value::Float(0.0);
+    if value == ZERO { ZERO } else { value }
 }
 
 impl Item for Value {
