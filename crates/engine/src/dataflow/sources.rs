@@ -494,6 +494,9 @@ impl StreamReader {
                 return self.replay(send);
             }
             self.go_on();
+        } else if self.reading.ends_with_history && self.capability.is_some() {
+            // There was nothing.
+            self.go_on();
         }
         self.tick();
         let pressed = self.times.pressed();

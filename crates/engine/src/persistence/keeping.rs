@@ -21,6 +21,8 @@ pub(crate) struct Keeping {
     pub(crate) streams: Mutex<BTreeMap<(usize, usize), KeptStream>>,
     /// By node, and worker where each has a part of the output.
     pub(crate) outputs: BTreeMap<(usize, usize), KeptOutput>,
+    /// Whether sources end after what was kept of them, and are not asked.
+    pub(crate) only_plays: bool,
     /// Where the streams go on.
     pub(crate) resumptions: BTreeMap<(usize, usize), Resumption>,
     /// The positions of the streams that are not on disk yet.

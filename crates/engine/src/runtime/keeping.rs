@@ -72,6 +72,11 @@ impl Opened {
         })
     }
 
+    /// Whether sources end after what was kept of them.
+    fn only_plays(&self) -> bool {
+        self.access == Access::Replay && !self.continues
+    }
+
     /// Which run this is, of those that are kept there.
     pub(super) fn generation(&self) -> u64 {
         self.generation
@@ -201,6 +206,7 @@ impl Opened {
     ) -> Result<(Keeping, State), EngineError> {
         let (parts, names) = parts(plan, watched, divisions, team);
         let mut keeping = Keeping::default();
+        keeping.only_plays = self.only_plays();
         if self.access != Access::Replay {
             let writer = JournalWriter::create(&self.state, self.generation, process as u32, &names.all)?;
             let streams = ending.queues().count();
@@ -285,7 +291,7 @@ impl Opened {
             history,
             resuming,
             begins_late: self.access == Access::Full && self.histories.last_time().is_some(),
-            ends_with_history: self.access == Access::Replay && !self.continues,
+            ends_with_history: self.only_plays(),
             in_real_time: self.play == Play::InRealTime,
             journal,
         };

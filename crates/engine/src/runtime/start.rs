@@ -21,7 +21,7 @@ use crate::persistence::{Journal, Persistence};
 use crate::physical::{PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{NodeId, Plan};
 use crate::reporter::{ErrorLog, Reporter};
-use crate::source::{SourceContext, SourceStream, Team};
+use crate::source::{Kept, SourceContext, SourceStream, Team};
 
 /// A run that has started.
 pub(super) struct Started {
@@ -287,6 +287,9 @@ fn start_sources(run: &RunContext, sources: &Sources, log: &Arc<RunLog>, orders:
         let streams: Vec<SourceStream> = watched.parts.iter().filter_map(stream).collect();
         if streams.is_empty() {
             source.is_read_elsewhere(run.process);
+            continue;
+        }
+        if keeping.is_some_and(|keeping| keeping.only_plays) && source.kept() != Kept::Nothing {
             continue;
         }
         let context = SourceContext {
