@@ -68,6 +68,8 @@ def crash(make_pipeline: Callable[[Path], Any], settings: Settings) -> CrashRepo
             '`if __name__ == "__main__":`'
         )
     program = portable("crash_test()", (make_pipeline, settings.until))
+    # As a run does; where somebody has set it up, it stays.
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s]:%(levelname)s:%(message)s")
     folder = Path(tempfile.mkdtemp(prefix="pathway-crash-test-"))
     with ExitStack() as stack:
         removal = stack.enter_context(ExitStack())
@@ -133,9 +135,9 @@ class _Test:
         for attempt in range(wanted):
             kill = self._kills.draw(number, attempt)
             outcome = self._start(round, kill, attempt)
-            self._log()
             if outcome.was_killed:
                 counting.killed(kill)
+                self._log()
                 round.kills.append(kill)
                 if outcome.has_hung:
                     what = f"the processes that were not killed had not ended within {outcome.seconds:.0f} seconds"
