@@ -141,6 +141,8 @@ def test_arguments_are_checked() -> None:
         ({"timeout": 0}, "timeout"),
         ({"kills": "3"}, "kills"),
         ({"ignore": "*.csv"}, "ignore"),
+        ({"processes": 0}, "processes"),
+        ({"snapshot_interval_ms": -1}, "snapshot_interval_ms"),
     ):
         with pytest.raises((TypeError, ValueError), match=f"argument {message} has to be"):
             pw.testing.crash_test(crash_faults.anew, **arguments)  # type: ignore[arg-type]
