@@ -136,6 +136,7 @@ def crash_test(
     same_commits: bool = False,
     timeout: float = 60.0,
     processes: int = 1,
+    **config: Any,
 ) -> CrashReport:
     """Kills a pipeline again and again, restarts it, and compares what it writes with what it writes in peace.
 
@@ -162,6 +163,7 @@ def crash_test(
         timeout: after how many seconds a run counts as one that hangs.
         processes: how many processes share the computation, as ``pathway spawn`` has it. One of them is killed, or all
             at once.
+        config: other arguments of ``pw.persistence.Config``, such as ``persistence_mode``.
 
     Raises:
         AssertionError: something was lost or doubled, or a restarted run has failed or hung. It says how the run was
@@ -212,6 +214,7 @@ def crash_test(
             same_commits=same_commits,
             timeout=timeout,
             processes=processes,
+            config=config,
             **settings,
         ),
     )

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
+import logging
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import crash_faults
 import pathway as pw
 import pytest
 from crash_pipelines import Pipeline
-from pathway._crashing import comparing
+from pathway._crashing import comparing, crashes
 from pathway._crashing.kills import Kills
 
 pytestmark = [
@@ -136,6 +141,8 @@ def test_arguments_are_checked() -> None:
         ({"timeout": 0}, "timeout"),
         ({"kills": "3"}, "kills"),
         ({"ignore": "*.csv"}, "ignore"),
+        ({"processes": 0}, "processes"),
+        ({"snapshot_interval_ms": -1}, "snapshot_interval_ms"),
     ):
         with pytest.raises((TypeError, ValueError), match=f"argument {message} has to be"):
             pw.testing.crash_test(crash_faults.anew, **arguments)  # type: ignore[arg-type]
@@ -186,3 +193,48 @@ def test_parts_of_an_output_are_one(tmp_path: Path) -> None:
             path = tmp_path / name / "parts" / f"part-{number:05}.csv"
             path.write_text(f"{HEADER}{word},1,2,1\n")
     assert comparing.difference(tmp_path / "reference", tmp_path / "other", (), same_commits=False) is None
+
+
+def processes_with(token: str) -> list[int]:
+    """The processes that have this in their environment."""
+    found = []
+    for environment in Path("/proc").glob("[0-9]*/environ"):
+        # Some end meanwhile, and those that have ended have none.
+        with contextlib.suppress(OSError):
+            if token.encode() in environment.read_bytes():
+                found.append(int(environment.parent.name))
+    return found
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_no_process_is_left(number: signal.Signals, processes: int, tmp_path: Path) -> None:
+    program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" + (
+        "import crash_faults, pathway as pw\n"
+        f"pw.testing.crash_test(crash_faults.endless, timeout=1000, processes={processes})"
+    )
+    token = f"TOKEN={tmp_path.name}-{time.monotonic_ns()}"
+    name, _, text = token.partition("=")
+    process = subprocess.Popen(
+        [sys.executable, "-c", program], env={**os.environ, name: text, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE
+    )
+    with process:
+        # The nursery and what it has forked are there.
+        until = time.monotonic() + 30
+        while len(processes_with(token)) < 2 + processes and time.monotonic() < until:
+            time.sleep(0.02)
+        assert len(processes_with(token)) == 2 + processes
+        process.send_signal(number)
+        process.wait(20)
+        until = time.monotonic() + 10
+        while processes_with(token) and time.monotonic() < until:
+            time.sleep(0.02)
+        assert processes_with(token) == []
+        assert number == signal.SIGKILL or list(tmp_path.iterdir()) == []
+
+
+def test_the_work_says_how_far_it_is(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crashes, "_LOG_SECONDS", 0.0)
+    caplog.set_level(logging.INFO, logger="pathway")
+    pw.testing.crash_test(Pipeline("seek", "csv"), kills=2, seed=1)
+    assert "crash test: 2 of 2 kills" in caplog.text

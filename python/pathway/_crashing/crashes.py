@@ -7,7 +7,7 @@ import random
 import shutil
 import tempfile
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +18,7 @@ from pathway._crashing.kills import Kills
 from pathway._crashing.nursery import Nursery, Order, Outcome, is_one
 from pathway._crashing.program import portable
 from pathway._crashing.report import Counting, CrashReport, Kill
+from pathway._running.persisting import Backend, Config
 
 logger = logging.getLogger("pathway")
 
@@ -44,6 +45,7 @@ class Settings:
     same_commits: bool = False
     timeout: float = 60.0
     processes: int = 1
+    config: Mapping[str, Any] = field(default_factory=dict)
     seed: int = field(default_factory=lambda: random.SystemRandom().randrange(2**32))
 
     def __post_init__(self) -> None:
@@ -54,6 +56,8 @@ class Settings:
         for name in ("kills", "processes"):
             if getattr(self, name) < 1:
                 raise ValueError(f"argument {name} has to be at least 1, found {getattr(self, name)}")
+        # It says what is wrong.
+        Config(Backend.filesystem("state"), **self.config)
         if not self.timeout > 0:
             raise ValueError(f"argument timeout has to be above zero, found {self.timeout}")
         if isinstance(self.ignore, str) or not all(isinstance(pattern, str) for pattern in self.ignore):
@@ -68,6 +72,8 @@ def crash(make_pipeline: Callable[[Path], Any], settings: Settings) -> CrashRepo
             '`if __name__ == "__main__":`'
         )
     program = portable("crash_test()", (make_pipeline, settings.until))
+    # As a run does; where somebody has set it up, it stays.
+    logging.basicConfig(level=logging.INFO, format="[%(asctime)s]:%(levelname)s:%(message)s")
     folder = Path(tempfile.mkdtemp(prefix="pathway-crash-test-"))
     with ExitStack() as stack:
         removal = stack.enter_context(ExitStack())
@@ -133,9 +139,9 @@ class _Test:
         for attempt in range(wanted):
             kill = self._kills.draw(number, attempt)
             outcome = self._start(round, kill, attempt)
-            self._log()
             if outcome.was_killed:
                 counting.killed(kill)
+                self._log()
                 round.kills.append(kill)
                 if outcome.has_hung:
                     what = f"the processes that were not killed had not ended within {outcome.seconds:.0f} seconds"
@@ -166,6 +172,7 @@ class _Test:
                 timeout=self._settings.timeout,
                 processes=self._settings.processes,
                 victim=None if kill is None else kill.victim,
+                config=dict(self._settings.config),
             )
         )
         if attempt:

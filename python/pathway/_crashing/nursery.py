@@ -24,6 +24,7 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, NoReturn
 
 from pathway._crashing import program, work
+from pathway._running.persisting import Backend, Config
 
 # What the process runs, with its input and output for orders and answers.
 _COMMAND = "import sys; sys.path[:] = {path!r}; from pathway._crashing import nursery; nursery.serve()"
@@ -55,6 +56,8 @@ class Order(NamedTuple):
     processes: int = 1
     # The process that is killed, if not all are.
     victim: int | None = None
+    # Arguments of `pw.persistence.Config`.
+    config: dict[str, Any] | None = None
 
 
 class Outcome(NamedTuple):
@@ -273,7 +276,7 @@ def _work(
         logger.addHandler(_Recovered(writer))
         make_pipeline, until = functions
         assert make_pipeline is not None
-        work.run(make_pipeline, until, order.folder, order.storage)
+        work.run(make_pipeline, until, order.folder, Config(Backend.filesystem(order.storage), **(order.config or {})))
         status = 0
     except BaseException:
         traceback.print_exc()

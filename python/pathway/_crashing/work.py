@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pathway._running.monitoring import MonitoringLevel
-from pathway._running.persisting import Backend, Config
+from pathway._running.persisting import Config
 from pathway._running.run import run as run_outputs
 
 # How often is asked whether a pipeline without an end has done what it should.
@@ -19,11 +19,10 @@ _STEP_SECONDS = 0.02
 
 
 def run(
-    make_pipeline: Callable[[Path], Any], until: Callable[[Path], bool] | None, folder: Path, storage: Path
+    make_pipeline: Callable[[Path], Any], until: Callable[[Path], bool] | None, folder: Path, config: Config
 ) -> None:
     """Runs a pipeline that is kept, to its end or until it has done what it should."""
     make_pipeline(folder)
-    config = Config(Backend.filesystem(storage))
     stopping = None
     try:
         if until is not None:
