@@ -372,6 +372,56 @@ def test_static_tables_reach_the_output_once(tmp_path: pathlib.Path) -> None:
     assert len(written(tmp_path / "joined.csv")) == len(written(tmp_path / "names.csv")) == 2
 
 
+def test_a_table_of_the_program_that_has_changed_is_a_change(tmp_path: pathlib.Path) -> None:
+    def declare(names: list[tuple[str, str]]) -> Declare:
+        def both(folder: pathlib.Path) -> None:
+            table = pw.debug.table_from_rows(pw.schema_from_types(word=str, name=str), names)
+            words = pw.io.python.read(Sends(2), schema=Word, name="words", resume="replay", autocommit_duration_ms=None)
+            joined = words.join(table, words.word == table.word).select(table.name, words.number)
+            pw.io.csv.write(joined, folder / "joined.csv", name="joined")
+
+        return both
+
+    go(tmp_path, declare([("a", "Anna"), ("b", "Ben")]))
+    go(tmp_path, declare([("a", "Anne"), ("b", "Ben")]))
+    assert remaining(tmp_path / "joined.csv") == [("Anne", "0"), ("Ben", "1")]
+    assert len(written(tmp_path / "joined.csv")) == 4
+
+
+def test_a_source_keeps_its_schema_while_its_rows_are_kept(tmp_path: pathlib.Path) -> None:
+    class Wider(pw.Schema):
+        word: str
+        number: int
+        more: float | None = pw.column_definition(default_value=None)
+
+    class Floats(pw.Schema):
+        word: str
+        number: float
+
+    class Renamed(pw.Schema):
+        text: str
+        count: int
+
+    class Others(Sends):
+        def run(self) -> None:
+            self.next(text="c", count=9)
+
+    go(tmp_path, lambda folder: counted(folder, Sends(2)))
+    for schema in (Wider, Floats):
+        pw.testing.reset()
+        table = pw.io.python.read(Sends(2), schema=schema, name="words")
+        pw.io.csv.write(table, tmp_path / "other.csv", name="other")
+        with pytest.raises(ValueError, match='source "words": the rows that are kept of it have 2 columns'):
+            pw.run(monitoring_level=QUIET, persistence_config=config(tmp_path))
+
+    def renamed(folder: pathlib.Path) -> None:
+        table = pw.io.python.read(Others(0), schema=Renamed, name="words")
+        pw.io.csv.write(table, folder / "renamed.csv", name="renamed")
+
+    go(tmp_path, renamed)
+    assert [row["text"] for row in written(tmp_path / "renamed.csv")] == ["a", "b", "c"]
+
+
 # Files.
 
 
@@ -385,24 +435,26 @@ def test_a_job_that_reads_a_folder_each_night_sees_what_has_changed(tmp_path: pa
 
     def job(path: pathlib.Path) -> None:
         sales = pw.io.csv.read(folder, schema=Sale, mode="static", name="sales")
-        totals = sales.groupby(sales.shop).reduce(sales.shop, total=pw.reducers.sum(sales.amount))
+        totals = sales.groupby(sales.shop).reduce(
+            sales.shop, total=pw.reducers.sum(sales.amount), most=pw.reducers.max(sales.amount)
+        )
         pw.io.csv.write(totals, path / "totals.csv", name="totals")
 
     (folder / "monday.csv").write_text("shop,amount\nkiosk,3\nmarket,4\n")
     go(tmp_path, job)
-    assert remaining(tmp_path / "totals.csv") == [("kiosk", "3"), ("market", "4")]
+    assert remaining(tmp_path / "totals.csv") == [("kiosk", "3", "3"), ("market", "4", "4")]
     before = written(tmp_path / "totals.csv")
     go(tmp_path, job)
     assert written(tmp_path / "totals.csv") == before
     (folder / "tuesday.csv").write_text("shop,amount\nkiosk,5\n")
     go(tmp_path, job)
-    assert remaining(tmp_path / "totals.csv") == [("kiosk", "8"), ("market", "4")]
+    assert remaining(tmp_path / "totals.csv") == [("kiosk", "8", "5"), ("market", "4", "4")]
     (folder / "monday.csv").write_text("shop,amount\nkiosk,1\n")
     go(tmp_path, job)
-    assert remaining(tmp_path / "totals.csv") == [("kiosk", "6")]
+    assert remaining(tmp_path / "totals.csv") == [("kiosk", "6", "5")]
     (folder / "tuesday.csv").unlink()
     go(tmp_path, job)
-    assert remaining(tmp_path / "totals.csv") == [("kiosk", "1")]
+    assert remaining(tmp_path / "totals.csv") == [("kiosk", "1", "1")]
 
 
 def follow(folder: pathlib.Path, schema: type[pw.Schema], expected: list[str]) -> None:

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use towpath_engine::source::{Commits, Kept};
+use towpath_engine::source::{Commits, Kept, Resume};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle};
 use towpath_types::{Batch, DType, Time};
 
@@ -21,6 +21,13 @@ impl SourceHandle for NothingToStop {
     fn stop(&self) {}
 
     fn join(self: Box<Self>) {}
+}
+
+impl StaticSource {
+    /// Whether it is just rows that are there from the beginning.
+    fn is_plain(&self) -> bool {
+        self.batches.keys().all(|time| *time == 0) && self.batches.values().all(Batch::is_insert_only)
+    }
 }
 
 impl Source for StaticSource {
@@ -46,20 +53,31 @@ impl Source for StaticSource {
     }
 
     fn kept(&self) -> Kept {
-        Kept::Nothing
+        match self.is_plain() {
+            // The program may have another table in the next run.
+            true => Kept::Rows(Resume::Compare),
+            false => Kept::Nothing,
+        }
     }
 
     fn commits(&self) -> Commits {
-        Commits::Scripted
+        match self.is_plain() {
+            true => Commits::AtEnd,
+            false => Commits::Scripted,
+        }
     }
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
+        let queue = context.queue();
         for (time, batch) in &self.batches {
             // If the run is over already, nobody needs the rows.
-            let _ = context.queue().advance_to(*time);
-            let _ = context.queue().push(batch.project(&context.columns));
+            if !self.is_plain() {
+                let _ = queue.advance_to(*time);
+            }
+            let _ = queue.push(batch.project(&context.columns));
         }
-        context.queue().close(Ok(()));
+        let _ = queue.is_whole(true);
+        queue.close(Ok(()));
         Ok(Box::new(NothingToStop))
     }
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use towpath_durability::{Beginning, IndexEntry, JournalIndex, State};
-use towpath_types::Time;
+use towpath_types::{Physical, Time};
 
 use super::record::{Committed, decode_rows, kind};
 use super::resuming::{Resuming, Rolling};
@@ -34,7 +34,10 @@ impl Histories {
     }
 
     /// What was kept of a stream of a source, up to its last commit.
-    pub(crate) fn stream(&self, name: &str) -> Result<Option<History>, EngineError> {
+    ///
+    /// # Errors
+    /// If it cannot be read. That its rows have other columns than these layouts is found when they are.
+    pub(crate) fn stream(&self, name: &str, layouts: &Arc<[Physical]>) -> Result<Option<History>, EngineError> {
         let index = &self.index;
         let entries = index.records(name);
         let Some(last) = entries.iter().rposition(|entry| entry.kind == kind::COMMIT) else {
@@ -45,6 +48,7 @@ impl Histories {
         Ok(Some(History {
             name: name.to_owned(),
             entries: entries[..=last].into(),
+            layouts: Arc::clone(layouts),
             next: 0,
             at: None,
             committed,
@@ -77,6 +81,7 @@ fn unreadable(name: &str, entry: &IndexEntry) -> EngineError {
 pub(crate) struct History {
     name: String,
     entries: Arc<[IndexEntry]>,
+    layouts: Arc<[Physical]>,
     next: usize,
     /// The time at which all of it is sent, if not at those that it had.
     at: Option<Time>,
@@ -154,10 +159,23 @@ impl History {
 
     fn rows(&self, entry: &IndexEntry) -> Result<Arrival, EngineError> {
         let payload = self.index.payload(entry)?;
-        decode_rows(&payload).map_err(|error| {
+        let rows = decode_rows(&payload).map_err(|error| {
             let mut failure = unreadable(&self.name, entry);
             failure.message.push_str(&format!(" ({error})"));
             failure
-        })
+        })?;
+        if rows.layouts().eq(self.layouts.iter().copied()) {
+            return Ok(rows);
+        }
+        let kept: Vec<Physical> = rows.layouts().collect();
+        let message = format!(
+            "{}: the rows that are kept of it have {} columns {kept:?}, and the program has {} columns {:?}: a source keeps \
+             its schema as long as its rows are kept. Give the new one another name, or begin anew: reset the state",
+            self.name,
+            kept.len(),
+            self.layouts.len(),
+            self.layouts
+        );
+        Err(EngineError::new(ErrorKind::Value, message))
     }
 }

@@ -8,7 +8,7 @@ use super::program_builder::ProgramBuilder;
 use super::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
 use crate::program::Program;
-use crate::source::Feeder;
+use crate::source::{Feeder, Kept, Resume};
 
 /// Lowers the part of `plan` that the nodes of `roots` need.
 pub(super) fn lower(
@@ -20,7 +20,7 @@ pub(super) fn lower(
 ) -> PhysicalPlan {
     let mut lowering = Lowering {
         plan,
-        append_only: append_only(plan, errors_flow),
+        append_only: append_only(plan, errors_flow, keeps_sources),
         needs: Needs::of(plan, roots, everything, keeps_sources),
         placed: HashMap::new(),
         nodes: Vec::new(),
@@ -34,19 +34,23 @@ pub(super) fn lower(
     lowering.finish()
 }
 
-/// Whether the rows of each node are never removed, where failures flow on or end the run.
-fn append_only(plan: &Plan, errors_flow: bool) -> Vec<bool> {
-    if !errors_flow {
+/// Whether the rows of each node are never removed, where failures flow on or end the run, and where what was kept of
+/// sources may have to be taken back.
+fn append_only(plan: &Plan, errors_flow: bool, keeps_sources: bool) -> Vec<bool> {
+    if !errors_flow && !keeps_sources {
         return plan.nodes.iter().map(|node| node.append_only).collect();
     }
     let mut all: Vec<bool> = Vec::with_capacity(plan.nodes.len());
     for node in &plan.nodes {
         all.push(match &node.rows {
-            NodeKind::Source(source) => source.is_append_only(),
+            NodeKind::Source(source) => {
+                let is_compared = keeps_sources && source.kept() == Kept::Rows(Resume::Compare);
+                source.is_append_only() && !is_compared
+            }
             NodeKind::Filter { input, .. } => all[input.0],
             NodeKind::Operator { operator, inputs } => {
                 let inputs: Vec<bool> = inputs.iter().map(|input| all[input.node.0]).collect();
-                operator.append_only(&inputs) && !operator.takes_back_failures()
+                operator.append_only(&inputs) && !(errors_flow && operator.takes_back_failures())
             }
         });
     }

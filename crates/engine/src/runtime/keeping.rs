@@ -5,11 +5,11 @@ use std::sync::{Arc, Weak};
 use std::time::Instant;
 
 use towpath_durability::{JournalWriter, State};
-use towpath_types::Time;
+use towpath_types::{DType, Physical, Time};
 
 use crate::cluster::Lines;
 use crate::dataflow::{Ending, SourceTimes};
-use crate::description::Description;
+use crate::description::{Description, listed};
 use crate::error::EngineError;
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
@@ -127,8 +127,8 @@ struct Part {
     part: usize,
     name: String,
     number: u32,
-    /// How a source goes on; nothing for an output.
-    source: Option<Resume>,
+    /// How a source goes on, and how its columns lie in memory; nothing for an output.
+    source: Option<(Resume, Arc<[Physical]>)>,
 }
 
 fn parts(
@@ -146,14 +146,17 @@ fn parts(
                     continue;
                 };
                 source.describe(&mut description);
-                let connector = names.connector("source", &source.name(), &description);
+                let columns = source.columns();
+                let kind = format!("{} ({})", source.name(), listed(&columns));
+                let connector = names.connector("source", &kind, &description);
+                let layouts: Arc<[Physical]> = columns.iter().map(DType::physical).collect();
                 for part in 0..division.streams {
                     let name = match source.stream_name(part, division) {
                         Some(stream) => format!("{connector} {stream:?}"),
                         None => connector.clone(),
                     };
                     let number = names.add(name.clone());
-                    let source = Some(resume);
+                    let source = Some((resume, Arc::clone(&layouts)));
                     parts.push(Part {
                         node,
                         part,
@@ -238,8 +241,8 @@ impl Opened {
         }
         for part in parts {
             let at = (part.node, part.part);
-            match part.source {
-                Some(resume) => self.keep_stream(&mut keeping, at, &part, resume, start)?,
+            match &part.source {
+                Some((resume, layouts)) => self.keep_stream(&mut keeping, at, &part, (*resume, layouts), start)?,
                 None => {
                     if let Some(journal) = &keeping.journal {
                         let delivered = match self.access {
@@ -260,11 +263,11 @@ impl Opened {
         keeping: &mut Keeping,
         at: (usize, usize),
         part: &Part,
-        resume: Resume,
+        (resume, layouts): (Resume, &Arc<[Physical]>),
         start: Time,
     ) -> Result<(), EngineError> {
         let mut history = match self.access {
-            Access::Full | Access::Replay => self.histories.stream(&part.name)?,
+            Access::Full | Access::Replay => self.histories.stream(&part.name, layouts)?,
             Access::Record => None,
         };
         if self.play == Play::AtOnce {

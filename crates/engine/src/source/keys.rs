@@ -4,7 +4,7 @@
 //! reads the stream makes their keys, to spare the source's thread: from their numbers or from cells, as [`Keys`] say,
 //! which are inert data of the stream.
 
-use towpath_types::{Batch, Column, Key, Shared, Value, hash_columns};
+use towpath_types::{Batch, Column, Key, Physical, Shared, Value, hash_columns};
 
 /// How the rows of a stream get their keys.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,6 +139,15 @@ impl Arrival {
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
+    }
+
+    /// How its columns lie in memory.
+    pub(crate) fn layouts(&self) -> impl Iterator<Item = Physical> {
+        let columns = match self {
+            Arrival::Keyed(batch) => batch.columns(),
+            Arrival::Unkeyed(rows) => rows.columns(),
+        };
+        columns.iter().map(Column::physical)
     }
 
     /// Some of the updates.
