@@ -41,7 +41,7 @@ pub(super) struct Side {
     /// Groups that have lost their last row here.
     emptied: Vec<u32>,
     /// What has changed, where that will be saved.
-    changes: Option<Named>,
+    changes: Option<Box<Named>>,
 }
 
 fn hash(key: Key) -> u64 {
@@ -65,7 +65,7 @@ impl Side {
     /// The same; notes what changes if that will be saved.
     pub(super) fn keeping(self, keeps_state: bool) -> Self {
         Self {
-            changes: keeps_state.then(Named::default),
+            changes: keeps_state.then(Box::default),
             ..self
         }
     }

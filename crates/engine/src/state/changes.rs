@@ -126,6 +126,7 @@ impl Named {
     }
 
     /// A new row of an owner is in a slot.
+    #[inline(never)]
     pub fn add(&mut self, slot: u32, owner: Key) {
         let identity = Key(u128::from(self.time) << u64::BITS | u128::from(self.next));
         self.next += 1;
@@ -139,6 +140,7 @@ impl Named {
     }
 
     /// The row leaves its slot; one that was not added here has not been saved either.
+    #[inline(never)]
     pub fn remove(&mut self, slot: u32) {
         let name = self.names.get(slot as usize).copied().unwrap_or_default();
         self.changes.remove(slot, name);
@@ -190,7 +192,7 @@ impl<T: Ord> Touched<T> {
     const SLACK: usize = 1 << 10;
 
     /// Something was touched.
-    #[inline]
+    #[inline(never)]
     pub fn push(&mut self, item: T) {
         if self.items.len() >= 2 * self.distinct + Self::SLACK {
             self.settle();

@@ -92,11 +92,13 @@ impl RowChanges {
         self.keys[position] = key;
     }
 
+    #[inline(never)]
     fn add(&mut self, slot: u32, key: Key) {
         self.set_key(slot, key);
         self.only.put(slot);
     }
 
+    #[inline(never)]
     fn remove(&mut self, slot: u32, key: Key) {
         self.only.remove(slot, Name::of(key));
     }
