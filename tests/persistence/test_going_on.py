@@ -86,7 +86,8 @@ class Sends(pw.io.python.ConnectorSubject):
 
 
 def counted(folder: pathlib.Path, subject: pw.io.python.ConnectorSubject, **options: Any) -> None:
-    table = pw.io.python.read(subject, schema=Word, name="words", autocommit_duration_ms=None, **options)
+    options = {"autocommit_duration_ms": None, **options}
+    table = pw.io.python.read(subject, schema=Word, name="words", **options)
     pw.io.csv.write(table, folder / "rows.csv", name="rows")
     groups = table.groupby(table.word).reduce(
         table.word,
@@ -105,10 +106,13 @@ def test_a_source_that_starts_over_is_counted_once(tmp_path: pathlib.Path) -> No
     assert times(tmp_path / "rows.csv") == sorted(times(tmp_path / "rows.csv"))
 
 
-def test_a_run_that_fails_loses_nothing_that_was_committed(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("period", [None, 100_000])
+def test_a_run_that_fails_loses_nothing_that_was_committed(tmp_path: pathlib.Path, period: int | None) -> None:
+    # With a timer, rows are on their way, and on disk, before they are committed.
+    options: dict[str, Any] = {"resume": "replay", "autocommit_duration_ms": period}
     for count in (3, 5, 8):
-        go(tmp_path, lambda folder, count=count: counted(folder, Sends(count, True), resume="replay"), Stop)
-    go(tmp_path, lambda folder: counted(folder, Sends(9), resume="replay"))
+        go(tmp_path, lambda folder, count=count: counted(folder, Sends(count, True), **options), Stop)
+    go(tmp_path, lambda folder: counted(folder, Sends(9), **options))
     assert [int(row["number"]) for row in written(tmp_path / "rows.csv")] == list(range(9))
     assert remaining(tmp_path / "groups.csv") == [("a", "5", "20", "8"), ("b", "4", "16", "7")]
 

@@ -47,7 +47,7 @@ impl Histories {
         let committed = Committed::decode(&payload).ok_or_else(|| unreadable(name, &entries[last]))?;
         Ok(Some(History {
             name: name.to_owned(),
-            entries: entries[..=last].into(),
+            entries: committed_entries(&entries[..=last]),
             layouts: Arc::clone(layouts),
             next: 0,
             at: None,
@@ -65,6 +65,20 @@ impl Histories {
             None => Ok(None),
         }
     }
+}
+
+/// Without the rows of commits that have no end, since the run ended before. Others follow them if there was another run,
+/// at later times.
+fn committed_entries(entries: &[IndexEntry]) -> Arc<[IndexEntry]> {
+    let mut committed = Vec::with_capacity(entries.len());
+    let mut open = Vec::new();
+    for entry in entries {
+        open.push(entry.clone());
+        if entry.kind == kind::COMMIT {
+            committed.extend(open.drain(..).filter(|before| before.time == entry.time));
+        }
+    }
+    committed.into()
 }
 
 fn unreadable(name: &str, entry: &IndexEntry) -> EngineError {
