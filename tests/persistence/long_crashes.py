@@ -5,6 +5,7 @@ PATHWAY_CRASH_SEED repeats a run, PATHWAY_CRASH_KILLS says how many kills there 
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import random
@@ -21,6 +22,7 @@ SHAPES = [(1, 1), (2, 1), (1, 2)]
 
 
 def main() -> int:
+    logging.basicConfig(level=logging.WARNING)
     kills = int(os.environ.get("PATHWAY_CRASH_KILLS", "1000"))
     chosen = os.environ.get("PATHWAY_CRASH_SEED")
     seed = int(chosen) if chosen else random.SystemRandom().randrange(2**32)

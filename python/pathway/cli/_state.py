@@ -215,7 +215,7 @@ def _shown(name: str) -> str:
     """What the journal calls a connector, without its kind, and without quotes where nothing else is in them."""
     name = name.partition(" ")[2]
     bare = name[1:-1]
-    return bare if name == json.dumps(bare) and '"' not in bare else name
+    return bare if name == json.dumps(bare, ensure_ascii=False) and '"' not in bare else name
 
 
 def _moment(time: int | None) -> str:
