@@ -73,7 +73,7 @@ fn committed_entries(entries: &[IndexEntry]) -> Arc<[IndexEntry]> {
     let mut committed = Vec::with_capacity(entries.len());
     let mut open = Vec::new();
     for entry in entries {
-        open.push(entry.clone());
+        open.push(*entry);
         if entry.kind == kind::COMMIT {
             committed.extend(open.drain(..).filter(|before| before.time == entry.time));
         }
