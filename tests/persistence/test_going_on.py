@@ -351,6 +351,27 @@ def test_the_number_of_threads_may_be_another_each_time(
     assert remaining(tmp_path / "groups.csv") == [("a", "7", "42", "12"), ("b", "6", "36", "11")]
 
 
+def test_an_output_in_parts_goes_on_and_is_written_anew_by_other_workers(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def declare(count: int) -> Declare:
+        def parts(folder: pathlib.Path) -> None:
+            table = pw.io.python.read(
+                Sends(count), schema=Word, name="words", resume="replay", autocommit_duration_ms=None
+            )
+            pw.io.csv.write(table, folder / "parts", name="parts", partitioned=True)
+
+        return parts
+
+    def numbers() -> list[int]:
+        return sorted(int(row["number"]) for part in (tmp_path / "parts").iterdir() for row in written(part))
+
+    for threads, count in ((2, 6), (2, 9), (3, 12), (1, 13), (1, 14)):
+        monkeypatch.setenv("PATHWAY_THREADS", str(threads))
+        go(tmp_path, declare(count))
+        assert numbers() == list(range(count))
+
+
 def test_a_program_that_has_changed_sees_the_history(tmp_path: pathlib.Path) -> None:
     def changed(folder: pathlib.Path) -> None:
         table = pw.io.python.read(Sends(4), schema=Word, name="words", resume="replay", autocommit_duration_ms=None)
@@ -558,6 +579,20 @@ def test_an_output_that_is_not_the_one_that_was_written_is_refused(tmp_path: pat
     again(6)
     assert len(written(rows)) == 6
     assert rows.read_bytes().startswith(content)
+
+
+def test_a_file_keeps_its_columns(tmp_path: pathlib.Path) -> None:
+    def declare(folder: pathlib.Path, *names: str) -> None:
+        table = pw.io.python.read(Sends(4), schema=Word, name="words", resume="replay", autocommit_duration_ms=None)
+        pw.io.csv.write(table[[*names]], folder / "rows.csv", name="rows")
+
+    go(tmp_path, lambda folder: declare(folder, "word"))
+    pw.testing.reset()
+    declare(tmp_path, "word", "number")
+    with pytest.raises(OSError, match="it has other columns than those that would be written now"):
+        pw.run(monitoring_level=QUIET, persistence_config=config(tmp_path))
+    go(tmp_path, lambda folder: declare(folder, "word"))
+    assert len(written(tmp_path / "rows.csv")) == 4
 
 
 def test_what_was_written_behind_the_last_note_is_written_again(tmp_path: pathlib.Path) -> None:

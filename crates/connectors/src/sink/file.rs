@@ -118,7 +118,9 @@ impl Operator for FileSink {
         let is_sorted = !self.sort_by.is_empty();
         let may_draft = context.append_only == [true] && !nothing_to_consolidate && !is_sorted;
         let token = context.kept.as_ref().and_then(KeptOutput::delivered);
-        let mark = token.and_then(|(_, token)| Mark::decode(token));
+        let mut header = Vec::new();
+        self.format.write_header(&mut header);
+        let mark = token.and_then(|(_, token)| Some(Mark::decode(token)?.with_header(header)));
         let opened = self.destination.open(
             &self.name,
             self.format.extension(),

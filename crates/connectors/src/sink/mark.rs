@@ -14,6 +14,8 @@ const TAIL: usize = 4096;
 pub(super) struct Mark {
     pub(super) length: u64,
     tail: u128,
+    /// What the file begins with, if it has a header. It is not part of what is noted.
+    header: Vec<u8>,
 }
 
 /// The last bytes that were written to a file.
@@ -43,6 +45,7 @@ impl Tail {
         Mark {
             length,
             tail: xxh3_128(&self.0),
+            header: Vec::new(),
         }
     }
 }
@@ -57,7 +60,13 @@ impl Mark {
         Some(Self {
             length: u64::from_le_bytes(*length),
             tail: u128::from_le_bytes(tail.try_into().ok()?),
+            header: Vec::new(),
         })
+    }
+
+    /// The mark of a file that the run would begin like this.
+    pub(super) fn with_header(self, header: Vec<u8>) -> Self {
+        Self { header, ..self }
     }
 
     /// Makes sure that the file is the one that was written.
@@ -77,10 +86,16 @@ impl Mark {
             let what = format!("it has {length} bytes, and {} were written to it", self.length);
             return Err(other(what));
         }
-        if Tail::of_file(path, self.length)?.mark(self.length) != *self {
+        if Tail::of_file(path, self.length)?.mark(self.length).tail != self.tail {
             return Err(other(
                 "it is not the file that was written, or was changed since".to_owned(),
             ));
+        }
+        let mut header = vec![0; self.header.len()];
+        if self.length > 0 && (File::open(path)?.read_exact(&mut header).is_err() || header != self.header) {
+            let message = "it has other columns than those that would be written now. Write them to another file, under \
+                           another name, or begin anew: reset the state, and all outputs are written again";
+            return Err(io::Error::new(io::ErrorKind::InvalidData, message));
         }
         Ok(())
     }

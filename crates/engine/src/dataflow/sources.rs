@@ -409,7 +409,8 @@ impl StreamReader {
     fn discard(&mut self) {
         let held = std::mem::take(&mut self.held);
         let rows: usize = held.iter().map(Arrival::len).sum();
-        if rows > 0 {
+        // Those behind the last position are sent again by the next run.
+        if rows > 0 && !self.minds_positions() {
             tracing::warn!(
                 target: "pathway",
                 "{}: {rows} {} not committed before the run was told to stop, and {} lost",
@@ -417,6 +418,8 @@ impl StreamReader {
                 if rows == 1 { "row was" } else { "rows were" },
                 if rows == 1 { "is" } else { "are" },
             );
+        }
+        if rows > 0 {
             self.reading.queue.discarded(&held);
         }
     }

@@ -176,9 +176,10 @@ fn parts(
                     _ => team.workers(),
                 };
                 for part in 0..writers {
-                    let name = match writers {
-                        1 => connector.clone(),
-                        _ => format!("{connector} {part}"),
+                    let name = match operator.routing(0) {
+                        Routing::ToFirst => connector.clone(),
+                        // With another number of workers, other rows are in each part: all are written from the beginning.
+                        _ => format!("{connector} part {} of {writers}", part + 1),
                     };
                     let number = names.add(name.clone());
                     parts.push(Part {
