@@ -145,7 +145,8 @@ def crash_test(
     the journal is on disk. Some kills make a round, in a folder of its own; then a run is left to end, and the files
     are compared. Those that ``pw.io.csv.write`` and ``pw.io.jsonlines.write`` have written have to amount to the same
     changes, with no change of a row at a time twice and no line half-written; others have to be equal to the byte.
-    How many worker threads there are is up to PATHWAY_THREADS, as ever.
+    How many worker threads there are is up to PATHWAY_THREADS, as ever. Outputs note once a second how far they are, so
+    let the pipeline run for some seconds to see how they go on from there.
 
     Args:
         make_pipeline: declares sources and outputs; it gets the folder below which outputs write. It has to be defined

@@ -16,7 +16,7 @@ ROWS = 300
 PARTITIONS = ["north", "south", "west"]
 
 # So that a run takes longer than a process needs to start.
-PAUSE_SECONDS = 0.002
+PAUSE_SECONDS = float(os.environ.get("PATHWAY_CRASH_PAUSE", "0.002"))
 
 
 class Reading(pw.Schema):

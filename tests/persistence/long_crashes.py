@@ -10,12 +10,16 @@ import math
 import os
 import random
 import sys
-import time
 from typing import Any
 
 import pathway as pw
 from crash_pipelines import FORMATS, SOURCES, Pipeline, is_complete
 from pathway._crashing.crashes import Differs
+
+# How long a source pauses after a commit, in seconds. Outputs note each second how far they are, so some runs take
+# longer.
+PAUSE = "PATHWAY_CRASH_PAUSE"
+QUICK, SLOW = 0.002, 0.06
 
 # Threads of each process, and processes.
 SHAPES = [(1, 1), (2, 1), (1, 2)]
@@ -29,27 +33,31 @@ def main() -> int:
     combinations = [(shape, source, format) for shape in SHAPES for source in SOURCES for format in FORMATS]
     each = math.ceil(kills / len(combinations))
     print(f"{each} kills of each of {len(combinations)} combinations; PATHWAY_CRASH_SEED={seed} repeats them\n")
-    line = "{:<8} {:<10} {:<11} {:<10} {:>6} {:>9} {:>5} {:>8} {:>9} {:>9} {:>6}"
-    head = ("threads", "processes", "source", "format", "kills", "restarts", "lost", "doubled", "p50 (s)", "p99 (s)")
-    print(line.format(*head, "(s)"))
+    line = "{:<8} {:<10} {:<11} {:<10} {:>7} {:>6} {:>9} {:>5} {:>8} {:>8} {:>8}"
+    head = ("threads", "processes", "source", "format", "run (s)", "kills", "restarts", "lost", "doubled")
+    print(line.format(*head, "p50 (s)", "p99 (s)"))
     total, failures = 0, []
     for (threads, processes), source, format in combinations:
         os.environ["PATHWAY_THREADS"] = str(threads)
-        begun = time.monotonic()
-        settings: dict[str, Any] = {"kills": each, "seed": seed, "processes": processes}
-        if source == "followed":
-            settings["until"] = is_complete
-        try:
-            report = pw.testing.crash_test(Pipeline(source, format), **settings)
-        except Differs as differs:
-            failures.append(differs)
-            cells = (differs.kills, "", differs.lost, differs.doubled, "FAILED", "")
-            total += differs.kills
-        else:
-            recovery = [f"{seconds or 0:.3f}" for seconds in (report.recovery_p50, report.recovery_p99)]
-            cells = (report.kills, report.restarts, 0, 0, *recovery)
-            total += report.kills
-        print(line.format(threads, processes, source, format, *cells, f"{time.monotonic() - begun:.0f}"), flush=True)
+        slow = each // 4
+        for count, pause in ((each - slow, QUICK), (slow, SLOW)):
+            if count == 0:
+                continue
+            os.environ[PAUSE] = str(pause)
+            settings: dict[str, Any] = {"kills": count, "seed": seed, "processes": processes}
+            if source == "followed":
+                settings["until"] = is_complete
+            try:
+                report = pw.testing.crash_test(Pipeline(source, format), **settings)
+            except Differs as differs:
+                failures.append(differs)
+                cells = ("", differs.kills, "", differs.lost, differs.doubled, "FAILED", "")
+                total += differs.kills
+            else:
+                recovery = [f"{seconds or 0:.3f}" for seconds in (report.recovery_p50, report.recovery_p99)]
+                cells = (f"{report.seconds:.1f}", report.kills, report.restarts, 0, 0, *recovery)
+                total += report.kills
+            print(line.format(threads, processes, source, format, *cells), flush=True)
     for failure in failures:
         print("", failure, *failure.__notes__, sep="\n")
     print(f"\n{total} kills, {len(failures)} failures")
