@@ -43,18 +43,7 @@ def rows(folder: Path) -> list[int]:
     return sorted(found)
 
 
-@pytest.mark.parametrize(
-    "threads",
-    [
-        (2, 2),
-        (1, 2),
-        pytest.param((2, 3), marks=pytest.mark.xfail(strict=True, reason="parts are continued by other workers")),
-        pytest.param(
-            (3, 2), marks=pytest.mark.xfail(strict=True, reason="the part of a worker that is gone is removed")
-        ),
-        pytest.param((2, 1, 2), marks=pytest.mark.xfail(strict=True, reason="an old note is taken for the last one")),
-    ],
-)
+@pytest.mark.parametrize("threads", [(2, 2), (1, 2), (2, 3), (3, 2), (2, 1, 2)])
 def test_nothing_is_lost(threads: tuple[int, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number, workers in enumerate(threads, start=1):
         monkeypatch.setenv("PATHWAY_THREADS", str(workers))

@@ -49,6 +49,8 @@ pub struct JournalIndex {
     /// Positions in `records`.
     streams: BTreeMap<String, usize>,
     records: Vec<Vec<IndexEntry>>,
+    /// The last generation that has named each stream.
+    generations: Vec<u64>,
     last_generation: Option<u64>,
     last_time: Option<Time>,
     /// Of the processes of the last generation.
@@ -87,6 +89,7 @@ impl JournalIndex {
             bytes: 0,
             streams: BTreeMap::new(),
             records: Vec::new(),
+            generations: Vec::new(),
             last_generation: files.last().map(|file| file.name.generation),
             last_time: None,
             closed: BTreeMap::new(),
@@ -122,6 +125,11 @@ impl JournalIndex {
     /// The names of all streams of all generations and processes.
     pub fn streams(&self) -> impl Iterator<Item = &str> {
         self.streams.keys().map(String::as_str)
+    }
+
+    /// The last generation that has named a stream.
+    pub fn named_in(&self, stream: &str) -> Option<u64> {
+        self.streams.get(stream).map(|position| self.generations[*position])
     }
 
     /// The records of a stream, in the order in which they were written.
@@ -213,6 +221,9 @@ impl JournalIndex {
         }
         let names = file.header.as_ref().map_or(&[][..], |header| &header.streams);
         let streams: Vec<usize> = names.iter().map(|name| self.stream(name)).collect();
+        for stream in &streams {
+            self.generations[*stream] = file.name.generation;
+        }
         let seed = file.name.seed(state.id());
         let failed = |error: io::Error| read_failed(storage, name, &error);
         let mut window = Window::new(storage, &file.entry, WINDOW);
@@ -282,6 +293,7 @@ impl JournalIndex {
             return *stream;
         }
         self.records.push(Vec::new());
+        self.generations.push(0);
         self.streams.insert(name.to_owned(), self.records.len() - 1);
         self.records.len() - 1
     }

@@ -56,6 +56,17 @@ impl Histories {
         }))
     }
 
+    /// Whether an output in parts was written by another number of workers since its part of this name was: `prefix` is what
+    /// all its parts' names begin with, and `suffix` what those of this number of workers end with.
+    pub(crate) fn is_written_by_others_since(&self, name: &str, prefix: &str, suffix: &str) -> bool {
+        let own = self.index.named_in(name);
+        let mut others = self
+            .index
+            .streams()
+            .filter(|other| other.starts_with(prefix) && !other.ends_with(suffix));
+        others.any(|other| self.index.named_in(other) > own)
+    }
+
     /// Up to which time an output has delivered everything, and what it has noted then.
     pub(crate) fn output(&self, name: &str) -> Result<Option<(Time, Vec<u8>)>, EngineError> {
         let index = &self.index;

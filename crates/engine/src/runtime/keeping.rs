@@ -131,6 +131,9 @@ struct Part {
     source: Option<(Resume, Arc<[Physical]>)>,
 }
 
+/// Between the name of an output and the number of a part of it.
+const PART: &str = " part ";
+
 fn parts(
     plan: &PhysicalPlan,
     watched: &[Watched],
@@ -178,8 +181,7 @@ fn parts(
                 for part in 0..writers {
                     let name = match operator.routing(0) {
                         Routing::ToFirst => connector.clone(),
-                        // With another number of workers, other rows are in each part: all are written from the beginning.
-                        _ => format!("{connector} part {} of {writers}", part + 1),
+                        _ => format!("{connector}{PART}{} of {writers}", part + 1),
                     };
                     let number = names.add(name.clone());
                     parts.push(Part {
@@ -247,8 +249,8 @@ impl Opened {
                 None => {
                     if let Some(journal) = &keeping.journal {
                         let delivered = match self.access {
-                            Access::Full => self.histories.output(&part.name)?,
-                            Access::Record | Access::Replay => None,
+                            Access::Full if !self.is_stale(&part.name) => self.histories.output(&part.name)?,
+                            Access::Full | Access::Record | Access::Replay => None,
                         };
                         let kept = KeptOutput::new(journal, part.number, delivered);
                         keeping.outputs.insert(at, kept);
@@ -257,6 +259,16 @@ impl Opened {
             }
         }
         Ok((keeping, self.state))
+    }
+
+    /// Whether it is a part of an output that another number of workers has written since: other rows are in each part, and
+    /// all are written from the beginning.
+    fn is_stale(&self, name: &str) -> bool {
+        name.rsplit_once(PART).is_some_and(|(output, part)| {
+            let suffix = part.split_once(" of ").map_or("", |(_, writers)| writers);
+            let (prefix, suffix) = (format!("{output}{PART}"), format!(" of {suffix}"));
+            self.histories.is_written_by_others_since(name, &prefix, &suffix)
+        })
     }
 
     fn keep_stream(
