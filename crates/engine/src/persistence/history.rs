@@ -125,7 +125,6 @@ impl History {
     /// Where the stream goes on.
     pub(crate) fn resumption(&self) -> Resumption {
         Resumption {
-            is_resumed: true,
             position: self.committed.position.clone(),
         }
     }

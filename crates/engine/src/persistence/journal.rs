@@ -178,10 +178,8 @@ impl Journal {
         } else {
             waiting.early.push(record);
         }
-        if sync.is_some() {
-            // What is noted here is for the next run; nobody waits for it.
-            waiting.syncs.extend(sync);
-        }
+        // What is noted here is for the next run; nobody waits for it.
+        waiting.syncs.extend(sync);
     }
 
     /// Writes what is still in line, and the end; whether the run has ended well.

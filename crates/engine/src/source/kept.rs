@@ -29,8 +29,6 @@ pub enum Resume {
 /// Where a stream of a source goes on.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Resumption {
-    /// Whether a run before has read it.
-    pub is_resumed: bool,
     /// The position that it gave last.
     pub position: Option<Vec<u8>>,
 }
