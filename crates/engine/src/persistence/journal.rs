@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,11 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
+use super::cut::Cut;
 use super::history::History;
 use super::record::{Committed, encode_rows, kind};
 use super::resuming::Rolling;
+use super::standing::{Note, Standing, StreamStanding};
 use crate::error::EngineError;
 use crate::source::{Arrival, Resume};
 
@@ -30,6 +33,14 @@ const MANY_BYTES: usize = 4 << 20;
 
 /// Makes what an output has written durable, before it is noted that it is.
 type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// What the thread is asked to do besides, and who waits for it.
+enum Request {
+    /// To go on in a new file, and to say which.
+    Rotate(Sender<u32>),
+    /// To say when all that is in line is on disk.
+    Flush(Sender<()>),
+}
 
 /// Is told that more is durable.
 type Waker = Box<dyn Fn() + Send>;
@@ -55,11 +66,14 @@ struct Waiting {
     early: Vec<Record>,
     bytes: usize,
     syncs: Vec<Sync>,
+    requests: Vec<Request>,
     /// Somebody waits for what is in line, or for news of how far it is durable.
     is_wanted: bool,
     /// Nothing more is put in line; whether the run has ended well.
     end: Option<bool>,
     has_failed: bool,
+    /// The thread has ended.
+    has_ended: bool,
 }
 
 /// What a run keeps.
@@ -107,7 +121,12 @@ impl Journal {
         });
         let work = {
             let journal = Arc::clone(&journal);
-            move || journal.write(writer, &closed, &saved, &fail)
+            move || {
+                journal.write(writer, &closed, &saved, &fail);
+                let mut waiting = journal.waiting.lock();
+                waiting.has_ended = true;
+                waiting.requests.clear();
+            }
         };
         let thread = std::thread::Builder::new()
             .name("pathway-journal".to_owned())
@@ -135,6 +154,27 @@ impl Journal {
     pub(crate) fn want(&self) {
         self.waiting.lock().is_wanted = true;
         self.work.notify_one();
+    }
+
+    /// Goes on in a new file once all that is in line is on disk, and says which; nothing if the thread has ended.
+    pub(crate) fn rotate(&self) -> Option<u32> {
+        self.ask(Request::Rotate).recv().ok()
+    }
+
+    /// Waits until all that is in line is on disk; nothing if the thread has ended.
+    pub(crate) fn flush(&self) -> Option<()> {
+        self.ask(Request::Flush).recv().ok()
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Receiver<T> {
+        let (answer, answered) = channel();
+        let mut waiting = self.waiting.lock();
+        if !waiting.has_ended {
+            waiting.requests.push(request(answer));
+            waiting.is_wanted = true;
+            self.work.notify_one();
+        }
+        answered
     }
 
     fn put(&self, record: Record, is_wanted: bool) {
@@ -201,7 +241,7 @@ impl Journal {
         fail: &dyn Fn(EngineError),
     ) {
         loop {
-            let (closed, group, syncs, end) = {
+            let (closed, group, syncs, requests, end) = {
                 let mut waiting = self.waiting.lock();
                 while !waiting.is_wanted && waiting.end.is_none() && waiting.bytes <= MANY_BYTES {
                     self.work.wait(&mut waiting);
@@ -223,10 +263,24 @@ impl Journal {
                     closed: closed.min(last.unwrap_or(closed)),
                     records,
                 };
-                (closed, group, std::mem::take(&mut waiting.syncs), waiting.end)
+                let (syncs, requests) = (
+                    std::mem::take(&mut waiting.syncs),
+                    std::mem::take(&mut waiting.requests),
+                );
+                (closed, group, syncs, requests, waiting.end)
             };
             let written = self.write_group(&mut writer, &group, syncs);
             let written = written.and_then(|()| {
+                for request in requests {
+                    // Who has asked may have given up.
+                    let _ = match request {
+                        Request::Rotate(answer) => {
+                            writer.rotate()?;
+                            answer.send(writer.file()).ok()
+                        }
+                        Request::Flush(answer) => answer.send(()).ok(),
+                    };
+                }
                 if end == Some(true) {
                     writer.end()?;
                 }
@@ -295,11 +349,24 @@ pub(crate) struct StreamJournal {
     rolling: Rolling,
     position: Option<Vec<u8>>,
     positions: Arc<Positions>,
+    /// Where the run is cut, if it is, and where the stream stands.
+    cut: Option<Arc<Cut>>,
+    standing: Arc<Mutex<StreamStanding>>,
 }
 
 impl StreamJournal {
     /// For a stream of this number in the journal, after what was kept of it.
-    pub(crate) fn new(journal: &Arc<Journal>, stream: u32, resume: Resume, history: Option<&History>) -> Self {
+    pub(crate) fn new(
+        journal: &Arc<Journal>,
+        stream: u32,
+        resume: Resume,
+        history: Option<&History>,
+        cut: Option<&Arc<Cut>>,
+    ) -> Self {
+        let mut standing = StreamStanding::default();
+        if let Some(history) = history {
+            standing.begins(history.standing());
+        }
         let committed = history.map(History::committed).cloned().unwrap_or_default();
         let Committed { rows, hash, position } = committed;
         Self {
@@ -309,7 +376,19 @@ impl StreamJournal {
             rolling: Rolling { rows, hash },
             position,
             positions: Arc::default(),
+            cut: cut.cloned(),
+            standing: Arc::new(Mutex::new(standing)),
         }
+    }
+
+    /// Where the stream stands, for a snapshot.
+    pub(crate) fn standing(&self) -> &Arc<Mutex<StreamStanding>> {
+        &self.standing
+    }
+
+    /// What was kept has been sent again; the row with this number is next.
+    pub(crate) fn has_recovered(&self, next: u64) {
+        self.standing.lock().has_recovered(next);
     }
 
     /// The positions that are not durable yet.
@@ -340,8 +419,8 @@ impl StreamJournal {
         self.position = Some(position);
     }
 
-    /// The commit ends.
-    pub(crate) fn commit(&mut self, time: Time, has_position: bool) {
+    /// The commit ends; the row with this number is next.
+    pub(crate) fn commit(&mut self, time: Time, has_position: bool, next: u64) {
         let committed = Committed {
             rows: self.rolling.rows,
             hash: self.rolling.hash,
@@ -349,6 +428,10 @@ impl StreamJournal {
         };
         if let (true, Some(position)) = (has_position, &self.position) {
             self.positions.0.lock().push_back((time, position.clone()));
+        }
+        if let Some(cut) = &self.cut {
+            let standing = Standing::new(time, &committed, next);
+            self.standing.lock().commits(cut.opens(time), standing);
         }
         self.put(kind::COMMIT, time, committed.encode(), true);
     }
@@ -370,6 +453,8 @@ pub struct KeptOutput {
     journal: Arc<Journal>,
     stream: u32,
     delivered: Option<(Time, Arc<[u8]>)>,
+    /// What is noted last.
+    noted: Arc<Mutex<Option<Note>>>,
 }
 
 impl KeptOutput {
@@ -377,8 +462,14 @@ impl KeptOutput {
         Self {
             journal: Arc::clone(journal),
             stream,
+            noted: Arc::new(Mutex::new(delivered.clone())),
             delivered: delivered.map(|(time, token)| (time, token.into())),
         }
+    }
+
+    /// What is noted last; it may not be on disk yet.
+    pub(super) fn noted(&self) -> Option<Note> {
+        self.noted.lock().clone()
     }
 
     /// Before which time all that came into the run is on disk.
@@ -413,6 +504,7 @@ impl KeptOutput {
     }
 
     fn note(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
+        *self.noted.lock() = Some((time, payload.clone()));
         let record = Record {
             stream: self.stream,
             kind: kind::DELIVERED,
