@@ -7,14 +7,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The folders in which files read each other in a circle, and why.
-const CIRCLES: [(&str, &str); 7] = [
+const CIRCLES: [(&str, &str); 6] = [
     (
         "durability/",
         "a state gives out the journals and blobs that are kept in it",
-    ),
-    (
-        "durability/journal",
-        "what a journal is made of is beside the ways to write and read it",
     ),
     ("engine/expression", "the parts of an expression are expressions"),
     (
