@@ -18,7 +18,7 @@ use towpath_types::Time;
 
 use super::cut::{Cut, StatePart};
 use super::journal::{Journal, KeptOutput};
-use super::snapshots::{Manifest, Merging, Part, PartsWriter, are_many};
+use super::snapshots::{Manifest, Merging, Part, PartsWriter, to_merge};
 use super::standing::{Note, Standing, StreamStanding};
 use crate::error::{EngineError, ErrorKind};
 
@@ -416,10 +416,13 @@ impl Taker {
         self.last = time;
         let manifest = self.before.as_ref();
         let parts = manifest.map_or(&[][..], |manifest| &manifest.parts);
-        if self.merging.is_none() && self.ended.is_none() && are_many(parts) {
+        if self.merging.is_none()
+            && self.ended.is_none()
+            && let Some(range) = to_merge(parts)
+        {
             let parts = parts.to_vec();
             let name = self.local.name();
-            self.merging = Some(Merging::start(&self.local.state, &parts, name)?);
+            self.merging = Some(Merging::start(&self.local.state, &parts, range, name)?);
         }
         Ok(())
     }
@@ -489,9 +492,9 @@ impl Taker {
         let (Some(merging), Some(manifest)) = (self.merging.take(), &mut self.before) else {
             return Ok(());
         };
-        let count = merging.count;
+        let range = merging.parts.clone();
         if let Some(part) = merging.finish()? {
-            manifest.parts.splice(..count, [part]);
+            manifest.parts.splice(range, [part]);
             manifest.write(&self.local.state)?;
         }
         self.clear()

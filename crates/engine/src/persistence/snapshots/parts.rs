@@ -159,10 +159,11 @@ pub(in crate::persistence) struct Parts {
     all: Vec<(Part, Contents)>,
 }
 
-/// Rows of an operator's table that hold, and their owners.
-pub(in crate::persistence) struct Live {
-    pub(in crate::persistence) rows: Batch,
-    pub(in crate::persistence) owners: Vec<Key>,
+/// Rows of an operator's table that hold, and their owners; or of which it holds that they are removed.
+pub(super) struct Live {
+    pub(super) rows: Batch,
+    pub(super) owners: Vec<Key>,
+    pub(super) is_removal: bool,
 }
 
 impl Parts {
@@ -235,7 +236,7 @@ struct TableSection<'a> {
 }
 
 impl Table<'_> {
-    /// Hands over the rows of a range of owners that hold.
+    /// Hands over the rows of a range of owners that hold, and what is said to be removed where nothing came later.
     pub(in crate::persistence) fn live(
         &self,
         range: usize,
@@ -271,7 +272,7 @@ impl Table<'_> {
                     chosen.push(row as u32);
                 }
             }
-            if saved.is_removal() || chosen.is_empty() {
+            if chosen.is_empty() {
                 continue;
             }
             let owners = chosen.iter().map(|row| saved.owner(*row as usize)).collect();
@@ -280,7 +281,11 @@ impl Table<'_> {
             } else {
                 saved.rows.take(&chosen)
             };
-            take(Live { rows, owners })?;
+            take(Live {
+                rows,
+                owners,
+                is_removal: saved.is_removal(),
+            })?;
         }
         Ok(())
     }
@@ -363,6 +368,9 @@ mod tests {
             let table = parts.table("node", 3).expect("it can be read");
             for range in 0..RANGES {
                 let mut take = |live: Live| {
+                    if live.is_removal {
+                        return Ok(());
+                    }
                     for (row, owner) in live.owners.iter().enumerate() {
                         let Value::Int(value) = live.rows.column(0).value(row) else {
                             panic!("an int");
