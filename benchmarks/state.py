@@ -58,10 +58,10 @@ sent, delays, first = {}, [], threading.Event()
 
 class Probe(pw.io.python.ConnectorSubject):
     def run(self):
-        number = 0
+        number = 10**9 if is_again else 0
         if not is_again:
             loaded.wait()
-            time.sleep(3.0)
+            time.sleep(12.0)
         while not over.is_set() or is_again:
             sent[number] = time.perf_counter()
             self.next(number=number)
@@ -92,7 +92,8 @@ rows = pw.io.python.read(Rows(), schema=Row, autocommit_duration_ms=None, name="
 counts = rows.groupby(rows.group).reduce(rows.group, count=pw.reducers.count(), sum=pw.reducers.sum(rows.value))
 pw.io.subscribe(counts.filter(counts.count < 0), lambda key, row, time, is_addition: None, name="counts")
 beats = pw.io.python.read(Probe(), schema=Beat, autocommit_duration_ms=None, name="beats", resume="new")
-pw.io.subscribe(beats.groupby(beats.number % 7).reduce(number=pw.reducers.max(beats.number)), on_change, name="beaten")
+beats = beats.with_columns(rest=beats.number % 7)
+pw.io.subscribe(beats.groupby(beats.rest).reduce(number=pw.reducers.max(beats.number)), on_change, name="beaten")
 
 config = None
 if mode != "none":

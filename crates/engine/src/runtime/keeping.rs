@@ -470,10 +470,7 @@ impl Opened {
             keeping.standings.insert(at, Arc::clone(journal.standing()));
             keeping.positions.insert(at, Arc::clone(journal.positions()));
         }
-        let resuming = match &history {
-            Some(history) => history.resuming(resume)?,
-            None => None,
-        };
+        let resuming = history.as_ref().and_then(|history| history.resuming(resume));
         let recovering = history.as_ref().map(|_| Arc::clone(&self.recovering));
         if let Some(recovering) = &recovering {
             recovering.expect();
