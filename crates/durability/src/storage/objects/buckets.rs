@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::azure::{AzureConfigKey, MicrosoftAzureBuilder};
 use object_store::{ClientOptions, RetryConfig};
 
@@ -24,7 +24,7 @@ pub struct S3Bucket {
     pub session_token: Option<String>,
     /// Where it is; without one that of the environment.
     pub region: Option<String>,
-    /// The server, if it is not Amazon's.
+    /// The server, if it is not Amazon's; without one that of the environment, if it names one.
     pub endpoint: Option<String>,
     /// Whether the bucket is a part of the path, and not of the name of the server.
     pub with_path_style: bool,
@@ -44,8 +44,8 @@ pub struct AzureContainer {
     pub name: String,
     /// The account in which it is.
     pub account: String,
-    /// The key of the account.
-    pub password: String,
+    /// The key of the account; without one, the credentials are those of the environment.
+    pub password: Option<String>,
 }
 
 impl fmt::Debug for AzureContainer {
@@ -112,7 +112,10 @@ impl S3Bucket {
         if let Some(token) = &self.session_token {
             builder = builder.with_token(token);
         }
-        let endpoint = self.endpoint.as_deref().map(|endpoint| self.server(endpoint));
+        let given = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+        let endpoint = self.endpoint.clone().or(given);
+        let is_in_path = self.is_in_path(endpoint.as_deref());
+        let endpoint = endpoint.map(|endpoint| self.server(&endpoint));
         let is_plain = endpoint
             .as_ref()
             .is_some_and(|endpoint| endpoint.starts_with("http://"));
@@ -121,7 +124,7 @@ impl S3Bucket {
             None => builder,
         };
         let store = builder
-            .with_virtual_hosted_style_request(!self.is_in_path())
+            .with_virtual_hosted_style_request(!is_in_path)
             .with_client_options(options(&patience, is_plain))
             .build()
             .map_err(|error| invalid(&error))?;
@@ -129,8 +132,8 @@ impl S3Bucket {
     }
 
     /// Whether the bucket is a part of the path. A server that has no name has none with the bucket in it.
-    fn is_in_path(&self) -> bool {
-        let host = self.endpoint.as_deref().map(|endpoint| {
+    fn is_in_path(&self, endpoint: Option<&str>) -> bool {
+        let host = endpoint.map(|endpoint| {
             let server = endpoint.split_once("://").map_or(endpoint, |(_, server)| server);
             server.split(['/', ':']).next().unwrap_or(server)
         });
@@ -146,7 +149,7 @@ impl S3Bucket {
     fn server(&self, endpoint: &str) -> String {
         let (scheme, server) = endpoint.split_once("://").unwrap_or(("https", endpoint));
         let server = server.trim_end_matches('/');
-        if self.is_in_path() {
+        if self.is_in_path(Some(endpoint)) {
             format!("{scheme}://{server}")
         } else {
             format!("{scheme}://{}.{server}", self.name)
@@ -161,11 +164,13 @@ impl AzureContainer {
     /// If the settings make no sense.
     pub fn storage(&self, root: &str, patience: Patience) -> io::Result<ObjectStorage> {
         choose_ciphers();
-        let builder = MicrosoftAzureBuilder::from_env()
+        let mut builder = MicrosoftAzureBuilder::from_env()
             .with_account(&self.account)
-            .with_access_key(&self.password)
             .with_container_name(&self.name)
             .with_retry(once());
+        if let Some(password) = &self.password {
+            builder = builder.with_access_key(password);
+        }
         // Only the environment can name a server that is not Azure's, such as an emulator.
         let endpoint = builder.get_config_value(&AzureConfigKey::Endpoint);
         let is_plain = endpoint.is_some_and(|endpoint| endpoint.starts_with("http://"));
