@@ -113,9 +113,13 @@ impl S3Bucket {
             builder = builder.with_token(token);
         }
         let given = builder.get_config_value(&AmazonS3ConfigKey::Endpoint);
+        let is_in_path = match (&self.endpoint, &given) {
+            // One of the environment is the server; it knows nothing of the bucket.
+            (None, Some(_)) => true,
+            (endpoint, _) => self.is_in_path(endpoint.as_deref()),
+        };
         let endpoint = self.endpoint.clone().or(given);
-        let is_in_path = self.is_in_path(endpoint.as_deref());
-        let endpoint = endpoint.map(|endpoint| self.server(&endpoint));
+        let endpoint = endpoint.map(|endpoint| self.server(&endpoint, is_in_path));
         let is_plain = endpoint
             .as_ref()
             .is_some_and(|endpoint| endpoint.starts_with("http://"));
@@ -146,10 +150,10 @@ impl S3Bucket {
     }
 
     /// The server with its scheme, and with the bucket in its name unless that is in the path.
-    fn server(&self, endpoint: &str) -> String {
+    fn server(&self, endpoint: &str, is_in_path: bool) -> String {
         let (scheme, server) = endpoint.split_once("://").unwrap_or(("https", endpoint));
         let server = server.trim_end_matches('/');
-        if self.is_in_path(Some(endpoint)) {
+        if is_in_path {
             format!("{scheme}://{server}")
         } else {
             format!("{scheme}://{}.{server}", self.name)
@@ -204,7 +208,8 @@ mod tests {
             ("http://127.0.0.1:9000", false, "http://127.0.0.1:9000"),
             ("http://localhost:9000/", false, "http://localhost:9000"),
         ] {
-            assert_eq!(bucket(endpoint, with_path_style).server(endpoint), server);
+            let bucket = bucket(endpoint, with_path_style);
+            assert_eq!(bucket.server(endpoint, bucket.is_in_path(Some(endpoint))), server);
         }
     }
 
