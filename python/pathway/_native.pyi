@@ -491,6 +491,10 @@ class Plan:
         name: str | None,
         origin: Origin,
         debug: bool = False,
+        on_begin: Callable[[bool], object] | None = None,
+        prepare: Callable[[int], bytes | None] | None = None,
+        commit: Callable[[int, bytes | None], object] | None = None,
+        recover: Callable[[int | None, bytes | None], int | None] | None = None,
     ) -> None:
         """Calls `on_change(key=, row=, time=, is_addition=)`, `on_time_end(time)`, `on_end()`."""
 

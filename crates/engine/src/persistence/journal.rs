@@ -73,6 +73,8 @@ pub(crate) struct Journal {
     own: AtomicU64,
     others: BTreeMap<usize, AtomicU64>,
     wakers: Mutex<Vec<Waker>>,
+    /// Of outputs that wait for what they have noted to be on disk: before which time it is.
+    noted: Mutex<BTreeMap<u32, Time>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -103,6 +105,7 @@ impl Journal {
             own: AtomicU64::new(0),
             others: others.map(|process| (process, AtomicU64::new(0))).collect(),
             wakers: Mutex::default(),
+            noted: Mutex::default(),
             thread: Mutex::default(),
         });
         let work = {
@@ -163,9 +166,29 @@ impl Journal {
         let others = self.others.values().map(|other| other.load(Ordering::Acquire));
         let durable = others.min().unwrap_or(Time::MAX).min(self.own.load(Ordering::Acquire));
         if self.durable.0.fetch_max(durable, Ordering::AcqRel) < durable {
-            for waker in self.wakers.lock().iter() {
-                waker();
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        for waker in self.wakers.lock().iter() {
+            waker();
+        }
+    }
+
+    /// These records are on disk: tells the outputs that wait for what they have noted.
+    fn wrote(&self, records: &[Record]) {
+        let mut is_news = false;
+        let mut noted = self.noted.lock();
+        for record in records.iter().filter(|record| record.kind == kind::DELIVERED) {
+            if let Some(noted) = noted.get_mut(&record.stream) {
+                *noted = record.time + 1;
+                is_news = true;
             }
+        }
+        drop(noted);
+        if is_news {
+            self.wake();
         }
     }
 
@@ -238,6 +261,7 @@ impl Journal {
                 fail(error);
                 return;
             }
+            self.wrote(&group.records);
             if self.own.fetch_max(closed, Ordering::AcqRel) < closed {
                 saved(closed);
                 self.publish();
@@ -370,6 +394,8 @@ pub struct KeptOutput {
     journal: Arc<Journal>,
     stream: u32,
     delivered: Option<(Time, Arc<[u8]>)>,
+    goes_on: bool,
+    last_time: Option<Time>,
 }
 
 impl KeptOutput {
@@ -378,7 +404,28 @@ impl KeptOutput {
             journal: Arc::clone(journal),
             stream,
             delivered: delivered.map(|(time, token)| (time, token.into())),
+            goes_on: false,
+            last_time: None,
         }
+    }
+
+    /// The same in a run that goes on with a state that has something up to this time.
+    pub(crate) fn going_on(self, last_time: Option<Time>) -> Self {
+        Self {
+            goes_on: true,
+            last_time,
+            ..self
+        }
+    }
+
+    /// Whether the run goes on with what the state has, and does not only add to it.
+    pub fn goes_on(&self) -> bool {
+        self.goes_on
+    }
+
+    /// The last time of anything that the runs before have kept.
+    pub fn last_time(&self) -> Option<Time> {
+        self.last_time
     }
 
     /// Before which time all that came into the run is on disk.
@@ -391,8 +438,8 @@ impl KeptOutput {
         self.journal.wakes(waker);
     }
 
-    /// The output waits for more to be.
-    pub(crate) fn want(&self) {
+    /// The output waits for more to be, or for what it has noted.
+    pub fn want(&self) {
         self.journal.want();
     }
 
@@ -410,6 +457,19 @@ impl KeptOutput {
     /// The same, after `sync` has made durable what was delivered. It is called in another thread.
     pub fn deliver_durably(&self, time: Time, token: Vec<u8>, sync: impl FnOnce() -> io::Result<()> + Send + 'static) {
         self.note(time, token, Some(Box::new(sync)));
+    }
+
+    /// Notes what finishes the delivery of `time`, for which everything is ready. The output waits until that is on disk,
+    /// see [`noted`](Self::noted), and the next run takes it for delivered.
+    pub fn prepare(&self, time: Time, token: Vec<u8>) {
+        self.journal.noted.lock().entry(self.stream).or_insert(0);
+        self.note(time, token, None);
+        self.want();
+    }
+
+    /// Before which time what was prepared is noted on disk.
+    pub fn noted(&self) -> Time {
+        self.journal.noted.lock().get(&self.stream).copied().unwrap_or(0)
     }
 
     fn note(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {

@@ -252,7 +252,10 @@ impl Opened {
                             Access::Full if !self.is_stale(&part.name) => self.histories.output(&part.name)?,
                             Access::Full | Access::Record | Access::Replay => None,
                         };
-                        let kept = KeptOutput::new(journal, part.number, delivered);
+                        let mut kept = KeptOutput::new(journal, part.number, delivered);
+                        if self.access == Access::Full {
+                            kept = kept.going_on(self.histories.last_time());
+                        }
                         keeping.outputs.insert(at, kept);
                     }
                 }

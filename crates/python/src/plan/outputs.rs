@@ -9,6 +9,7 @@ use super::runs::OutputKind;
 use super::{NamedColumns, PyPlan, split};
 use crate::error::OriginArgument;
 use crate::sinks::capture::PyCapture;
+use crate::sinks::committing::Hooks;
 use crate::sinks::subscribe::Subscribe;
 
 impl PyPlan {
@@ -93,7 +94,10 @@ impl PyPlan {
     }
 
     /// Calls functions; if it is for `debug`, only in runs that say so.
-    #[pyo3(signature = (node, columns, *, on_change, on_time_end, on_end, skip_errors, sort_by, name, origin, debug=false))]
+    #[pyo3(signature = (
+        node, columns, *, on_change, on_time_end, on_end, skip_errors, sort_by, name, origin, debug=false,
+        on_begin=None, prepare=None, commit=None, recover=None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn subscribe(
         &self,
@@ -107,7 +111,17 @@ impl PyPlan {
         name: Option<String>,
         origin: OriginArgument,
         debug: bool,
+        on_begin: Option<Py<PyAny>>,
+        prepare: Option<Py<PyAny>>,
+        commit: Option<Py<PyAny>>,
+        recover: Option<Py<PyAny>>,
     ) -> PyResult<()> {
+        let hooks = Hooks {
+            on_begin,
+            prepare,
+            commit,
+            recover,
+        };
         let (names, columns) = split(columns);
         let sink = Subscribe {
             name: name.clone(),
@@ -115,6 +129,7 @@ impl PyPlan {
             on_change,
             on_time_end,
             on_end,
+            hooks: Arc::new(hooks),
             skip_errors,
             sort_by,
         };
