@@ -59,7 +59,6 @@ _IO = frozenset(
         "register_input_synchronization_group",
         "s3",
         "slack",
-        "sqlite",
         "weaviate",
     ]
 )

@@ -87,8 +87,8 @@ def subscribe(
 class Hooks:
     """What is called of an output that takes part in commits."""
 
-    # With whether `recover` follows; before anything else.
-    on_begin: Callable[[bool], object] | None = None
+    # Before anything else, with what a state calls the output if `recover` follows.
+    on_begin: Callable[[str | None], object] | None = None
     prepare: Callable[[int], bytes | None] | None = None
     commit: Callable[[int, bytes | None], object] | None = None
     recover: Callable[[int | None, bytes | None], int | None] | None = None
@@ -103,6 +103,7 @@ def connect(
     name: str | None = None,
     sort_by: Iterable[ColumnReference] | None = None,
     hooks: Hooks | None = None,
+    default_name: str | None = None,
 ) -> None:
     """Has the engine call functions with every change of a table, and at each commit."""
     change: Any = on_change
@@ -125,6 +126,7 @@ def connect(
         sort_by=output.sort_by,
         name=connecting.check_name(name),
         origin=output.origin,
+        default_name=default_name,
         on_begin=hooks.on_begin,
         prepare=hooks.prepare,
         commit=hooks.commit,

@@ -302,6 +302,8 @@ impl StreamReader {
     fn new_rows(&mut self, arrival: Arrival) -> Result<Option<Arrival>, EngineError> {
         let (rows, bytes) = (arrival.len(), weight(&arrival));
         let new = if let Some(comparing) = &mut self.reading.comparing {
+            // Compared are rows with keys, which are made of them or chosen where they are compared.
+            let arrival = arrival.keyed(&mut self.keys, &self.reading.columns).into();
             Some(comparing.take(arrival)).filter(|new| !new.is_empty())
         } else if let Some(resuming) = &mut self.reading.resuming {
             resuming.take(arrival)?

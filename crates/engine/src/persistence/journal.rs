@@ -394,7 +394,8 @@ pub struct KeptOutput {
     journal: Arc<Journal>,
     stream: u32,
     delivered: Option<(Time, Arc<[u8]>)>,
-    goes_on: bool,
+    /// What it is called where the run goes on with what the runs before have kept.
+    name: Option<Arc<str>>,
     last_time: Option<Time>,
 }
 
@@ -404,23 +405,23 @@ impl KeptOutput {
             journal: Arc::clone(journal),
             stream,
             delivered: delivered.map(|(time, token)| (time, token.into())),
-            goes_on: false,
+            name: None,
             last_time: None,
         }
     }
 
-    /// The same in a run that goes on with a state that has something up to this time.
-    pub(crate) fn going_on(self, last_time: Option<Time>) -> Self {
+    /// The same in a run that goes on with a state that has something up to this time, and calls the output so.
+    pub(crate) fn going_on(self, name: &str, last_time: Option<Time>) -> Self {
         Self {
-            goes_on: true,
+            name: Some(name.into()),
             last_time,
             ..self
         }
     }
 
-    /// Whether the run goes on with what the state has, and does not only add to it.
-    pub fn goes_on(&self) -> bool {
-        self.goes_on
+    /// What the state calls the output, if the run goes on with what the state has, and does not only add to it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
     }
 
     /// The last time of anything that the runs before have kept.

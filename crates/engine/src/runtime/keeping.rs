@@ -254,7 +254,7 @@ impl Opened {
                         };
                         let mut kept = KeptOutput::new(journal, part.number, delivered);
                         if self.access == Access::Full {
-                            kept = kept.going_on(self.histories.last_time());
+                            kept = kept.going_on(&part.name, self.histories.last_time());
                         }
                         keeping.outputs.insert(at, kept);
                     }

@@ -22,7 +22,7 @@ use crate::error::raised;
 /// What is called of an observer that takes part.
 #[derive(Debug, Default)]
 pub(crate) struct Hooks {
-    /// `(goes_on)`, before anything else: whether `recover` follows.
+    /// `(name)`, before anything else: what the state calls the output, if `recover` follows, else None.
     pub(crate) on_begin: Option<Py<PyAny>>,
     /// `(time)`, which gives a token, or none.
     pub(crate) prepare: Option<Py<PyAny>>,
@@ -83,12 +83,12 @@ impl Committing {
     }
 
     fn recover(&mut self) -> Result<(), EngineError> {
-        let kept = self.kept.clone().filter(KeptOutput::goes_on);
+        let kept = self.kept.clone().filter(|kept| kept.name().is_some());
         if let Some(on_begin) = &self.hooks.on_begin {
             door::attach(|py| {
-                let goes_on = PyBool::new(py, kept.is_some()).to_owned().into_any();
-                let called = door::call(on_begin.bind(py), &[goes_on], None);
-                called.map(drop).map_err(|error| raised(py, error))
+                let name = kept.as_ref().and_then(KeptOutput::name);
+                let call = || door::call(on_begin.bind(py), &[name.into_pyobject(py)?.into_any()], None);
+                call().map(drop).map_err(|error| raised(py, error))
             })?;
         }
         let Some(kept) = kept else {

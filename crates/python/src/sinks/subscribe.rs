@@ -26,6 +26,8 @@ const ROWS_A_TURN: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Subscribe {
     pub(crate) name: Option<String>,
+    /// What it is where it has no name: a label, and what a run that is kept finds it by.
+    pub(crate) default_name: Option<(String, String)>,
     pub(crate) columns: Vec<String>,
     pub(crate) on_change: Option<Py<PyAny>>,
     pub(crate) on_time_end: Option<Py<PyAny>>,
@@ -41,11 +43,14 @@ impl Operator for Subscribe {
     }
 
     fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| "subscribe".to_owned())
+        let default = self.default_name.as_ref().map(|(label, _)| label);
+        let label = self.name.as_ref().or(default);
+        label.cloned().unwrap_or_else(|| "subscribe".to_owned())
     }
 
     fn describe(&self, description: &mut Description) {
-        if let Some(name) = &self.name {
+        let default = self.default_name.as_ref().map(|(_, known_as)| known_as);
+        if let Some(name) = self.name.as_ref().or(default) {
             description.known_as(name);
         }
         // They are called in process 0 alone.
