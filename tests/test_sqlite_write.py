@@ -11,7 +11,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from pathway.io import _databases
+from pathway.io import _database_writing, _databases
 
 QUIET = pw.MonitoringLevel.NONE
 CREATE = "create_if_not_exists"
@@ -293,29 +293,24 @@ def _may_be_written(path: pathlib.Path) -> bool:
 
 
 class Growing(pw.io.python.ConnectorSubject):
-    """Sends boats, and does something to the database in between."""
-
-    def __init__(self, meddle: Any) -> None:
-        super().__init__()
-        self.meddle = meddle
+    """Sends large boats, one at a time."""
 
     def run(self) -> None:
         for number in range(100):
             self.next(number=number, name="x" * 1000)
             self.commit()
-            self.meddle(number)
 
 
-@pytest.mark.one_process("the database is that of process 0")
-def test_a_table_that_is_dropped_ends_the_run(path: pathlib.Path) -> None:
-    def drop(number: int) -> None:
-        if number == 10:
-            with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
-                connection.execute("DROP TABLE IF EXISTS boats")
+def test_a_table_that_is_dropped_ends_the_run(path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    commit = _database_writing.Output.commit
 
-    table = pw.io.python.read(Growing(drop), schema=Boat)
+    def dropping(output: _database_writing.Output, time: int, token: bytes | None) -> None:
+        commit(output, time, token)
+        execute(path, "DROP TABLE boats")
+
+    monkeypatch.setattr(_database_writing.Output, "commit", dropping)
     with pytest.raises(OSError, match=r"sqlite.write boats: cannot write to .*boats.db: no such table: boats"):
-        write(path, table, init_mode=CREATE)
+        write(path, init_mode=CREATE)
 
 
 def test_a_full_database_ends_the_run_and_leaves_whole_transactions(
@@ -329,7 +324,7 @@ def test_a_full_database_ends_the_run_and_leaves_whole_transactions(
         return connection
 
     monkeypatch.setattr(_databases, "connect", small)
-    table = pw.io.python.read(Growing(lambda number: None), schema=Boat, autocommit_duration_ms=None)
+    table = pw.io.python.read(Growing(), schema=Boat, autocommit_duration_ms=None)
     with pytest.raises(OSError, match=r"sqlite.write boats: cannot write to .*boats.db: database or disk is full"):
         write(path, table, init_mode=CREATE)
     numbers = [number for (number,) in execute(path, "SELECT number FROM boats ORDER BY number")]

@@ -99,6 +99,20 @@ def test_in_a_run_that_is_kept_each_time_comes_once(tmp_path: pathlib.Path, kind
     assert calls == [*again, ("end",)]
 
 
+def test_tables_of_the_program_come_once(tmp_path: pathlib.Path) -> None:
+    calls: list[Call] = []
+
+    def program(folder: pathlib.Path) -> None:
+        table = pw.debug.table_from_rows(pw.schema_from_types(number=int), [(7,)])
+        pw.io.python.write(table, TwoSteps(calls), name="told")
+
+    go(tmp_path, program)
+    assert calls == [("change", 7), ("prepare",), ("commit",), ("end",)]
+    calls.clear()
+    go(tmp_path, program)
+    assert calls == [("commit",), ("end",)]
+
+
 def test_an_observer_says_where_to_go_on(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[Call] = []
 

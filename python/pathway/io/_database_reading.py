@@ -109,21 +109,29 @@ class Reader(_subject.ConnectorSubject):
     def run(self) -> None:
         _drive.sending_from(self._place)
         self._rows, self._repeated = {}, set()
+        try:
+            self._follow()
+        except (OSError, ValueError):
+            # What was interrupted has not failed.
+            if not self._stopped.is_set():
+                raise
+        finally:
+            if self._connection is not None:
+                self._connection.close()
+
+    def _follow(self) -> None:
         self._connection, file = self._reading.connect(), self._file()
         version = None
-        try:
-            while not self._stopped.is_set():
-                if file != (file := self._file()):
-                    # Another file has come in the place of the one that is open.
-                    self._connection.close()
-                    self._connection, version = self._reading.connect(), None
-                if version != (version := self._version()):
-                    self._read_all(self._reading.find(self._connection))
-                if self._reading.is_static:
-                    break
-                self._stopped.wait(self._reading.period_seconds)
-        finally:
-            self._connection.close()
+        while not self._stopped.is_set():
+            if file != (file := self._file()):
+                # Another file has come in the place of the one that is open.
+                self._connection.close()
+                self._connection, version = self._reading.connect(), None
+            if version != (version := self._version()):
+                self._read_all(self._reading.find(self._connection))
+            if self._reading.is_static:
+                break
+            self._stopped.wait(self._reading.period_seconds)
 
     def on_stop(self) -> None:
         self._stopped.set()
@@ -151,18 +159,14 @@ class Reader(_subject.ConnectorSubject):
         """Sends what is another than it was, as one commit."""
         assert self._connection is not None
         before, self._rows = self._rows, {}
+        what = f"{self._reading.label}: cannot read the table {self._reading.table!r} of {self._reading.path}"
+        with _databases.explained(what):
+            # All at once, so that others can write meanwhile.
+            rows = self._connection.execute(self._reading.query(table)).fetchall()
         # Half of a change is not to be seen.
         self._disable_commits()
-        what = f"{self._reading.label}: cannot read the table {self._reading.table!r} of {self._reading.path}"
-        try:
-            with _databases.explained(what):
-                for values in self._connection.execute(self._reading.query(table)):
-                    self._read(values, before)
-        except OSError:
-            if self._stopped.is_set():
-                # It was interrupted; nothing of it is committed.
-                return
-            raise
+        for values in rows:
+            self._read(values, before)
         for key, (values, is_there) in before.items():
             if is_there:
                 self._current = key

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pathway import _native
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import environment
 from pathway._ground.origin import user_origin
 from pathway._schemas.schema import Schema
 from pathway._tables import connecting
@@ -105,7 +106,9 @@ def read(
     for field in fields:
         if field.dtype.required.kind != "any":
             _databases.storage_class(field.name, field.dtype)
-    reading.check()
+    if environment.is_first_process():
+        # It is read there; others may be on another machine.
+        reading.check()
     reader = _database_reading.Reader(reading)
     node = connecting.plan().python_source(
         reader,
