@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pathway as pw
 import pytest
-from crash_pipelines import FORMATS, SOURCES, Pipeline, is_complete
+from crash_pipelines import FORMATS, SOURCES, Pipeline, crash
 from pathway import _native
 from pathway._crashing import comparing
 from pathway._crashing.crashes import FAIL_POINT
@@ -27,14 +27,13 @@ NOT_REACHED = {"journal.rotate.before"}
 
 
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(("threads", "format"), list(zip([1, 2], FORMATS, strict=True)))
+@pytest.mark.parametrize(("threads", "output"), list(zip([1, 2], FORMATS, strict=True)))
 def test_nothing_is_lost_and_nothing_doubled(
-    source: str, threads: int, format: str, monkeypatch: pytest.MonkeyPatch
+    source: str, threads: int, output: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATHWAY_THREADS", str(threads))
     seed = int(os.environ.get("PATHWAY_CRASH_SEED", "1"))
-    until = is_complete if source == "followed" else None
-    pw.testing.crash_test(Pipeline(source, format), kills=5, seed=seed, until=until)
+    crash(Pipeline(source, output), kills=5, seed=seed)
 
 
 @pytest.mark.parametrize(("source", "format"), [("seek", "csv"), ("partitions", "jsonlines")])

@@ -2,17 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import json
-import os
 import pathlib
-import sqlite3
-from collections import Counter
 from typing import Any
 
 import pathway as pw
 import pytest
-from crash_pipelines import SOURCES, steady
+from crash_pipelines import Pipeline, crash
 
 from tests.persistence.programs import QUIET, Declare, Sends, Stop, Word, config, go
 
@@ -212,116 +207,13 @@ def test_what_does_not_fit_is_refused(tmp_path: pathlib.Path) -> None:
         pw.run(monitoring_level=QUIET, persistence_config=config(tmp_path))
 
 
-class Folder(pw.io.python.ConnectorObserver):
-    """A file of each time in a folder: written beside it first, then renamed."""
-
-    def __init__(self, folder: pathlib.Path) -> None:
-        self.folder = folder
-        self.lines: list[str] = []
-
-    def on_change(self, key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
-        self.lines.append(json.dumps([row["number"], is_addition]) + "\n")
-
-    def prepare(self, time: int) -> bytes:
-        text, self.lines = "".join(sorted(self.lines)), []
-        self.folder.mkdir(exist_ok=True)
-        with self.path(time, "ready").open("w") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-        return b"ready"
-
-    def commit(self, time: int, token: bytes | None) -> None:
-        assert token == b"ready"
-        self.path(time, "ready").rename(self.path(time, "jsonl"))
-
-    def recover(self, time: int | None, token: bytes | None) -> int | None:
-        if time is not None and self.path(time, "ready").exists():
-            self.commit(time, token)
-        for file in self.folder.glob("*.ready"):
-            file.unlink()
-        return None
-
-    def path(self, time: int, suffix: str) -> pathlib.Path:
-        return self.folder / f"{time:020}.{suffix}"
-
-
-class Database(pw.io.python.ConnectorObserver):
-    """A table of a database, which has the time, too."""
-
-    def __init__(self, path: pathlib.Path) -> None:
-        self.path = path
-        self.rows: list[tuple[int, bool]] = []
-
-    def on_change(self, key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
-        self.rows.append((row["number"], is_addition))
-
-    def commit(self, time: int, token: bytes | None) -> None:
-        with contextlib.closing(self.connect()) as connection, connection:
-            connection.executemany("INSERT INTO numbers VALUES (?, ?)", self.rows)
-            connection.execute("UPDATE upto SET time = ?", (time,))
-        self.rows.clear()
-
-    def recover(self, time: int | None, token: bytes | None) -> int | None:
-        with contextlib.closing(self.connect()) as connection, connection:
-            connection.execute("CREATE TABLE IF NOT EXISTS numbers (number INTEGER, is_addition INTEGER)")
-            connection.execute("CREATE TABLE IF NOT EXISTS upto AS SELECT -1 AS time")
-            (upto,) = connection.execute("SELECT time FROM upto").fetchone()
-        return int(upto)
-
-    def connect(self) -> sqlite3.Connection:
-        return sqlite3.connect(self.path)
-
-
-def in_a_folder(folder: pathlib.Path) -> None:
-    pw.io.python.write(steady(folder), Folder(folder / "observed"), name="observed")
-
-
-def in_a_database(folder: pathlib.Path) -> None:
-    readings = steady(folder)
-    pw.io.python.write(readings, Database(folder / "observed.db"), name="observed")
-
-
-def counts_in_a_database(folder: pathlib.Path) -> None:
-    readings = SOURCES["replay"](folder)
-    counts = readings.groupby(readings.place).reduce(number=pw.reducers.count())
-    pw.io.python.write(counts, Database(folder / "observed.db"), name="observed")
-
-
-def same_files(expected: pathlib.Path, found: pathlib.Path) -> None:
-    there, wanted = ([file.read_text() for file in sorted((at / "observed").iterdir())] for at in (found, expected))
-    assert there == wanted
-
-
-def same_rows(expected: pathlib.Path, found: pathlib.Path) -> None:
-    there, wanted = (rows_of(at / "observed.db") for at in (found, expected))
-    assert there == wanted
-
-
-def same_sums(expected: pathlib.Path, found: pathlib.Path) -> None:
-    """Groups may be counted in other steps, but what is there in the end is the same."""
-    for at in (expected, found):
-        remaining: Counter[int] = Counter()
-        for number, is_addition in rows_of(at / "observed.db"):
-            remaining[number] += 1 if is_addition else -1
-        assert {number: count for number, count in remaining.items() if count} == {43: 6, 42: 1}
-
-
-def rows_of(path: pathlib.Path) -> list[tuple[int, int]]:
-    with contextlib.closing(sqlite3.connect(path)) as connection:
-        return list(connection.execute("SELECT number, is_addition FROM numbers ORDER BY number, is_addition"))
-
-
 @pytest.mark.one_process("the pipelines run in processes of their own")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("processes", "threads"), [(1, 1), (1, 2), (2, 1)])
-@pytest.mark.parametrize(
-    ("pipeline", "compare"), [(in_a_folder, same_files), (in_a_database, same_rows), (counts_in_a_database, same_sums)]
-)
+@pytest.mark.parametrize("source", ["replay", "seek"])
 def test_nothing_is_lost_and_nothing_doubled(
-    pipeline: Any, compare: Any, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    source: str, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATHWAY_THREADS", str(threads))
-    pw.testing.crash_test(
-        pipeline, kills=5, seed=threads, compare=compare, ignore=["observed/*", "observed.db*"], processes=processes
-    )
+    report = crash(Pipeline(source, "observer"), kills=5, seed=threads, processes=processes)
+    assert report.kills == 5
