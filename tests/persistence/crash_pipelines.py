@@ -224,6 +224,8 @@ def rows_outside(folder: Path) -> list[tuple[Any, ...]]:
     if (folder / "outside").is_dir():
         files = sorted((folder / "outside").glob("*.jsonl"))
         return [tuple(json.loads(line)) for file in files for line in file.read_text().splitlines()]
+    if not (folder / "outside.db").exists():
+        return []
     try:
         return query(folder, "SELECT place, number, diff = 1 FROM readings")
     except sqlite3.OperationalError:

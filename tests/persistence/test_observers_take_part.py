@@ -132,10 +132,26 @@ def test_an_observer_says_where_to_go_on(tmp_path: pathlib.Path, monkeypatch: py
 
 def test_an_observer_of_another_state_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Recovering, "answer", 4)
-    pw.testing.reset()
-    declare(Recovering([]), 4)(tmp_path)
-    with pytest.raises(ValueError, match="the state that the run goes on with is empty: they do not belong together"):
-        pw.run(monitoring_level=QUIET, persistence_config=config(tmp_path))
+    for _ in range(2):
+        pw.testing.reset()
+        declare(Recovering([]), 4)(tmp_path)
+        with pytest.raises(ValueError, match="the run goes on with knows nothing of it: they do not belong together"):
+            pw.run(monitoring_level=QUIET, persistence_config=config(tmp_path))
+
+
+def test_a_run_that_only_records_or_plays_asks_nothing(tmp_path: pathlib.Path) -> None:
+    calls: list[Call] = []
+    step = [("prepare",), ("commit",)]
+    for count in (4, 2):
+        calls.clear()
+        go(tmp_path, declare(Recovering(calls), count), snapshot_access=pw.SnapshotAccess.RECORD)
+        assert calls == [("change", 0), *step, ("change", 2), *step, ("end",)][: 3 * count // 2] + calls[-1:]
+    calls.clear()
+    settings = {"snapshot_access": pw.SnapshotAccess.REPLAY, "continue_after_replay": False}
+    go(tmp_path, declare(Recovering(calls), 4), **settings)
+    assert [call for call in calls if call[0] == "change"] == [("change", 0), ("change", 2), ("change", 0)]
+    assert calls.count(("commit",)) == 3
+    assert "recover" not in {call[0] for call in calls}
 
 
 def test_a_commit_that_fails_comes_again(tmp_path: pathlib.Path) -> None:

@@ -52,6 +52,8 @@ pub(super) struct Committing {
     kept: Option<KeptOutput>,
     /// Up to which time it has delivered everything in the runs before.
     delivered: Option<Time>,
+    /// Whether nothing was noted of it before this run.
+    is_new: bool,
     /// Before which time all that came into the run is on disk.
     durable: Time,
     /// The changes of times that are complete, and that it has not had.
@@ -74,6 +76,7 @@ impl Committing {
             label: label.to_owned(),
             kept: kept.cloned(),
             delivered: None,
+            is_new: false,
             durable: 0,
             waiting: VecDeque::new(),
             ready: None,
@@ -94,9 +97,10 @@ impl Committing {
         let Some(kept) = kept else {
             return Ok(());
         };
+        self.is_new = kept.delivered().is_none();
         let noted = match kept.delivered() {
+            Some((_, [BEGUN])) | None => None,
             Some((time, token)) => Some((time, self.decode(token)?)),
-            None => None,
         };
         self.delivered = noted.as_ref().map(|(time, _)| *time);
         if let Some(recover) = &self.hooks.recover {
@@ -120,18 +124,24 @@ impl Committing {
             // It was prepared; nobody knows whether it was committed.
             self.commit(time, token.as_deref())?;
         }
-        if self.delivered > kept.last_time() {
+        let last_time = kept.last_time().unwrap_or_default();
+        if let Some(delivered) = self.delivered
+            && (self.is_new || delivered > last_time)
+        {
             let message = format!(
-                "{}: it has everything up to time {}, and the state that the run goes on with {}: they do not belong \
-                 together. Go on with the state that it was written with, or have it begin anew",
+                "{}: it has everything up to time {delivered}, and the state that the run goes on with {}: they do not \
+                 belong together. Go on with the state that it was written with, or have it begin anew",
                 self.label,
-                self.delivered.unwrap_or_default(),
-                match kept.last_time() {
-                    Some(last) => format!("ends at time {last}"),
-                    None => "is empty".to_owned(),
+                if self.is_new {
+                    "knows nothing of it".to_owned()
+                } else {
+                    format!("ends at time {last_time}")
                 }
             );
             return Err(EngineError::new(ErrorKind::Value, message));
+        }
+        if self.is_new {
+            kept.prepare(0, vec![BEGUN]);
         }
         Ok(())
     }
@@ -168,7 +178,8 @@ impl Committing {
         if let Some(Ready { time, .. }) = self.ready
             && let Some(kept) = &self.kept
         {
-            if self.hooks.prepare.is_some() && kept.noted() <= time {
+            let noted = kept.noted();
+            if (self.hooks.prepare.is_some() && noted <= time) || (self.is_new && noted == 0) {
                 // In several processes it is written when what came into the others is on disk.
                 kept.want();
                 return Ok(None);
@@ -232,6 +243,10 @@ impl Committing {
         }
     }
 }
+
+/// What is noted of an observer before anything is committed, so that one that has something already can be told from one
+/// that another state has written.
+const BEGUN: u8 = 0;
 
 /// Before the bytes of a token, so that none is told from an empty one.
 const TOKEN: u8 = 1;
