@@ -5,8 +5,8 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
 # Tests that choose the threads and processes of their runs themselves.
-SHAPED := $(addprefix --ignore tests/,test_cli.py test_cluster.py test_cluster_failures.py test_network.py properties/test_every_shape.py \
-	persistence/test_crashes.py attack)
+SHAPED := $(addprefix --ignore tests/,test_cli.py test_cli_ends.py test_cluster.py test_cluster_failures.py test_cluster_partitions.py \
+	test_network.py properties/test_every_shape.py persistence/test_crashes.py attack)
 
 .DEFAULT_GOAL := help
 .PHONY: help demo develop test test-rust test-python attack crash lint format bench clean

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from tests.test_cli import environment, free_ports
+from tests.processes import environment, free_ports
 
 COMMON = """
 import atexit, os, pathlib, resource, sys, threading, time

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from pathway._ground import fingerprint
 
-from tests.test_cli import environment, free_ports
+from tests.processes import environment, free_ports
 
 pytestmark = pytest.mark.one_process("these tests start processes, or none")
 

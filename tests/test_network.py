@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_cli import PATHWAY, environment, pathway
+from tests.processes import PATHWAY, environment, pathway
 
 PORT = 10000
 FIRST, SECOND = "10.97.3.1", "10.97.3.2"

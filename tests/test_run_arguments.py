@@ -15,7 +15,7 @@ import pathway as pw
 import pytest
 from pathway._running import metrics_server
 
-from tests.test_cli import free_ports
+from tests.processes import free_ports
 
 QUIET = pw.MonitoringLevel.NONE
 

@@ -11,7 +11,7 @@ from typing import Any
 import pathway as pw
 import pytest
 
-from tests.test_cli import free_ports, pathway
+from tests.processes import free_ports, pathway
 
 
 class Reversed:

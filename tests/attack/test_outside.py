@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from tests.test_cli import environment
+from tests.processes import environment
 
 pytestmark = [pytest.mark.attack, pytest.mark.one_process("the programs are processes of their own")]
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.test_cli import environment, free_ports
+from tests.processes import environment, free_ports
 
 pytestmark = [pytest.mark.attack, pytest.mark.one_process("the programs are processes of their own")]
 

@@ -12,7 +12,7 @@ from typing import Any
 import pathway as pw
 import pytest
 
-from tests.test_cli import free_ports, pathway
+from tests.processes import free_ports, pathway
 
 SHAPES = [("-t", 4), ("-n", 3), ("-n", 2, "-t", 2)]
 

@@ -12,8 +12,8 @@ from typing import Any
 import pathway as pw
 import pytest
 
+from tests.processes import free_ports, pathway
 from tests.shapes import PROCESSES
-from tests.test_cli import free_ports, pathway
 
 SILENT = pw.MonitoringLevel.NONE
 

@@ -1,6 +1,7 @@
 """One table of rows, sent in every way there is to send rows: the same rows must arrive."""
 
 import dataclasses
+import itertools
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -367,3 +368,28 @@ def test_a_rejected_row_that_was_yielded_names_the_line_of_its_yield(caplog: pyt
     assert len(places) == len(expected), places
     for place, line in zip(places, expected, strict=True):
         assert place.endswith(f"{__file__}:{line}"), (place, line)
+
+
+def test_more_orders_of_names_than_are_remembered_stay_right() -> None:
+    names = "abcd"
+
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for turn in range(3):
+                for order in itertools.permutations(names):
+                    self.next(**{name: ord(name) + turn for name in order})
+                    self.next(a=ord("a") + turn, b=ord("b") + turn, c=ord("c") + turn, d=ord("d") + turn)
+
+    updates = pw.testing.capture(pw.io.python.read(Subject(), schema=pw.schema_from_types(**dict.fromkeys(names, int))))
+    expected = [{name: ord(name) + turn for name in names} for turn in range(3) for _ in range(48)]
+    assert [dict(update.row) for update in updates] == expected
+
+
+def test_a_text_that_is_no_object_is_a_bad_row_also_where_data_is_the_only_column() -> None:
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            for text in ['{"data": "x"}', "{broken", '{"other": 1}', "plain"]:
+                self.next_str(text)
+
+    table = pw.io.python.read(Subject(), schema=pw.schema_from_types(data=str))
+    assert [update.row for update in pw.testing.capture(table)] == [{"data": "x"}]

@@ -19,7 +19,7 @@ from typing import Any
 
 import pytest
 
-from tests.test_cli import environment
+from tests.processes import environment
 
 pytestmark = pytest.mark.one_process("the programs are processes of their own")
 

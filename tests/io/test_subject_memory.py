@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import sys
 import threading
 import tracemalloc
 import weakref
@@ -142,3 +143,22 @@ def resident() -> int:
             return int(file.read().split()[1]) * 4096
     except OSError:
         pytest.skip("the system does not say")
+
+
+def test_the_tuples_of_names_of_calls_with_a_dict_are_not_held() -> None:
+    """A call `next(**row)` makes a tuple of the names; all these tuples refer to the same string."""
+    # Not interned, and so counted in every version of Python.
+    name = "".join(["n", ""]) + "umber"
+    held: list[int] = []
+
+    class Subject(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            row = {name: 1}
+            self.next(**row)
+            before = sys.getrefcount(name)
+            for _ in range(100):
+                self.next(**row)
+            held.append(sys.getrefcount(name) - before)
+
+    pw.testing.capture(pw.io.python.read(Subject(), schema=pw.schema_from_types(number=int)))
+    assert held == [0]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from crash_pipelines import Pipeline, crash
+from crash_pipelines import CONFIGS, Pipeline, crash
 
 from tests.persistence.programs import QUIET, Declare, Sends, Stop, Word, config, go
 
@@ -79,6 +79,7 @@ def test_in_a_run_that_is_not_kept_times_are_committed_as_they_end() -> None:
 
 
 @pytest.mark.parametrize("kind", [OneStep, TwoSteps])
+@pytest.mark.usefixtures("kept_both_ways")
 def test_in_a_run_that_is_kept_each_time_comes_once(tmp_path: pathlib.Path, kind: type[Told]) -> None:
     calls: list[Call] = []
     step = [("commit",)] if kind is OneStep else [("prepare",), ("commit",)]
@@ -128,6 +129,24 @@ def test_an_observer_says_where_to_go_on(tmp_path: pathlib.Path, monkeypatch: py
             run(answer, 6)
     with pytest.raises(ValueError, match=r"told: it has everything up to time .*, and the state .* ends at time"):
         run(first + 10**9, 6)
+
+
+def test_what_is_not_computed_again_cannot_be_asked_for(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept = CONFIGS["state"]
+    go(tmp_path, declare(Recovering([]), 4), **kept)
+    assert Recovering.last is not None
+    for answer, has in ((Recovering.last - 1, "has everything up to time .* only"), (-1, "has nothing")):
+        monkeypatch.setattr(Recovering, "answer", answer)
+        pw.testing.reset()
+        declare(Recovering([]), 6)(tmp_path)
+        with pytest.raises(ValueError, match=f"told: it {has}, and what comes of .* is not computed again"):
+            pw.run(monitoring_level=QUIET, persistence_config=config(tmp_path, **kept))
+    calls: list[Call] = []
+    monkeypatch.setattr(Recovering, "answer", None)
+    go(tmp_path, declare(Recovering(calls), 6), **kept)
+    assert [call for call in calls if call[0] in ("recover", "change")] == [("recover", True), ("change", 4)]
 
 
 def test_an_observer_of_another_state_is_refused(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -226,10 +245,12 @@ def test_what_does_not_fit_is_refused(tmp_path: pathlib.Path) -> None:
 @pytest.mark.one_process("the pipelines run in processes of their own")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("processes", "threads"), [(1, 1), (1, 2), (2, 1)])
-@pytest.mark.parametrize("source", ["replay", "seek"])
+@pytest.mark.parametrize("kept", CONFIGS)
 def test_nothing_is_lost_and_nothing_doubled(
-    source: str, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    kept: str, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATHWAY_THREADS", str(threads))
-    report = crash(Pipeline(source, "observer"), kills=5, seed=threads, processes=processes)
-    assert report.kills == 5
+    source = "replay" if threads == 1 else "seek"
+    settings = CONFIGS[kept]
+    report = crash(Pipeline(source, "observer"), kills=8, seed=threads, processes=processes, **settings)
+    assert report.kills == 8

@@ -9,7 +9,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from crash_pipelines import SOURCES, steady
+from crash_pipelines import CONFIGS, Pipeline, crash
 from pathway.io._database_writing import TIMES
 
 from tests.persistence.programs import QUIET, Declare, Sends, Stop, Word, config, go, remaining, written
@@ -54,6 +54,7 @@ def counts(folder: pathlib.Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("init_mode", [CREATE, "replace"])
+@pytest.mark.usefixtures("kept_both_ways")
 def test_a_database_goes_on_where_it_was(tmp_path: pathlib.Path, init_mode: str) -> None:
     go(tmp_path, declare(4, fails=True, init_mode=init_mode), fails=Stop)
     assert numbers(tmp_path) == [0, 1, 2, 3]
@@ -131,6 +132,7 @@ class Nameless(pw.Schema):
 
 
 @pytest.mark.parametrize("schema", [Boat, Nameless])
+@pytest.mark.usefixtures("kept_both_ways")
 def test_what_has_changed_meanwhile_comes_as_one_change(tmp_path: pathlib.Path, schema: type[pw.Schema]) -> None:
     def program(folder: pathlib.Path) -> None:
         boats = pw.io.sqlite.read(folder / "boats.db", "boats", schema, mode="static", name="boats")
@@ -155,43 +157,15 @@ def test_what_has_changed_meanwhile_comes_as_one_change(tmp_path: pathlib.Path, 
     assert remaining(tmp_path / "total.csv") == [("6",)]
 
 
-def changes_in_a_database(folder: pathlib.Path) -> None:
-    pw.io.sqlite.write(steady(folder), folder / "readings.db", "readings", init_mode=CREATE, name="written")
-
-
-def counts_in_a_database(folder: pathlib.Path) -> None:
-    readings = SOURCES["seek"](folder)
-    present = readings.groupby(readings.place).reduce(readings.place, rows=pw.reducers.count())
-    pw.io.sqlite.write(
-        present,
-        folder / "readings.db",
-        "readings",
-        init_mode="replace",
-        output_table_type="snapshot",
-        primary_key=[present.place],
-        name="written",
-    )
-
-
-def same_rows(expected: pathlib.Path, found: pathlib.Path) -> None:
-    """The same rows, but for their times."""
-    columns = "place, number, diff"
-    if execute(expected / "readings.db", "SELECT name FROM pragma_table_info('readings') WHERE name = 'rows'"):
-        columns = "place, rows"
-    query = f"SELECT {columns} FROM readings ORDER BY {columns}"
-    there, wanted = (execute(folder / "readings.db", query) for folder in (found, expected))
-    assert there == wanted
-
-
 @pytest.mark.one_process("the pipelines run in processes of their own")
 @pytest.mark.timeout(120)
 @pytest.mark.parametrize(("processes", "threads"), [(1, 1), (1, 2), (2, 1)])
-@pytest.mark.parametrize("pipeline", [changes_in_a_database, counts_in_a_database])
+@pytest.mark.parametrize("kept", CONFIGS)
 def test_nothing_is_lost_and_nothing_doubled(
-    pipeline: Any, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
+    kept: str, processes: int, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATHWAY_THREADS", str(threads))
-    report = pw.testing.crash_test(
-        pipeline, kills=5, seed=threads, compare=same_rows, ignore=["readings.db*"], processes=processes
-    )
-    assert report.kills == 5
+    source = "replay" if threads == 1 else "seek"
+    settings = CONFIGS[kept]
+    report = crash(Pipeline(source, "sqlite"), kills=8, seed=threads, processes=processes, **settings)
+    assert report.kills == 8

@@ -19,7 +19,7 @@ use std::time::Duration;
 pub use channel::{Channel, Incoming, Outgoing};
 pub use connect::connect;
 pub use line::{Ends, Line, Listener, Message};
-pub use program::{Declared, Setting};
+pub use program::{Declared, Setting, first_difference_of};
 
 /// Who this process is among the others, and what all must agree on.
 #[derive(Clone, Debug)]

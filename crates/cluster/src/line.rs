@@ -61,6 +61,11 @@ pub enum Message {
         /// In words of those who compute.
         counts: String,
     },
+    /// What concerns a snapshot of the state.
+    Snapshot {
+        /// In words of those who take it.
+        word: String,
+    },
     /// I am there, and have nothing to say.
     Alive,
     /// I was asked to end the run.

@@ -45,39 +45,46 @@ fn at(declared: &Declared) -> String {
         .map_or_else(String::new, |place| format!(" at {place}"))
 }
 
-/// What differs first between what this process has declared and what `other` has.
+/// What differs first between what this process has declared and what process `other` has.
 pub(crate) fn difference(ours: &[Declared], theirs: &[Declared], other: usize) -> Option<String> {
+    let message = first_difference_of(ours, theirs, &format!("in process {other}"))?;
+    Some(format!("the programs differ. {message}. {ADVICE}"))
+}
+
+/// What differs first between what this process has declared and what was declared elsewhere, such as `in process 1`.
+pub fn first_difference_of(ours: &[Declared], theirs: &[Declared], there: &str) -> Option<String> {
     for position in 0..ours.len().max(theirs.len()) {
         let message = match (ours.get(position), theirs.get(position)) {
             (Some(ours), Some(theirs)) if ours.what != theirs.what => {
-                format!("{} here, {} in process {other}", ours.shown(), theirs.shown())
+                format!("{} here, {} {there}", ours.shown(), theirs.shown())
             }
-            (Some(ours), Some(theirs)) => match first_difference(ours, theirs, other, &ours.settings, &theirs.settings)
+            (Some(ours), Some(theirs)) => match first_difference(ours, theirs, there, &ours.settings, &theirs.settings)
             {
                 Some(message) => message,
                 None => continue,
             },
-            (Some(ours), None) => format!("{} here, nothing more in process {other}", ours.shown()),
-            (None, Some(theirs)) => format!("nothing more here, {} in process {other}", theirs.shown()),
+            (Some(ours), None) => format!("{} here, nothing more {there}", ours.shown()),
+            (None, Some(theirs)) => format!("nothing more here, {} {there}", theirs.shown()),
             (None, None) => continue,
         };
-        return Some(format!("the programs differ. {message}. {ADVICE}"));
+        return Some(message);
     }
     None
 }
 
 /// What differs and may, where all that must be the same is.
 pub(crate) fn doubts(ours: &[Declared], theirs: &[Declared], other: usize) -> Vec<String> {
+    let there = format!("in process {other}");
     let pairs = ours.iter().zip(theirs);
     pairs
-        .filter_map(|(ours, theirs)| first_difference(ours, theirs, other, &ours.hints, &theirs.hints))
+        .filter_map(|(ours, theirs)| first_difference(ours, theirs, &there, &ours.hints, &theirs.hints))
         .collect()
 }
 
 fn first_difference(
     ours: &Declared,
     theirs: &Declared,
-    other: usize,
+    there: &str,
     our_settings: &[Setting],
     their_settings: &[Setting],
 ) -> Option<String> {
@@ -103,9 +110,9 @@ fn first_difference(
         };
         let (our, their) = (text(our), text(their));
         let (a, b) = parts_that_differ(&our, &their);
-        let mut message = format!("{what}: {a} here, {b} in process {other}");
+        let mut message = format!("{what}: {a} here, {b} {there}");
         if a == b {
-            message = format!("{what}: {our} here, and what looks the same in process {other} is something else");
+            message = format!("{what}: {our} here, and what looks the same {there} is something else");
         }
         let whole = |text: &str, part: &str, declared: &Declared| match (text == part, at(declared)) {
             (true, place) => place,

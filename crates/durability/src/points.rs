@@ -25,6 +25,12 @@ pub const ALL: &[&str] = &[
     "put.rename.before",
     "put.sync.before",
     "put.write.before",
+    "snapshot.create.before",
+    "snapshot.delete.before",
+    "snapshot.manifest.after",
+    "snapshot.manifest.before",
+    "snapshot.sync.before",
+    "snapshot.write.before",
     "state.begin.before",
 ];
 

@@ -11,6 +11,7 @@ use crate::blobs;
 use crate::error::{StateError, StateErrorKind};
 use crate::journal::End;
 use crate::points;
+use crate::snapshots;
 use crate::storage::{Holder, Lock, LockError, Storage};
 
 /// The format of all that is written.
@@ -118,6 +119,11 @@ impl State {
         self.opened.access
     }
 
+    /// A number that no other state has, and nobody can guess.
+    pub fn secret(&self) -> u128 {
+        u128::from_be_bytes(self.opened.id.0)
+    }
+
     /// When it was begun, in unix milliseconds.
     pub fn created(&self) -> u64 {
         self.opened.created
@@ -211,7 +217,7 @@ fn check_empty(storage: &dyn Storage, access: Access) -> Result<(), StateError> 
 
 /// Whether a blob is a part of a state, however damaged.
 fn is_ours(storage: &dyn Storage, name: &str) -> Result<bool, StateError> {
-    if name == FORMAT || name.starts_with("journal/") {
+    if name == FORMAT || name.starts_with("journal/") || name.starts_with(snapshots::FOLDER) {
         return Ok(true);
     }
     let bytes = storage.read(name, Some(0..blobs::MAGIC.len() as u64));

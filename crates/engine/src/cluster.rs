@@ -133,6 +133,16 @@ impl Lines {
         self.tell(&Message::Saved { time });
     }
 
+    /// Tells another process something of snapshots, or all others.
+    pub(crate) fn snapshot(&self, process: Option<usize>, word: String) {
+        let message = Message::Snapshot { word };
+        for (other, line) in self.0.get().into_iter().flatten() {
+            if process.is_none_or(|process| process == *other) {
+                line.tell(&message);
+            }
+        }
+    }
+
     /// Tells another process that rows of it were taken, by the numbers of their counts.
     pub(crate) fn taken(&self, process: usize, counts: Vec<(u64, u64)>) {
         let mut lines = self.0.get().into_iter().flatten();
@@ -186,6 +196,8 @@ pub(crate) trait Told: Send + Sync {
     fn opened(&self, time: Time, presses: bool);
     /// What came into another process before a time is on disk.
     fn saved(&self, process: usize, time: Time);
+    /// Another process says something of snapshots.
+    fn snapshot(&self, process: usize, word: &str);
     /// Another process has taken rows of this one, by the numbers of their counts.
     fn were_taken(&self, counts: &[(u64, u64)]);
     /// What another process has done of each node.
@@ -216,6 +228,7 @@ impl Listener for Ear {
                 self.run
                     .counted(self.process, serde_json::from_str(&counts).unwrap_or_default());
             }
+            Message::Snapshot { word } => self.run.snapshot(self.process, &word),
             Message::Stop => self.run.stop(),
             Message::Hello { .. } | Message::Alive | Message::Done => {}
         }

@@ -58,9 +58,12 @@ impl Description {
 /// What a plan is.
 pub(crate) struct Fingerprint {
     pub(crate) declared: Vec<Declared>,
+    /// The same as far as it has to stay when the state of operators is kept: of what is known by its name only what it
+    /// reads, and its types.
+    pub(crate) lasting: Vec<Declared>,
     /// Where each node is among these.
     nodes: Vec<usize>,
-    identities: Vec<Identity>,
+    pub(crate) identities: Vec<Identity>,
 }
 
 impl Fingerprint {
@@ -80,6 +83,7 @@ impl Plan {
             foreign: HashMap::new(),
             shared: HashMap::new(),
             declared: Vec::new(),
+            lasting: Vec::new(),
             nodes: Vec::new(),
             identities: Vec::new(),
             same: HashMap::new(),
@@ -89,6 +93,7 @@ impl Plan {
         }
         Fingerprint {
             declared: speaker.declared,
+            lasting: speaker.lasting,
             nodes: speaker.nodes,
             identities: speaker.identities,
         }
@@ -110,6 +115,7 @@ struct Speaker<'a> {
     /// What has been said of expressions, by their addresses: shared ones are looked at once.
     shared: HashMap<usize, Said>,
     declared: Vec<Declared>,
+    lasting: Vec<Declared>,
     nodes: Vec<usize>,
     identities: Vec<Identity>,
     /// How many nodes with the same hash there are.
@@ -122,6 +128,7 @@ impl Speaker<'_> {
         let own = &plan.nodes[node.0];
         let mut description = Description::default();
         let mut exactly = Vec::new();
+        let mut reads = 0;
         let what = match &own.rows {
             NodeKind::Source(source) => {
                 source.describe(&mut description);
@@ -146,6 +153,7 @@ impl Speaker<'_> {
                         description.exactly(&label, &said);
                     }
                 }
+                reads = description.settings.len();
                 operator.describe(&mut description);
                 operator.label()
             }
@@ -157,6 +165,17 @@ impl Speaker<'_> {
             .collect();
         description.set("types", dtypes.join(", "));
         let what = description.what.take().unwrap_or(what);
+        let mut lasting = description.settings.clone();
+        let types = lasting.len() - 1;
+        let mut lasting_what = what.clone();
+        if let Some(name) = &description.name {
+            lasting.drain(reads..types);
+            lasting.insert(0, setting("name", name.clone()));
+        } else if let (NodeKind::Operator { operator, .. }, true) = (&own.rows, own.columns.is_empty()) {
+            // An output has no state, wherever it writes to.
+            lasting.drain(reads..types);
+            operator.name().clone_into(&mut lasting_what);
+        }
         match &description.name {
             Some(name) => exactly = name.as_bytes().to_vec(),
             None => {
@@ -175,7 +194,14 @@ impl Speaker<'_> {
             times => xxh3_128(&[&hash.to_le_bytes()[..], &times.to_le_bytes()].concat()),
         }));
         self.nodes.push(self.declared.len());
-        self.declared.push(description.declared(what, own.origin.as_ref()));
+        let declared = description.declared(what, own.origin.as_ref());
+        self.lasting.push(Declared {
+            what: lasting_what,
+            settings: lasting,
+            hints: Vec::new(),
+            ..declared.clone()
+        });
+        self.declared.push(declared);
     }
 
     /// Says what a node reads.

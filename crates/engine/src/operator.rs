@@ -212,6 +212,15 @@ pub trait Task {
         false
     }
 
+    /// Notes what was delivered, at once, since the state of the operators is kept; whether all that was delivered is noted
+    /// now. If not, it is asked again.
+    ///
+    /// # Errors
+    /// Any error ends the run.
+    fn note_delivered(&mut self) -> Result<bool, EngineError> {
+        Ok(true)
+    }
+
     /// All inputs have ended, after the last time was completed; not called when the run fails.
     ///
     /// # Errors

@@ -58,6 +58,23 @@ pub struct Program {
     pub is_identity: bool,
 }
 
+impl Program {
+    /// A program that leaves so many columns as they are.
+    pub(crate) fn identity(columns: usize) -> Self {
+        Self {
+            steps: Vec::new(),
+            output: (0..columns).collect(),
+            is_identity: true,
+        }
+    }
+
+    /// Whether it keeps results with their rows.
+    pub(crate) fn keeps_results(&self) -> bool {
+        let keeps = |step: &Step| matches!(step, Step::Compute { kept: true, .. });
+        self.steps.iter().any(keeps)
+    }
+}
+
 /// A program at work on one worker.
 #[derive(Debug)]
 pub struct RunningProgram {
@@ -149,8 +166,7 @@ impl RunningProgram {
 
     /// Whether it keeps results: then its rows have to be on the workers that own their keys, if it is to be restored.
     pub fn has_state(&self) -> bool {
-        let keeps = |step: &Step| matches!(step, Step::Compute { kept: true, .. });
-        self.program.steps.iter().any(keeps)
+        self.program.keeps_results()
     }
 
     /// Puts the results that have come or gone since they were saved last, as [`Task::save`](crate::Task::save) does.

@@ -45,6 +45,19 @@ pub fn check_group_keys(dtype: &DType) -> Result<(), PlanError> {
     )))
 }
 
+/// What is summed up with `strict`.
+///
+/// # Errors
+/// If it is `int`.
+pub fn check_strict_sum(dtype: &DType) -> Result<(), PlanError> {
+    if dtype != &DType::Int {
+        return Ok(());
+    }
+    Err(PlanError::value(
+        "strict=True of pw.reducers.sum is for floats; the sum of a column of ints is exact",
+    ))
+}
+
 /// Pointers to rows of a table whose keys are of type `keys`; `optional` if they may be `None`.
 ///
 /// # Errors

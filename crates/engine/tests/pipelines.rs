@@ -7,6 +7,7 @@ mod reference;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use proptest::prelude::*;
 use reference::{Aggregate as Kind, Content, Rows, Step, apply, lookup_aggregate};
@@ -22,10 +23,12 @@ use towpath_engine::operators::reindex::Reindex;
 use towpath_engine::operators::semi_join::SemiJoin;
 use towpath_engine::operators::update_cells::UpdateCells;
 use towpath_engine::operators::update_rows::UpdateRows;
+use towpath_engine::persistence::Persistence;
 use towpath_engine::plan::Input;
 use towpath_engine::reducers::{Options, reducer};
 use towpath_engine::testing::{
-    Collected, Script, Seen, Update, collect, in_order, run_in_processes, run_kept, run_with, tables,
+    Collected, Script, Seen, Update, collect, in_order, kept_in, kept_with_state_in, run_in_processes, run_kept,
+    run_with, tables,
 };
 use towpath_engine::{ColumnId, EngineError, Expression, NodeId, Operator, Plan, PlanError};
 use towpath_types::{DType, Key, Time, Value};
@@ -264,6 +267,7 @@ fn pipeline(
     scripts: &[Vec<Vec<Update>>; 2],
     static_second: Option<&Vec<Update>>,
     batch_rows: usize,
+    pause: Duration,
 ) -> (Plan, Collected) {
     let mut plan = Plan::default();
     let dtypes = vec![DType::Bool, DType::Int, content.dtype()];
@@ -272,7 +276,7 @@ fn pipeline(
         (dtypes.clone(), scripts[1].clone()),
     ];
     scripts.truncate(if static_second.is_some() { 1 } else { 2 });
-    let mut base: Vec<Table> = tables(&mut plan, &scripts, batch_rows)
+    let mut base: Vec<Table> = tables(&mut plan, &scripts, batch_rows, pause)
         .expect("the tables are sound")
         .into_iter()
         .map(|(node, columns)| Table { node, columns })
@@ -294,18 +298,18 @@ fn pipeline(
     (plan, collected)
 }
 
-/// Runs a plan, kept in a storage if there is one.
+/// Runs a plan, kept if that is said.
 fn run_plan(
     plan: &Plan,
     shape: Shape,
     terminate_on_error: bool,
-    storage: Option<&Arc<dyn Storage>>,
+    persistence: Option<&Persistence>,
 ) -> Result<(), EngineError> {
-    match (shape, storage) {
+    match (shape, persistence) {
         (Shape::Threads(workers), None) => run_with(plan, workers, terminate_on_error),
-        (Shape::Threads(workers), Some(storage)) => run_kept(plan, workers, terminate_on_error, Arc::clone(storage)),
-        (Shape::Processes(processes, workers), storage) => {
-            run_in_processes(plan, processes, workers, terminate_on_error, storage)
+        (Shape::Threads(workers), Some(kept)) => run_kept(plan, workers, terminate_on_error, kept.clone()),
+        (Shape::Processes(processes, workers), kept) => {
+            run_in_processes(plan, processes, workers, terminate_on_error, kept)
                 .into_iter()
                 .collect()
         }
@@ -321,7 +325,7 @@ fn run_pipeline(
     batch_rows: usize,
     terminate_on_error: bool,
 ) -> Vec<Seen> {
-    let (plan, collected) = pipeline(content, steps, scripts, static_second, batch_rows);
+    let (plan, collected) = pipeline(content, steps, scripts, static_second, batch_rows, Duration::ZERO);
     if let Err(error) = run_plan(&plan, shape, terminate_on_error, None) {
         panic!("{error:?} in {shape:?} of\n{plan}");
     }
@@ -349,6 +353,7 @@ fn by_time(seen: &[Seen]) -> Vec<Vec<(Key, Vec<Value>, i64)>> {
 /// A run that is killed at some of its operations on the storage, and started again with other workers, ends as one that
 /// was not.
 fn check_restarts(
+    keeps_state: bool,
     content: Content,
     steps: &[(Step, bool)],
     commits: &[Vec<Change>],
@@ -372,18 +377,27 @@ fn check_restarts(
         usize::MAX,
         terminates,
     );
-    let (plan, collected) = pipeline(content, steps, &scripts, second, 2);
+    // So there is time for snapshots.
+    let pause = Duration::from_millis(if keeps_state { 2 } else { 0 });
+    let (plan, collected) = pipeline(content, steps, &scripts, second, 2, pause);
+    let kept = |storage| {
+        if keeps_state {
+            kept_with_state_in(storage)
+        } else {
+            kept_in(storage)
+        }
+    };
     let mut memory = MemoryStorage::default();
     for (operation, more, shape) in kills {
         let faulty = FaultyStorage::new(Arc::new(memory.clone()));
         faulty.fail_at(*operation, Fault::Killed(*more));
         let storage: Arc<dyn Storage> = Arc::new(faulty);
         // Most of them end with that failure, some are too short for it.
-        let _ = run_plan(&plan, *shape, terminates, Some(&storage));
+        let _ = run_plan(&plan, *shape, terminates, Some(&kept(storage)));
         memory = memory.after_crash(*more);
     }
     let storage: Arc<dyn Storage> = Arc::new(memory);
-    if let Err(error) = run_plan(&plan, Shape::Threads(2), terminates, Some(&storage)) {
+    if let Err(error) = run_plan(&plan, Shape::Threads(2), terminates, Some(&kept(storage))) {
         panic!("{error:?} after {kills:?} of\n{plan}");
     }
     assert_eq!(
@@ -485,12 +499,12 @@ fn commits(right: u32) -> impl Strategy<Value = Vec<Vec<Change>>> {
 
 /// Runs that are killed: at which operation on the storage, how many bytes that are not durable are there all the same,
 /// and how many workers they have.
-fn kills() -> impl Strategy<Value = Vec<(u64, usize, Shape)>> {
+fn kills(operations: u64) -> impl Strategy<Value = Vec<(u64, usize, Shape)>> {
     let shape = prop_oneof![
         4 => (1..4_usize).prop_map(Shape::Threads),
         1 => Just(Shape::Processes(2, 1)),
     ];
-    prop::collection::vec((0..30_u64, 0..400_usize, shape), 1..4)
+    prop::collection::vec((0..operations, 0..400_usize, shape), 1..4)
 }
 
 proptest! {
@@ -502,9 +516,24 @@ proptest! {
         steps in prop::collection::vec((step(), any::<bool>()), 1..5),
         commits in prop_oneof![commits(10), commits(8)],
         is_second_static in any::<bool>(),
-        kills in kills(),
+        kills in kills(30),
     ) {
-        check_restarts(content, &steps, &commits, is_second_static, &kills);
+        check_restarts(false, content, &steps, &commits, is_second_static, &kills);
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(100))]
+
+    #[test]
+    fn pipelines_go_on_from_their_state_after_any_crash(
+        content in content(),
+        steps in prop::collection::vec((step(), any::<bool>()), 1..5),
+        commits in prop_oneof![commits(10), commits(8)],
+        is_second_static in any::<bool>(),
+        kills in kills(120),
+    ) {
+        check_restarts(true, content, &steps, &commits, is_second_static, &kills);
     }
 }
 

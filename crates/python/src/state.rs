@@ -43,6 +43,7 @@ pub(crate) fn inspect_state<'py>(py: Python<'py>, path: PathBuf, decode: bool) -
         generations,
         ended_well,
         last_time,
+        snapshot,
         connectors,
     } = found;
     let shown = PyDict::new(py);
@@ -57,6 +58,15 @@ pub(crate) fn inspect_state<'py>(py: Python<'py>, path: PathBuf, decode: bool) -
     shown.set_item("generations", generations)?;
     shown.set_item("ended_well", ended_well)?;
     shown.set_item("last_time", last_time)?;
+    let snapshot = snapshot.map(|snapshot| {
+        let shown = PyDict::new(py);
+        shown.set_item("time", snapshot.time)?;
+        shown.set_item("bytes", snapshot.bytes)?;
+        shown.set_item("parts", snapshot.parts)?;
+        shown.set_item("has_journal", snapshot.has_journal)?;
+        PyResult::Ok(shown)
+    });
+    shown.set_item("snapshot", snapshot.transpose()?)?;
     let connectors: PyResult<Vec<_>> = connectors.into_iter().map(|kept| connector(py, kept)).collect();
     shown.set_item("connectors", PyList::new(py, connectors?)?)?;
     Ok(shown)

@@ -29,7 +29,8 @@ class PersistenceMode(enum.Enum):
     """Everything that the sources have sent. After a restart it flows through the program once more, so the program may
     have changed; outputs go on where they were."""
     OPERATOR_PERSISTING = "operator_persisting"
-    """The same, for a program that has not changed."""
+    """The state of the operators, and what came in since: a restart takes as long as reading that state, however long the
+    history is, and what came in before is deleted. The program must not change."""
     SELECTIVE_PERSISTING = "selective_persisting"
     """Only the operators that have a name. Not there yet."""
     UDF_CACHING = "udf_caching"
@@ -169,8 +170,9 @@ class Config:
 
     Args:
         backend: where; ``Backend.filesystem("./state")``.
-        snapshot_interval_ms: how often at most what was kept is put together, in milliseconds; 0 leaves it to the
-            engine. Every commit is on disk before a file shows it, whatever this says.
+        snapshot_interval_ms: how often at most the state of the operators is kept, in milliseconds; 0 is 10 000. It is
+            of no meaning but for ``OPERATOR_PERSISTING``. Every commit is on disk before a file shows it, whatever this
+            says.
         snapshot_access: what is done with what was kept.
         persistence_mode: what is kept.
         continue_after_replay: whether sources go on after what was kept; for a replay.
@@ -245,7 +247,11 @@ class Kept(NamedTuple):
     access: str
     play: str
     continues: bool
+    snapshot_interval_ms: int | None
+    """How often at most the state of operators is kept, if it is."""
 
+
+DEFAULT_INTERVAL_MS = 10_000
 
 _PLAYED = {PersistenceMode.BATCH: "at once", PersistenceMode.REALTIME_REPLAY: "in real time"}
 
@@ -277,9 +283,12 @@ def kept(config: Config | None) -> Kept | None:
     """What the native half has to know of a configuration."""
     if config is None:
         return None
+    keeps_state = config.persistence_mode is PersistenceMode.OPERATOR_PERSISTING
+    interval = config.snapshot_interval_ms or DEFAULT_INTERVAL_MS
     return Kept(
         path=Path(config.backend.path),
         access=config.snapshot_access.value,
         play=_PLAYED.get(config.persistence_mode, "as recorded"),
         continues=config.continue_after_replay,
+        snapshot_interval_ms=interval if keeps_state else None,
     )

@@ -17,7 +17,7 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.nodes import ReducerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order
-from pathway._ground.origin import declares, noting, user_frame, user_origin, user_place
+from pathway._ground.origin import declares, user_frame, user_origin, user_place
 from pathway._tables.binder import Binder, define, lookup_of
 from pathway._tables.column_sets import ColumnNamespace
 from pathway._tables.deferred import Star
@@ -245,9 +245,8 @@ class Groups(Joinable):
         calls = []
         for reducer in reducers:
             arguments = self._arguments(reducer, binder)
-            self._check(reducer, binder.node, arguments)
-            options = {name: value for name, value in reducer._options.items() if name != "strict"}
-            calls.append((reducer._reducer, arguments, options))
+            self._warn_of_removals(reducer, binder.node)
+            calls.append((reducer._reducer, arguments, reducer._options))
         keys = self._plan.define(binder.node, key)
         self._node = self._plan.reduce(binder.node, keys, columns, calls, user_origin())
         outputs = self._plan.columns(self._node)
@@ -272,10 +271,7 @@ class Groups(Joinable):
         )
         return self._graph.group_universes.setdefault(key, Universe(self._graph.solver))
 
-    def _check(self, reducer: ReducerExpression, node: _native.Node, arguments: Sequence[_native.Column]) -> None:
-        if reducer._options.get("strict") and self._plan.dtype(arguments[0]) == _native.DType.INT:
-            with noting(reducer._place):
-                raise ValueError("strict=True of pw.reducers.sum is for floats; the sum of a column of ints is exact")
+    def _warn_of_removals(self, reducer: ReducerExpression, node: _native.Node) -> None:
         if reducer._reducer in ("earliest", "latest") and not self._plan.is_append_only(node):
             warnings.warn(
                 f"{reducer!r} needs rows that are never removed; this table may remove some, and the run fails then",

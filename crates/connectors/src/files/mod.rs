@@ -45,6 +45,7 @@ mod rows;
 mod sending;
 mod signal;
 mod split;
+mod stamp;
 mod standing;
 mod whole;
 mod work;

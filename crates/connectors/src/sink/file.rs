@@ -269,6 +269,10 @@ impl Task for FileTask {
         self.writer.as_ref().is_some_and(Writer::awaits_durability)
     }
 
+    fn note_delivered(&mut self) -> Result<bool, EngineError> {
+        self.writer.as_mut().map_or(Ok(true), Writer::note)
+    }
+
     fn finish(&mut self) -> Result<(), EngineError> {
         self.writer.as_mut().map_or(Ok(()), Writer::finish)
     }

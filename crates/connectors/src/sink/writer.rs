@@ -149,6 +149,14 @@ impl Writer {
         self.awaiting.is_some()
     }
 
+    /// Notes how far the file is; whether all that is written is noted now.
+    pub(super) fn note(&mut self) -> Result<bool, EngineError> {
+        self.wait()?;
+        let mut page = self.page.lock();
+        page.note(true)?;
+        Ok(page.gate.as_ref().is_none_or(Gate::is_whole))
+    }
+
     /// No more comes.
     pub(super) fn finish(&mut self) -> Result<(), EngineError> {
         self.wait()?;

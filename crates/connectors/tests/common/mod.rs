@@ -1,5 +1,7 @@
 //! A source that plays a script of commits, and runs of small plans.
 
+pub(crate) mod files;
+
 use std::path::Path;
 use std::sync::Arc;
 

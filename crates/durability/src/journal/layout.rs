@@ -10,9 +10,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
 
+use crate::Time;
 use crate::blobs::fixed;
 use crate::error::{StateError, StateErrorKind};
-use crate::journal::Group;
 use crate::state::{StateId, VERSION};
 use crate::storage::Storage;
 
@@ -33,6 +33,28 @@ pub(super) const CONTENT_HEADER: usize = 17;
 
 /// What comes before the payload of a record.
 pub(super) const RECORD_HEADER: usize = 21;
+
+/// What is written of one stream, which is a part of a source or of an output, at a time.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// The number of the stream among the names that the writer was made with.
+    pub stream: u32,
+    /// What it is, for who reads it.
+    pub kind: u8,
+    /// Its time.
+    pub time: Time,
+    /// What it says.
+    pub payload: Vec<u8>,
+}
+
+/// Records that are durable together, or not at all.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// All records of earlier times of this process are in this group or in one before it.
+    pub closed: Time,
+    /// What is written.
+    pub records: Vec<Record>,
+}
 
 /// Which file of a journal it is, in the order in which they are read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

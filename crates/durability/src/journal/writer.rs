@@ -5,8 +5,8 @@ use std::io;
 
 use crate::Time;
 use crate::error::{StateError, StateErrorKind};
-use crate::journal::layout::{FileHeader, FileName, encode_group};
-use crate::journal::{Group, JournalIndex};
+use crate::journal::index::JournalIndex;
+use crate::journal::layout::{FileHeader, FileName, Group, encode_group};
 use crate::points;
 use crate::state::State;
 use crate::storage::Appender;

@@ -19,11 +19,11 @@ use super::worker_ending::WorkerEnding;
 use crate::error::EngineError;
 use crate::monitor::{Counters, Part, Role, Watched};
 use crate::operator::{Operator, Output, Routing, Task, TaskContext};
-use crate::persistence::{KeptOutput, KeptStream};
-use crate::physical::{PhysicalInput, PhysicalNode, Work};
+use crate::persistence::{KeptOutput, KeptStream, StatePart};
+use crate::physical::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::program::RunningProgram;
 use crate::reporter::Reporter;
-use crate::source::{Commits, Source};
+use crate::source::{Commits, Kept, Source};
 use crate::state::{Saved, no_table};
 
 /// What the worker watches to know how far its dataflow has come.
@@ -52,6 +52,7 @@ pub(super) fn build(worker: &mut Worker, run: &RunContext, ending: &Rc<WorkerEnd
             ending,
             scope,
             streams: Vec::new(),
+            ends_for_good: ends_for_good(plan),
         };
         for (position, node) in plan.nodes.iter().enumerate() {
             let mut stream = builder.node(position, node, &run.watched[position]);
@@ -62,6 +63,9 @@ pub(super) fn build(worker: &mut Worker, run: &RunContext, ending: &Rc<WorkerEnd
                 stream = fed.watch(stream, position, node);
             }
             builder.streams.push(stream);
+        }
+        if let Some(cut) = run.keeping.as_ref().and_then(|keeping| keeping.cut.as_ref()) {
+            cut.worker_is_built();
         }
         scope.worker().sync_activator_for(scope.addr().to_vec())
     });
@@ -75,34 +79,81 @@ struct Builder<'a, 'scope> {
     scope: Scope<'scope, Time>,
     /// What the nodes so far put out.
     streams: Vec<Parcels<'scope>>,
+    /// For every node whether nothing comes of it in the runs after this one, once it has ended.
+    ends_for_good: Vec<bool>,
+}
+
+/// For every node whether nothing comes of it in later runs, once it has ended: all that it comes of is the same in every
+/// run.
+fn ends_for_good(plan: &PhysicalPlan) -> Vec<bool> {
+    let mut all: Vec<bool> = Vec::with_capacity(plan.nodes.len());
+    for node in &plan.nodes {
+        let ends = match &node.work {
+            Work::Source { source, .. } => source.kept() == Kept::Nothing && node.ends_after.is_none(),
+            work => work.inputs().iter().all(|input| all[input.node]),
+        };
+        all.push(ends);
+    }
+    all
 }
 
 impl<'scope> Builder<'_, 'scope> {
     fn node(&self, position: usize, node: &PhysicalNode, watched: &Watched) -> Parcels<'scope> {
         let reporter = self.reporter(node, watched);
-        let program = RunningProgram::new(node.program.clone(), reporter.clone());
+        let keeping = self.run.keeping.as_ref();
+        let keeps_state = self.keeps_state();
+        let mut program = RunningProgram::new(node.program.clone(), reporter.clone()).keeping(keeps_state);
+        if program.has_state() {
+            let part = StatePart {
+                node: position,
+                is_program: true,
+            };
+            self.restore(node, part, |table, rows, owners| program.restore(table, &rows, owners));
+        }
         match &node.work {
             Work::Source { source, columns } => self.source(position, &**source, columns, watched, program),
             Work::Pass(input) => {
-                let edges = vec![self.edge(input, Routing::Local)];
+                // Results that are kept are on the worker that owns their row.
+                let is_kept = keeps_state && program.has_state();
+                let routing = if is_kept { Routing::ByKey } else { Routing::Local };
+                let edges = vec![self.edge(input, routing)];
                 let counters = self.counters(watched);
-                self.driven("filter", edges, Box::new(Pass), program, counters, None)
+                self.driven(("filter", position), edges, Box::new(Pass), program, counters, None)
             }
             Work::Operator { operator, inputs } => {
                 let counters = self.counters(watched);
-                let keeping = self.run.keeping.as_ref();
                 let kept = keeping.and_then(|keeping| keeping.output(position, self.scope.index()));
                 let context = TaskContext {
                     kept: kept.cloned(),
                     ..self.task_context(inputs, reporter, &counters)
                 };
                 let edges = self.edges(&**operator, inputs, &context);
-                let task = operator.start(context).unwrap_or_else(|error| {
+                let mut task = operator.start(context).unwrap_or_else(|error| {
                     self.ending.fail(error.at(node.origin.as_ref()));
                     Box::new(Pass)
                 });
-                self.driven(&watched.name, edges, task, program, counters, kept)
+                let part = StatePart {
+                    node: position,
+                    is_program: false,
+                };
+                self.restore(node, part, |table, rows, owners| task.restore(table, rows, owners));
+                self.driven((&watched.name, position), edges, task, program, counters, kept)
             }
+        }
+    }
+
+    /// Gives an operator of this worker back what was saved of its state.
+    fn restore(
+        &self,
+        node: &PhysicalNode,
+        part: StatePart,
+        take: impl FnMut(u16, Batch, &[Key]) -> Result<(), EngineError>,
+    ) {
+        let keeping = self.run.keeping.as_ref();
+        if let Some(restoring) = keeping.and_then(|keeping| keeping.restoring.as_ref())
+            && let Err(error) = restoring.restore(part, (self.scope.index(), self.scope.peers()), take)
+        {
+            self.ending.fail(error.at(node.origin.as_ref()));
         }
     }
 
@@ -181,6 +232,9 @@ impl<'scope> Builder<'_, 'scope> {
                 ends_with_history,
                 in_real_time,
                 journal,
+                known: keeping
+                    .and_then(|keeping| keeping.known)
+                    .filter(|_| source.kept() == Kept::Nothing && node.ends_after.is_none()),
             })
         };
         let readings = self.own(watched).filter_map(reading).collect();
@@ -199,8 +253,13 @@ impl<'scope> Builder<'_, 'scope> {
             unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
             counters: Arc::clone(counters),
             kept: None,
-            keeps_state: false,
-            seeds: [0, 1].map(|number| RandomState::new().hash_one(number)),
+            keeps_state: self.keeps_state(),
+            seeds: self
+                .run
+                .keeping
+                .as_ref()
+                .and_then(|keeping| keeping.seeds)
+                .unwrap_or_else(|| [0, 1].map(|number| RandomState::new().hash_one(number))),
         }
     }
 
@@ -220,6 +279,15 @@ impl<'scope> Builder<'_, 'scope> {
         inputs.iter().enumerate().map(edge).collect()
     }
 
+    /// For every input of a node whether it stays ended in the runs after this one; where no state is kept, that is all the
+    /// same.
+    fn ends_for_good(&self, position: usize) -> Vec<bool> {
+        let inputs = self.run.plan.nodes[position].work.inputs().iter();
+        inputs
+            .map(|input| !self.keeps_state() || self.ends_for_good[input.node])
+            .collect()
+    }
+
     fn edge(&self, input: &PhysicalInput, routing: Routing) -> Edge<'scope> {
         Edge {
             stream: self.streams[input.node].clone(),
@@ -231,9 +299,14 @@ impl<'scope> Builder<'_, 'scope> {
         }
     }
 
+    /// Whether the state of operators is kept.
+    fn keeps_state(&self) -> bool {
+        self.run.keeping.as_ref().is_some_and(|keeping| keeping.cut.is_some())
+    }
+
     fn driven(
         &self,
-        name: &str,
+        (name, position): (&str, usize),
         edges: Vec<Edge<'scope>>,
         task: Box<dyn Task>,
         program: RunningProgram,
@@ -245,6 +318,9 @@ impl<'scope> Builder<'_, 'scope> {
             origin: program.origin().cloned(),
             ending: Rc::clone(self.ending),
             ledger: Arc::clone(&self.run.ledger),
+            position,
+            saving: self.run.keeping.as_ref().and_then(|keeping| keeping.cut.clone()),
+            ends_for_good: self.ends_for_good(position),
             kept: kept.cloned(),
         };
         add_operator(self.scope, &node, edges, task, program, counters)

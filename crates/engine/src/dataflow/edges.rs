@@ -19,7 +19,7 @@ use super::on_the_way::Ledger;
 use super::worker_ending::WorkerEnding;
 use crate::error::Origin;
 use crate::operator::{Combiner, Output, Routing};
-use crate::persistence::KeptOutput;
+use crate::persistence::{Cut, KeptOutput};
 
 type Pact = DistributorPact<Box<dyn FnOnce(usize) -> Spread>>;
 
@@ -165,6 +165,12 @@ pub(super) struct Node {
     pub(super) origin: Option<Origin>,
     pub(super) ending: Rc<WorkerEnding>,
     pub(super) ledger: Arc<Ledger>,
+    /// The position of the node in the plan.
+    pub(super) position: usize,
+    /// Where the run is cut, if the state of operators is kept.
+    pub(super) saving: Option<Arc<Cut>>,
+    /// For every input whether it stays ended in the runs after this one, once it has ended.
+    pub(super) ends_for_good: Vec<bool>,
     /// For an output in a run that is kept.
     pub(super) kept: Option<KeptOutput>,
 }

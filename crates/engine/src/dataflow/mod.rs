@@ -9,6 +9,7 @@
 //! worker                            turns the dataflow until it ends or fails
 //!   build                           makes it of a plan
 //!     sources      operators        what stands at a node
+//!                    saving         how its state is saved
 //!                    edges          how rows come to it
 //!     fed              exchange     and to other workers
 //!     context                       what the workers of a run know of it
@@ -27,6 +28,7 @@ mod fed;
 mod network;
 mod on_the_way;
 mod operators;
+mod saving;
 mod sources;
 mod times;
 mod worker;

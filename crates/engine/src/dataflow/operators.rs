@@ -20,6 +20,7 @@ use towpath_types::{Batch, Time};
 use super::edges::{Edge, Intake, Node};
 use super::exchange::{Parcel, projected};
 use super::on_the_way::{Credit, MOST_ROWS, OnTheWay};
+use super::saving::Saving;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::operator::{Output, Task};
@@ -71,6 +72,10 @@ struct Driver {
     kept: Option<KeptOutput>,
     /// The times of which the output has something that may not go out yet.
     awaiting: VecDeque<Capability<Time>>,
+    /// If its state is kept.
+    saving: Option<Saving>,
+    /// For every input whether it stays ended in the runs after this one.
+    ends_for_good: Vec<bool>,
 }
 
 /// Adds a task to the dataflow.
@@ -98,6 +103,7 @@ pub(crate) fn add_operator<'scope>(
         let noted = kept.delivered().map(|(time, _)| time);
         task.delivered(noted)
     });
+    let (is_stateless, program_has_state) = (task.is_stateless(), program.has_state());
     let mut driver = Driver {
         task,
         program,
@@ -109,6 +115,11 @@ pub(crate) fn add_operator<'scope>(
         finished: false,
         kept: node.kept.clone(),
         awaiting: VecDeque::new(),
+        saving: node.saving.as_ref().and_then(|cut| {
+            let has_state = program_has_state;
+            (!is_stateless || has_state).then(|| Saving::new(cut, node.position, has_state))
+        }),
+        ends_for_good: node.ends_for_good.clone(),
     };
     if let Some(kept) = &node.kept {
         let waker = scope.worker().sync_activator_for(address.to_vec());
@@ -219,6 +230,7 @@ impl Driver {
                 break;
             };
             if self.opened != Some(time) {
+                self.save_before(time);
                 self.opened = Some(time);
                 self.task.open(time);
                 self.program.open(time);
@@ -237,16 +249,53 @@ impl Driver {
         }
         // What is complete now may have been on disk before: then nobody tells.
         self.release()?;
+        self.save_behind(frontier)?;
         match frontier {
             Some(frontier) => self.counters.completed(frontier.saturating_sub(1)),
             None if !self.finished && self.awaiting.is_empty() => {
                 self.finished = true;
                 self.task.finish()?;
+                if let Some(saving) = &mut self.saving {
+                    saving.end(&mut *self.task, &mut self.program);
+                }
                 self.counters.ended();
             }
             None => {}
         }
         Ok(Turn::Done)
+    }
+
+    /// Saves its state if the run is cut before a time that it opens now. An output does so later, when it has delivered
+    /// what came before; it has no state of its own.
+    fn save_before(&mut self, time: Time) {
+        if let Some(saving) = &mut self.saving
+            && let Some(cut) = saving.opens(time)
+            && self.kept.is_none()
+        {
+            saving.save(cut, &mut *self.task, &mut self.program);
+        }
+    }
+
+    /// Saves its state if the run is cut before anything that can still come.
+    fn save_behind(&mut self, frontier: Option<Time>) -> Result<(), EngineError> {
+        let Some(saving) = &mut self.saving else {
+            return Ok(());
+        };
+        let Some(cut) = saving.due() else {
+            return Ok(());
+        };
+        let is_behind = |time: Option<&Time>| time.is_none_or(|time| *time > cut);
+        let is_next = is_behind(frontier.as_ref()) && is_behind(self.pending.keys().next());
+        let is_delivered = is_behind(self.awaiting.front().map(|capability| capability.time()));
+        if is_next && is_delivered && self.task.is_done() && self.task.note_delivered()? {
+            saving.save(cut, &mut *self.task, &mut self.program);
+        }
+        Ok(())
+    }
+
+    /// Whether the order of times does not matter.
+    fn is_stateless(&self) -> bool {
+        self.task.is_stateless() && self.saving.is_none()
     }
 
     /// Whether too many rows are on their way of the time that is next.
@@ -259,7 +308,7 @@ impl Driver {
 
     /// What is to be done next, and at which time.
     fn next(&mut self, frontier: Option<Time>) -> Option<(Time, Stage)> {
-        let is_stateless = self.task.is_stateless();
+        let is_stateless = self.is_stateless();
         let mut entry = self.pending.first_entry()?;
         let time = *entry.key();
         let pending = entry.get_mut();
@@ -287,7 +336,7 @@ impl Driver {
 
     /// All of a time is done.
     fn settle(&mut self, time: Time) {
-        if !self.task.is_stateless() {
+        if !self.is_stateless() {
             self.counters.completed(time);
         }
         if let Some(pending) = self.pending.remove(&time) {
@@ -320,7 +369,8 @@ impl Driver {
     fn announce_ends(&mut self, has_ended: impl Fn(usize) -> bool) {
         for input in 0..self.ended.len() {
             let waits = |pending: &Pending| pending.batches.iter().any(|(position, ..)| *position == input);
-            if !self.ended[input] && has_ended(input) && !self.pending.values().any(waits) {
+            if !self.ended[input] && self.ends_for_good[input] && has_ended(input) && !self.pending.values().any(waits)
+            {
                 self.ended[input] = true;
                 self.task.input_ended(input);
             }

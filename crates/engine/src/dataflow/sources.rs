@@ -69,6 +69,8 @@ pub(crate) struct Reading {
     pub(crate) in_real_time: bool,
     /// Where what it sends is kept.
     pub(crate) journal: Option<StreamJournal>,
+    /// Up to which time its rows are in the state of the operators already, where it gives the same in every run.
+    pub(crate) known: Option<Time>,
 }
 
 struct StreamReader {
@@ -196,7 +198,10 @@ impl Drop for StreamReader {
 impl StreamReader {
     fn new(reading: Reading, mut capability: Capability<Time>, waker: SyncActivator, times: &Arc<SourceTimes>) -> Self {
         let is_streaming = matches!(reading.commits, Commits::Streaming(_));
-        let keys = reading.queue.keys().clone();
+        let mut keys = reading.queue.keys().clone();
+        if let (Keys::Ordinal { next, .. }, Some(history)) = (&mut keys, &reading.history) {
+            *next = history.first_number();
+        }
         let own = Arc::new(StreamTime {
             open: AtomicU64::new(reading.start),
             stays: AtomicBool::new(!is_streaming),
@@ -268,6 +273,9 @@ impl StreamReader {
         self.has_sent = true;
         self.own.stays.store(true, Ordering::Release);
         let batch = rows.keyed(&mut self.keys, &self.reading.columns);
+        if self.reading.known.is_some_and(|known| time <= known) {
+            return Ok(());
+        }
         send(capability, batch, &self.reading.counters)
     }
 
@@ -331,6 +339,7 @@ impl StreamReader {
             let Some(history) = &mut self.reading.history else {
                 break;
             };
+            let is_known = history.next_time().is_some_and(|time| history.is_known(time));
             if !self.reading.queue.may_replay() {
                 return Ok(Turn::Wait(None));
             }
@@ -353,7 +362,9 @@ impl StreamReader {
             if let Some(comparing) = &mut self.reading.comparing {
                 comparing.add(&batch);
             }
-            send(capability, batch, &self.reading.counters)?;
+            if !is_known {
+                send(capability, batch, &self.reading.counters)?;
+            }
         }
         Ok(Turn::Again)
     }
@@ -374,6 +385,10 @@ impl StreamReader {
     /// All that was kept has been sent: what comes next is new.
     fn go_on(&mut self) {
         self.reading.history = None;
+        let next = self.next_number();
+        if let Some(journal) = &self.reading.journal {
+            journal.has_recovered(next);
+        }
         if let Some(recovering) = self.reading.recovering.take() {
             recovering.sent(self.replayed);
         }
@@ -391,13 +406,22 @@ impl StreamReader {
         }
     }
 
+    /// The number of the row that is next, if its rows are numbered.
+    fn next_number(&self) -> u64 {
+        match &self.keys {
+            Keys::Ordinal { next, .. } => *next,
+            Keys::Chosen | Keys::Columns(_) => 0,
+        }
+    }
+
     /// Keeps the end of the open commit.
     fn keep_commit(&mut self) {
         let has_position = std::mem::take(&mut self.has_position);
+        let next = self.next_number();
         if let (Some(journal), Some(capability)) = (&mut self.reading.journal, &self.capability)
             && (self.has_sent || has_position)
         {
-            journal.commit(*capability.time(), has_position);
+            journal.commit(*capability.time(), has_position, next);
         }
     }
 
@@ -557,6 +581,7 @@ impl StreamReader {
                     if let Some(capability) = &mut self.capability
                         && time > *capability.time()
                     {
+                        self.times.chooses(time);
                         capability.downgrade(&time);
                         self.own.open.store(time, Ordering::Release);
                     }

@@ -13,6 +13,8 @@ use crate::cluster::Lines;
 pub(crate) struct SourceTimes {
     /// The latest time at which a commit was opened.
     latest: AtomicU64,
+    /// The greatest time of a commit that a source has opened itself.
+    chosen: AtomicU64,
     /// Commits that are open at an earlier time are closed, unless only the source may: somebody waits for rows in flight
     /// to be complete, because there is no space or a stream has failed.
     pressed: AtomicU64,
@@ -48,6 +50,7 @@ impl SourceTimes {
     pub(crate) fn new(lines: Option<Arc<Lines>>) -> Self {
         Self {
             latest: AtomicU64::new(0),
+            chosen: AtomicU64::new(0),
             pressed: AtomicU64::new(0),
             streams: Mutex::default(),
             lines,
@@ -77,6 +80,27 @@ impl SourceTimes {
     /// The latest time at which a commit was opened.
     pub(super) fn latest(&self) -> Time {
         self.latest.load(Ordering::Acquire)
+    }
+
+    /// A source opens a commit at a time that it has chosen; nobody follows it.
+    pub(super) fn chooses(&self, time: Time) {
+        self.chosen.fetch_max(time, Ordering::SeqCst);
+    }
+
+    /// The greatest time at which a commit was opened, as far as this process knows.
+    pub(crate) fn reached(&self) -> Time {
+        let latest = self.latest.load(Ordering::SeqCst);
+        latest.max(self.chosen.load(Ordering::SeqCst))
+    }
+
+    /// Has all streams go on that have nothing to send, in all processes, so that nothing comes any more before a time.
+    pub(crate) fn pass(&self, time: Time) {
+        if self.note(time, false) {
+            self.wake(|_| true);
+            if let Some(lines) = &self.lines {
+                lines.opened(time, false);
+            }
+        }
     }
 
     /// The time before which no commit stays open that the engine may close.
@@ -136,7 +160,7 @@ impl SourceTimes {
     /// Whether that is new.
     fn note(&self, time: Time, presses: bool) -> bool {
         let is_pressing = presses && self.pressed.fetch_max(time, Ordering::AcqRel) < time;
-        self.latest.fetch_max(time, Ordering::AcqRel) < time || is_pressing
+        self.latest.fetch_max(time, Ordering::SeqCst) < time || is_pressing
     }
 
     fn wake(&self, is_wanted: impl Fn(&Arc<StreamTime>) -> bool) {

@@ -6,12 +6,13 @@
 //! The rows are saved as the tables 0 and 1, see [`KeyedRows`].
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use towpath_types::{Batch, BuildKeyHasher, DType, Key, Time};
 
 use super::keyed::{Waiting, changes};
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
 use crate::state::{Saved, no_table};
 use crate::store::KeyedRows;
 
@@ -32,8 +33,8 @@ impl Operator for Upsert {
         Routing::ByKey
     }
 
-    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<(std::sync::Arc<dyn Operator>, Vec<Vec<usize>>)> {
-        Some((std::sync::Arc::new(*self), vec![outputs.to_vec()]))
+    fn pruned(&self, outputs: &[usize], _widths: &[usize]) -> Option<Pruned> {
+        Some((Arc::new(*self), vec![outputs.to_vec()]))
     }
 
     fn append_only(&self, _inputs: &[bool]) -> bool {

@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 
-use towpath_durability::{Beginning, IndexEntry, JournalIndex, State};
+use towpath_durability::{IndexEntry, JournalIndex, State};
 use towpath_types::{Physical, Time};
 
 use super::record::{Committed, decode_rows, kind};
 use super::resuming::{Resuming, Rolling};
+use super::snapshots::Manifest;
+use super::standing::{Note, Standing};
 use crate::error::{EngineError, ErrorKind};
 use crate::source::{Arrival, Resume, Resumption};
 
@@ -14,18 +16,54 @@ use crate::source::{Arrival, Resume, Resumption};
 #[derive(Debug)]
 pub(crate) struct Histories {
     index: Arc<JournalIndex>,
+    /// The last snapshot, if there is one.
+    manifest: Option<Manifest>,
+    /// Whether the run goes on behind it.
+    is_used: bool,
 }
 
 impl Histories {
-    /// What the runs before this one have kept.
-    pub(crate) fn read(state: &State, generation: u64) -> Result<Self, EngineError> {
-        let index = JournalIndex::read_before(state, &Beginning::default(), generation)?;
-        Ok(Self { index: Arc::new(index) })
+    /// What the runs before this one have kept. If it `uses_snapshots`, the run goes on behind the last one.
+    ///
+    /// # Errors
+    /// If it cannot be read, or if not all that came in is there and no snapshot is to be used.
+    pub(crate) fn read(state: &State, generation: u64, uses_snapshots: bool) -> Result<Self, EngineError> {
+        let manifest = Manifest::read(state)?;
+        let beginning = manifest.as_ref().map(|manifest| manifest.beginning.clone());
+        if let Some(manifest) = manifest
+            .as_ref()
+            .filter(|manifest| !uses_snapshots && !manifest.is_whole_journal())
+        {
+            let message = format!(
+                "what came in up to time {} is not kept any more, only the state of the operators: go on with \
+                 PersistenceMode.OPERATOR_PERSISTING, or begin anew: reset the state",
+                manifest.time
+            );
+            return Err(EngineError::new(ErrorKind::Value, message));
+        }
+        let index = JournalIndex::read_before(state, &beginning.unwrap_or_default(), generation)?;
+        Ok(Self {
+            index: Arc::new(index),
+            manifest,
+            is_used: uses_snapshots,
+        })
+    }
+
+    /// The snapshot behind which the run goes on.
+    pub(crate) fn snapshot(&self) -> Option<&Manifest> {
+        self.manifest.as_ref().filter(|_| self.is_used)
     }
 
     /// The greatest time of anything that is kept.
     pub(crate) fn last_time(&self) -> Option<Time> {
-        self.index.last_time()
+        self.index
+            .last_time()
+            .max(self.manifest.as_ref().map(|manifest| manifest.time))
+    }
+
+    /// The names of all streams and outputs of which something is kept.
+    pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
+        self.index.streams()
     }
 
     /// How many runs there were.
@@ -33,24 +71,51 @@ impl Histories {
         self.index.last_generation().map_or(0, |last| last + 1)
     }
 
-    /// What was kept of a stream of a source, up to its last commit.
+    /// What was kept of a stream of a source, up to its last commit. Where it sends all its content again, that is all of
+    /// it, else what is not in the state of the operators.
     ///
     /// # Errors
     /// If it cannot be read. That its rows have other columns than these layouts is found when they are.
-    pub(crate) fn stream(&self, name: &str, layouts: &Arc<[Physical]>) -> Result<Option<History>, EngineError> {
+    pub(crate) fn stream(
+        &self,
+        name: &str,
+        layouts: &Arc<[Physical]>,
+        resume: Resume,
+    ) -> Result<Option<History>, EngineError> {
         let index = &self.index;
-        let entries = index.records(name);
-        let Some(last) = entries.iter().rposition(|entry| entry.kind == kind::COMMIT) else {
-            return Ok(None);
+        let standing = self.snapshot().and_then(|snapshot| snapshot.stream(name));
+        let since = self.snapshot().map(|snapshot| snapshot.time);
+        let is_compared = resume == Resume::Compare;
+        let entries = committed_entries(index.records(name));
+        let last = entries.last().copied();
+        let (time, committed) = match (last, standing) {
+            (Some(last), standing) if standing.is_none_or(|standing| standing.time < last.time) => {
+                let payload = index.payload(&last)?;
+                (
+                    last.time,
+                    Committed::decode(&payload).ok_or_else(|| unreadable(name, &last))?,
+                )
+            }
+            (_, Some(standing)) => {
+                let committed = standing.committed();
+                (standing.time, committed.ok_or_else(|| unreadable_standing(name))?)
+            }
+            (_, None) => return Ok(None),
         };
-        let payload = index.payload(&entries[last])?;
-        let committed = Committed::decode(&payload).ok_or_else(|| unreadable(name, &entries[last]))?;
+        let is_needed = |entry: &IndexEntry| is_compared || since.is_none_or(|since| entry.time > since);
         Ok(Some(History {
             name: name.to_owned(),
-            entries: committed_entries(&entries[..=last]),
+            entries: entries.iter().copied().filter(is_needed).collect(),
             layouts: Arc::clone(layouts),
             next: 0,
             at: None,
+            since,
+            first_number: standing.filter(|_| !is_compared).map_or(0, |standing| standing.next),
+            first: match (standing.and_then(|standing| standing.first), resume) {
+                (None, Resume::New) => first_rows(index, &entries, name)?,
+                (first, _) => first,
+            },
+            last_time: time,
             committed,
             index: Arc::clone(index),
         }))
@@ -67,20 +132,33 @@ impl Histories {
         others.any(|other| self.index.named_in(other) > own)
     }
 
+    /// What an output had noted when the state of the operators was kept, at that time or before.
+    pub(crate) fn settled(&self, name: &str) -> Option<Note> {
+        let snapshot = self.snapshot()?;
+        let (time, token) = snapshot.outputs().get(name)?;
+        Some((snapshot.time.min(*time), token.clone()))
+    }
+
     /// Up to which time an output has delivered everything, and what it has noted then.
     pub(crate) fn output(&self, name: &str) -> Result<Option<(Time, Vec<u8>)>, EngineError> {
         let index = &self.index;
         let mut entries = index.records(name).iter().rev();
-        match entries.find(|entry| entry.kind == kind::DELIVERED) {
-            Some(entry) => Ok(Some((entry.time, index.payload(entry)?))),
-            None => Ok(None),
-        }
+        let noted = match entries.find(|entry| entry.kind == kind::DELIVERED) {
+            Some(entry) => Some((entry.time, index.payload(entry)?)),
+            None => None,
+        };
+        let before = self.manifest.as_ref().and_then(|manifest| manifest.outputs().get(name));
+        Ok(match (noted, before) {
+            (Some(noted), Some(before)) if noted.0 < before.0 => Some(before.clone()),
+            (None, Some(before)) => Some(before.clone()),
+            (noted, _) => noted,
+        })
     }
 }
 
 /// Without the rows of commits that have no end, since the run ended before. Others follow them if there was another run,
 /// at later times.
-fn committed_entries(entries: &[IndexEntry]) -> Arc<[IndexEntry]> {
+fn committed_entries(entries: &[IndexEntry]) -> Vec<IndexEntry> {
     let mut committed = Vec::with_capacity(entries.len());
     let mut open = Vec::new();
     for entry in entries {
@@ -89,7 +167,22 @@ fn committed_entries(entries: &[IndexEntry]) -> Arc<[IndexEntry]> {
             committed.extend(open.drain(..).filter(|before| before.time == entry.time));
         }
     }
-    committed.into()
+    committed
+}
+
+/// The first rows of a stream.
+fn first_rows(index: &JournalIndex, entries: &[IndexEntry], name: &str) -> Result<Option<Rolling>, EngineError> {
+    let Some(entry) = entries.iter().find(|entry| entry.kind == kind::ROWS) else {
+        return Ok(None);
+    };
+    let payload = index.payload(entry)?;
+    let rows = decode_rows(&payload).map_err(|_| unreadable(name, entry))?;
+    Ok(Some(Rolling::of_first(&rows)))
+}
+
+fn unreadable_standing(name: &str) -> EngineError {
+    let message = format!("{name}: where it stood cannot be read; it was written by another version");
+    EngineError::new(ErrorKind::Value, message)
 }
 
 fn unreadable(name: &str, entry: &IndexEntry) -> EngineError {
@@ -110,6 +203,14 @@ pub(crate) struct History {
     next: usize,
     /// The time at which all of it is sent, if not at those that it had.
     at: Option<Time>,
+    /// Up to this time, all of it is in the state of the operators.
+    since: Option<Time>,
+    /// The number of the first row that is sent.
+    first_number: u64,
+    /// The first rows that were ever sent, where those of this run should not be the same.
+    first: Option<Rolling>,
+    /// The time of the last commit.
+    last_time: Time,
     committed: Committed,
     index: Arc<JournalIndex>,
 }
@@ -133,21 +234,40 @@ impl History {
         &self.committed
     }
 
+    /// Where the stream stands before it has sent it again.
+    pub(super) fn standing(&self) -> Standing {
+        Standing::new(self.last_time, &self.committed, self.first_number, self.first)
+    }
+
+    /// The first rows that were ever sent, where those of this run should not be the same.
+    pub(super) fn first(&self) -> Option<Rolling> {
+        self.first
+    }
+
+    /// The number of the first row that is sent.
+    pub(crate) fn first_number(&self) -> u64 {
+        self.first_number
+    }
+
+    /// Whether what it has at a time is in the state of the operators already, and only compared.
+    pub(crate) fn is_known(&self, time: Time) -> bool {
+        self.since.is_some_and(|since| time <= since)
+    }
+
     /// What the stream will send again, or should not, where it goes on like this.
-    pub(crate) fn resuming(&self, resume: Resume) -> Result<Option<Resuming>, EngineError> {
+    pub(crate) fn resuming(&self, resume: Resume) -> Option<Resuming> {
         let name = self.name.clone();
         if resume == Resume::Compare {
-            return Ok(None);
+            return None;
         }
         if resume == Resume::New {
-            let rows = self.entries.iter().find(|entry| entry.kind == kind::ROWS);
-            return rows.map_or(Ok(None), |entry| Ok(Some(Resuming::of_first(name, &self.rows(entry)?))));
+            return self.first.map(|first| Resuming::new(name, resume, first));
         }
         let expected = Rolling {
             rows: self.committed.rows,
             hash: self.committed.hash,
         };
-        Ok(Some(Resuming::new(name, resume, expected)))
+        Some(Resuming::new(name, resume, expected))
     }
 
     /// The same, with all of it at one time.

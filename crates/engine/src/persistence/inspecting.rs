@@ -1,5 +1,6 @@
 //! What is kept in a place, for people who look at it or put a source elsewhere. Nothing runs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use towpath_durability::{
@@ -8,6 +9,7 @@ use towpath_durability::{
 use towpath_types::Time;
 
 use super::record::{Committed, decode_rows, kind};
+use super::snapshots::Manifest;
 use crate::error::{EngineError, ErrorKind};
 
 /// What is kept in a place.
@@ -27,8 +29,23 @@ pub struct Inspection {
     pub ended_well: bool,
     /// The greatest time of anything that is kept.
     pub last_time: Option<Time>,
+    /// The last snapshot of the state of the operators.
+    pub snapshot: Option<KeptSnapshot>,
     /// Streams of sources, and outputs.
     pub connectors: Vec<KeptConnector>,
+}
+
+/// A snapshot of the state of the operators.
+#[derive(Clone, Copy, Debug)]
+pub struct KeptSnapshot {
+    /// The time after which it holds.
+    pub time: Time,
+    /// How many bytes it has.
+    pub bytes: u64,
+    /// In how many files.
+    pub parts: usize,
+    /// Whether all that came in before is kept, too.
+    pub has_journal: bool,
 }
 
 /// What is kept of a stream of a source, or of an output.
@@ -61,8 +78,16 @@ pub fn inspect(storage: &Arc<dyn Storage>, decode: bool) -> Result<Inspection, E
     };
     // Nothing is written when it is only read.
     let state = State::open(Arc::clone(storage), Holder::current(0), Access::ReadOnly)?;
-    let index = JournalIndex::read(&state)?;
-    let connectors: Result<_, EngineError> = index.streams().map(|name| connector(&index, name, decode)).collect();
+    let (index, manifest) = read(&state)?;
+    if let Some(manifest) = manifest.as_ref().filter(|_| decode) {
+        manifest.check_parts(&state)?;
+    }
+    let names: BTreeSet<&str> = index
+        .streams()
+        .chain(manifest.iter().flat_map(Manifest::names))
+        .collect();
+    let connector = |name| connector(&index, manifest.as_ref(), name, decode);
+    let connectors: Result<_, EngineError> = names.into_iter().map(connector).collect();
     Ok(Inspection {
         location: storage.location(),
         created: state.created(),
@@ -70,12 +95,33 @@ pub fn inspect(storage: &Arc<dyn Storage>, decode: bool) -> Result<Inspection, E
         bytes: index.bytes(),
         generations: index.last_generation().map_or(0, |last| last + 1),
         ended_well: index.ended_well(),
-        last_time: index.last_time(),
+        last_time: index.last_time().max(manifest.as_ref().map(|manifest| manifest.time)),
+        snapshot: manifest.as_ref().map(|manifest| KeptSnapshot {
+            time: manifest.time,
+            bytes: manifest.bytes(),
+            parts: manifest.parts.len(),
+            has_journal: manifest.is_whole_journal(),
+        }),
         connectors: connectors?,
     })
 }
 
-fn connector(index: &JournalIndex, name: &str, decode: bool) -> Result<KeptConnector, EngineError> {
+/// What is needed of the journal, and the last snapshot.
+fn read(state: &State) -> Result<(JournalIndex, Option<Manifest>), EngineError> {
+    let manifest = Manifest::read(state)?;
+    let beginning = manifest.as_ref().map(|manifest| manifest.beginning.clone());
+    Ok((
+        JournalIndex::read_from(state, &beginning.unwrap_or_default())?,
+        manifest,
+    ))
+}
+
+fn connector(
+    index: &JournalIndex,
+    manifest: Option<&Manifest>,
+    name: &str,
+    decode: bool,
+) -> Result<KeptConnector, EngineError> {
     let entries = index.records(name);
     let is_end = |entry: &&IndexEntry| matches!(entry.kind, kind::COMMIT | kind::DELIVERED);
     let last = entries.iter().rfind(is_end);
@@ -102,10 +148,14 @@ fn connector(index: &JournalIndex, name: &str, decode: bool) -> Result<KeptConne
         commits: entries.iter().filter(is_end).count() as u64,
         rows,
         bytes: entries.iter().map(|entry| entry.length).sum(),
-        last_time: last.map(|entry| entry.time),
+        last_time: last
+            .map(|entry| entry.time)
+            .max(manifest.and_then(|manifest| manifest.last_time(name))),
         position: match last {
             Some(entry) if entry.kind == kind::COMMIT => position(index, entry)?,
-            _ => None,
+            _ => manifest
+                .and_then(|manifest| manifest.stream(name)?.committed())
+                .and_then(|committed| committed.position),
         },
     })
 }
@@ -126,15 +176,16 @@ pub fn set_position(
     position: Vec<u8>,
 ) -> Result<(), EngineError> {
     let state = State::open(Arc::clone(storage), holder, Access::ReadWrite)?;
-    let index = JournalIndex::read(&state)?;
-    let last = connector(&index, name, false)?;
+    let (index, manifest) = read(&state)?;
+    let last = connector(&index, manifest.as_ref(), name, false)?;
     if last.position.is_none() {
         let message = format!("{name} has committed no offset, so it would not go on at another one");
         return Err(EngineError::new(ErrorKind::Value, message));
     }
     let generation = index.last_generation().map_or(0, |last| last + 1);
     // Times are even, and this one is after all that was kept.
-    let time = index.last_time().map_or(0, |last| last.saturating_add(3) & !1);
+    let last_time = index.last_time().max(manifest.map(|manifest| manifest.time));
+    let time = last_time.map_or(0, |last| last.saturating_add(3) & !1);
     let committed = Committed {
         position: Some(position),
         ..Committed::default()

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
@@ -16,9 +17,11 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
+use super::cut::Cut;
 use super::history::History;
 use super::record::{Committed, encode_rows, kind};
 use super::resuming::Rolling;
+use super::standing::{Note, Standing, StreamStanding};
 use crate::error::EngineError;
 use crate::source::{Arrival, Resume};
 
@@ -30,6 +33,14 @@ const MANY_BYTES: usize = 4 << 20;
 
 /// Makes what an output has written durable, before it is noted that it is.
 type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
+
+/// What the thread is asked to do besides, and who waits for it.
+enum Request {
+    /// To go on in a new file, and to say which.
+    Rotate(Sender<u32>),
+    /// To say when all that is in line is on disk.
+    Flush(Sender<()>),
+}
 
 /// Is told that more is durable.
 type Waker = Box<dyn Fn() + Send>;
@@ -55,11 +66,21 @@ struct Waiting {
     early: Vec<Record>,
     bytes: usize,
     syncs: Vec<Sync>,
+    requests: Vec<Request>,
     /// Somebody waits for what is in line, or for news of how far it is durable.
     is_wanted: bool,
     /// Nothing more is put in line; whether the run has ended well.
     end: Option<bool>,
     has_failed: bool,
+    /// The thread has ended.
+    has_ended: bool,
+}
+
+/// How many notes of an output are in line, and how many of them on disk.
+#[derive(Debug, Default)]
+struct Prepared {
+    put: u64,
+    written: u64,
 }
 
 /// What a run keeps.
@@ -73,8 +94,8 @@ pub(crate) struct Journal {
     own: AtomicU64,
     others: BTreeMap<usize, AtomicU64>,
     wakers: Mutex<Vec<Waker>>,
-    /// Of outputs that wait for what they have noted to be on disk: before which time it is.
-    noted: Mutex<BTreeMap<u32, Time>>,
+    /// Of outputs that wait for what they have prepared to be noted on disk.
+    prepared: Mutex<BTreeMap<u32, Prepared>>,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -105,12 +126,17 @@ impl Journal {
             own: AtomicU64::new(0),
             others: others.map(|process| (process, AtomicU64::new(0))).collect(),
             wakers: Mutex::default(),
-            noted: Mutex::default(),
+            prepared: Mutex::default(),
             thread: Mutex::default(),
         });
         let work = {
             let journal = Arc::clone(&journal);
-            move || journal.write(writer, &closed, &saved, &fail)
+            move || {
+                journal.write(writer, &closed, &saved, &fail);
+                let mut waiting = journal.waiting.lock();
+                waiting.has_ended = true;
+                waiting.requests.clear();
+            }
         };
         let thread = std::thread::Builder::new()
             .name("pathway-journal".to_owned())
@@ -138,6 +164,27 @@ impl Journal {
     pub(crate) fn want(&self) {
         self.waiting.lock().is_wanted = true;
         self.work.notify_one();
+    }
+
+    /// Goes on in a new file once all that is in line is on disk, and says which; nothing if the thread has ended.
+    pub(crate) fn rotate(&self) -> Option<u32> {
+        self.ask(Request::Rotate).recv().ok()
+    }
+
+    /// Waits until all that is in line is on disk; nothing if the thread has ended.
+    pub(crate) fn flush(&self) -> Option<()> {
+        self.ask(Request::Flush).recv().ok()
+    }
+
+    fn ask<T>(&self, request: impl FnOnce(Sender<T>) -> Request) -> Receiver<T> {
+        let (answer, answered) = channel();
+        let mut waiting = self.waiting.lock();
+        if !waiting.has_ended {
+            waiting.requests.push(request(answer));
+            waiting.is_wanted = true;
+            self.work.notify_one();
+        }
+        answered
     }
 
     fn put(&self, record: Record, is_wanted: bool) {
@@ -176,17 +223,17 @@ impl Journal {
         }
     }
 
-    /// These records are on disk: tells the outputs that wait for what they have noted.
+    /// These records are on disk: tells the outputs that wait for what they have prepared.
     fn wrote(&self, records: &[Record]) {
         let mut is_news = false;
-        let mut noted = self.noted.lock();
+        let mut prepared = self.prepared.lock();
         for record in records.iter().filter(|record| record.kind == kind::DELIVERED) {
-            if let Some(noted) = noted.get_mut(&record.stream) {
-                *noted = record.time + 1;
+            if let Some(prepared) = prepared.get_mut(&record.stream) {
+                prepared.written += 1;
                 is_news = true;
             }
         }
-        drop(noted);
+        drop(prepared);
         if is_news {
             self.wake();
         }
@@ -224,7 +271,7 @@ impl Journal {
         fail: &dyn Fn(EngineError),
     ) {
         loop {
-            let (closed, group, syncs, end) = {
+            let (closed, group, syncs, requests, end) = {
                 let mut waiting = self.waiting.lock();
                 while !waiting.is_wanted && waiting.end.is_none() && waiting.bytes <= MANY_BYTES {
                     self.work.wait(&mut waiting);
@@ -246,10 +293,24 @@ impl Journal {
                     closed: closed.min(last.unwrap_or(closed)),
                     records,
                 };
-                (closed, group, std::mem::take(&mut waiting.syncs), waiting.end)
+                let (syncs, requests) = (
+                    std::mem::take(&mut waiting.syncs),
+                    std::mem::take(&mut waiting.requests),
+                );
+                (closed, group, syncs, requests, waiting.end)
             };
             let written = self.write_group(&mut writer, &group, syncs);
             let written = written.and_then(|()| {
+                for request in requests {
+                    // Who has asked may have given up.
+                    let _ = match request {
+                        Request::Rotate(answer) => {
+                            writer.rotate()?;
+                            answer.send(writer.file()).ok()
+                        }
+                        Request::Flush(answer) => answer.send(()).ok(),
+                    };
+                }
                 if end == Some(true) {
                     writer.end()?;
                 }
@@ -317,13 +378,28 @@ pub(crate) struct StreamJournal {
     resume: Resume,
     /// The rows since the position.
     rolling: Rolling,
+    /// The first rows that it has ever sent, where those of another run should not be the same.
+    first: Option<Rolling>,
     position: Option<Vec<u8>>,
     positions: Arc<Positions>,
+    /// Where the run is cut, if it is, and where the stream stands.
+    cut: Option<Arc<Cut>>,
+    standing: Arc<Mutex<StreamStanding>>,
 }
 
 impl StreamJournal {
     /// For a stream of this number in the journal, after what was kept of it.
-    pub(crate) fn new(journal: &Arc<Journal>, stream: u32, resume: Resume, history: Option<&History>) -> Self {
+    pub(crate) fn new(
+        journal: &Arc<Journal>,
+        stream: u32,
+        resume: Resume,
+        history: Option<&History>,
+        cut: Option<&Arc<Cut>>,
+    ) -> Self {
+        let mut standing = StreamStanding::default();
+        if let Some(history) = history {
+            standing.begins(history.standing());
+        }
         let committed = history.map(History::committed).cloned().unwrap_or_default();
         let Committed { rows, hash, position } = committed;
         Self {
@@ -331,9 +407,22 @@ impl StreamJournal {
             stream,
             resume,
             rolling: Rolling { rows, hash },
+            first: history.and_then(History::first),
             position,
             positions: Arc::default(),
+            cut: cut.cloned(),
+            standing: Arc::new(Mutex::new(standing)),
         }
+    }
+
+    /// Where the stream stands, for a snapshot.
+    pub(crate) fn standing(&self) -> &Arc<Mutex<StreamStanding>> {
+        &self.standing
+    }
+
+    /// What was kept has been sent again; the row with this number is next.
+    pub(crate) fn has_recovered(&self, next: u64) {
+        self.standing.lock().has_recovered(next);
     }
 
     /// The positions that are not durable yet.
@@ -349,6 +438,9 @@ impl StreamJournal {
     /// Keeps rows of the open commit, before they go anywhere.
     pub(crate) fn rows(&mut self, time: Time, arrival: &Arrival) -> Result<(), EngineError> {
         let payload = encode_rows(arrival)?;
+        if self.resume == Resume::New && self.first.is_none() && !arrival.is_empty() {
+            self.first = Some(Rolling::of_first(arrival));
+        }
         if matches!(self.resume, Resume::New | Resume::Compare) {
             self.rolling.rows += arrival.len() as u64;
         } else {
@@ -364,8 +456,8 @@ impl StreamJournal {
         self.position = Some(position);
     }
 
-    /// The commit ends.
-    pub(crate) fn commit(&mut self, time: Time, has_position: bool) {
+    /// The commit ends; the row with this number is next.
+    pub(crate) fn commit(&mut self, time: Time, has_position: bool, next: u64) {
         let committed = Committed {
             rows: self.rolling.rows,
             hash: self.rolling.hash,
@@ -373,6 +465,10 @@ impl StreamJournal {
         };
         if let (true, Some(position)) = (has_position, &self.position) {
             self.positions.0.lock().push_back((time, position.clone()));
+        }
+        if let Some(cut) = &self.cut {
+            let standing = Standing::new(time, &committed, next, self.first);
+            self.standing.lock().commits(cut.opens(time), standing);
         }
         self.put(kind::COMMIT, time, committed.encode(), true);
     }
@@ -397,6 +493,10 @@ pub struct KeptOutput {
     /// What it is called where the run goes on with what the runs before have kept.
     name: Option<Arc<str>>,
     last_time: Option<Time>,
+    /// What it had noted when the state of the operators was kept, at that time or before.
+    settled: Option<(Time, Arc<[u8]>)>,
+    /// What is noted last.
+    noted: Arc<Mutex<Option<Note>>>,
 }
 
 impl KeptOutput {
@@ -404,17 +504,20 @@ impl KeptOutput {
         Self {
             journal: Arc::clone(journal),
             stream,
+            noted: Arc::new(Mutex::new(delivered.clone())),
             delivered: delivered.map(|(time, token)| (time, token.into())),
             name: None,
             last_time: None,
+            settled: None,
         }
     }
 
     /// The same in a run that goes on with a state that has something up to this time, and calls the output so.
-    pub(crate) fn going_on(self, name: &str, last_time: Option<Time>) -> Self {
+    pub(crate) fn going_on(self, name: &str, last_time: Option<Time>, settled: Option<Note>) -> Self {
         Self {
             name: Some(name.into()),
             last_time,
+            settled: settled.map(|(time, token)| (time, token.into())),
             ..self
         }
     }
@@ -427,6 +530,16 @@ impl KeptOutput {
     /// The last time of anything that the runs before have kept.
     pub fn last_time(&self) -> Option<Time> {
         self.last_time
+    }
+
+    /// Up to which time nothing is computed again, since only the state of the operators is kept, and what was noted then.
+    pub fn settled(&self) -> Option<(Time, &[u8])> {
+        self.settled.as_ref().map(|(time, token)| (*time, &**token))
+    }
+
+    /// What is noted last; it may not be on disk yet.
+    pub(super) fn noted(&self) -> Option<Note> {
+        self.noted.lock().clone()
     }
 
     /// Before which time all that came into the run is on disk.
@@ -461,19 +574,31 @@ impl KeptOutput {
     }
 
     /// Notes what finishes the delivery of `time`, for which everything is ready. The output waits until that is on disk,
-    /// see [`noted`](Self::noted), and the next run takes it for delivered.
+    /// see [`is_prepared`](Self::is_prepared); then it delivers, and says so, see [`finish`](Self::finish).
     pub fn prepare(&self, time: Time, token: Vec<u8>) {
-        self.journal.noted.lock().entry(self.stream).or_insert(0);
-        self.note(time, token, None);
+        self.journal.prepared.lock().entry(self.stream).or_default().put += 1;
+        self.put(time, token, None);
         self.want();
     }
 
-    /// Before which time what was prepared is noted on disk.
-    pub fn noted(&self) -> Time {
-        self.journal.noted.lock().get(&self.stream).copied().unwrap_or(0)
+    /// Whether all that was prepared is noted on disk.
+    pub fn is_prepared(&self) -> bool {
+        let prepared = self.journal.prepared.lock();
+        let own = prepared.get(&self.stream);
+        own.is_none_or(|prepared| prepared.written >= prepared.put)
+    }
+
+    /// What was prepared is delivered.
+    pub fn finish(&self, time: Time, token: Vec<u8>) {
+        *self.noted.lock() = Some((time, token));
     }
 
     fn note(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
+        *self.noted.lock() = Some((time, payload.clone()));
+        self.put(time, payload, sync);
+    }
+
+    fn put(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
         let record = Record {
             stream: self.stream,
             kind: kind::DELIVERED,

@@ -1,15 +1,21 @@
 //! What a run keeps of its streams and outputs, and what the runs before have kept of them.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
+use towpath_types::Time;
 
 use super::comparing::Comparing;
+use super::cut::Cut;
 use super::history::History;
 use super::journal::{Journal, KeptOutput, Positions, StreamJournal};
 use super::recovering::Recovering;
 use super::resuming::Resuming;
+use super::snapshots::Restoring;
+use super::standing::StreamStanding;
+use super::taking::{Taking, ToTake};
+use crate::error::EngineError;
 use crate::source::Resumption;
 
 /// See the module. Nodes are known by their positions in the physical plan.
@@ -27,6 +33,18 @@ pub(crate) struct Keeping {
     pub(crate) resumptions: BTreeMap<(usize, usize), Resumption>,
     /// The positions of the streams that are not on disk yet.
     pub(crate) positions: BTreeMap<(usize, usize), Arc<Positions>>,
+    /// Where the streams stand that are read here.
+    pub(crate) standings: BTreeMap<(usize, usize), Arc<Mutex<StreamStanding>>>,
+    /// Where the run is cut, if the state of operators is kept.
+    pub(crate) cut: Option<Arc<Cut>>,
+    /// Random numbers that are the same in all runs, for operators whose state is kept.
+    pub(crate) seeds: Option<[u64; 2]>,
+    /// What operators get back of their state, and up to which time they know all.
+    pub(crate) restoring: Option<Arc<Restoring>>,
+    pub(crate) known: Option<Time>,
+    /// The thread that takes snapshots, once all processes can hear each other.
+    pub(crate) taking: OnceLock<Taking>,
+    pub(crate) to_take: Mutex<Option<ToTake>>,
 }
 
 /// What is kept of a stream.
@@ -52,9 +70,7 @@ pub(crate) struct KeptStream {
 
 impl Drop for Keeping {
     fn drop(&mut self) {
-        if let Some(journal) = &self.journal {
-            journal.end(false);
-        }
+        self.end(false);
     }
 }
 
@@ -62,6 +78,27 @@ impl Keeping {
     /// What is kept of a stream, for the worker that reads it.
     pub(crate) fn stream(&self, node: usize, stream: usize) -> KeptStream {
         self.streams.lock().remove(&(node, stream)).unwrap_or_default()
+    }
+
+    /// Begins to take snapshots, if any are to be taken.
+    pub(crate) fn take_snapshots(&self) -> Result<(), EngineError> {
+        let to_take = self.to_take.lock().take();
+        if let Some(to_take) = to_take {
+            let taking = Taking::start(to_take)?;
+            // There is one run, which starts it once.
+            let _ = self.taking.set(taking);
+        }
+        Ok(())
+    }
+
+    /// The run has ended, well or not: writes what is still to be written.
+    pub(crate) fn end(&self, well: bool) {
+        if let Some(taking) = self.taking.get() {
+            taking.finish(well);
+        }
+        if let Some(journal) = &self.journal {
+            journal.end(well);
+        }
     }
 
     /// What an output of this worker has to know.

@@ -3,20 +3,26 @@
 //! Everything that a stream of a source sends is written to a [`journal`] with the time it has, before anything that
 //! comes of it goes out; the journal says up to which time it is on disk. A run that begins reads the [`history`] there:
 //! each stream sends its rows again at the times they had, and goes on. The same rows at the same times give the same
-//! answers, so outputs leave out what they have delivered, as they have noted in the same journal.
+//! answers, so outputs leave out what they have delivered, as they have noted in the same journal. Where the state of
+//! operators is kept, too, in [`snapshots`], the streams begin behind the last one.
 //!
 //! ```text
 //! keeping          all that is kept in a run
 //!   comparing      a source that sends all its content again
-//!   history        what was kept of a stream or an output
+//!   taking         the thread that takes snapshots
 //!   journal        the thread that writes; what is on disk
+//!   history        what was kept of a stream or an output
+//!     snapshots    the state of all operators
 //!   recovering     how far what was kept has been sent again
 //!     resuming     rows that a source sends again
+//!     cut          when operators save their state, and what
+//!     standing     where a stream goes on
 //!     record       what is written of rows and commits
 //! inspecting       what is kept, for people; nothing runs
 //! ```
 
 mod comparing;
+mod cut;
 mod history;
 mod inspecting;
 mod journal;
@@ -24,8 +30,12 @@ mod keeping;
 mod record;
 mod recovering;
 mod resuming;
+mod snapshots;
+mod standing;
+mod taking;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use towpath_durability::{Holder, StateError, Storage};
@@ -33,13 +43,16 @@ use towpath_durability::{Holder, StateError, Storage};
 use crate::error::{EngineError, ErrorKind};
 
 pub(crate) use comparing::Comparing;
+pub(crate) use cut::{Cut, StatePart};
 pub(crate) use history::{Histories, History, Replayed};
-pub use inspecting::{Inspection, KeptConnector, inspect, set_position};
+pub use inspecting::{Inspection, KeptConnector, KeptSnapshot, inspect, set_position};
 pub use journal::KeptOutput;
 pub(crate) use journal::{Journal, StreamJournal};
 pub(crate) use keeping::{Keeping, KeptStream};
 pub(crate) use recovering::Recovering;
 pub(crate) use resuming::Resuming;
+pub(crate) use snapshots::{Manifest, Restoring};
+pub(crate) use taking::{Local, Surroundings, ToTake, Word};
 
 /// How a run is kept.
 #[derive(Clone, Debug)]
@@ -54,6 +67,9 @@ pub struct Persistence {
     pub play: Play,
     /// Whether sources go on when what was kept has been read.
     pub continues: bool,
+    /// How often at most the state of all operators is kept, so that a run that goes on needs only what came in since; if
+    /// at all. Where it is, what came in before is not kept longer than needed.
+    pub snapshots: Option<Duration>,
 }
 
 /// At which times what was kept is sent again.

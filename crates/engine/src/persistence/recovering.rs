@@ -30,6 +30,11 @@ impl Recovering {
         self.streams.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Whether all have.
+    pub(crate) fn is_over(&self) -> bool {
+        self.streams.load(Ordering::Acquire) == 0
+    }
+
     /// A stream has sent that, so many rows.
     pub(crate) fn sent(&self, rows: u64) {
         let rows = self.rows.fetch_add(rows, Ordering::AcqRel) + rows;

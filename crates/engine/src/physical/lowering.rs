@@ -117,6 +117,7 @@ impl Lowering<'_> {
             origin: plan_node.origin.clone(),
             ends_after,
             after_all,
+            layout: self.described(self.nodes.len(), NodeId(node), &layout, (0..layout.len()).collect()),
         });
         self.builders.push(ProgramBuilder::new(layout));
         self.nodes.len() - 1
@@ -171,9 +172,14 @@ impl Lowering<'_> {
             let position = placed.layout.iter().position(|other| other == column);
             position.expect("a needed column is carried")
         };
+        self.described(placed.node, id, columns, columns.iter().map(position).collect())
+    }
+
+    /// Columns of the node `id`, which are at these positions in the batches of a physical node.
+    fn described(&self, node: usize, id: NodeId, columns: &[ColumnId], positions: Vec<usize>) -> PhysicalInput {
         PhysicalInput {
-            node: placed.node,
-            columns: columns.iter().map(position).collect(),
+            node,
+            columns: positions,
             names: columns
                 .iter()
                 .map(|column| self.plan.columns[column.0].name.clone())

@@ -40,6 +40,8 @@ pub struct PhysicalNode {
     pub ends_after: Option<EndsAfter>,
     /// Whether it comes of a source that all others feed.
     pub after_all: bool,
+    /// Its rows before its program, as another node would read them.
+    layout: PhysicalInput,
 }
 
 /// After which nodes a source ends that the run feeds.
@@ -83,6 +85,14 @@ pub enum Work {
 }
 
 impl Work {
+    fn inputs_mut(&mut self) -> &mut [PhysicalInput] {
+        match self {
+            Work::Source { .. } => &mut [],
+            Work::Pass(input) => std::slice::from_mut(input),
+            Work::Operator { inputs, .. } => inputs,
+        }
+    }
+
     /// What the node reads.
     pub fn inputs(&self) -> &[PhysicalInput] {
         match self {
@@ -111,11 +121,55 @@ pub struct PhysicalInput {
 }
 
 impl PhysicalPlan {
+    /// The same plan in which programs that keep results have nodes of their own, so that rows can be brought to the workers
+    /// that own them before.
+    fn with_results_apart(self) -> Self {
+        let mut nodes = Vec::with_capacity(self.nodes.len());
+        // Where each node is now.
+        let mut places = Vec::with_capacity(self.nodes.len());
+        for mut node in self.nodes {
+            for input in node.work.inputs_mut() {
+                input.node = places[input.node];
+            }
+            if let Some(EndsAfter::Node(other)) = &mut node.ends_after {
+                *other = places[*other];
+            }
+            if node.program.keeps_results() && !matches!(node.work, Work::Pass(_)) {
+                let program = std::mem::replace(&mut node.program, Program::identity(node.layout.columns.len()));
+                let input = PhysicalInput {
+                    node: nodes.len(),
+                    ..node.layout.clone()
+                };
+                let results = PhysicalNode {
+                    work: Work::Pass(input),
+                    program,
+                    ends_after: None,
+                    ..node.clone()
+                };
+                nodes.push(node);
+                nodes.push(results);
+            } else {
+                nodes.push(node);
+            }
+            places.push(nodes.len() - 1);
+        }
+        Self { nodes }
+    }
+
     /// Lowers the part of a plan that the nodes of `roots` need.
     ///
     /// Where `everything`, each of the nodes `roots` has all its columns, whether an output reads them or not. Where
-    /// `errors_flow`, a failure does not end the run. Where it `keeps_sources`, sources give all their columns.
-    pub fn lower(plan: &Plan, roots: &[NodeId], everything: bool, errors_flow: bool, keeps_sources: bool) -> Self {
-        lowering::lower(plan, roots, everything, errors_flow, keeps_sources)
+    /// `errors_flow`, a failure does not end the run. Where it `keeps_sources`, sources give all their columns; where
+    /// it `keeps_state`, too, results that are kept with their rows are in a node of their own.
+    pub fn lower(
+        plan: &Plan,
+        roots: &[NodeId],
+        everything: bool,
+        errors_flow: bool,
+        keeps_sources: bool,
+        keeps_state: bool,
+    ) -> Self {
+        let plan = lowering::lower(plan, roots, everything, errors_flow, keeps_sources);
+        if keeps_state { plan.with_results_apart() } else { plan }
     }
 }

@@ -4,7 +4,7 @@ use arrow_array::Float64Array;
 use towpath_types::{Cells, Column, DType, Physical};
 
 use super::floats::FloatSum;
-use super::sum::{halves, ints, read_sums, saved_sums, whole_numbers};
+use super::saved::{halves, ints, read_sums, saved_sums, whole_numbers};
 use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates, unsupported};
 use crate::error::EngineError;
 use crate::state;

@@ -3,13 +3,11 @@
 //! Where rows are never removed the best so far is all there is to know; otherwise every value is kept, with
 //! its count.
 
-use std::collections::BTreeMap;
-
 use towpath_types::{Column, Physical, Value};
 
 use super::items::{Item, Word, has_words};
 use super::kept::{InColumns, Items};
-use super::sum::ints;
+use super::saved::ints;
 use super::{FailedGroups, Reducer, ReducerState, SavedItems, Setup, Updates, unsupported};
 use crate::error::{EngineError, PlanError};
 use crate::state;
@@ -132,21 +130,6 @@ impl<I: InColumns, const LARGEST: bool> All<I, LARGEST> {
         Self {
             physical,
             items: Items::new(vec![physical], keeps_state),
-        }
-    }
-}
-
-/// Adds to the count of a key, and forgets it when there is none left.
-pub(super) fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, diff: i64) {
-    match counts.entry(key) {
-        std::collections::btree_map::Entry::Vacant(entry) => {
-            entry.insert(diff);
-        }
-        std::collections::btree_map::Entry::Occupied(mut entry) => {
-            *entry.get_mut() += diff;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Items of groups with their counts, and how they are saved.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use arrow_array::UInt32Array;
 use towpath_types::{Cells, Column, Key, Physical, Value, hash_columns};
@@ -73,6 +74,21 @@ pub(super) struct Items<I> {
     touched: Option<Touched<(Key, I)>>,
 }
 
+/// Adds to the count of a key, and forgets it when there is none left.
+fn add<K: Ord>(counts: &mut BTreeMap<K, i64>, key: K, diff: i64) {
+    match counts.entry(key) {
+        Entry::Vacant(entry) => {
+            entry.insert(diff);
+        }
+        Entry::Occupied(mut entry) => {
+            *entry.get_mut() += diff;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
+    }
+}
+
 impl<I: InColumns> Items<I> {
     /// Items that have columns of these layouts.
     pub(super) fn new(layouts: Vec<Physical>, keeps_state: bool) -> Self {
@@ -98,7 +114,7 @@ impl<I: InColumns> Items<I> {
         if let Some(touched) = &mut self.touched {
             touched.push((group, item.clone()));
         }
-        super::extreme::add(&mut self.groups[slot as usize], item, diff);
+        add(&mut self.groups[slot as usize], item, diff);
     }
 
     /// Makes an item the only one of its group.

@@ -11,6 +11,7 @@
 //! the same name in Python.
 
 mod arg;
+mod arrays;
 mod average;
 mod count;
 mod distinct;
@@ -18,6 +19,8 @@ mod extreme;
 mod floats;
 mod items;
 mod kept;
+mod list;
+mod saved;
 mod sequence;
 mod sum;
 mod timely;
@@ -25,34 +28,11 @@ mod unique;
 
 use std::fmt;
 
+pub use list::{REDUCERS, reducer};
 use towpath_types::{Column, DType, Key, Physical, Time};
 
-use crate::error::{EngineError, PlanError, RowError};
+use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 use crate::state::Saved;
-
-/// All reducers.
-pub const REDUCERS: &[Reducer] = &[
-    count::COUNT,
-    sum::SUM,
-    average::AVG,
-    extreme::MIN,
-    extreme::MAX,
-    arg::ARGMIN,
-    arg::ARGMAX,
-    arg::ANY,
-    unique::UNIQUE,
-    sequence::TUPLE,
-    sequence::SORTED_TUPLE,
-    sequence::NDARRAY,
-    timely::EARLIEST,
-    timely::LATEST,
-    distinct::COUNT_DISTINCT,
-];
-
-/// Finds a reducer by its name.
-pub fn reducer(name: &str) -> Option<&'static Reducer> {
-    REDUCERS.iter().find(|reducer| reducer.name == name)
-}
 
 /// An aggregate of the engine: an entry in [`REDUCERS`].
 pub struct Reducer {
@@ -211,4 +191,9 @@ fn unsupported(name: &str, arguments: &[DType]) -> PlanError {
         )),
         [] => PlanError::mismatch(format!("The reducer {name} needs an argument.")),
     }
+}
+
+/// A total of ints that is no 64-bit int.
+fn overflow() -> RowError {
+    RowError::new(ErrorKind::Overflow, "integer overflow in reducer sum")
 }

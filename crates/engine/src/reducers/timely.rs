@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 
 use towpath_types::{Column, ColumnBuilder, Key, Physical, Time, Value};
 
-use super::sum::ints;
+use super::saved::ints;
 use super::{FailedGroups, Reducer, ReducerState, SavedItems, Setup, Updates};
 use crate::error::{EngineError, ErrorKind};
 use crate::state;

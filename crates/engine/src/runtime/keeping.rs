@@ -1,20 +1,23 @@
 //! Finds what was kept of each stream and output before the workers start, and begins to keep what comes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use towpath_durability::{JournalWriter, State};
 use towpath_types::{DType, Physical, Time};
+use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::cluster::Lines;
 use crate::dataflow::{Ending, SourceTimes};
 use crate::description::{Description, listed};
-use crate::error::EngineError;
+use crate::error::{EngineError, ErrorKind};
+use crate::fingerprint::{Fingerprint, Identity};
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
 use crate::persistence::{
-    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Persistence, Play, Recovering, StreamJournal,
+    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Local, Manifest, Persistence, Play,
+    Recovering, Restoring, StatePart, StreamJournal, Surroundings, ToTake, Word,
 };
 use crate::physical::{PhysicalPlan, Work};
 use crate::source::{Division, Kept, Resume, Resumption, Team};
@@ -29,6 +32,8 @@ pub(super) struct Opened {
     generation: u64,
     histories: Histories,
     recovering: Arc<Recovering>,
+    /// How often at most the state of operators is kept, if it is.
+    snapshots: Option<Duration>,
 }
 
 impl Opened {
@@ -40,8 +45,9 @@ impl Opened {
         };
         let since = Instant::now();
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
-        let histories = Histories::read(&state, u64::MAX)?;
+        let histories = Histories::read(&state, u64::MAX, uses_snapshots(persistence))?;
         Ok(Self {
+            snapshots: persistence.snapshots,
             generation: histories.generations(),
             recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
             histories,
@@ -60,8 +66,9 @@ impl Opened {
         };
         let since = Instant::now();
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
-        let histories = Histories::read(&state, generation)?;
+        let histories = Histories::read(&state, generation, uses_snapshots(persistence))?;
         Ok(Self {
+            snapshots: persistence.snapshots,
             recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
             histories,
             generation,
@@ -87,6 +94,11 @@ impl Opened {
         let last = self.histories.last_time();
         last.map_or(0, |last| last.saturating_add(3) & !1)
     }
+}
+
+/// Whether a run goes on behind the last snapshot, and takes more of them.
+fn uses_snapshots(persistence: &Persistence) -> bool {
+    persistence.snapshots.is_some() && persistence.access == Access::Full && persistence.play == Play::AsRecorded
 }
 
 /// What is kept by name: streams of sources, and outputs.
@@ -133,6 +145,84 @@ struct Part {
 
 /// Between the name of an output and the number of a part of it.
 const PART: &str = " part ";
+
+/// By what the parts of a plan are known whose state is kept.
+fn state_names(plan: &PhysicalPlan, identities: &[Identity]) -> HashMap<StatePart, String> {
+    let mut names = HashMap::new();
+    // Several nodes may come of one of the program.
+    let mut numbers: HashMap<usize, usize> = HashMap::new();
+    for (position, node) in plan.nodes.iter().enumerate() {
+        let number = numbers.entry(node.id.0).or_insert(0);
+        *number += 1;
+        let name = format!("{:032x}-{number}", identities[node.id.0].0);
+        for (is_program, end) in [(false, ""), (true, "-results")] {
+            let part = StatePart {
+                node: position,
+                is_program,
+            };
+            names.insert(part, format!("{name}{end}"));
+        }
+    }
+    names
+}
+
+/// Makes sure that an output in parts has as many writers as when the state was kept: what each has is in its part.
+fn check_parts(name: &str, snapshot: &Manifest) -> Result<(), EngineError> {
+    let Some((output, own)) = name.rsplit_once(PART) else {
+        return Ok(());
+    };
+    let writers = |part: &str| {
+        part.split_once(" of ")
+            .map_or_else(String::new, |(_, writers)| writers.to_owned())
+    };
+    let prefix = format!("{output}{PART}");
+    let mut others = snapshot.output_names().filter_map(|other| other.strip_prefix(&prefix));
+    match others.find(|other| writers(other) != writers(own)) {
+        None => Ok(()),
+        Some(other) => {
+            let message = format!(
+                "{output} was written in {} parts, and would be written in {} now: where only the state of operators is \
+                 kept, run with as many workers as before, or write one file",
+                writers(other),
+                writers(own)
+            );
+            Err(EngineError::new(ErrorKind::Value, message))
+        }
+    }
+}
+
+/// What is around the thread that takes snapshots.
+struct Around {
+    times: Arc<SourceTimes>,
+    lines: Arc<Lines>,
+    ending: Weak<Ending>,
+    recovering: Arc<Recovering>,
+}
+
+impl Surroundings for Around {
+    fn latest(&self) -> Time {
+        self.times.reached()
+    }
+
+    fn pass(&self, time: Time) {
+        self.times.pass(time);
+    }
+
+    fn has_recovered(&self) -> bool {
+        self.recovering.is_over()
+    }
+
+    fn fail(&self, error: EngineError) {
+        if let Some(ending) = self.ending.upgrade() {
+            ending.fail(error);
+        }
+    }
+
+    fn tell(&self, process: Option<usize>, word: &Word) {
+        self.lines
+            .snapshot(process, serde_json::to_string(word).unwrap_or_default());
+    }
+}
 
 fn parts(
     plan: &PhysicalPlan,
@@ -208,7 +298,7 @@ impl Opened {
         divisions: &BTreeMap<usize, Division>,
         (team, process): (Team, usize),
         (times, lines, ending): (&Arc<SourceTimes>, &Arc<Lines>, &Arc<Ending>),
-        start: Time,
+        (start, fingerprint): (Time, Option<Fingerprint>),
     ) -> Result<(Keeping, State), EngineError> {
         let (parts, names) = parts(plan, watched, divisions, team);
         let mut keeping = Keeping::default();
@@ -242,10 +332,15 @@ impl Opened {
             });
             keeping.journal = Some(journal);
         }
-        for part in parts {
+        if self.snapshots.is_some() && self.access == Access::Full && self.play == Play::AsRecorded {
+            keeping.cut = Some(Arc::default());
+        }
+        for part in &parts {
             let at = (part.node, part.part);
+            let mut read_here = watched[part.node].parts.iter().filter(|read| read.queue.is_some());
             match &part.source {
-                Some((resume, layouts)) => self.keep_stream(&mut keeping, at, &part, (*resume, layouts), start)?,
+                Some(_) if read_here.all(|read| read.stream != part.part) => {}
+                Some((resume, layouts)) => self.keep_stream(&mut keeping, at, part, (*resume, layouts), start)?,
                 None => {
                     if let Some(journal) = &keeping.journal {
                         let delivered = match self.access {
@@ -254,14 +349,95 @@ impl Opened {
                         };
                         let mut kept = KeptOutput::new(journal, part.number, delivered);
                         if self.access == Access::Full {
-                            kept = kept.going_on(&part.name, self.histories.last_time());
+                            let settled = self.histories.settled(&part.name);
+                            kept = kept.going_on(&part.name, self.histories.last_time(), settled);
                         }
                         keeping.outputs.insert(at, kept);
                     }
                 }
             }
         }
+        if let Some(fingerprint) = fingerprint {
+            self.keep_state(
+                &mut keeping,
+                plan,
+                &parts,
+                fingerprint,
+                (team, process),
+                (times, lines, ending),
+            )?;
+        }
         Ok((keeping, self.state))
+    }
+
+    /// Begins to keep the state of operators, and finds what was kept of it.
+    fn keep_state(
+        &self,
+        keeping: &mut Keeping,
+        plan: &PhysicalPlan,
+        parts: &[Part],
+        fingerprint: Fingerprint,
+        (team, process): (Team, usize),
+        (times, lines, ending): (&Arc<SourceTimes>, &Arc<Lines>, &Arc<Ending>),
+    ) -> Result<(), EngineError> {
+        let (Some(cut), Some(journal), Some(interval)) = (&keeping.cut, &keeping.journal, self.snapshots) else {
+            return Ok(());
+        };
+        let names = state_names(plan, &fingerprint.identities);
+        let snapshot = self.histories.snapshot();
+        if let Some(snapshot) = snapshot {
+            snapshot.check_program(&fingerprint.lasting)?;
+            for part in parts.iter().filter(|part| part.source.is_none()) {
+                check_parts(&part.name, snapshot)?;
+            }
+            keeping.restoring = Some(Arc::new(Restoring::open(&self.state, snapshot, &names)?));
+            keeping.known = Some(snapshot.time);
+        }
+        // The same in all runs, and nobody can foresee them.
+        let secret = self.state.secret();
+        keeping.seeds = Some([0_u64, 1].map(|number| xxh3_64_with_seed(&secret.to_le_bytes(), number)));
+        let looks = Arc::clone(cut);
+        journal.wakes(move || looks.look());
+        let (mut streams, mut outputs) = (Vec::new(), Vec::new());
+        for part in parts {
+            let at = (part.node, part.part);
+            if let Some(standing) = keeping.standings.get(&at) {
+                streams.push((part.name.clone(), Arc::clone(standing)));
+            }
+            // Each is noted by the process that writes it.
+            if let Some(output) = keeping.outputs.get(&at).filter(|_| part.part / team.threads == process) {
+                outputs.push((part.name.clone(), output.clone()));
+            }
+        }
+        let is_known = |name: &str| parts.iter().any(|part| part.name == name);
+        let is_compared = |part: &Part| matches!(part.source, Some((Resume::Compare, _)));
+        *keeping.to_take.lock() = Some(ToTake {
+            others: team.processes - 1,
+            interval,
+            before: snapshot.cloned(),
+            program: fingerprint.lasting,
+            // What is compared with what comes again, and what is not read now, is not in the state of the operators.
+            keeps_journal: parts.iter().any(is_compared) || !self.histories.names().all(is_known),
+            local: Local {
+                cut: Arc::clone(cut),
+                journal: Arc::clone(journal),
+                state: self.state.clone(),
+                surroundings: Arc::new(Around {
+                    times: Arc::clone(times),
+                    lines: Arc::clone(lines),
+                    ending: Arc::downgrade(ending),
+                    recovering: Arc::clone(&self.recovering),
+                }),
+                names,
+                streams,
+                outputs,
+                threads: team.threads,
+                generation: self.generation,
+                process,
+                written: 0,
+            },
+        });
+        Ok(())
     }
 
     /// Whether it is a part of an output that another number of workers has written since: other rows are in each part, and
@@ -283,7 +459,7 @@ impl Opened {
         start: Time,
     ) -> Result<(), EngineError> {
         let mut history = match self.access {
-            Access::Full | Access::Replay => self.histories.stream(&part.name, layouts)?,
+            Access::Full | Access::Replay => self.histories.stream(&part.name, layouts, resume)?,
             Access::Record => None,
         };
         if self.play == Play::AtOnce {
@@ -292,14 +468,13 @@ impl Opened {
         let resumption = history.as_ref().map_or_else(Resumption::default, History::resumption);
         keeping.resumptions.insert(at, resumption);
         let journal = keeping.journal.as_ref();
-        let journal = journal.map(|journal| StreamJournal::new(journal, part.number, resume, history.as_ref()));
+        let cut = keeping.cut.as_ref();
+        let journal = journal.map(|journal| StreamJournal::new(journal, part.number, resume, history.as_ref(), cut));
         if let Some(journal) = &journal {
+            keeping.standings.insert(at, Arc::clone(journal.standing()));
             keeping.positions.insert(at, Arc::clone(journal.positions()));
         }
-        let resuming = match &history {
-            Some(history) => history.resuming(resume)?,
-            None => None,
-        };
+        let resuming = history.as_ref().and_then(|history| history.resuming(resume));
         let recovering = history.as_ref().map(|_| Arc::clone(&self.recovering));
         if let Some(recovering) = &recovering {
             recovering.expect();

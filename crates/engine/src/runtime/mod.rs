@@ -132,8 +132,8 @@ impl Run {
         let acknowledging = Acknowledging::start(&run, &sources)?;
         let wait = move || {
             let (panicked, connected) = workers.join();
-            if let Some(journal) = run.keeping.as_ref().and_then(|keeping| keeping.journal.as_ref()) {
-                journal.end(!panicked && !run.ending.is_failed());
+            if let Some(keeping) = &run.keeping {
+                keeping.end(!panicked && !run.ending.is_failed());
             }
             if let Some(acknowledging) = acknowledging {
                 acknowledging.finish(&run);

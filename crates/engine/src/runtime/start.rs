@@ -15,6 +15,7 @@ use super::streams::{Sources, watch};
 use crate::cluster::{Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{Ending, Ledger, LostWire, Network, RunContext, SourceTimes, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind};
+use crate::fingerprint::Fingerprint;
 use crate::live_errors::LiveErrors;
 use crate::monitor::{Counts, Part, Watched};
 use crate::persistence::{Journal, Persistence};
@@ -45,6 +46,10 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
         options.everything,
         !options.terminate_on_error,
         options.persistence.is_some(),
+        options
+            .persistence
+            .as_ref()
+            .is_some_and(|kept| kept.snapshots.is_some()),
     );
     let team = team(&options);
     let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
@@ -62,7 +67,10 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
     let opened = opened?;
     let outputs = if options.everything { &[] } else { &roots[..] };
     let lines = Arc::new(Lines::default());
-    let Context { run, log, state } = context(physical, outputs, &options, &orders, &lines, opened)?;
+    let fingerprint = persistence
+        .filter(|kept| kept.snapshots.is_some())
+        .map(|_| plan.fingerprint());
+    let Context { run, log, state } = context(physical, outputs, &options, &orders, &lines, (opened, fingerprint))?;
     let (sources, heard) = (Arc::new(Sources::default()), Arc::new(Heard::default()));
     let asked = Asked {
         ending: Arc::downgrade(&run.ending),
@@ -71,8 +79,18 @@ pub(super) fn start(plan: &Plan, options: RunOptions) -> Result<Started, EngineE
         times: Arc::clone(&run.times),
         heard: Arc::clone(&heard),
         journal: run.keeping.as_ref().and_then(|keeping| keeping.journal.clone()),
+        run: Arc::downgrade(&run),
     };
+    let keeping = run.keeping.as_ref();
+    if let Some(keeping) = keeping.filter(|_| process > 0) {
+        // Before the first process can say anything of it.
+        keeping.take_snapshots()?;
+    }
     let (network, connections) = connect(&options, peers, &lines, asked)?.unzip();
+    if let Some(keeping) = keeping {
+        // The first does so when the others can hear it.
+        keeping.take_snapshots()?;
+    }
     if let Some(journal) = run.keeping.as_ref().and_then(|keeping| keeping.journal.as_ref()) {
         // A process that reads nothing says so now that the others can hear it.
         journal.want();
@@ -133,7 +151,7 @@ fn context(
     options: &RunOptions,
     orders: &Orders,
     lines: &Arc<Lines>,
-    opened: Option<Opened>,
+    (opened, fingerprint): (Option<Opened>, Option<Fingerprint>),
 ) -> Result<Context, EngineError> {
     let team = team(options);
     let process = options.cluster.as_ref().map_or(0, |cluster| cluster.process);
@@ -170,7 +188,7 @@ fn context(
             &orders.divisions,
             (team, process),
             (&times, lines, &ending),
-            orders.start,
+            (orders.start, fingerprint),
         )?),
         None => None,
     }
@@ -232,6 +250,8 @@ struct Asked {
     times: Arc<SourceTimes>,
     heard: Arc<Heard>,
     journal: Option<Arc<Journal>>,
+    /// It may outlive the run.
+    run: Weak<RunContext>,
 }
 
 impl Told for Asked {
@@ -260,6 +280,17 @@ impl Told for Asked {
     fn saved(&self, process: usize, time: Time) {
         if let Some(journal) = &self.journal {
             journal.saved_elsewhere(process, time);
+        }
+    }
+
+    fn snapshot(&self, process: usize, word: &str) {
+        let Some(run) = self.run.upgrade() else {
+            return;
+        };
+        let taking = run.keeping.as_ref().and_then(|keeping| keeping.taking.get());
+        // What cannot be read is of another version, and those do not come together.
+        if let (Some(taking), Ok(word)) = (taking, serde_json::from_str(word)) {
+            taking.heard(process, word);
         }
     }
 

@@ -5,10 +5,12 @@
 
 mod cells;
 mod rows;
+mod slots;
 
 pub use cells::CellStore;
+pub use rows::KeyedRows;
 pub(crate) use rows::duplicated;
-pub use rows::{KeyedRows, Slots};
+pub use slots::Slots;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, Hash};

@@ -43,7 +43,7 @@ pub fn run_with(plan: &Plan, workers: usize, terminate_on_error: bool) -> Result
     run(plan, options)
 }
 
-/// The same in a run that is kept in a storage.
+/// The same in a run that is kept.
 ///
 /// # Errors
 /// What ended the run.
@@ -51,14 +51,14 @@ pub fn run_kept(
     plan: &Plan,
     workers: usize,
     terminate_on_error: bool,
-    storage: Arc<dyn Storage>,
+    persistence: Persistence,
 ) -> Result<(), EngineError> {
     let options = RunOptions {
         workers,
         terminate_on_error,
         clock: Arc::new(ManualClock::default()),
         start: Some(2),
-        persistence: Some(kept_in(storage)),
+        persistence: Some(persistence),
         ..RunOptions::default()
     };
     run(plan, options)
@@ -72,6 +72,15 @@ pub fn kept_in(storage: Arc<dyn Storage>) -> Persistence {
         access: Access::Full,
         play: Play::AsRecorded,
         continues: true,
+        snapshots: None,
+    }
+}
+
+/// The same, and the state of operators is kept as often as possible.
+pub fn kept_with_state_in(storage: Arc<dyn Storage>) -> Persistence {
+    Persistence {
+        snapshots: Some(Duration::ZERO),
+        ..kept_in(storage)
     }
 }
 
@@ -88,7 +97,7 @@ pub fn take_batches(queue: &SourceQueue) -> Vec<Batch> {
 }
 
 /// Runs a plan in as many processes as that, each a thread here that talks to the others over the network, and
-/// returns how each ended. It is kept in the storage, if there is one.
+/// returns how each ended. It is kept, if that is said.
 ///
 /// # Panics
 /// If the machine has no free ports.
@@ -97,7 +106,7 @@ pub fn run_in_processes(
     processes: usize,
     workers: usize,
     terminate_on_error: bool,
-    storage: Option<&Arc<dyn Storage>>,
+    persistence: Option<&Persistence>,
 ) -> Vec<Result<(), EngineError>> {
     // Held together, so that all differ.
     let free: Vec<TcpListener> = (0..processes)
@@ -124,7 +133,7 @@ pub fn run_in_processes(
                     run: 0,
                     is_interrupted: Arc::new(|| false),
                 }),
-                persistence: storage.cloned().map(kept_in),
+                persistence: persistence.cloned(),
                 ..RunOptions::default()
             };
             scope.spawn(move || run(plan, options))
@@ -178,7 +187,7 @@ fn one_operator(
     scripts: &[(Vec<DType>, Vec<Vec<Update>>)],
     batch_rows: usize,
 ) -> Result<(NodeId, Vec<ColumnId>), PlanError> {
-    let inputs = tables(plan, scripts, batch_rows)?
+    let inputs = tables(plan, scripts, batch_rows, Duration::ZERO)?
         .into_iter()
         .map(|(node, columns)| Input { node, columns })
         .collect();

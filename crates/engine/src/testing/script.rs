@@ -1,6 +1,7 @@
 //! Sources that play commits, written as small tables of updates.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use towpath_types::{Batch, Column, DType, Key, Value};
 
@@ -25,6 +26,7 @@ pub struct Script {
     batch_rows: usize,
     is_static: bool,
     unique_keys: bool,
+    pause: Duration,
 }
 
 impl Script {
@@ -36,6 +38,7 @@ impl Script {
             batch_rows: usize::MAX,
             is_static: false,
             unique_keys: true,
+            pause: Duration::ZERO,
         }
     }
 
@@ -51,6 +54,13 @@ impl Script {
     #[must_use]
     pub fn in_batches_of(mut self, rows: usize) -> Self {
         self.batch_rows = rows.max(1);
+        self
+    }
+
+    /// The same with a pause after every commit, so that something else may happen meanwhile.
+    #[must_use]
+    pub fn with_pauses(mut self, pause: Duration) -> Self {
+        self.pause = pause;
         self
     }
 
@@ -134,6 +144,7 @@ impl Source for Script {
                 let _ = context.queue().push(batch);
             }
             let _ = context.queue().commit();
+            std::thread::sleep(self.pause);
         }
         context.queue().close(Ok(()));
         Ok(Box::new(Played))
@@ -141,7 +152,7 @@ impl Source for Script {
 }
 
 /// Several tables that change together: one source plays the commits of all, so that the k-th commits of
-/// all tables have the same time. Commits without updates in any table take no time.
+/// all tables have the same time, with a pause after each. Commits without updates in any table take no time.
 ///
 /// # Errors
 /// Never, unless this function is wrong.
@@ -149,6 +160,7 @@ pub fn tables(
     plan: &mut Plan,
     scripts: &[(Vec<DType>, Vec<Vec<Update>>)],
     batch_rows: usize,
+    pause: Duration,
 ) -> Result<Vec<(NodeId, Vec<ColumnId>)>, PlanError> {
     let mut dtypes = vec![DType::Bool; scripts.len()];
     dtypes.extend(scripts.iter().flat_map(|(own, _)| own.iter().cloned()));
@@ -168,7 +180,10 @@ pub fn tables(
         }
         start += own.len();
     }
-    let source = plan.source(Arc::new(Script::new(dtypes, merged).in_batches_of(batch_rows)), None);
+    let source = plan.source(
+        Arc::new(Script::new(dtypes, merged).in_batches_of(batch_rows).with_pauses(pause)),
+        None,
+    );
     let columns = plan.columns(source).to_vec();
     let mut start = scripts.len();
     scripts

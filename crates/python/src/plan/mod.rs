@@ -305,6 +305,8 @@ struct PyPersistence {
     access: String,
     play: String,
     continues: bool,
+    /// How often the state of operators is kept, in milliseconds, if it is.
+    snapshot_interval_ms: Option<u64>,
 }
 
 impl PyPersistence {
@@ -329,6 +331,7 @@ impl PyPersistence {
                 other => return Err(PyValueError::new_err(format!("unknown way to play {other:?}"))),
             },
             continues: self.continues,
+            snapshots: self.snapshot_interval_ms.map(Duration::from_millis),
         })
     }
 }

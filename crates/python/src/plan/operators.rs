@@ -8,6 +8,7 @@ use towpath_engine::operators::join::{JoinId, JoinKind};
 use towpath_engine::operators::reduce::Aggregate;
 use towpath_engine::operators::semi_join::SemiJoin;
 use towpath_engine::reducers::{Options, reducer};
+use towpath_engine::type_rules::check_strict_sum;
 use towpath_engine::{ColumnId, NodeId};
 
 use super::{PyPlan, input};
@@ -49,6 +50,11 @@ impl PyPlan {
             for (option, value) in given.iter() {
                 match option.extract::<String>()?.as_str() {
                     "skip_nones" => options.skip_nones = value.extract()?,
+                    "strict" => {
+                        if value.is_truthy()? {
+                            check_strict_sum(&self.dtype(arguments[0]).0).map_err(plan_error)?;
+                        }
+                    }
                     other => {
                         return Err(PyValueError::new_err(format!(
                             "the reducer {name} has no option {other:?}"

@@ -52,8 +52,6 @@ pub(super) struct Committing {
     kept: Option<KeptOutput>,
     /// Up to which time it has delivered everything in the runs before.
     delivered: Option<Time>,
-    /// Whether nothing was noted of it before this run.
-    is_new: bool,
     /// Before which time all that came into the run is on disk.
     durable: Time,
     /// The changes of times that are complete, and that it has not had.
@@ -76,7 +74,6 @@ impl Committing {
             label: label.to_owned(),
             kept: kept.cloned(),
             delivered: None,
-            is_new: false,
             durable: 0,
             waiting: VecDeque::new(),
             ready: None,
@@ -97,7 +94,7 @@ impl Committing {
         let Some(kept) = kept else {
             return Ok(());
         };
-        self.is_new = kept.delivered().is_none();
+        let is_new = kept.delivered().is_none();
         let noted = match kept.delivered() {
             Some((_, [BEGUN])) | None => None,
             Some((time, token)) => Some((time, self.decode(token)?)),
@@ -126,13 +123,13 @@ impl Committing {
         }
         let last_time = kept.last_time().unwrap_or_default();
         if let Some(delivered) = self.delivered
-            && (self.is_new || delivered > last_time)
+            && (is_new || delivered > last_time)
         {
             let message = format!(
                 "{}: it has everything up to time {delivered}, and the state that the run goes on with {}: they do not \
                  belong together. Go on with the state that it was written with, or have it begin anew",
                 self.label,
-                if self.is_new {
+                if is_new {
                     "knows nothing of it".to_owned()
                 } else {
                     format!("ends at time {last_time}")
@@ -140,8 +137,24 @@ impl Committing {
             );
             return Err(EngineError::new(ErrorKind::Value, message));
         }
-        if self.is_new {
+        let settled = kept.settled().filter(|(_, token)| *token != [BEGUN]);
+        if let Some((settled, _)) = settled
+            && self.delivered < Some(settled)
+        {
+            let has = match self.delivered {
+                Some(delivered) => format!("has everything up to time {delivered} only"),
+                None => "has nothing".to_owned(),
+            };
+            let message = format!(
+                "{}: it {has}, and what comes of the rows up to time {settled} is not computed again: only the state of \
+                 the operators is kept. Bring back what was written, or begin anew: reset the state",
+                self.label
+            );
+            return Err(EngineError::new(ErrorKind::Value, message));
+        }
+        if is_new {
             kept.prepare(0, vec![BEGUN]);
+            kept.finish(0, vec![BEGUN]);
         }
         Ok(())
     }
@@ -178,8 +191,7 @@ impl Committing {
         if let Some(Ready { time, .. }) = self.ready
             && let Some(kept) = &self.kept
         {
-            let noted = kept.noted();
-            if (self.hooks.prepare.is_some() && noted <= time) || (self.is_new && noted == 0) {
+            if !kept.is_prepared() {
                 // In several processes it is written when what came into the others is on disk.
                 kept.want();
                 return Ok(None);
@@ -190,8 +202,10 @@ impl Committing {
         }
         if let Some(Ready { time, token }) = self.ready.take() {
             self.commit(time, token.as_deref())?;
-            if let (Some(kept), None) = (&self.kept, &self.hooks.prepare) {
-                kept.deliver(time, Vec::new());
+            match &self.kept {
+                Some(kept) if self.hooks.prepare.is_some() => kept.finish(time, encode(token.as_deref())),
+                Some(kept) => kept.deliver(time, Vec::new()),
+                None => {}
             }
         }
         Ok(self.waiting.pop_front())

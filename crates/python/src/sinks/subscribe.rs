@@ -58,9 +58,6 @@ impl Operator for Subscribe {
             ("on_change", &self.on_change),
             ("on_time_end", &self.on_time_end),
             ("on_end", &self.on_end),
-            ("prepare", &self.hooks.prepare),
-            ("commit", &self.hooks.commit),
-            ("recover", &self.hooks.recover),
         ] {
             description.set(label, if function.is_some() { "given" } else { "not given" });
         }

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 use pyo3::prelude::*;
 
 use super::buffer::Ingest;
-use super::stage::Starting;
+use super::starting::Starting;
 
 /// All there are. Only locked by threads that have the GIL, so nobody has it locked when a process forks.
 static INGESTS: Mutex<Vec<Weak<Ingest>>> = Mutex::new(Vec::new());

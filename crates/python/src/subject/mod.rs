@@ -20,6 +20,7 @@ mod places;
 pub(crate) mod slots;
 mod source;
 mod stage;
+mod starting;
 mod verdict;
 mod verdicts;
 mod whole;
@@ -29,7 +30,7 @@ use pyo3::prelude::*;
 pub(crate) use buffer::Settings;
 pub(crate) use native::Subject;
 pub(crate) use source::PythonSource;
-pub(crate) use stage::Starting;
+pub(crate) use starting::Starting;
 
 /// Adds everything of subjects to the module.
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {

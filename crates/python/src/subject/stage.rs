@@ -25,35 +25,11 @@ use towpath_engine::{EngineError, ErrorKind, SourceQueue};
 use super::buffer::{Buffer, Ingest, seal_rows};
 use super::phase::{Phase, Stage};
 use super::places::caller;
+use super::starting::Starting;
 use crate::door::Visit;
 
 /// How long who cannot be served waits for a run to begin.
 const PATIENCE: Duration = Duration::from_secs(1);
-
-/// Runs that are about to begin in this process.
-static STARTING: AtomicUsize = AtomicUsize::new(0);
-
-/// While it lives, a run is on its way.
-pub(crate) struct Starting(());
-
-impl Starting {
-    pub(crate) fn new() -> Self {
-        STARTING.fetch_add(1, Ordering::AcqRel);
-        Self(())
-    }
-
-    /// In a process that was forked, those of its parent begin elsewhere.
-    pub(super) fn forget() {
-        STARTING.store(0, Ordering::Release);
-    }
-}
-
-impl Drop for Starting {
-    fn drop(&mut self) {
-        // The run of a process that was forked meanwhile was forgotten.
-        let _ = STARTING.fetch_update(Ordering::AcqRel, Ordering::Acquire, |count| count.checked_sub(1));
-    }
-}
 
 impl Ingest {
     /// Whether the next row may be sent. On the way of every row.
@@ -120,7 +96,7 @@ impl Ingest {
                 drop(buffer);
                 return if is_news { self.say_kept(py) } else { Ok(()) };
             }
-            if STARTING.load(Ordering::Acquire) == 0 && Instant::now() > deadline {
+            if !Starting::is_any() && Instant::now() > deadline {
                 let kept = buffer.queue.counts().2 + buffer.rows;
                 drop(buffer);
                 return Err(if is_forked { self.forked() } else { self.full(kept) });

@@ -11,12 +11,14 @@ use std::cmp::Ordering;
 use std::fmt;
 use std::sync::Arc;
 
+mod members;
 mod object;
 mod parse;
 mod write;
 
+pub use members::JsonMembers;
 pub use object::Object;
-pub use parse::{JsonError, JsonMembers};
+pub use parse::JsonError;
 pub(crate) use write::{write_canonical, write_float, write_string};
 
 use crate::float::canonical_float;

@@ -305,18 +305,9 @@ fn sign(
 
 #[cfg(test)]
 mod tests {
-    use towpath_types::{NdArray, Value};
+    use towpath_types::Value;
 
-    use crate::expression::functions::testing::outcome;
-
-    fn check(name: &str, left: impl Into<Value>, right: impl Into<Value>, expected: &str) {
-        let (left, right) = (left.into(), right.into());
-        assert_eq!(
-            outcome(name, [left.clone(), right.clone()]),
-            expected,
-            "{left:?} {name} {right:?}"
-        );
-    }
+    use crate::expression::functions::testing::{check, outcome};
 
     #[test]
     fn numbers() {
@@ -402,100 +393,5 @@ mod tests {
         check("+", true, 1, "! unsupported operand types for +: bool and int");
         check("-", "a", "a", "! unsupported operand types for -: str and str");
         check("+", 1, (), "! unsupported operand types for +: int and None");
-    }
-
-    #[test]
-    fn moments_and_durations() {
-        use Value::{DateTimeNaive as Naive, DateTimeUtc as Utc, Duration};
-        const HOUR: i64 = 3_600_000_000_000;
-        check("+", Naive(0), Duration(HOUR), "1970-01-01T01:00:00.000000000");
-        check("+", Duration(HOUR), Utc(0), "1970-01-01T01:00:00.000000000+0000");
-        check("-", Utc(0), Duration(HOUR), "1969-12-31T23:00:00.000000000+0000");
-        check("-", Naive(5), Naive(7), "-2ns");
-        check(
-            "-",
-            Naive(5),
-            Utc(7),
-            "! unsupported operand types for -: DateTimeNaive and DateTimeUtc",
-        );
-        check(
-            "+",
-            Naive(5),
-            Naive(7),
-            "! unsupported operand types for +: DateTimeNaive and DateTimeNaive",
-        );
-        check("+", Duration(5), Duration(7), "12ns");
-        check("*", Duration(5), 3, "15ns");
-        check("*", -2.5, Duration(1), "-2ns");
-        check("/", Duration(7), 2, "3ns");
-        check("/", Duration(7), 0.5, "14ns");
-        check("/", Duration(7), 0, "ZeroDivision: division by zero");
-        check("//", Duration(-7), 2, "-4ns");
-        check("/", Duration(7), Duration(2), "3.5");
-        check("//", Duration(-HOUR), Duration(HOUR / 60 * 7), "-9");
-        check("%", Duration(-HOUR), Duration(HOUR / 60 * 7), "180000000000ns");
-        check(
-            "%",
-            Duration(7),
-            2,
-            "! unsupported operand types for %: Duration and int",
-        );
-        check(
-            "+",
-            Naive(i64::MAX),
-            Duration(1),
-            "Overflow: the result does not fit in 64 bits",
-        );
-        check(
-            "*",
-            Duration(i64::MAX),
-            1.5,
-            "Overflow: the result does not fit in 64 bits",
-        );
-    }
-
-    fn ints(shape: &[usize], elements: &[i64]) -> Value {
-        Value::IntArray(NdArray {
-            shape: shape.into(),
-            elements: elements.into(),
-        })
-    }
-
-    fn floats(shape: &[usize], elements: &[f64]) -> Value {
-        Value::FloatArray(NdArray {
-            shape: shape.into(),
-            elements: elements.into(),
-        })
-    }
-
-    #[test]
-    fn arrays() {
-        check("+", ints(&[2], &[1, 2]), 1, "[2] [2, 3]");
-        check("-", 1.5, ints(&[2], &[1, 2]), "[2] [0.5, -0.5]");
-        check(
-            "*",
-            ints(&[1, 2], &[1, 2]),
-            floats(&[1, 2], &[0.5, 2.0]),
-            "[1, 2] [0.5, 4.0]",
-        );
-        check("/", ints(&[2], &[1, 2]), 2, "[2] [0.5, 1.0]");
-        check("//", ints(&[2], &[1, 2]), 0, "ZeroDivision: division by zero");
-        check(
-            "+",
-            ints(&[1], &[1]),
-            ints(&[2], &[1, 2]),
-            "Value: arrays of shapes [1] and [2] do not fit together",
-        );
-        let square = ints(&[2, 2], &[1, 2, 3, 4]);
-        check("@", square.clone(), square.clone(), "[2, 2] [7, 10, 15, 22]");
-        check("@", square.clone(), floats(&[2], &[1.5, 2.0]), "[2] [5.5, 12.5]");
-        check("@", ints(&[2], &[1, 5]), ints(&[2], &[1, 2]), "[] [11]");
-        check(
-            "@",
-            square,
-            ints(&[1], &[1]),
-            "Value: can't multiply arrays of shapes [2, 2] and [1]",
-        );
-        check("@", 1, 2, "! unsupported operand types for @: int and int");
     }
 }

@@ -210,3 +210,54 @@ fn product<T: Copy, S: Default + std::ops::AddAssign>(
     }
     Ok((rows.into_iter().chain(columns).collect(), sums))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::expression::functions::testing::check;
+
+    fn ints(shape: &[usize], elements: &[i64]) -> Value {
+        Value::IntArray(NdArray {
+            shape: shape.into(),
+            elements: elements.into(),
+        })
+    }
+
+    fn floats(shape: &[usize], elements: &[f64]) -> Value {
+        Value::FloatArray(NdArray {
+            shape: shape.into(),
+            elements: elements.into(),
+        })
+    }
+
+    #[test]
+    fn arrays() {
+        check("+", ints(&[2], &[1, 2]), 1, "[2] [2, 3]");
+        check("-", 1.5, ints(&[2], &[1, 2]), "[2] [0.5, -0.5]");
+        check(
+            "*",
+            ints(&[1, 2], &[1, 2]),
+            floats(&[1, 2], &[0.5, 2.0]),
+            "[1, 2] [0.5, 4.0]",
+        );
+        check("/", ints(&[2], &[1, 2]), 2, "[2] [0.5, 1.0]");
+        check("//", ints(&[2], &[1, 2]), 0, "ZeroDivision: division by zero");
+        check(
+            "+",
+            ints(&[1], &[1]),
+            ints(&[2], &[1, 2]),
+            "Value: arrays of shapes [1] and [2] do not fit together",
+        );
+        let square = ints(&[2, 2], &[1, 2, 3, 4]);
+        check("@", square.clone(), square.clone(), "[2, 2] [7, 10, 15, 22]");
+        check("@", square.clone(), floats(&[2], &[1.5, 2.0]), "[2] [5.5, 12.5]");
+        check("@", ints(&[2], &[1, 5]), ints(&[2], &[1, 2]), "[] [11]");
+        check(
+            "@",
+            square,
+            ints(&[1], &[1]),
+            "Value: can't multiply arrays of shapes [2, 2] and [1]",
+        );
+        check("@", 1, 2, "! unsupported operand types for @: int and int");
+    }
+}

@@ -281,16 +281,7 @@ fn shape(value: &Value) -> &[usize] {
 mod tests {
     use towpath_types::{DType, Value};
 
-    use crate::expression::functions::testing::{Table, call, constant, outcome};
-
-    fn check(name: &str, left: impl Into<Value>, right: impl Into<Value>, expected: &str) {
-        let (left, right) = (left.into(), right.into());
-        assert_eq!(
-            outcome(name, [left.clone(), right.clone()]),
-            expected,
-            "{left:?} {name} {right:?}"
-        );
-    }
+    use crate::expression::functions::testing::{Table, call, check, constant, outcome};
 
     #[test]
     fn values_of_one_type() {

@@ -105,3 +105,60 @@ pub(super) fn divide(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use towpath_types::Value;
+
+    use crate::expression::functions::testing::check;
+
+    #[test]
+    fn moments_and_durations() {
+        use Value::{DateTimeNaive as Naive, DateTimeUtc as Utc, Duration};
+        const HOUR: i64 = 3_600_000_000_000;
+        check("+", Naive(0), Duration(HOUR), "1970-01-01T01:00:00.000000000");
+        check("+", Duration(HOUR), Utc(0), "1970-01-01T01:00:00.000000000+0000");
+        check("-", Utc(0), Duration(HOUR), "1969-12-31T23:00:00.000000000+0000");
+        check("-", Naive(5), Naive(7), "-2ns");
+        check(
+            "-",
+            Naive(5),
+            Utc(7),
+            "! unsupported operand types for -: DateTimeNaive and DateTimeUtc",
+        );
+        check(
+            "+",
+            Naive(5),
+            Naive(7),
+            "! unsupported operand types for +: DateTimeNaive and DateTimeNaive",
+        );
+        check("+", Duration(5), Duration(7), "12ns");
+        check("*", Duration(5), 3, "15ns");
+        check("*", -2.5, Duration(1), "-2ns");
+        check("/", Duration(7), 2, "3ns");
+        check("/", Duration(7), 0.5, "14ns");
+        check("/", Duration(7), 0, "ZeroDivision: division by zero");
+        check("//", Duration(-7), 2, "-4ns");
+        check("/", Duration(7), Duration(2), "3.5");
+        check("//", Duration(-HOUR), Duration(HOUR / 60 * 7), "-9");
+        check("%", Duration(-HOUR), Duration(HOUR / 60 * 7), "180000000000ns");
+        check(
+            "%",
+            Duration(7),
+            2,
+            "! unsupported operand types for %: Duration and int",
+        );
+        check(
+            "+",
+            Naive(i64::MAX),
+            Duration(1),
+            "Overflow: the result does not fit in 64 bits",
+        );
+        check(
+            "*",
+            Duration(i64::MAX),
+            1.5,
+            "Overflow: the result does not fit in 64 bits",
+        );
+    }
+}

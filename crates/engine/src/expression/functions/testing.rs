@@ -136,6 +136,17 @@ pub(crate) fn outcome<const N: usize>(name: &str, arguments: [Value; N]) -> Stri
     first.clone()
 }
 
+/// Compares the outcome of an operator.
+#[track_caller]
+pub(crate) fn check(name: &str, left: impl Into<Value>, right: impl Into<Value>, expected: &str) {
+    let (left, right) = (left.into(), right.into());
+    assert_eq!(
+        outcome(name, [left.clone(), right.clone()]),
+        expected,
+        "{left:?} {name} {right:?}"
+    );
+}
+
 /// A short text of a value that tells types apart.
 pub(crate) fn show(value: &Value) -> String {
     match value {

@@ -6,10 +6,12 @@
 //! back. A file that is there and cannot be looked at or read, keeps its rows.
 //!
 //! Where nothing may be taken back, a file is followed wherever it goes: one that was renamed keeps its position, and
-//! of one that has left the folder, or has no name any more, the rest is read as long as something comes. Its rows
-//! stay, which is reported unless it was only renamed. What stands in its place is a new file.
+//! of one that has left the folder, or has no name any more, the rest is read as long as something comes (`moves`). Its
+//! rows stay, which is reported unless it was only renamed. What stands in its place is a new file.
 //!
 //! Several followers share the files of a folder: a new file belongs to the first that gets to it.
+
+mod moves;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
@@ -25,11 +27,12 @@ use towpath_types::Batch;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::followed::{Finding, Followed, Look};
-use super::listing::{Found, Listing, Stamp};
+use super::listing::{Found, Listing};
 use super::named::Named;
-use super::open::{Input, open, open_plain};
+use super::open::open;
 use super::position::{FileIdentity, FilePosition, KeyOrigin, Seen};
 use super::reader::FileReader;
+use super::stamp::Stamp;
 use super::standing::Standing;
 
 /// How often the files are looked at, if nothing tells of changes and it takes no time.
@@ -40,9 +43,6 @@ const GATHERING: Duration = Duration::from_millis(5);
 
 /// So many files are kept open at most; half as many, those that have grown last, are kept open in any case.
 const OPEN_FILES: usize = 100;
-
-/// A file that has left is closed when it has not changed for so long.
-const FAREWELL: Duration = Duration::from_secs(60);
 
 /// Which files a follower looks after, of several that share them.
 #[derive(Clone, Debug)]
@@ -230,112 +230,6 @@ impl<'a> Follower<'a> {
         Ok(has_changed)
     }
 
-    /// Finds files again that are no longer where they were, and reads the rest of those that have left.
-    fn follow_moves(&mut self, listing: &Listing, look: Look) -> Result<bool, Stopped> {
-        let is_elsewhere = |path: &PathBuf, known: &mut Followed| match listing.get(path) {
-            Some(found) => FileIdentity::of(&found.metadata) != known.position.file,
-            None => listing.is_gone(path),
-        };
-        let elsewhere: Vec<(PathBuf, Followed)> = self.known.extract_if(.., is_elsewhere).collect();
-        if elsewhere.is_empty() {
-            return Ok(false);
-        }
-        let now: HashMap<FileIdentity, &Found> = listing
-            .found
-            .iter()
-            .map(|found| (FileIdentity::of(&found.metadata), found))
-            .collect();
-        let mut has_changed = false;
-        for (path, mut known) in elsewhere {
-            let moved = now.get(&known.position.file);
-            if let Some(found) = moved.filter(|found| !self.known.contains_key(&found.path)) {
-                self.known.insert(found.path.clone(), known);
-                continue;
-            }
-            let successor = listing.get(&path);
-            let links = known
-                .handle
-                .as_ref()
-                .and_then(|file| file.metadata().ok())
-                .map(|found| links(&found));
-            let name = &self.reader.source.name;
-            match links {
-                Some(1..) => {
-                    tracing::info!(target: "pathway", "{name}: {} was renamed; the rest of it is still read", path.display());
-                }
-                _ if !known.has_rows() => continue,
-                _ => {
-                    if let Some(found) = successor
-                        && continues(&known, found)
-                    {
-                        // It was copied and put in the place of the old one, as some programs do that bring files up to
-                        // date.
-                        self.known.insert(path, known);
-                        continue;
-                    }
-                    let what = if successor.is_some() { "replaced" } else { "deleted" };
-                    self.reader.report(format!(
-                        "{name}: {} was {what}; its rows stay, since the schema is append-only",
-                        path.display()
-                    ));
-                }
-            }
-            if known.handle.is_some() {
-                let named = Named {
-                    shown: path.to_string_lossy().into_owned(),
-                    path,
-                    metadata: None,
-                };
-                has_changed |= self.read_rest(&named, &mut known, look)?;
-                self.left.push((named, known));
-            }
-        }
-        Ok(has_changed)
-    }
-
-    /// Reads on files that have left, until nothing more comes of them.
-    fn see_off(&mut self, look: Look) -> Result<bool, Stopped> {
-        let mut has_changed = false;
-        for (named, mut known) in std::mem::take(&mut self.left) {
-            let is_last = look.is_last || known.stands_since(look.now) >= FAREWELL;
-            has_changed |= self.read_rest(&named, &mut known, Look { is_last, ..look })?;
-            if !is_last {
-                self.left.push((named, known));
-            }
-        }
-        Ok(has_changed)
-    }
-
-    /// Reads on a file that is open and not where it was.
-    fn read_rest(&self, named: &Named, known: &mut Followed, look: Look) -> Result<bool, Stopped> {
-        let Some(file) = known.handle.as_ref().and_then(|file| file.try_clone().ok()) else {
-            return Ok(false);
-        };
-        let Ok(metadata) = file.metadata() else {
-            return Ok(false);
-        };
-        let stamp = Stamp::of(&metadata);
-        if !self.reader.is_to_be_read(known, &named.shown, &stamp, look) {
-            return Ok(false);
-        }
-        let mut input = Input::plain(file);
-        match self.reader.find(known, &stamp, &mut input) {
-            Ok(finding @ Finding::Grown(_)) => {
-                let named = Named {
-                    metadata: self.reader.metadata(named, &metadata),
-                    ..named.clone()
-                };
-                self.reader.read_on(known, &named, (stamp, input), finding, look)
-            }
-            // Whoever truncates a file that has left does not want it to be read.
-            Ok(Finding::Changed) => Ok(false),
-            Err(error) => {
-                self.reader.fail(known, named, &error);
-                Ok(false)
-            }
-        }
-    }
-
     /// Closes files, now that one more was opened, if many are open.
     fn close_some(&mut self) {
         self.opened += 1;
@@ -438,23 +332,4 @@ impl<'a> Follower<'a> {
         };
         reader.read_on(known, &named, (stamp, input), finding, look)
     }
-}
-
-/// Whether a file begins with what was read of another.
-fn continues(known: &Followed, found: &Found) -> bool {
-    let position = &known.position;
-    let is_longer = found.metadata.len() >= position.bytes;
-    let seen = || open_plain(&found.path).and_then(|mut file| Seen::again(position, &mut file));
-    is_longer && matches!(seen(), Ok(Some(_)))
-}
-
-/// How many names a file has.
-#[cfg(unix)]
-fn links(metadata: &std::fs::Metadata) -> u64 {
-    std::os::unix::fs::MetadataExt::nlink(metadata)
-}
-
-#[cfg(not(unix))]
-fn links(_metadata: &std::fs::Metadata) -> u64 {
-    0
 }

@@ -1,4 +1,8 @@
-//! The way of rows into the dataflow: bounded, with the commits between them.
+//! The way of rows into the dataflow: bounded, with the commits between them. What the source does with it is here, what
+//! the worker does in `worker`.
+
+mod in_flight;
+mod worker;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -9,8 +13,11 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use parking_lot::{Condvar, Mutex};
 use towpath_types::Time;
 
-use super::{Arrival, Commits, Keys, Limits, Stopped};
+use super::{Arrival, Keys, Limits, Stopped};
 use crate::error::EngineError;
+use in_flight::{InFlight, Load};
+
+pub(crate) use in_flight::weight;
 
 /// What waits in a queue.
 #[derive(Debug)]
@@ -41,14 +48,9 @@ struct State {
     received: u64,
     taken: u64,
     handled: u64,
-    rows: usize,
-    bytes: usize,
-    /// What was sent into the dataflow and when.
-    sent: VecDeque<(Time, usize, usize)>,
-    /// What was sent into the dataflow of what the runs before have kept.
-    replayed: VecDeque<(Time, usize, usize)>,
-    replayed_rows: usize,
-    replayed_bytes: usize,
+    in_flight: InFlight,
+    /// The same of what the runs before have kept.
+    replayed: InFlight,
     closed: bool,
     stopped: bool,
     /// A producer waits for space.
@@ -86,13 +88,6 @@ pub struct SourceQueue {
     woken: AtomicBool,
 }
 
-/// What rows count for the limit on bytes. Besides its cells a batch takes about this much on its way to the outputs,
-/// which is nearly all of it where commits are of one row.
-pub(crate) fn weight(rows: &Arrival) -> usize {
-    const BATCH: usize = 1 << 10;
-    rows.bytes() + BATCH
-}
-
 impl SourceQueue {
     /// An empty queue.
     pub fn new(limits: Limits) -> Self {
@@ -127,16 +122,6 @@ impl SourceQueue {
         *self.flush.lock() = Some(Arc::new(flush));
     }
 
-    pub(crate) fn on_wake(&self, wake: impl Fn() + Send + 'static) {
-        *self.wake.lock() = Some(Box::new(wake));
-        self.wake();
-    }
-
-    /// Installs what is told at once, before the worker has come to it, when the source fails.
-    pub(crate) fn on_failure(&self, fail: impl Fn(&EngineError) + Send + 'static) {
-        *self.fail.lock() = Some(Box::new(fail));
-    }
-
     fn wake(&self) {
         if !self.woken.swap(true, Ordering::AcqRel)
             && let Some(wake) = &*self.wake.lock()
@@ -160,17 +145,16 @@ impl SourceQueue {
 
     /// Counts rows, and has `add` put their message into the queue.
     fn add_rows(&self, arrival: Arrival, add: impl FnOnce(&mut State, Queued)) -> Result<(), Stopped> {
-        let (rows, bytes) = (arrival.len(), weight(&arrival));
+        let load = Load::of(&arrival);
         {
             let mut state = self.state.lock();
             if state.stopped || state.closed {
                 return Err(Stopped);
             }
-            state.rows += rows;
-            state.bytes += bytes;
+            state.in_flight.add(load);
             add(&mut state, Queued::Rows(arrival));
         }
-        self.accepted.fetch_add(rows as u64, Ordering::Relaxed);
+        self.accepted.fetch_add(load.rows as u64, Ordering::Relaxed);
         self.wake();
         Ok(())
     }
@@ -304,7 +288,7 @@ impl SourceQueue {
 
     fn state_has_space(&self, state: &State) -> bool {
         let may_not_commit = state.holds_commits || state.waits_for_position;
-        may_not_commit || (state.rows < self.limits.rows && state.bytes < self.limits.bytes)
+        may_not_commit || state.in_flight.has_space(self.limits)
     }
 
     /// How much may be in flight.
@@ -372,161 +356,9 @@ impl SourceQueue {
     /// Rows accepted so far, rows rejected so far, rows in flight, bytes in flight.
     pub fn counts(&self) -> (u64, u64, usize, usize) {
         let state = self.state.lock();
+        let Load { rows, bytes } = state.in_flight.load();
         let accepted = self.accepted.load(Ordering::Relaxed);
-        (accepted, self.rejected.load(Ordering::Relaxed), state.rows, state.bytes)
-    }
-
-    /// Takes nothing more and wakes who waits.
-    pub(crate) fn stop(&self) {
-        let mut state = self.state.lock();
-        state.stopped = true;
-        state.messages.clear();
-        drop(state);
-        self.space.notify_all();
-    }
-
-    pub(crate) fn flush(&self) {
-        let flush = self.flush.lock().clone();
-        if let Some(flush) = flush {
-            flush();
-        }
-    }
-
-    /// The next message; the worker has looked.
-    pub(crate) fn pop(&self) -> Option<Queued> {
-        self.woken.store(false, Ordering::Release);
-        let mut state = self.state.lock();
-        let message = state.messages.pop_front();
-        state.taken += u64::from(message.is_some());
-        message
-    }
-
-    /// The worker is done with what it has taken.
-    pub(crate) fn handled(&self) {
-        let mut state = self.state.lock();
-        state.handled = state.taken;
-    }
-
-    /// How many messages have come.
-    pub(crate) fn received(&self) -> u64 {
-        self.state.lock().received
-    }
-
-    /// Whether the worker is done with so many of them, or nothing is taken any more.
-    pub(crate) fn has_handled(&self, received: u64) -> bool {
-        let state = self.state.lock();
-        state.stopped || state.handled >= received
-    }
-
-    pub(crate) fn holds_commits(&self) -> bool {
-        self.state.lock().holds_commits
-    }
-
-    pub(crate) fn wants_space(&self) -> bool {
-        self.state.lock().wants_space
-    }
-
-    /// The worker has sent rows on at `time`.
-    pub(crate) fn sent(&self, time: Time, arrival: &Arrival, commits: Commits) {
-        let mut state = self.state.lock();
-        if matches!(commits, Commits::AtEnd | Commits::Scripted) {
-            // Such a commit may be as long as the source; what counts is what waits here.
-            state.rows -= arrival.len();
-            state.bytes -= weight(arrival);
-            self.release(&mut state);
-            return;
-        }
-        match state.sent.back_mut() {
-            Some((last, rows, bytes)) if *last == time => {
-                *rows += arrival.len();
-                *bytes += weight(arrival);
-            }
-            _ => state.sent.push_back((time, arrival.len(), weight(arrival))),
-        }
-    }
-
-    /// There are many rows that may only be committed once the source gives their position: until then nothing bounds them.
-    pub(crate) fn waits_for_position(&self, name: &str) {
-        let mut state = self.state.lock();
-        if !std::mem::replace(&mut state.waits_for_position, true) {
-            tracing::warn!(
-                target: "pathway",
-                "{name}: {} rows were sent since the last commit(offset=...). They are not visible, and take memory, until \
-                 there is one",
-                state.rows
-            );
-        }
-        self.release(&mut state);
-    }
-
-    /// The source has given a position.
-    pub(crate) fn has_position(&self) {
-        self.state.lock().waits_for_position = false;
-    }
-
-    /// The worker has added rows, which the source has sent in a run before.
-    pub(crate) fn remembered(&self, arrival: &Arrival) {
-        let mut state = self.state.lock();
-        state.rows += arrival.len();
-        state.bytes += weight(arrival);
-    }
-
-    /// The worker has left out so many rows, which came again.
-    pub(crate) fn forgotten(&self, rows: usize, bytes: usize) {
-        let mut state = self.state.lock();
-        state.rows -= rows;
-        state.bytes -= bytes;
-        self.release(&mut state);
-    }
-
-    /// The worker has sent rows on at `time` that a run before has kept.
-    pub(crate) fn replayed(&self, time: Time, arrival: &Arrival) {
-        let (rows, bytes) = (arrival.len(), weight(arrival));
-        let mut state = self.state.lock();
-        state.replayed.push_back((time, rows, bytes));
-        state.replayed_rows += rows;
-        state.replayed_bytes += bytes;
-    }
-
-    /// Whether more may be sent on of what a run before has kept; the worker is woken when that changes.
-    pub(crate) fn may_replay(&self) -> bool {
-        let state = self.state.lock();
-        state.replayed_rows < self.limits.rows && state.replayed_bytes < self.limits.bytes
-    }
-
-    /// The worker has forgotten rows.
-    pub(crate) fn discarded(&self, arrivals: &[Arrival]) {
-        let mut state = self.state.lock();
-        state.rows -= arrivals.iter().map(Arrival::len).sum::<usize>();
-        state.bytes -= arrivals.iter().map(weight).sum::<usize>();
-        self.release(&mut state);
-    }
-
-    /// Every output has completed the times before `frontier` (all, if there is none).
-    pub(crate) fn completed(&self, frontier: Option<Time>) {
-        let mut state = self.state.lock();
-        while let Some((time, rows, bytes)) = state.sent.front().copied() {
-            if frontier.is_some_and(|frontier| time >= frontier) {
-                break;
-            }
-            state.rows -= rows;
-            state.bytes -= bytes;
-            state.sent.pop_front();
-        }
-        self.release(&mut state);
-        let waiting = state.replayed.len();
-        while let Some((time, rows, bytes)) = state.replayed.front().copied() {
-            if frontier.is_some_and(|frontier| time >= frontier) {
-                break;
-            }
-            state.replayed_rows -= rows;
-            state.replayed_bytes -= bytes;
-            state.replayed.pop_front();
-        }
-        if state.replayed.len() < waiting {
-            drop(state);
-            self.wake();
-        }
+        (accepted, self.rejected.load(Ordering::Relaxed), rows, bytes)
     }
 
     fn release(&self, state: &mut State) {

@@ -1,0 +1,249 @@
+//! Snapshots: a *manifest* that names the *parts* of one, each a file of sections.
+//!
+//! A part is written once, and never changed. It begins with magic, version and state, as a blob does; sections follow, and
+//! nothing in it says where they are: whoever writes it notes their places, in a last section, and the place of that one in
+//! the manifest. The manifest is replaced as a whole, after all parts that it names are durable. So what it says holds,
+//! whenever a process dies; parts that it does not name are what one has left that died before.
+
+use std::fmt;
+use std::io;
+
+use serde::{Deserialize, Serialize};
+use xxhash_rust::xxh3::xxh3_128;
+
+use crate::blobs::{self, fixed};
+use crate::error::{StateError, StateErrorKind};
+use crate::points;
+use crate::state::{State, VERSION};
+use crate::storage::{Appender, Storage};
+
+/// Where the files of snapshots are.
+pub(crate) const FOLDER: &str = "snapshots/";
+
+const MANIFEST: &str = "snapshots/manifest";
+const MANIFEST_KIND: [u8; 4] = *b"mani";
+
+const MAGIC: &[u8; 8] = b"TOWPATHP";
+
+/// Magic, version, state.
+const HEADER: usize = 28;
+
+/// The name of a part: which run and process has made it, and a number that the process has given to no other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct PartName {
+    /// Which run.
+    pub generation: u64,
+    /// Which process of it.
+    pub process: u32,
+    /// Which of the parts it has made.
+    pub number: u32,
+}
+
+impl fmt::Display for PartName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self {
+            generation,
+            process,
+            number,
+        } = self;
+        write!(f, "{FOLDER}{generation:08}-{process:04}-{number:08}.part")
+    }
+}
+
+/// Where a section of a part is, and what its content is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Section {
+    /// Where it begins in the part.
+    pub offset: u64,
+    /// How long it is.
+    pub length: u64,
+    /// XXH3-128 of it, in halves.
+    hash: (u64, u64),
+}
+
+fn halves(hash: u128) -> (u64, u64) {
+    ((hash >> u64::BITS) as u64, hash as u64)
+}
+
+/// Writes a part.
+#[derive(Debug)]
+pub struct PartWriter {
+    state: State,
+    name: String,
+    appender: Box<dyn Appender>,
+    /// What is not written yet, and where all that was added ends.
+    buffer: Vec<u8>,
+    offset: u64,
+}
+
+/// So many bytes are written together.
+const BUFFER: usize = 1 << 20;
+
+impl PartWriter {
+    /// Begins a part.
+    ///
+    /// # Errors
+    /// If the state is only read, there is such a part, or the storage fails.
+    pub fn create(state: &State, name: PartName) -> Result<Self, StateError> {
+        state.check_writes()?;
+        let name = name.to_string();
+        let storage = &**state.storage();
+        let mut header = Vec::with_capacity(HEADER);
+        header.extend_from_slice(MAGIC);
+        header.extend_from_slice(&VERSION.to_le_bytes());
+        header.extend_from_slice(&state.id().0);
+        let begin = || {
+            points::reach("snapshot.create.before")?;
+            let mut appender = storage.create(&name)?;
+            appender.append(&header)?;
+            Ok(appender)
+        };
+        let appender = begin().map_err(|error: io::Error| StateError::io(storage, &error).of(&name))?;
+        Ok(Self {
+            state: state.clone(),
+            name,
+            appender,
+            buffer: Vec::new(),
+            offset: HEADER as u64,
+        })
+    }
+
+    /// Adds a section.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub fn add(&mut self, content: &[u8]) -> Result<Section, StateError> {
+        let section = Section {
+            offset: self.offset,
+            length: content.len() as u64,
+            hash: halves(xxh3_128(content)),
+        };
+        self.buffer.extend_from_slice(content);
+        self.offset += section.length;
+        if self.buffer.len() >= BUFFER {
+            self.flush().map_err(|error| self.failed(&error))?;
+        }
+        Ok(section)
+    }
+
+    /// Makes the part durable, and says how many bytes it has.
+    ///
+    /// # Errors
+    /// If the storage fails.
+    pub fn finish(mut self) -> Result<u64, StateError> {
+        let synced = self
+            .flush()
+            .and_then(|()| points::reach("snapshot.sync.before"))
+            .and_then(|()| self.appender.sync());
+        synced.map_err(|error| self.failed(&error))?;
+        Ok(self.offset)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        points::reach("snapshot.write.before")?;
+        self.appender.append(&self.buffer)?;
+        self.buffer.clear();
+        Ok(())
+    }
+
+    fn failed(&self, error: &io::Error) -> StateError {
+        StateError::io(&**self.state.storage(), error)
+            .of(&self.name)
+            .at(self.offset)
+    }
+}
+
+/// Makes sure that a part is one of this state and version.
+///
+/// # Errors
+/// If it is not, is missing, or cannot be read.
+pub fn check_part(state: &State, name: PartName) -> Result<(), StateError> {
+    let (storage, name) = (&**state.storage(), name.to_string());
+    let header = read(storage, &name, 0, HEADER as u64)?;
+    if header.len() < HEADER || !header.starts_with(MAGIC) {
+        let reason = "it does not begin like what this program writes";
+        return Err(StateError::damaged(storage, &name, 0, reason));
+    }
+    let version = u32::from_le_bytes(fixed(&header[8..12]));
+    if version != VERSION {
+        return Err(StateError::version(storage, &name, version));
+    }
+    if header[12..] != state.id().0 {
+        let reason = "it is part of another state";
+        let advice = "put the files back where they came from, or name another place";
+        return Err(StateError::new(storage, StateErrorKind::Foreign, reason, advice).of(&name));
+    }
+    Ok(())
+}
+
+/// The content of a section of a part.
+///
+/// # Errors
+/// If it is not as it was written, is missing, or cannot be read.
+pub fn read_section(state: &State, name: PartName, section: &Section) -> Result<Vec<u8>, StateError> {
+    let (storage, name) = (&**state.storage(), name.to_string());
+    let content = read(storage, &name, section.offset, section.length)?;
+    if content.len() as u64 != section.length || halves(xxh3_128(&content)) != section.hash {
+        let reason = "a section is not what was written";
+        return Err(StateError::damaged(storage, &name, section.offset, reason));
+    }
+    Ok(content)
+}
+
+fn read(storage: &dyn Storage, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, StateError> {
+    let range = offset..offset.saturating_add(length);
+    storage.read(name, Some(range)).map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound => StateError::missing(storage, name),
+        _ => StateError::io(storage, &error).of(name),
+    })
+}
+
+/// Makes or replaces the manifest; durable when it returns.
+///
+/// # Errors
+/// If the state is only read, or the storage fails.
+pub fn put_manifest(state: &State, content: &[u8]) -> Result<(), StateError> {
+    let failed = |error: io::Error| StateError::io(&**state.storage(), &error).of(MANIFEST);
+    points::reach("snapshot.manifest.before").map_err(failed)?;
+    blobs::put_blob(state, MANIFEST, MANIFEST_KIND, content)?;
+    points::reach("snapshot.manifest.after").map_err(failed)
+}
+
+/// The manifest, if there is one.
+///
+/// # Errors
+/// If it is damaged, of another state or version, or cannot be read.
+pub fn read_manifest(state: &State) -> Result<Option<Vec<u8>>, StateError> {
+    match blobs::read_blob(state, MANIFEST, MANIFEST_KIND) {
+        Ok(content) => Ok(Some(content)),
+        Err(error) if error.kind == StateErrorKind::Missing => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// An error that says that the manifest is not what this program writes.
+pub fn damaged_manifest(state: &State, reason: &str) -> StateError {
+    StateError::damaged(&**state.storage(), MANIFEST, 0, reason)
+}
+
+/// Deletes all parts but these. If this does not come to its end, it can be done again.
+///
+/// # Errors
+/// If the state is only read, or the storage fails.
+pub fn delete_parts_but(state: &State, kept: &[PartName]) -> Result<(), StateError> {
+    state.check_writes()?;
+    let storage = &**state.storage();
+    let entries = storage
+        .list(FOLDER)
+        .map_err(|error| StateError::io(storage, &error).of(FOLDER))?;
+    let kept: Vec<String> = kept.iter().map(PartName::to_string).collect();
+    for entry in entries {
+        if !entry.name.ends_with(".part") || kept.contains(&entry.name) {
+            continue;
+        }
+        points::reach("snapshot.delete.before")
+            .and_then(|()| storage.delete(&entry.name))
+            .map_err(|error| StateError::io(storage, &error).of(&entry.name))?;
+    }
+    Ok(())
+}
