@@ -22,8 +22,6 @@ const FEW_BYTES: u64 = 1 << 20;
 pub(in crate::persistence) struct Merging {
     /// Which.
     pub(in crate::persistence) parts: Range<usize>,
-    /// What becomes of them.
-    pub(in crate::persistence) name: PartName,
     thread: JoinHandle<Result<Option<Part>, EngineError>>,
     is_cancelled: Arc<AtomicBool>,
 }
@@ -65,7 +63,6 @@ impl Merging {
             .map_err(|error| EngineError::os("the thread that merges snapshots did not start", &error))?;
         Ok(Self {
             parts,
-            name,
             thread,
             is_cancelled,
         })
@@ -103,7 +100,7 @@ fn merge(
 ) -> Result<Option<Part>, EngineError> {
     let bytes: u64 = parts.iter().map(|part| part.bytes).sum();
     let is_divided = bytes > FEW_BYTES;
-    let mut writer = PartsWriter::create(state, name, if is_divided { usize::MAX } else { 0 })?;
+    let mut writer = PartsWriter::create(state, name, (!is_divided).then_some(0))?;
     let parts = Parts::open(state, parts)?;
     for node in parts.nodes() {
         for number in parts.tables(node) {
@@ -160,7 +157,7 @@ mod tests {
                 process: 0,
                 number: *number,
             };
-            let mut writer = PartsWriter::create(state, name, 0).expect("it can be written");
+            let mut writer = PartsWriter::create(state, name, Some(0)).expect("it can be written");
             let keys: Vec<Key> = (0..*size as u128).map(Key).collect();
             let rows = Batch::new(keys, Vec::new(), None);
             let saved = SavedRows {

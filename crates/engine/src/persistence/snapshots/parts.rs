@@ -54,13 +54,21 @@ pub(in crate::persistence) struct PartsWriter {
 }
 
 impl PartsWriter {
-    /// Begins a part for so many rows.
-    pub(in crate::persistence) fn create(state: &State, name: PartName, rows: usize) -> Result<Self, EngineError> {
+    /// Begins a part for so many rows; it is divided by owners if they are many, or nobody knows.
+    pub(in crate::persistence) fn create(
+        state: &State,
+        name: PartName,
+        rows: Option<usize>,
+    ) -> Result<Self, EngineError> {
         Ok(Self {
             writer: PartWriter::create(state, name)?,
             name,
             contents: Contents {
-                ranges: if rows < MANY_ROWS { 1 } else { RANGES },
+                ranges: if rows.is_some_and(|rows| rows < MANY_ROWS) {
+                    1
+                } else {
+                    RANGES
+                },
                 sections: BTreeMap::new(),
             },
         })
@@ -333,7 +341,7 @@ mod tests {
             for part in 0..4 {
                 // Some parts have few rows.
                 let rows = if part == 2 { 10 } else { rows_a_part };
-                let mut writer = PartsWriter::create(&state, name(part), rows).expect("it can be written");
+                let mut writer = PartsWriter::create(&state, name(part), Some(rows)).expect("it can be written");
                 for is_removal in [false, true] {
                     let mut names: BTreeMap<(Key, Key), i64> = BTreeMap::new();
                     for _ in 0..rows {
