@@ -125,6 +125,9 @@ class DType:
     def read(self, field: str) -> Any:
         """The value that a field of csv is; ValueError with the reason if it is none."""
 
+    def text(self, value: object) -> str:
+        """The text that `read` takes for a value. Not for texts themselves, which may have to be quoted."""
+
     def convert(self, value: object) -> Any:
         """The value as a column of the type would give it back (a list becomes a tuple, a datetime a
         pandas Timestamp). Raises TypeError or ValueError, as a connector would, if it does not fit."""
@@ -279,6 +282,18 @@ def report_offset(subject: Subject, offset: object) -> None:
 
 def set_autocommit(subject: Subject, enabled: bool) -> None:
     """Whether the autocommit timer may close a commit; enabling it closes one."""
+
+@final
+class Misfit:
+    """Stands for a value that is none of its field's type, and says why; the row is not accepted."""
+
+    def __new__(cls, reason: str) -> Misfit: ...
+
+def commit_whole(subject: Subject) -> None:
+    """All that there is was sent, in a source whose rows are compared with what was kept: commits it as a whole."""
+
+def keeps_bad_rows(subject: Subject) -> bool:
+    """Whether a row with a value that does not fit is kept, with an error in its place."""
 
 def close_subject(subject: Subject) -> None:
     """Commits and ends the source."""
@@ -505,6 +520,11 @@ class Plan:
         name: str | None,
         origin: Origin,
         debug: bool = False,
+        default_name: str | None = None,
+        on_begin: Callable[[str | None], object] | None = None,
+        prepare: Callable[[int], bytes | None] | None = None,
+        commit: Callable[[int, bytes | None], object] | None = None,
+        recover: Callable[[int | None, bytes | None], int | None] | None = None,
     ) -> None:
         """Calls `on_change(key=, row=, time=, is_addition=)`, `on_time_end(time)`, `on_end()`."""
 

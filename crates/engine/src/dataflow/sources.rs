@@ -290,7 +290,8 @@ impl StreamReader {
         };
         self.reading.queue.hold_commits(false);
         if is_complete {
-            for missing in comparing.missing()? {
+            let keyed = |rows: Arrival| rows.keyed(&mut self.keys, &self.reading.columns);
+            for missing in comparing.missing(keyed)? {
                 self.reading.queue.remembered(&missing);
                 self.held.push(missing);
             }
@@ -310,7 +311,8 @@ impl StreamReader {
     fn new_rows(&mut self, arrival: Arrival) -> Result<Option<Arrival>, EngineError> {
         let (rows, bytes) = (arrival.len(), weight(&arrival));
         let new = if let Some(comparing) = &mut self.reading.comparing {
-            Some(comparing.take(arrival)).filter(|new| !new.is_empty())
+            let new = comparing.take(&arrival.keyed(&mut self.keys, &self.reading.columns));
+            (!new.is_empty()).then(|| new.into())
         } else if let Some(resuming) = &mut self.reading.resuming {
             resuming.take(arrival)?
         } else {

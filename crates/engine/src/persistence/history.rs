@@ -8,7 +8,7 @@ use towpath_types::{Physical, Time};
 use super::record::{Committed, decode_rows, kind};
 use super::resuming::{Resuming, Rolling};
 use super::snapshots::Manifest;
-use super::standing::Standing;
+use super::standing::{Note, Standing};
 use crate::error::{EngineError, ErrorKind};
 use crate::source::{Arrival, Resume, Resumption};
 
@@ -130,6 +130,13 @@ impl Histories {
             .streams()
             .filter(|other| other.starts_with(prefix) && !other.ends_with(suffix));
         others.any(|other| self.index.named_in(other) > own)
+    }
+
+    /// What an output had noted when the state of the operators was kept, at that time or before.
+    pub(crate) fn settled(&self, name: &str) -> Option<Note> {
+        let snapshot = self.snapshot()?;
+        let (time, token) = snapshot.outputs().get(name)?;
+        Some((snapshot.time.min(*time), token.clone()))
     }
 
     /// Up to which time an output has delivered everything, and what it has noted then.

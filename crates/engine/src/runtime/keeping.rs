@@ -348,7 +348,11 @@ impl Opened {
                             Access::Full if !self.is_stale(&part.name) => self.histories.output(&part.name)?,
                             Access::Full | Access::Record | Access::Replay => None,
                         };
-                        let kept = KeptOutput::new(journal, part.number, delivered);
+                        let mut kept = KeptOutput::new(journal, part.number, delivered);
+                        if self.access == Access::Full {
+                            let settled = self.histories.settled(&part.name);
+                            kept = kept.going_on(&part.name, self.histories.last_time(), settled);
+                        }
                         keeping.outputs.insert(at, kept);
                     }
                 }
