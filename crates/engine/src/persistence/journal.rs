@@ -18,6 +18,7 @@ use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
 use super::cut::Cut;
+use super::figures::{Figures, KeptFigures};
 use super::history::History;
 use super::record::{Committed, encode_rows, kind};
 use super::resuming::Rolling;
@@ -87,6 +88,8 @@ pub(crate) struct Journal {
     own: AtomicU64,
     others: BTreeMap<usize, AtomicU64>,
     wakers: Mutex<Vec<Waker>>,
+    /// What people see of it.
+    figures: Figures,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -104,6 +107,7 @@ impl Journal {
     /// If there can be no thread.
     pub(crate) fn start(
         writer: JournalWriter,
+        figures: Figures,
         others: impl Iterator<Item = usize>,
         closed: impl Fn() -> Time + Send + 'static,
         saved: impl Fn(Time) + Send + 'static,
@@ -117,6 +121,7 @@ impl Journal {
             own: AtomicU64::new(0),
             others: others.map(|process| (process, AtomicU64::new(0))).collect(),
             wakers: Mutex::default(),
+            figures,
             thread: Mutex::default(),
         });
         let work = {
@@ -138,6 +143,15 @@ impl Journal {
 
     pub(crate) fn durable(&self) -> &Durable {
         &self.durable
+    }
+
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// What people see of it now.
+    pub(crate) fn shown(&self) -> KeptFigures {
+        self.figures.shown(self.durable.time())
     }
 
     /// Calls this whenever more is durable.
@@ -271,11 +285,17 @@ impl Journal {
             };
             let written = self.write_group(&mut writer, &group, syncs);
             let written = written.and_then(|()| {
+                let count = |writer: &JournalWriter| {
+                    let bytes = writer.bytes();
+                    self.figures.wrote(bytes, bytes - writer.file_bytes());
+                };
+                count(&writer);
                 for request in requests {
                     // Who has asked may have given up.
                     let _ = match request {
                         Request::Rotate(answer) => {
                             writer.rotate()?;
+                            count(&writer);
                             answer.send(writer.file()).ok()
                         }
                         Request::Flush(answer) => answer.send(()).ok(),
@@ -433,6 +453,7 @@ impl StreamJournal {
             let standing = Standing::new(time, &committed, next);
             self.standing.lock().commits(cut.opens(time), standing);
         }
+        self.journal.figures.commits(time);
         self.put(kind::COMMIT, time, committed.encode(), true);
     }
 

@@ -17,6 +17,7 @@ use towpath_durability::{Beginning, PartName, State, delete_before, delete_parts
 use towpath_types::Time;
 
 use super::cut::{Cut, StatePart};
+use super::figures::SnapshotFigures;
 use super::journal::{Journal, KeptOutput};
 use super::snapshots::{Manifest, Merging, Part, PartsWriter, are_many};
 use super::standing::{Note, Standing, StreamStanding};
@@ -113,6 +114,13 @@ impl Local {
         self.cut.reached().max(self.surroundings.latest())
     }
 
+    /// Notes for people which is the last snapshot; the first process knows its size, and when it is whole.
+    fn note(&self, time: Time, duration: Option<Duration>, size: Option<(u64, usize)>) {
+        self.journal
+            .figures()
+            .has_snapshot(SnapshotFigures { time, duration, size });
+    }
+
     fn name(&mut self) -> PartName {
         self.written += 1;
         PartName {
@@ -140,6 +148,7 @@ impl Local {
 
     /// Waits until all is saved, and writes it.
     fn collect(&mut self, time: Time) -> Result<Piece, Stop> {
+        let began = Instant::now();
         let is_durable = || self.journal.durable().time() > time;
         if !self.cut.wait(self.threads, time, is_durable) {
             return Err(Stop::Over);
@@ -173,6 +182,10 @@ impl Local {
             }
             Some(writer.finish()?)
         };
+        self.journal.figures().is_in_snapshot();
+        if self.process > 0 {
+            self.note(time, Some(began.elapsed()), None);
+        }
         Ok(Piece { part, streams, outputs })
     }
 }
@@ -225,6 +238,9 @@ impl Taking {
         } = to_take;
         let (inbox, received) = channel();
         let (cut, process) = (Arc::clone(&local.cut), local.process);
+        if let Some(before) = &before {
+            local.note(before.time, None, Some(before.size()).filter(|_| process == 0));
+        }
         let work = move || {
             let surroundings = Arc::clone(&local.surroundings);
             let is_first = local.process == 0;
@@ -379,6 +395,7 @@ impl Taker {
 
     /// Takes a snapshot, if there is anything new.
     fn take(&mut self) -> Result<(), Stop> {
+        let began = Instant::now();
         let mut reached = 0;
         for (_, answer) in self.ask(&Word::Ask)? {
             match answer {
@@ -415,6 +432,8 @@ impl Taker {
         self.write(time, beginning, pieces)?;
         self.last = time;
         let manifest = self.before.as_ref();
+        self.local
+            .note(time, Some(began.elapsed()), manifest.map(Manifest::size));
         let parts = manifest.map_or(&[][..], |manifest| &manifest.parts);
         if self.merging.is_none() && self.ended.is_none() && are_many(parts) {
             let parts = parts.to_vec();
@@ -493,6 +512,7 @@ impl Taker {
         if let Some(part) = merging.finish()? {
             manifest.parts.splice(..count, [part]);
             manifest.write(&self.local.state)?;
+            self.local.journal.figures().resized_snapshot(manifest.size());
         }
         self.clear()
     }
