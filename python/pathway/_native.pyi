@@ -162,8 +162,9 @@ def fail_points() -> list[str]:
 
 def inspect_state(place: _Place, decode: bool) -> dict[str, Any]:
     """What is kept in a place: `location`, `created`, `is_held`, `holder` as (host, process, since), `bytes`,
-    `generations`, `ended_well`, `last_time` and `connectors`, which are dicts of `name`, `commits`, `rows` (None unless
-    they are decoded), `bytes`, `last_time` and `position`. Raises OSError if it cannot be used."""
+    `generations`, `ended_well`, `last_time`, `snapshot` (None, or a dict of `time`, `bytes`, `parts` and `has_journal`) and
+    `connectors`, which are dicts of `name`, `commits`, `rows` (None unless they are decoded), `bytes`, `last_time` and
+    `position`. Raises OSError if it cannot be used."""
 
 def set_state_position(place: _Place, name: str, position: bytes) -> None:
     """Has a stream of a source go on at another position; ValueError if it has given none."""
@@ -568,6 +569,25 @@ class Statistics:
     """for each worker of this process its number, rows in, rows out and backlog"""
 
 @final
+class KeptFigures:
+    """What this process has kept of a run so far."""
+
+    durable_time: int | None
+    """up to which time all that came in is on disk, in all processes"""
+    lag_ms: int
+    """how far that is behind the latest commit of this process"""
+    journal_written: int
+    """bytes of this process in this run"""
+    journal_bytes: int
+    """bytes that are kept; those of earlier runs are counted by the first process"""
+    snapshot_time: int | None
+    snapshot_seconds: float | None
+    """how long this process took for it, if it was taken in this run"""
+    snapshot_bytes: int | None
+    """only the first process knows it, and the number of parts"""
+    snapshot_parts: int | None
+
+@final
 class Run:
     """A run under way."""
 
@@ -587,3 +607,5 @@ class Run:
         """Raises what the run has failed with; its threads are left alone until the process ends."""
 
     def statistics(self) -> list[Statistics]: ...
+    def kept(self) -> KeptFigures | None:
+        """What this process has kept so far, if it keeps anything."""

@@ -145,7 +145,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         try:
             with ending.stopped_at_the_end(native_run):
                 if server is not None:
-                    server.serve(native_run.statistics)
+                    server.serve(native_run)
                 waiting.wait(native_run, monitor, signals, is_shared=cluster is not None)
         finally:
             if server is not None:

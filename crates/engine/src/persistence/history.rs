@@ -66,6 +66,11 @@ impl Histories {
         self.index.streams()
     }
 
+    /// How many bytes the journals have.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.index.bytes()
+    }
+
     /// How many runs there were.
     pub(crate) fn generations(&self) -> u64 {
         self.index.last_generation().map_or(0, |last| last + 1)
@@ -220,6 +225,8 @@ pub(crate) struct History {
 pub(crate) struct Replayed {
     pub(crate) time: Time,
     pub(crate) rows: Option<Arrival>,
+    /// How many bytes that has.
+    pub(crate) bytes: u64,
 }
 
 impl History {
@@ -275,6 +282,11 @@ impl History {
         Self { at: Some(time), ..self }
     }
 
+    /// How many bytes it has.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.length).sum()
+    }
+
     /// Whether nothing more comes.
     pub(crate) fn is_over(&self) -> bool {
         self.next == self.entries.len()
@@ -298,7 +310,11 @@ impl History {
             _ => return Err(unreadable(&self.name, entry)),
         };
         let time = self.at.unwrap_or(entry.time);
-        Ok(Some(Replayed { time, rows }))
+        Ok(Some(Replayed {
+            time,
+            rows,
+            bytes: entry.length,
+        }))
     }
 
     fn rows(&self, entry: &IndexEntry) -> Result<Arrival, EngineError> {

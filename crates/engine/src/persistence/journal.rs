@@ -18,6 +18,7 @@ use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
 use super::cut::Cut;
+use super::figures::{Figures, KeptFigures};
 use super::history::History;
 use super::record::{Committed, encode_rows, kind};
 use super::resuming::Rolling;
@@ -96,6 +97,8 @@ pub(crate) struct Journal {
     wakers: Mutex<Vec<Waker>>,
     /// Of outputs that wait for what they have prepared to be noted on disk.
     prepared: Mutex<BTreeMap<u32, Prepared>>,
+    /// What people see of it.
+    figures: Figures,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -113,6 +116,7 @@ impl Journal {
     /// If there can be no thread.
     pub(crate) fn start(
         writer: JournalWriter,
+        figures: Figures,
         others: impl Iterator<Item = usize>,
         closed: impl Fn() -> Time + Send + 'static,
         saved: impl Fn(Time) + Send + 'static,
@@ -127,6 +131,7 @@ impl Journal {
             others: others.map(|process| (process, AtomicU64::new(0))).collect(),
             wakers: Mutex::default(),
             prepared: Mutex::default(),
+            figures,
             thread: Mutex::default(),
         });
         let work = {
@@ -148,6 +153,15 @@ impl Journal {
 
     pub(crate) fn durable(&self) -> &Durable {
         &self.durable
+    }
+
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// What people see of it now.
+    pub(crate) fn shown(&self) -> KeptFigures {
+        self.figures.shown(self.durable.time())
     }
 
     /// Calls this whenever more is durable.
@@ -301,11 +315,17 @@ impl Journal {
             };
             let written = self.write_group(&mut writer, &group, syncs);
             let written = written.and_then(|()| {
+                let count = |writer: &JournalWriter| {
+                    let bytes = writer.bytes();
+                    self.figures.wrote(bytes, bytes - writer.file_bytes());
+                };
+                count(&writer);
                 for request in requests {
                     // Who has asked may have given up.
                     let _ = match request {
                         Request::Rotate(answer) => {
                             writer.rotate()?;
+                            count(&writer);
                             answer.send(writer.file()).ok()
                         }
                         Request::Flush(answer) => answer.send(()).ok(),
@@ -470,6 +490,7 @@ impl StreamJournal {
             let standing = Standing::new(time, &committed, next, self.first);
             self.standing.lock().commits(cut.opens(time), standing);
         }
+        self.journal.figures.commits(time);
         self.put(kind::COMMIT, time, committed.encode(), true);
     }
 
