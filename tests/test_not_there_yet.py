@@ -15,6 +15,7 @@ def test_missing_names_say_that_they_are_not_there_yet() -> None:
     for place, names in [
         (pw, not_there_yet._MODULE),
         (pw.io, not_there_yet._IO),
+        (pw.io.s3, not_there_yet._S3),
         (words, not_there_yet._TABLE),
     ]:
         for name in names:
@@ -27,6 +28,7 @@ def test_missing_names_say_that_they_are_not_there_yet() -> None:
     [
         (pw, "module 'pathway' has no attribute 'wrod'"),
         (pw.io, "module 'pathway.io' has no attribute 'wrod'"),
+        (pw.io.s3, "module 'pathway.io.s3' has no attribute 'wrod'"),
     ],
 )
 def test_other_names_do_not(place: object, message: str) -> None:

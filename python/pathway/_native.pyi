@@ -9,7 +9,6 @@ Every `origin` is `(file, line, text of the line)` in the user's program, or Non
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from pathlib import Path
 from types import GenericAlias
 from typing import Any, ClassVar, Protocol, TypeAlias, final, type_check_only
 
@@ -37,9 +36,24 @@ class _Cluster(Protocol):
     def is_interrupted(self) -> Callable[[], bool]: ...
 
 @type_check_only
+class _Place(Protocol):
+    """Where runs are kept: `pathway._running.persisting.Place`."""
+
+    @property
+    def kind(self) -> str: ...
+    @property
+    def path(self) -> str: ...
+    @property
+    def settings(self) -> dict[str, str]: ...
+    @property
+    def timeout(self) -> float: ...
+
+@type_check_only
 class _Persistence(Protocol):
     @property
-    def path(self) -> Path: ...
+    def place(self) -> _Place: ...
+    @property
+    def events(self) -> list[tuple[str, list[tuple[int, int, Pointer, tuple[Any, ...]]]]] | None: ...
     @property
     def access(self) -> str: ...
     @property
@@ -146,16 +160,16 @@ def close_door(seconds: float) -> bool:
 def fail_points() -> list[str]:
     """The points of a run that is kept at which TOWPATH_FAIL_POINT can have the process fail, stop or be killed."""
 
-def inspect_state(path: str | Path, decode: bool) -> dict[str, Any]:
-    """What is kept in a folder: `location`, `created`, `is_held`, `holder` as (host, process, since), `bytes`,
+def inspect_state(place: _Place, decode: bool) -> dict[str, Any]:
+    """What is kept in a place: `location`, `created`, `is_held`, `holder` as (host, process, since), `bytes`,
     `generations`, `ended_well`, `last_time` and `connectors`, which are dicts of `name`, `commits`, `rows` (None unless
     they are decoded), `bytes`, `last_time` and `position`. Raises OSError if it cannot be used."""
 
-def set_state_position(path: str | Path, name: str, position: bytes) -> None:
+def set_state_position(place: _Place, name: str, position: bytes) -> None:
     """Has a stream of a source go on at another position; ValueError if it has given none."""
 
-def delete_state(path: str | Path) -> None:
-    """Deletes what is kept in a folder; OSError if it is in use, or something else."""
+def delete_state(place: _Place) -> None:
+    """Deletes what is kept in a place; OSError if it is in use, or something else."""
 
 def infer_dtype(value: object) -> DType:
     """The type of one Python value."""

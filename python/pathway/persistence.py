@@ -31,6 +31,6 @@ Running it again adds nothing: the three visits are there.
 >>> folder.cleanup()
 """
 
-from pathway._running.persisting import Backend, Config, PersistenceMode, SnapshotAccess
+from pathway._running.persisting import Backend, Config, PersistenceMode, SnapshotAccess, SnapshotEvent
 
-__all__ = ["Backend", "Config", "PersistenceMode", "SnapshotAccess"]
+__all__ = ["Backend", "Config", "PersistenceMode", "SnapshotAccess", "SnapshotEvent"]

@@ -58,6 +58,46 @@ impl fmt::Display for StateError {
 
 impl std::error::Error for StateError {}
 
+/// What a storage says of a failure that the kind of it does not.
+#[derive(Debug, thiserror::Error)]
+#[error("{reason}")]
+pub(crate) struct Advised {
+    /// If it is not that the storage failed.
+    kind: Option<StateErrorKind>,
+    reason: String,
+    advice: &'static str,
+}
+
+impl Advised {
+    /// The storage failed.
+    pub(crate) fn io(kind: io::ErrorKind, reason: String, advice: &'static str) -> io::Error {
+        io::Error::new(
+            kind,
+            Self {
+                kind: None,
+                reason,
+                advice,
+            },
+        )
+    }
+
+    /// Another process uses it.
+    pub(crate) fn held(reason: String, advice: &'static str) -> io::Error {
+        let kind = Some(StateErrorKind::Held);
+        io::Error::other(Self { kind, reason, advice })
+    }
+
+    /// Something that was written is not there.
+    pub(crate) fn missing(reason: String) -> io::Error {
+        let kind = Some(StateErrorKind::Missing);
+        io::Error::other(Self {
+            kind,
+            reason,
+            advice: RESTORE,
+        })
+    }
+}
+
 const RESTORE: &str = "restore the state from a copy, or delete all of it to begin anew";
 
 impl StateError {
@@ -79,6 +119,10 @@ impl StateError {
 
     /// The storage failed.
     pub(crate) fn io(storage: &dyn Storage, error: &io::Error) -> Self {
+        if let Some(advised) = error.get_ref().and_then(|error| error.downcast_ref::<Advised>()) {
+            let kind = advised.kind.unwrap_or(StateErrorKind::Io(error.kind()));
+            return Self::new(storage, kind, advised.reason.clone(), advised.advice);
+        }
         if error.kind() == io::ErrorKind::NotADirectory {
             let reason = "there is a file where a folder must be";
             return Self::new(storage, StateErrorKind::NotAFolder, reason, "name a folder instead");

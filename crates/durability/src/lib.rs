@@ -27,7 +27,8 @@ pub use snapshots::{
 };
 pub use state::{Access, State};
 pub use storage::{
-    Appender, Entry, Fault, FaultyStorage, Holder, LocalStorage, Lock, LockError, MemoryStorage, Storage,
+    Appender, AzureContainer, Entry, Fault, FaultyStorage, Holder, LocalStorage, Lock, LockError, MemoryStorage,
+    ObjectStorage, Patience, S3Bucket, Storage,
 };
 
 /// A time of the engine.

@@ -15,6 +15,7 @@ use std::sync::Arc;
 
 use towpath_types::DType;
 
+use crate::description::Description;
 use crate::error::{Origin, PlanError};
 use crate::expression::Expression;
 use crate::operator::Operator;
@@ -121,6 +122,18 @@ impl Plan {
         let dtypes = source.columns();
         let (append_only, unique_keys) = (source.is_append_only(), source.has_unique_keys());
         self.add(NodeKind::Source(source), dtypes, append_only, unique_keys, origin)
+    }
+
+    /// The types of the columns that a source has, by what the program calls it.
+    pub fn columns_of_source(&self, name: &str) -> Option<Vec<DType>> {
+        self.nodes.iter().find_map(|node| {
+            let NodeKind::Source(source) = &node.rows else {
+                return None;
+            };
+            let mut description = Description::default();
+            source.describe(&mut description);
+            (description.name() == Some(name)).then(|| source.columns())
+        })
     }
 
     /// A node with the rows that an operator makes of its inputs.

@@ -10,6 +10,7 @@ mod expression;
 mod fingerprint;
 mod log;
 mod memory;
+mod place;
 mod plan;
 mod pointer;
 mod run;

@@ -1,25 +1,21 @@
 //! What is kept of runs, for the command `pathway state`, and the points at which a test can have a process fail.
 
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList};
-use towpath_durability::{Access, Holder, LocalStorage, State, Storage, points};
+use towpath_durability::{Access, Holder, State, points};
 use towpath_engine::persistence::{self, Inspection, KeptConnector};
 
 use crate::error::engine_error;
+use crate::place::PyPlace;
 
 /// This process, as one that holds a state from now on.
 pub(crate) fn holder() -> Holder {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     Holder::current(since.map_or(0, |since| since.as_millis() as u64))
-}
-
-fn storage(path: PathBuf) -> PyResult<Arc<dyn Storage>> {
-    Ok(Arc::new(LocalStorage::new(path)?))
 }
 
 /// The names of the points at which TOWPATH_FAIL_POINT can have a process fail, stop or be killed.
@@ -28,10 +24,10 @@ pub(crate) fn fail_points() -> Vec<&'static str> {
     points::ALL.to_vec()
 }
 
-/// What is kept in a folder.
+/// What is kept in a place.
 #[pyfunction]
-pub(crate) fn inspect_state<'py>(py: Python<'py>, path: PathBuf, decode: bool) -> PyResult<Bound<'py, PyDict>> {
-    let storage = storage(path)?;
+pub(crate) fn inspect_state<'py>(py: Python<'py>, place: PyPlace, decode: bool) -> PyResult<Bound<'py, PyDict>> {
+    let storage = place.storage(py)?;
     let found = py
         .detach(|| persistence::inspect(&storage, decode))
         .map_err(|error| engine_error(py, &error))?;
@@ -85,16 +81,16 @@ fn connector(py: Python<'_>, kept: KeptConnector) -> PyResult<Bound<'_, PyDict>>
 
 /// Has a stream of a source go on at another offset.
 #[pyfunction]
-pub(crate) fn set_state_position(py: Python<'_>, path: PathBuf, name: &str, position: Vec<u8>) -> PyResult<()> {
-    let storage = storage(path)?;
+pub(crate) fn set_state_position(py: Python<'_>, place: PyPlace, name: &str, position: Vec<u8>) -> PyResult<()> {
+    let storage = place.storage(py)?;
     py.detach(|| persistence::set_position(&storage, holder(), name, position))
         .map_err(|error| engine_error(py, &error))
 }
 
-/// Deletes what is kept in a folder.
+/// Deletes what is kept in a place.
 #[pyfunction]
-pub(crate) fn delete_state(py: Python<'_>, path: PathBuf) -> PyResult<()> {
-    let storage = storage(path)?;
+pub(crate) fn delete_state(py: Python<'_>, place: PyPlace) -> PyResult<()> {
+    let storage = place.storage(py)?;
     // A place that is empty would become a state.
     py.detach(|| {
         State::open(Arc::clone(&storage), holder(), Access::ReadOnly)?;

@@ -15,12 +15,13 @@
 | PATHWAY_RUN_ID | a name for this run of all the processes |
 | PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
 | PATHWAY_SPAWN_ARGS | the arguments of ``pathway spawn-from-env`` |
-| PATHWAY_REPLAY_STORAGE | a folder in which a run is kept that has no ``persistence_config`` |
+| PATHWAY_REPLAY_STORAGE | a folder, or s3://bucket/path, in which a run is kept that has no ``persistence_config`` |
 | PATHWAY_SNAPSHOT_ACCESS | what is done there: full (default), record or replay |
 | PATHWAY_PERSISTENCE_MODE | how it is kept or played: persisting (default), batch, speedrun, realtime |
 | PATHWAY_REPLAY_MODE | the same |
 | PATHWAY_CONTINUE_AFTER_REPLAY | whether sources go on after what was kept (default true) |
-| PATHWAY_PERSISTENT_STORAGE | set during a run that is kept: where |
+| PATHWAY_STORAGE_TIMEOUT | how many seconds a bucket in which a run is kept is asked again when it fails (default 60) |
+| PATHWAY_PERSISTENT_STORAGE | set during a run that is kept in a folder: where |
 
 Where all processes are on this machine and no secret is set, they have one in a file that only this user can read
 (`pathway._ground.secret`), in the folder that XDG_RUNTIME_DIR names or another one.
@@ -184,6 +185,11 @@ def replay_storage() -> ReplayStorage | None:
         mode=_MODES[mode],
         continues=_boolean("PATHWAY_CONTINUE_AFTER_REPLAY", default=True),
     )
+
+
+def storage_timeout() -> float:
+    """How many seconds a bucket in which a run is kept is asked again when it fails."""
+    return _seconds("PATHWAY_STORAGE_TIMEOUT", 60.0)
 
 
 @contextmanager

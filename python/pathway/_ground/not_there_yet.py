@@ -57,10 +57,12 @@ _IO = frozenset(
         "rabbitmq",
         "redpanda",
         "register_input_synchronization_group",
-        "s3",
         "slack",
         "weaviate",
     ]
+)
+_S3 = frozenset(
+    ["DigitalOceanS3Settings", "WasabiS3Settings", "read", "read_from_digital_ocean", "read_from_wasabi", "write"]
 )
 _TABLE = frozenset(
     [
@@ -111,6 +113,11 @@ def of_module(name: str) -> str | None:
 def of_io(name: str) -> str | None:
     """What to say of a missing name of ``pathway.io``; None if it is no name of the API."""
     return f"pw.io.{name} is not there yet; {_PAGE}" if name in _IO else None
+
+
+def of_s3(name: str) -> str | None:
+    """What to say of a missing name of ``pathway.io.s3``; None if it is no name of the API."""
+    return f"pw.io.s3.{name} is not there yet; {_PAGE}" if name in _S3 else None
 
 
 def of_table(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""``pathway state``: looks at what runs have kept in a folder, and changes it where nothing else can.
+"""``pathway state``: looks at what runs have kept in a folder or a bucket, and changes it where nothing else can.
 
 What is looked at is read only, also while a run goes on. The exit status is 0 if all is well, 1 if the state is
 damaged, in use, of another version or something else, and 2 for arguments that make no sense.
@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from pathway import _native
+from pathway._running.persisting import place_at
 from pathway.io import _offsets
 
 # Times that are milliseconds since 1970.
@@ -35,8 +36,10 @@ def _arguments(command: Command) -> Command:
 def state() -> None:
     """Look at the state that a run has kept, or change it.
 
-    PATH is the folder that the program names in pw.persistence.Backend.filesystem(). Looking changes nothing, and may
-    be done while the program runs; to change the state, stop it first.
+    PATH is the folder that the program names in pw.persistence.Backend.filesystem(), or s3://bucket/path or
+    azure://account/container/path; credentials, region and server are then those of the environment (AWS_REGION,
+    AWS_ENDPOINT_URL and so on). Looking changes nothing, and may be done while the program runs; to change the state,
+    stop it first.
 
     \b
     The exit status is 0 if all is well, 1 if the state is damaged, in use, of another version
@@ -133,12 +136,12 @@ def set_offset(path: str, source: str, offset: str, is_hex: bool, as_json: bool)
             hint = f"{offset!r} is no JSON value; a text is written with quotes, '{json.dumps(offset)}'"
             raise click.BadParameter(hint, param_hint="OFFSET") from None
     with _failures(as_json):
-        kept = _native.inspect_state(path, False)
+        kept = _native.inspect_state(place_at(path), False)
         names = {_shown(entry["name"]): entry["name"] for entry in kept["connectors"] if _is_source(entry)}
         if source not in names:
             known = ", ".join(sorted(names)) or "none"
             raise click.BadParameter(f"there is no source {source!r}; there are: {known}", param_hint="SOURCE")
-        _native.set_state_position(path, names[source], _offsets.encoded(value))
+        _native.set_state_position(place_at(path), names[source], _offsets.encoded(value))
     if as_json:
         _print_json({"source": source, "offset": _as_value(value)})
     else:
@@ -155,7 +158,7 @@ def reset(path: str, yes: bool, as_json: bool) -> None:
     if not yes and not as_json:
         click.confirm(f"Delete the state at {path}?", abort=True)
     with _failures(as_json):
-        _native.delete_state(path)
+        _native.delete_state(place_at(path))
     if as_json:
         _print_json({"reset": path})
     else:
@@ -180,7 +183,7 @@ def _refuse(message: str) -> NoReturn:
 
 def _read(path: str, *, decode: bool = False) -> dict[str, Any]:
     """What is kept there, with sources apart from outputs and offsets as values."""
-    kept = _native.inspect_state(path, decode)
+    kept = _native.inspect_state(place_at(path), decode)
     holder = kept["holder"]
     if holder is not None:
         kept["holder"] = dict(zip(("host", "process", "since"), holder, strict=True))

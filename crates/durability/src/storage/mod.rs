@@ -3,6 +3,7 @@
 mod faulty;
 mod local;
 mod memory;
+mod objects;
 
 use std::fmt::Debug;
 use std::io;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 pub use faulty::{Fault, FaultyStorage};
 pub use local::LocalStorage;
 pub use memory::MemoryStorage;
+pub use objects::{AzureContainer, ObjectStorage, Patience, S3Bucket};
 
 /// Keeps blobs by names such as `journal/00000001-0000-000000.journal`.
 ///

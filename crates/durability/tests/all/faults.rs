@@ -3,32 +3,32 @@
 use std::sync::Arc;
 
 use towpath_durability::{
-    Access, Fault, FaultyStorage, Group, JournalWriter, MemoryStorage, State, StateError, StateErrorKind, put_blob,
-    read_blob,
+    Access, Fault, FaultyStorage, Group, JournalWriter, MemoryStorage, State, StateError, StateErrorKind, Storage,
+    put_blob, read_blob,
 };
 
 use crate::model::{expected, group, holder, open, read, streams};
 
 /// What happened to a program that went as far as it could.
 #[derive(Default)]
-struct Progress {
+pub(crate) struct Progress {
     /// How many groups are durable.
-    groups: usize,
+    pub(crate) groups: usize,
     /// The last content of the blob that is durable.
-    blob: Option<u8>,
+    pub(crate) blob: Option<u8>,
 }
 
-fn groups() -> Vec<Group> {
+pub(crate) fn groups() -> Vec<Group> {
     (1..=5)
         .map(|number| group(2 * number, &[(0, &[7; 90]), (1, b"x")]))
         .collect()
 }
 
 /// Opens, writes, replaces a blob, goes on in new files and in a new run.
-fn program(storage: &FaultyStorage, progress: &mut Progress) -> Result<(), StateError> {
+pub(crate) fn program(storage: &Arc<dyn Storage>, progress: &mut Progress) -> Result<(), StateError> {
     let mut groups = groups().into_iter();
     for (generation, count) in [(0, 3), (1, 2)] {
-        let state = State::open(Arc::new(storage.clone()), holder(), Access::ReadWrite)?;
+        let state = State::open(Arc::clone(storage), holder(), Access::ReadWrite)?;
         let mut writer = JournalWriter::create(&state, generation, 0, &streams())?;
         for (number, group) in groups.by_ref().take(count).enumerate() {
             if number == 1 {
@@ -43,6 +43,10 @@ fn program(storage: &FaultyStorage, progress: &mut Progress) -> Result<(), State
         again(&mut writer, JournalWriter::end)?;
     }
     Ok(())
+}
+
+fn shared(storage: &FaultyStorage) -> Arc<dyn Storage> {
+    Arc::new(storage.clone())
 }
 
 /// Does something with a writer; if that fails, everything after it fails with the same error.
@@ -62,7 +66,7 @@ fn whatever_fails_is_told_and_what_was_durable_stays() {
     const ENOSPC: i32 = 28;
     const EIO: i32 = 5;
     let counted = FaultyStorage::new(Arc::new(MemoryStorage::default()));
-    program(&counted, &mut Progress::default()).expect("nothing fails");
+    program(&shared(&counted), &mut Progress::default()).expect("nothing fails");
     let faults = [
         Fault::Fails(ENOSPC),
         Fault::Fails(EIO),
@@ -81,7 +85,7 @@ fn whatever_fails_is_told_and_what_was_durable_stays() {
             let storage = FaultyStorage::new(Arc::new(memory.clone()));
             storage.fail_at(operation, fault);
             let mut progress = Progress::default();
-            let told = program(&storage, &mut progress);
+            let told = program(&shared(&storage), &mut progress);
             let error = told.expect_err(&format!("operation {operation}, {fault:?}: it is told"));
             assert!(matches!(error.kind, StateErrorKind::Io(_)), "{error}");
             let words = match fault {
@@ -123,7 +127,11 @@ fn whatever_fails_is_told_and_what_was_durable_stays() {
 #[test]
 fn a_state_that_is_deleted_in_part_is_refused_empty_or_whole() {
     let written = MemoryStorage::default();
-    program(&FaultyStorage::new(Arc::new(written.clone())), &mut Progress::default()).expect("nothing fails");
+    program(
+        &shared(&FaultyStorage::new(Arc::new(written.clone()))),
+        &mut Progress::default(),
+    )
+    .expect("nothing fails");
     let whole = read(&written).expect("it is whole");
     let mut operation = 0;
     loop {

@@ -11,6 +11,7 @@ use towpath_durability::{
 
 use crate::children;
 use crate::model::{holder, open, streams, try_open};
+use crate::stores::{folder_store, memory_store, objects_in};
 
 fn open_folder(folder: &Path, access: Access) -> Result<State, StateError> {
     State::open(Arc::new(LocalStorage::new(folder).expect("a path")), holder(), access)
@@ -232,14 +233,17 @@ fn a_folder_is_held_by_one_process_until_it_is_killed() {
 fn names_that_are_none_are_refused() {
     let folder = tempfile::tempdir().expect("a folder");
     let local = LocalStorage::new(folder.path()).expect("a path");
+    let objects = objects_in(memory_store());
     for name in [
         "", "/", "/x", "x/", "a//b", "..", "../x", "a/../b", ".", "a/./b", "a\\b", "a\0b", "lock",
     ] {
-        let mut kinds = vec![local.put(name, b"").expect_err("it is refused").kind()];
-        kinds.push(local.read(name, None).expect_err("it is refused").kind());
-        kinds.push(local.create(name).expect_err("it is refused").kind());
-        kinds.push(local.delete(name).expect_err("it is refused").kind());
-        assert_eq!(kinds, [io::ErrorKind::InvalidInput; 4], "{name:?}");
+        for storage in [&local as &dyn Storage, &objects] {
+            let mut kinds = vec![storage.put(name, b"").expect_err("it is refused").kind()];
+            kinds.push(storage.read(name, None).expect_err("it is refused").kind());
+            kinds.push(storage.create(name).expect_err("it is refused").kind());
+            kinds.push(storage.delete(name).expect_err("it is refused").kind());
+            assert_eq!(kinds, [io::ErrorKind::InvalidInput; 4], "{name:?}");
+        }
     }
 }
 
@@ -248,7 +252,8 @@ fn storages_are_alike() {
     let folder = tempfile::tempdir().expect("a folder");
     let local = LocalStorage::new(folder.path().join("x")).expect("a path");
     let memory = MemoryStorage::default();
-    for storage in [&local as &dyn Storage, &memory] {
+    let objects = [memory_store(), folder_store(&folder.path().join("objects"))].map(objects_in);
+    for storage in [&local as &dyn Storage, &memory, &objects[0], &objects[1]] {
         let names = |prefix: &str| -> Vec<String> {
             storage
                 .list(prefix)

@@ -19,6 +19,7 @@
 //!     standing     where a stream goes on
 //!     record       what is written of rows and commits
 //! inspecting       what is kept, for people; nothing runs
+//! recorded         what no run has made, for tests of programs
 //! ```
 
 mod comparing;
@@ -28,6 +29,7 @@ mod inspecting;
 mod journal;
 mod keeping;
 mod record;
+mod recorded;
 mod recovering;
 mod resuming;
 mod snapshots;
@@ -49,6 +51,7 @@ pub use inspecting::{Inspection, KeptConnector, KeptSnapshot, inspect, set_posit
 pub use journal::KeptOutput;
 pub(crate) use journal::{Journal, StreamJournal};
 pub(crate) use keeping::{Keeping, KeptStream};
+pub use recorded::{Recorded, recorded};
 pub(crate) use recovering::Recovering;
 pub(crate) use resuming::Resuming;
 pub(crate) use snapshots::{Manifest, Restoring};

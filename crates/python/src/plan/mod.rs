@@ -6,23 +6,22 @@ mod runs;
 mod sources;
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use towpath_durability::LocalStorage;
 use towpath_engine::persistence::{Access, Play, Snapshots};
 use towpath_engine::plan::Input;
-use towpath_engine::{ColumnId, EngineError, Member, NodeId, Operator, Origin, Persistence, Plan, Run, RunOptions};
+use towpath_engine::{ColumnId, Member, NodeId, Operator, Origin, Persistence, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
 
 use crate::door;
 use crate::dtype::PyDType;
 use crate::error::{OriginArgument, engine_error, plan_error};
 use crate::expression::PyExpression;
+use crate::place::{self, PyPlace, RecordedRow};
 use crate::plan::runs::{OutputKind, Refusal, Runs};
 use crate::pointer::PyPointer;
 use crate::run::PyRun;
@@ -287,7 +286,7 @@ impl PyPlan {
             outputs: Some(chosen.outputs),
             cluster: cluster.map(PyMember::into_member),
             persistence: persistence
-                .map(|persistence| persistence.into_persistence(py))
+                .map(|persistence| persistence.into_persistence(py, &plan))
                 .transpose()?,
             ..RunOptions::default()
         };
@@ -301,22 +300,24 @@ impl PyPlan {
 /// Where a run is kept, as the package describes it.
 #[derive(FromPyObject)]
 struct PyPersistence {
-    path: PathBuf,
+    place: PyPlace,
     access: String,
     play: String,
     continues: bool,
+    /// What is played instead of what is there, by the source: times, differences, keys and values.
+    events: Option<Vec<(String, Vec<RecordedRow>)>>,
     /// How often the state of operators is kept, in milliseconds, if it is.
     snapshot_interval_ms: Option<u64>,
 }
 
 impl PyPersistence {
-    fn into_persistence(self, py: Python<'_>) -> PyResult<Persistence> {
-        let cannot = |error: std::io::Error| {
-            let what = format!("the state in {} cannot be opened", self.path.display());
-            engine_error(py, &EngineError::os(what, &error))
+    fn into_persistence(self, py: Python<'_>, plan: &Plan) -> PyResult<Persistence> {
+        let storage = match &self.events {
+            Some(events) => place::recorded(py, plan, events)?,
+            None => self.place.storage(py)?,
         };
         Ok(Persistence {
-            storage: Arc::new(LocalStorage::new(&self.path).map_err(cannot)?),
+            storage,
             holder: state::holder(),
             access: match self.access.as_str() {
                 "full" => Access::Full,
