@@ -148,6 +148,12 @@ SOURCES = {
 }
 FORMATS = ["csv", "jsonlines"]
 
+# What is kept: all that came in, or the state of the operators and what came in since.
+CONFIGS: dict[str, dict[str, Any]] = {
+    "history": {},
+    "state": {"persistence_mode": pw.PersistenceMode.OPERATOR_PERSISTING, "snapshot_interval_ms": 15},
+}
+
 
 class Pipeline:
     """A source and a format; such an object is found again by its class."""

@@ -9,6 +9,8 @@ import pytest
 
 from tests.persistence.programs import QUIET, Declare, Sends, Word, config, counted, go, written
 
+pytestmark = pytest.mark.usefixtures("kept_both_ways")
+
 
 def test_a_change_is_told_again_only_if_nobody_knows_that_it_was_told(tmp_path: pathlib.Path) -> None:
     told: list[tuple[int, bool]] = []

@@ -12,6 +12,8 @@ import pytest
 
 from tests.persistence.programs import QUIET, Sends, Word, config, counted, go, written
 
+pytestmark = pytest.mark.usefixtures("kept_both_ways")
+
 
 def test_rows_that_differ_after_a_restart_are_refused(tmp_path: pathlib.Path) -> None:
     class Other(Sends):

@@ -8,6 +8,8 @@ from pathlib import Path
 import pathway as pw
 import pytest
 
+pytestmark = pytest.mark.usefixtures("kept_both_ways")
+
 
 class Number(pw.Schema):
     number: int

@@ -14,6 +14,8 @@ import pytest
 
 from tests.persistence.programs import Declare, Sends, Stop, Word, counted, go, remaining, times, written
 
+pytestmark = pytest.mark.usefixtures("kept_both_ways")
+
 
 def test_a_source_that_starts_over_is_counted_once(tmp_path: pathlib.Path) -> None:
     for count in (4, 4, 6, 9):

@@ -22,8 +22,8 @@ pub use blobs::{put_blob, read_blob};
 pub use error::{StateError, StateErrorKind};
 pub use journal::{Beginning, Group, IndexEntry, JournalIndex, JournalWriter, Record, delete_before};
 pub use snapshots::{
-    PartName, PartWriter, Section, check_part, damaged_manifest, delete_parts_but, put_manifest, read_manifest,
-    read_section,
+    PartName, PartWriter, Section, check_part, damaged_manifest, delete_part, delete_parts_before, put_manifest,
+    read_manifest, read_section,
 };
 pub use state::{Access, State};
 pub use storage::{

@@ -39,6 +39,19 @@ pub struct PartName {
     pub number: u32,
 }
 
+impl PartName {
+    /// Which part a blob is, if it is one.
+    fn parse(blob: &str) -> Option<Self> {
+        let numbers = blob.strip_prefix(FOLDER)?.strip_suffix(".part")?;
+        let mut numbers = numbers.split('-');
+        Some(Self {
+            generation: numbers.next()?.parse().ok()?,
+            process: numbers.next()?.parse().ok()?,
+            number: numbers.next()?.parse().ok()?,
+        })
+    }
+}
+
 impl fmt::Display for PartName {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self {
@@ -226,24 +239,32 @@ pub fn damaged_manifest(state: &State, reason: &str) -> StateError {
     StateError::damaged(&**state.storage(), MANIFEST, 0, reason)
 }
 
-/// Deletes all parts but these. If this does not come to its end, it can be done again.
+/// Deletes a part; one that is not there is deleted already.
 ///
 /// # Errors
 /// If the state is only read, or the storage fails.
-pub fn delete_parts_but(state: &State, kept: &[PartName]) -> Result<(), StateError> {
+pub fn delete_part(state: &State, name: PartName) -> Result<(), StateError> {
     state.check_writes()?;
+    let (storage, name) = (&**state.storage(), name.to_string());
+    match points::reach("snapshot.delete.before").and_then(|()| storage.delete(&name)) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StateError::io(storage, &error).of(&name)),
+        _ => Ok(()),
+    }
+}
+
+/// Deletes the parts of runs before this one, but for these. If this does not come to its end, it can be done again.
+///
+/// # Errors
+/// If the state is only read, or the storage fails.
+pub fn delete_parts_before(state: &State, generation: u64, kept: &[PartName]) -> Result<(), StateError> {
     let storage = &**state.storage();
     let entries = storage
         .list(FOLDER)
         .map_err(|error| StateError::io(storage, &error).of(FOLDER))?;
-    let kept: Vec<String> = kept.iter().map(PartName::to_string).collect();
-    for entry in entries {
-        if !entry.name.ends_with(".part") || kept.contains(&entry.name) {
-            continue;
+    for name in entries.iter().filter_map(|entry| PartName::parse(&entry.name)) {
+        if name.generation < generation && !kept.contains(&name) {
+            delete_part(state, name)?;
         }
-        points::reach("snapshot.delete.before")
-            .and_then(|()| storage.delete(&entry.name))
-            .map_err(|error| StateError::io(storage, &error).of(&entry.name))?;
     }
     Ok(())
 }

@@ -166,10 +166,15 @@ impl Speaker<'_> {
         description.set("types", dtypes.join(", "));
         let what = description.what.take().unwrap_or(what);
         let mut lasting = description.settings.clone();
+        let types = lasting.len() - 1;
+        let mut lasting_what = what.clone();
         if let Some(name) = &description.name {
-            let types = lasting.len() - 1;
             lasting.drain(reads..types);
             lasting.insert(0, setting("name", name.clone()));
+        } else if let (NodeKind::Operator { operator, .. }, true) = (&own.rows, own.columns.is_empty()) {
+            // An output has no state, wherever it writes to.
+            lasting.drain(reads..types);
+            operator.name().clone_into(&mut lasting_what);
         }
         match &description.name {
             Some(name) => exactly = name.as_bytes().to_vec(),
@@ -191,6 +196,7 @@ impl Speaker<'_> {
         self.nodes.push(self.declared.len());
         let declared = description.declared(what, own.origin.as_ref());
         self.lasting.push(Declared {
+            what: lasting_what,
             settings: lasting,
             hints: Vec::new(),
             ..declared.clone()

@@ -241,6 +241,9 @@ impl Driver {
                 Stage::Complete => self.task.complete(time, &mut self.output)?,
                 Stage::Settle => self.settle(time),
             }
+            if let Some(saving) = &mut self.saving {
+                saving.worked();
+            }
             let sent = self.send(time, send)?;
             if sent >= room {
                 return Ok(Turn::Yield);
@@ -349,6 +352,9 @@ impl Driver {
             }
         }
         self.opened = None;
+        if let Some(saving) = &mut self.saving {
+            saving.settled(&mut *self.task, &mut self.program);
+        }
     }
 
     /// Tells an output how much is on disk, if it waits for that.

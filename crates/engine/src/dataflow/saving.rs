@@ -7,7 +7,7 @@ use towpath_types::Time;
 use crate::operator::Task;
 use crate::persistence::{Cut, StatePart};
 use crate::program::RunningProgram;
-use crate::state::Saved;
+use crate::state::{Saved, take_new};
 
 /// What an operator does to have its state saved.
 pub(super) struct Saving {
@@ -19,6 +19,8 @@ pub(super) struct Saving {
     opened: Time,
     /// The last cut for which it has saved.
     saved: Time,
+    /// How many rows were never saved.
+    new: usize,
 }
 
 impl Saving {
@@ -31,6 +33,20 @@ impl Saving {
             program: program_has_state.then(|| cut.join(part(true))),
             opened: 0,
             saved: 0,
+            new: 0,
+        }
+    }
+
+    /// The operator has worked.
+    pub(super) fn worked(&mut self) {
+        self.new += take_new();
+    }
+
+    /// All of a time is done. Where many rows have come they are saved at once; what changes of them until the run is cut is
+    /// saved again.
+    pub(super) fn settled(&mut self, task: &mut dyn Task, program: &mut RunningProgram) {
+        if self.new >= self.cut.early_rows() {
+            self.save_at(self.opened, None, task, program);
         }
     }
 
@@ -48,23 +64,25 @@ impl Saving {
     /// Saves what has changed, after all up to a cut was done and nothing later.
     pub(super) fn save(&mut self, cut: Time, task: &mut dyn Task, program: &mut RunningProgram) {
         self.saved = cut;
-        self.save_at(cut, false, task, program);
+        self.save_at(cut, Some(cut), task, program);
     }
 
     /// The same when nothing comes any more.
     pub(super) fn end(&mut self, task: &mut dyn Task, program: &mut RunningProgram) {
         self.saved = Time::MAX;
-        self.save_at(self.opened, true, task, program);
+        self.save_at(self.opened, Some(Time::MAX), task, program);
     }
 
-    fn save_at(&self, time: Time, has_ended: bool, task: &mut dyn Task, program: &mut RunningProgram) {
+    /// Saves what has changed up to a time; `until` says for which cuts that is all.
+    fn save_at(&mut self, time: Time, until: Option<Time>, task: &mut dyn Task, program: &mut RunningProgram) {
+        self.new = 0;
         let mut saved = Saved::default();
         task.save(&mut saved);
-        self.cut.saved(self.task, time, has_ended, saved.into_rows());
+        self.cut.saved(self.task, time, until, saved.into_rows());
         if let Some(number) = self.program {
             let mut saved = Saved::default();
             program.save(&mut saved);
-            self.cut.saved(number, time, has_ended, saved.into_rows());
+            self.cut.saved(number, time, until, saved.into_rows());
         }
     }
 }

@@ -5,6 +5,8 @@
 //! published first and then looked at: if an operator or a stream has opened a later one before it could see that, the cut is
 //! made later. Whoever opens a time says so before it looks for a cut, so one of the two sees the other.
 
+use std::fmt;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -17,7 +19,6 @@ use crate::state::SavedRows;
 const NONE: Time = 0;
 
 /// What all operators and streams of a process know of cuts, and what the operators have saved.
-#[derive(Debug, Default)]
 pub(crate) struct Cut {
     /// The time after which all is to be saved.
     wanted: AtomicU64,
@@ -25,6 +26,10 @@ pub(crate) struct Cut {
     reached: AtomicU64,
     savers: Mutex<Savers>,
     changed: Condvar,
+    /// So many rows are not held back until the run is cut.
+    early_rows: usize,
+    /// Is told that many rows wait to be written.
+    write: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 #[derive(Debug, Default)]
@@ -34,13 +39,15 @@ struct Savers {
     workers: usize,
     /// When nobody waits any more, since the run has ended and no more is saved.
     over: Option<Instant>,
+    /// How many rows wait to be written.
+    waiting: usize,
 }
 
 /// What an operator of a worker has saved.
 #[derive(Debug)]
 struct Saver {
     part: StatePart,
-    /// Up to which cut; [`Time::MAX`] when it has ended.
+    /// Up to which cut all is; [`Time::MAX`] when it has ended.
     saved: Time,
     /// The rows, and after which time they hold.
     rows: Vec<(Time, Vec<SavedRows>)>,
@@ -58,7 +65,30 @@ pub(crate) struct StatePart {
 /// Rows that were saved, by whose state they are.
 pub(super) type Collected = Vec<(StatePart, Vec<SavedRows>)>;
 
+impl fmt::Debug for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Cut({:?})", self.wanted)
+    }
+}
+
 impl Cut {
+    /// So many new rows of an operator are saved at once.
+    pub(crate) fn new(early_rows: usize) -> Self {
+        Self {
+            wanted: AtomicU64::new(NONE),
+            reached: AtomicU64::new(0),
+            savers: Mutex::default(),
+            changed: Condvar::new(),
+            early_rows,
+            write: OnceLock::new(),
+        }
+    }
+
+    /// How many new rows of an operator do not wait for a cut.
+    pub(crate) fn early_rows(&self) -> usize {
+        self.early_rows
+    }
+
     /// The state of a part will be saved by a worker; the number by which it does so.
     pub(crate) fn join(&self, part: StatePart) -> usize {
         let mut savers = self.savers.lock();
@@ -92,16 +122,28 @@ impl Cut {
         self.due(Time::MAX)
     }
 
-    /// A saver has saved everything up to a cut; the rows hold after `time`, which is that of the cut, or the last one of
-    /// a part that `has_ended`.
-    pub(crate) fn saved(&self, saver: usize, time: Time, has_ended: bool, rows: Vec<SavedRows>) {
+    /// A saver has saved rows that hold after `time`; if `until` is said, that is all up to that cut.
+    pub(crate) fn saved(&self, number: usize, time: Time, until: Option<Time>, rows: Vec<SavedRows>) {
         let mut savers = self.savers.lock();
-        let saver = &mut savers.all[saver];
-        saver.saved = if has_ended { Time::MAX } else { time };
+        let saver = &mut savers.all[number];
+        saver.saved = until.unwrap_or(saver.saved);
         if !rows.is_empty() {
+            let count: usize = rows.iter().map(|rows| rows.rows.len()).sum();
             saver.rows.push((time, rows));
+            savers.waiting += count;
         }
+        let are_many = savers.waiting >= self.early_rows;
+        drop(savers);
         self.changed.notify_all();
+        if are_many && let Some(write) = self.write.get() {
+            write();
+        }
+    }
+
+    /// Installs what is told that many rows wait to be written.
+    pub(super) fn on_many_rows(&self, write: impl Fn() + Send + Sync + 'static) {
+        // There is one thread that writes.
+        let _ = self.write.set(Box::new(write));
     }
 
     /// The greatest time that somebody has opened.
@@ -146,6 +188,7 @@ impl Cut {
     /// Takes what was saved and holds after a time.
     pub(super) fn take(&self, time: Time) -> Collected {
         let mut savers = self.savers.lock();
+        savers.waiting = 0;
         let taken = |saver: &mut Saver| {
             let count = saver.rows.iter().take_while(|(saved, _)| *saved <= time).count();
             let rows: Vec<SavedRows> = saver.rows.drain(..count).flat_map(|(_, rows)| rows).collect();

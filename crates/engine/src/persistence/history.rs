@@ -105,12 +105,16 @@ impl Histories {
         let is_needed = |entry: &IndexEntry| is_compared || since.is_none_or(|since| entry.time > since);
         Ok(Some(History {
             name: name.to_owned(),
-            entries: entries.into_iter().filter(is_needed).collect(),
+            entries: entries.iter().copied().filter(is_needed).collect(),
             layouts: Arc::clone(layouts),
             next: 0,
             at: None,
             since,
             first_number: standing.filter(|_| !is_compared).map_or(0, |standing| standing.next),
+            first: match (standing.and_then(|standing| standing.first), resume) {
+                (None, Resume::New) => first_rows(index, &entries, name)?,
+                (first, _) => first,
+            },
             last_time: time,
             committed,
             index: Arc::clone(index),
@@ -159,6 +163,16 @@ fn committed_entries(entries: &[IndexEntry]) -> Vec<IndexEntry> {
     committed
 }
 
+/// The first rows of a stream.
+fn first_rows(index: &JournalIndex, entries: &[IndexEntry], name: &str) -> Result<Option<Rolling>, EngineError> {
+    let Some(entry) = entries.iter().find(|entry| entry.kind == kind::ROWS) else {
+        return Ok(None);
+    };
+    let payload = index.payload(entry)?;
+    let rows = decode_rows(&payload).map_err(|_| unreadable(name, entry))?;
+    Ok(Some(Rolling::of_first(&rows)))
+}
+
 fn unreadable_standing(name: &str) -> EngineError {
     let message = format!("{name}: where it stood cannot be read; it was written by another version");
     EngineError::new(ErrorKind::Value, message)
@@ -186,6 +200,8 @@ pub(crate) struct History {
     since: Option<Time>,
     /// The number of the first row that is sent.
     first_number: u64,
+    /// The first rows that were ever sent, where those of this run should not be the same.
+    first: Option<Rolling>,
     /// The time of the last commit.
     last_time: Time,
     committed: Committed,
@@ -213,7 +229,12 @@ impl History {
 
     /// Where the stream stands before it has sent it again.
     pub(super) fn standing(&self) -> Standing {
-        Standing::new(self.last_time, &self.committed, self.first_number)
+        Standing::new(self.last_time, &self.committed, self.first_number, self.first)
+    }
+
+    /// The first rows that were ever sent, where those of this run should not be the same.
+    pub(super) fn first(&self) -> Option<Rolling> {
+        self.first
     }
 
     /// The number of the first row that is sent.
@@ -227,20 +248,19 @@ impl History {
     }
 
     /// What the stream will send again, or should not, where it goes on like this.
-    pub(crate) fn resuming(&self, resume: Resume) -> Result<Option<Resuming>, EngineError> {
+    pub(crate) fn resuming(&self, resume: Resume) -> Option<Resuming> {
         let name = self.name.clone();
         if resume == Resume::Compare {
-            return Ok(None);
+            return None;
         }
         if resume == Resume::New {
-            let rows = self.entries.iter().find(|entry| entry.kind == kind::ROWS);
-            return rows.map_or(Ok(None), |entry| Ok(Some(Resuming::of_first(name, &self.rows(entry)?))));
+            return self.first.map(|first| Resuming::new(name, resume, first));
         }
         let expected = Rolling {
             rows: self.committed.rows,
             hash: self.committed.hash,
         };
-        Ok(Some(Resuming::new(name, resume, expected)))
+        Some(Resuming::new(name, resume, expected))
     }
 
     /// The same, with all of it at one time.

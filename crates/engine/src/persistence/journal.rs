@@ -347,6 +347,8 @@ pub(crate) struct StreamJournal {
     resume: Resume,
     /// The rows since the position.
     rolling: Rolling,
+    /// The first rows that it has ever sent, where those of another run should not be the same.
+    first: Option<Rolling>,
     position: Option<Vec<u8>>,
     positions: Arc<Positions>,
     /// Where the run is cut, if it is, and where the stream stands.
@@ -374,6 +376,7 @@ impl StreamJournal {
             stream,
             resume,
             rolling: Rolling { rows, hash },
+            first: history.and_then(History::first),
             position,
             positions: Arc::default(),
             cut: cut.cloned(),
@@ -404,6 +407,9 @@ impl StreamJournal {
     /// Keeps rows of the open commit, before they go anywhere.
     pub(crate) fn rows(&mut self, time: Time, arrival: &Arrival) -> Result<(), EngineError> {
         let payload = encode_rows(arrival)?;
+        if self.resume == Resume::New && self.first.is_none() && !arrival.is_empty() {
+            self.first = Some(Rolling::of_first(arrival));
+        }
         if matches!(self.resume, Resume::New | Resume::Compare) {
             self.rolling.rows += arrival.len() as u64;
         } else {
@@ -430,7 +436,7 @@ impl StreamJournal {
             self.positions.0.lock().push_back((time, position.clone()));
         }
         if let Some(cut) = &self.cut {
-            let standing = Standing::new(time, &committed, next);
+            let standing = Standing::new(time, &committed, next, self.first);
             self.standing.lock().commits(cut.opens(time), standing);
         }
         self.put(kind::COMMIT, time, committed.encode(), true);

@@ -70,9 +70,28 @@ pub struct Persistence {
     pub play: Play,
     /// Whether sources go on when what was kept has been read.
     pub continues: bool,
-    /// How often at most the state of all operators is kept, so that a run that goes on needs only what came in since; if
-    /// at all. Where it is, what came in before is not kept longer than needed.
-    pub snapshots: Option<Duration>,
+    /// How the state of all operators is kept, so that a run that goes on needs only what came in since; if it is. Where it is, what came in before is not kept longer than needed.
+    pub snapshots: Option<Snapshots>,
+}
+
+/// How the state of operators is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Snapshots {
+    /// How often at most.
+    pub interval: Duration,
+    /// So many rows of an operator that were never saved are saved before the run is cut, so that this takes no longer the
+    /// more rows come.
+    pub early_rows: usize,
+}
+
+impl Snapshots {
+    /// One each interval at most.
+    pub fn each(interval: Duration) -> Self {
+        Self {
+            interval,
+            early_rows: 1 << 15,
+        }
+    }
 }
 
 /// At which times what was kept is sent again.

@@ -4,6 +4,7 @@
 //! position sends those rows first; they are counted and compared, and left out. How they are put into batches does not
 //! matter.
 
+use serde::{Deserialize, Serialize};
 use towpath_types::{Column, Key, hash_columns};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -11,10 +12,25 @@ use crate::error::{EngineError, ErrorKind};
 use crate::source::{Arrival, Resume};
 
 /// A hash of rows in their order.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Rolling {
     pub(super) rows: u64,
+    #[serde(with = "halves")]
     pub(super) hash: u128,
+}
+
+/// A hash as two numbers, since those of JSON are not as long.
+mod halves {
+    use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(hash: &u128, serializer: S) -> Result<S::Ok, S::Error> {
+        ((hash >> u64::BITS) as u64, *hash as u64).serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u128, D::Error> {
+        let (high, low) = <(u64, u64)>::deserialize(deserializer)?;
+        Ok(u128::from(high) << u64::BITS | u128::from(low))
+    }
 }
 
 impl Rolling {
@@ -25,6 +41,13 @@ impl Rolling {
         bytes[32..].copy_from_slice(&diff.to_le_bytes());
         self.hash = xxh3_128(&bytes);
         self.rows += 1;
+    }
+
+    /// The first rows that a stream has ever sent, for one whose rows should all be new.
+    pub(super) fn of_first(first: &Arrival) -> Self {
+        let mut rolling = Self::default();
+        rolling.add_rows(first, (first.len() as u64).min(FIRST) as usize);
+        rolling
     }
 
     /// Adds the first `count` rows.
@@ -68,13 +91,6 @@ impl Resuming {
             expected,
             seen: Rolling::default(),
         }
-    }
-
-    /// The first rows that a stream has ever sent, for one whose rows should all be new.
-    pub(super) fn of_first(name: String, first: &Arrival) -> Self {
-        let mut expected = Rolling::default();
-        expected.add_rows(first, (first.len() as u64).min(FIRST) as usize);
-        Self::new(name, Resume::New, expected)
     }
 
     /// Whether nothing more is expected.

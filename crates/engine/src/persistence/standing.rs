@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use towpath_types::Time;
 
 use super::record::Committed;
+use super::resuming::Rolling;
 
 /// What an output has noted, and up to which time it had delivered everything then.
 pub(super) type Note = (Time, Vec<u8>);
@@ -18,14 +19,17 @@ pub(crate) struct Standing {
     committed: Vec<u8>,
     /// The number of the row that is next.
     pub(super) next: u64,
+    /// The first rows that it has ever sent, where those of another run should not be the same.
+    pub(super) first: Option<Rolling>,
 }
 
 impl Standing {
-    pub(super) fn new(time: Time, committed: &Committed, next: u64) -> Self {
+    pub(super) fn new(time: Time, committed: &Committed, next: u64, first: Option<Rolling>) -> Self {
         Self {
             time,
             committed: committed.encode(),
             next,
+            first,
         }
     }
 
@@ -80,7 +84,7 @@ mod tests {
 
     #[test]
     fn a_stream_stands_at_a_cut_where_it_stood_before_it_went_on() {
-        let standing = |time| Standing::new(time, &Committed::default(), time);
+        let standing = |time| Standing::new(time, &Committed::default(), time, None);
         let mut stream = StreamStanding::default();
         assert_eq!(stream.at(2), None);
         stream.commits(None, standing(2));

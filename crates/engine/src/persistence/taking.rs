@@ -13,12 +13,12 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use towpath_cluster::Declared;
-use towpath_durability::{Beginning, PartName, State, delete_before, delete_parts_but};
+use towpath_durability::{Beginning, PartName, State, delete_before, delete_part, delete_parts_before};
 use towpath_types::Time;
 
-use super::cut::{Cut, StatePart};
+use super::cut::{Collected, Cut, StatePart};
 use super::journal::{Journal, KeptOutput};
-use super::snapshots::{Manifest, Merging, Part, PartsWriter, are_many};
+use super::snapshots::{Manifest, Merging, Part, PartsWriter, to_merge};
 use super::standing::{Note, Standing, StreamStanding};
 use crate::error::{EngineError, ErrorKind};
 
@@ -66,6 +66,8 @@ pub(crate) enum Word {
     Collected(Piece),
     /// There are no more snapshots.
     Over,
+    /// To the own thread: many rows wait to be written.
+    Write,
     /// To the own thread: the run has ended, well or not.
     End(bool),
 }
@@ -104,33 +106,43 @@ pub(crate) struct Local {
     pub(crate) threads: usize,
     pub(crate) generation: u64,
     pub(crate) process: usize,
-    /// How many parts were written.
-    pub(crate) written: u32,
 }
 
-impl Local {
+/// What a process does for snapshots.
+struct Participant {
+    local: Local,
+    /// How many parts were begun.
+    begun: u32,
+    /// The part that is being written, with what was saved before the run is cut.
+    writer: Option<PartsWriter>,
+    /// Where the run is cut, until what is saved up to there is written.
+    pending: Option<Time>,
+}
+
+impl Participant {
     fn reached(&self) -> Time {
-        self.cut.reached().max(self.surroundings.latest())
+        self.local.cut.reached().max(self.local.surroundings.latest())
     }
 
     fn name(&mut self) -> PartName {
-        self.written += 1;
+        self.begun += 1;
         PartName {
-            generation: self.generation,
-            process: self.process as u32,
-            number: self.written - 1,
+            generation: self.local.generation,
+            process: self.local.process as u32,
+            number: self.begun - 1,
         }
     }
 
     fn answer(&mut self, word: &Word) -> Result<Option<Word>, Stop> {
         Ok(Some(match word {
             Word::Ask => {
-                let has_recovered = self.surroundings.has_recovered();
-                Word::Reached(has_recovered.then(|| self.cut.reached()))
+                let has_recovered = self.local.surroundings.has_recovered();
+                Word::Reached(has_recovered.then(|| self.local.cut.reached()))
             }
-            Word::Rotate => Word::Rotated(self.journal.rotate().ok_or(Stop::Over)?),
+            Word::Rotate => Word::Rotated(self.local.journal.rotate().ok_or(Stop::Over)?),
             Word::Publish(time) => {
-                self.cut.publish(*time);
+                self.pending = Some(*time);
+                self.local.cut.publish(*time);
                 Word::Published(self.reached())
             }
             Word::Collect(time) => Word::Collected(self.collect(*time)?),
@@ -138,41 +150,56 @@ impl Local {
         }))
     }
 
+    /// Writes what was saved before the run is cut: it belongs to the next snapshot, which is of no earlier time.
+    fn write_early(&mut self) -> Result<(), EngineError> {
+        let saved = self.local.cut.take(self.pending.unwrap_or(Time::MAX));
+        self.write(saved, None)
+    }
+
+    /// Writes rows into the part; nobody may know how many there will be.
+    fn write(&mut self, saved: Collected, rows: Option<usize>) -> Result<(), EngineError> {
+        if saved.is_empty() {
+            return Ok(());
+        }
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => PartsWriter::create(&self.local.state.clone(), self.name(), rows)?,
+        };
+        for (part, rows) in saved {
+            let Some(name) = self.local.names.get(&part) else {
+                continue;
+            };
+            for rows in rows {
+                writer.add(name, rows)?;
+            }
+        }
+        self.writer = Some(writer);
+        Ok(())
+    }
+
     /// Waits until all is saved, and writes it.
     fn collect(&mut self, time: Time) -> Result<Piece, Stop> {
-        let is_durable = || self.journal.durable().time() > time;
-        if !self.cut.wait(self.threads, time, is_durable) {
+        let is_durable = || self.local.journal.durable().time() > time;
+        if !self.local.cut.wait(self.local.threads, time, is_durable) {
             return Err(Stop::Over);
         }
-        let streams = self.streams.iter();
+        let streams = self.local.streams.iter();
         let standing =
             |(name, standing): &(String, Arc<Mutex<StreamStanding>>)| Some((name.clone(), standing.lock().at(time)?));
         let streams = streams.filter_map(standing).collect();
         let noted = |(name, output): &(String, KeptOutput)| Some((name.clone(), output.noted()?));
-        let outputs = self.outputs.iter().filter_map(noted).collect();
+        let outputs = self.local.outputs.iter().filter_map(noted).collect();
         // What outputs have noted is on disk, and so is what they have written.
-        self.journal.flush().ok_or(Stop::Over)?;
-        let saved = self.cut.take(time);
-        let part = if saved.is_empty() {
-            None
-        } else {
-            let rows = saved
-                .iter()
-                .flat_map(|(_, rows)| rows)
-                .map(|rows| rows.rows.len())
-                .sum();
-            let name = self.name();
-            let mut writer = PartsWriter::create(&self.state, name, rows)?;
-            for (part, rows) in saved {
-                let Some(name) = self.names.get(&part) else {
-                    continue;
-                };
-                for rows in rows {
-                    writer.add(name, rows)?;
-                }
-            }
-            Some(writer.finish()?)
-        };
+        self.local.journal.flush().ok_or(Stop::Over)?;
+        let saved = self.local.cut.take(time);
+        self.pending = None;
+        let rows = saved
+            .iter()
+            .flat_map(|(_, rows)| rows)
+            .map(|rows| rows.rows.len())
+            .sum();
+        self.write(saved, Some(rows))?;
+        let part = self.writer.take().map(PartsWriter::finish).transpose()?;
         Ok(Piece { part, streams, outputs })
     }
 }
@@ -230,7 +257,12 @@ impl Taking {
             let is_first = local.process == 0;
             let mut taker = Taker {
                 last: before.as_ref().map_or(0, |before| before.time),
-                local,
+                own: Participant {
+                    local,
+                    begun: 0,
+                    writer: None,
+                    pending: None,
+                },
                 others,
                 received,
                 ended: None,
@@ -238,6 +270,7 @@ impl Taking {
                 program,
                 keeps_journal,
                 merging: None,
+                has_swept: false,
             };
             let taken = if is_first { taker.lead(interval) } else { taker.follow() };
             let cancelled = taker.merging.take().map_or(Ok(None), Merging::cancel);
@@ -245,6 +278,11 @@ impl Taking {
                 surroundings.fail(error);
             }
         };
+        let write = inbox.clone();
+        cut.on_many_rows(move || {
+            // It has ended with the run.
+            let _ = write.send((process, Word::Write));
+        });
         let thread = std::thread::Builder::new()
             .name("pathway-snapshots".to_owned())
             .spawn(work)
@@ -276,7 +314,7 @@ impl Taking {
 }
 
 struct Taker {
-    local: Local,
+    own: Participant,
     others: usize,
     received: Receiver<(usize, Word)>,
     /// How the run has ended, if it has.
@@ -288,6 +326,8 @@ struct Taker {
     program: Vec<Declared>,
     keeps_journal: bool,
     merging: Option<Merging>,
+    /// Whether what runs before have left is deleted.
+    has_swept: bool,
 }
 
 impl Taker {
@@ -299,6 +339,10 @@ impl Taker {
                 until.saturating_duration_since(Instant::now())
             });
             let word = match self.received.recv_timeout(wait.min(Duration::from_secs(3600))) {
+                Ok((_, Word::Write)) => {
+                    self.own.write_early()?;
+                    continue;
+                }
                 Ok((_, word)) => word,
                 Err(RecvTimeoutError::Timeout) if until.is_none() => continue,
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return Ok(()),
@@ -306,8 +350,8 @@ impl Taker {
             match word {
                 Word::Over | Word::End(false) => return Ok(()),
                 Word::End(true) => until = Some(Instant::now() + PATIENCE),
-                word => match self.local.answer(&word) {
-                    Ok(Some(answer)) => self.local.surroundings.tell(Some(0), &answer),
+                word => match self.own.answer(&word) {
+                    Ok(Some(answer)) => self.own.local.surroundings.tell(Some(0), &answer),
                     // It tries again when the run has ended, or never.
                     Ok(None) | Err(Stop::Over) => {}
                     Err(Stop::Failed(error)) => return Err(error),
@@ -327,6 +371,10 @@ impl Taker {
                     .recv_timeout(next.saturating_duration_since(Instant::now()))
                 {
                     Ok((_, Word::End(well))) => self.ended = Some(well),
+                    Ok((_, Word::Write)) => match self.own.write_early() {
+                        Ok(()) => continue,
+                        Err(error) => break Err(error),
+                    },
                     Ok(_) => continue,
                     Err(RecvTimeoutError::Timeout) => {}
                     Err(RecvTimeoutError::Disconnected) => break Ok(()),
@@ -348,19 +396,20 @@ impl Taker {
                 Err(Stop::Failed(error)) => break Err(error),
             }
         };
-        self.local.surroundings.tell(None, &Word::Over);
+        self.own.local.surroundings.tell(None, &Word::Over);
         result
     }
 
     /// Asks all processes, this one too, and waits for their answers.
     fn ask(&mut self, word: &Word) -> Result<Vec<(usize, Word)>, Stop> {
         let until = Instant::now() + PATIENCE;
-        self.local.surroundings.tell(None, word);
-        let own = self.local.answer(word)?.ok_or(Stop::Over)?;
+        self.own.local.surroundings.tell(None, word);
+        let own = self.own.answer(word)?.ok_or(Stop::Over)?;
         let mut answers = vec![(0, own)];
         while answers.len() <= self.others {
             match self.received.recv_timeout(LOOK) {
                 Ok((_, Word::End(well))) => self.ended = Some(well),
+                Ok((_, Word::Write)) => self.own.write_early()?,
                 Ok((process, word)) => answers.push((process, word)),
                 Err(RecvTimeoutError::Timeout) => {}
                 Err(RecvTimeoutError::Disconnected) => return Err(Stop::Over),
@@ -391,7 +440,7 @@ impl Taker {
             return Ok(());
         }
         let beginning = self.rotate()?;
-        let mut time = reached.max(self.local.reached());
+        let mut time = reached.max(self.own.reached());
         loop {
             let answers = self.ask(&Word::Publish(time))?;
             let times = answers.iter().filter_map(|(_, answer)| match answer {
@@ -404,7 +453,7 @@ impl Taker {
             }
             time = reached;
         }
-        self.local.surroundings.pass(time + 2);
+        self.own.local.surroundings.pass(time + 2);
         let mut pieces = Vec::new();
         for (_, answer) in self.ask(&Word::Collect(time))? {
             match answer {
@@ -416,10 +465,13 @@ impl Taker {
         self.last = time;
         let manifest = self.before.as_ref();
         let parts = manifest.map_or(&[][..], |manifest| &manifest.parts);
-        if self.merging.is_none() && self.ended.is_none() && are_many(parts) {
+        if self.merging.is_none()
+            && self.ended.is_none()
+            && let Some(range) = to_merge(parts)
+        {
             let parts = parts.to_vec();
-            let name = self.local.name();
-            self.merging = Some(Merging::start(&self.local.state, &parts, name)?);
+            let name = self.own.name();
+            self.merging = Some(Merging::start(&self.own.local.state, &parts, range, name)?);
         }
         Ok(())
     }
@@ -430,7 +482,7 @@ impl Taker {
             return Ok(Beginning::default());
         }
         let mut beginning = Beginning {
-            generation: self.local.generation,
+            generation: self.own.local.generation,
             ..Beginning::default()
         };
         for (process, answer) in self.ask(&Word::Rotate)? {
@@ -462,21 +514,22 @@ impl Taker {
             manifest.streams.extend(piece.streams);
             manifest.outputs.extend(piece.outputs);
         }
-        manifest.write(&self.local.state)?;
+        manifest.write(&self.own.local.state)?;
         self.before = Some(manifest);
         self.clear()
     }
 
-    /// Deletes what the manifest does not name.
-    fn clear(&self) -> Result<(), Stop> {
+    /// Deletes what is not needed any more: the journal before the snapshot, and what runs before have left.
+    fn clear(&mut self) -> Result<(), Stop> {
         let Some(manifest) = &self.before else {
             return Ok(());
         };
-        let parts = manifest.parts.iter().map(|part| part.name);
-        let parts: Vec<PartName> = parts.chain(self.merging.as_ref().map(|merging| merging.name)).collect();
-        delete_parts_but(&self.local.state, &parts)?;
         if !manifest.is_whole_journal() {
-            delete_before(&self.local.state, &manifest.beginning)?;
+            delete_before(&self.own.local.state, &manifest.beginning)?;
+        }
+        if !std::mem::replace(&mut self.has_swept, true) {
+            let parts: Vec<PartName> = manifest.parts.iter().map(|part| part.name).collect();
+            delete_parts_before(&self.own.local.state, self.own.local.generation, &parts)?;
         }
         Ok(())
     }
@@ -489,12 +542,15 @@ impl Taker {
         let (Some(merging), Some(manifest)) = (self.merging.take(), &mut self.before) else {
             return Ok(());
         };
-        let count = merging.count;
+        let range = merging.parts.clone();
         if let Some(part) = merging.finish()? {
-            manifest.parts.splice(..count, [part]);
-            manifest.write(&self.local.state)?;
+            let merged: Vec<Part> = manifest.parts.splice(range, [part]).collect();
+            manifest.write(&self.own.local.state)?;
+            for part in merged {
+                delete_part(&self.own.local.state, part.name)?;
+            }
         }
-        self.clear()
+        Ok(())
     }
 }
 

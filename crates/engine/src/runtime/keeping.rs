@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use towpath_durability::{JournalWriter, State};
 use towpath_types::{DType, Physical, Time};
@@ -16,8 +16,8 @@ use crate::fingerprint::{Fingerprint, Identity};
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
 use crate::persistence::{
-    Access, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Local, Manifest, Persistence, Play,
-    Recovering, Restoring, StatePart, StreamJournal, Surroundings, ToTake, Word,
+    Access, Cut, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Local, Manifest, Persistence, Play,
+    Recovering, Restoring, Snapshots, StatePart, StreamJournal, Surroundings, ToTake, Word,
 };
 use crate::physical::{PhysicalPlan, Work};
 use crate::source::{Division, Kept, Resume, Resumption, Team};
@@ -32,8 +32,8 @@ pub(super) struct Opened {
     generation: u64,
     histories: Histories,
     recovering: Arc<Recovering>,
-    /// How often at most the state of operators is kept, if it is.
-    snapshots: Option<Duration>,
+    /// How the state of operators is kept, if it is.
+    snapshots: Option<Snapshots>,
 }
 
 impl Opened {
@@ -45,9 +45,9 @@ impl Opened {
         };
         let since = Instant::now();
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
-        let histories = Histories::read(&state, u64::MAX, uses_snapshots(persistence))?;
+        let histories = Histories::read(&state, u64::MAX, snapshots(persistence).is_some())?;
         Ok(Self {
-            snapshots: persistence.snapshots,
+            snapshots: snapshots(persistence),
             generation: histories.generations(),
             recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
             histories,
@@ -66,9 +66,9 @@ impl Opened {
         };
         let since = Instant::now();
         let state = State::open(Arc::clone(&persistence.storage), persistence.holder.clone(), access)?;
-        let histories = Histories::read(&state, generation, uses_snapshots(persistence))?;
+        let histories = Histories::read(&state, generation, snapshots(persistence).is_some())?;
         Ok(Self {
-            snapshots: persistence.snapshots,
+            snapshots: snapshots(persistence),
             recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
             histories,
             generation,
@@ -96,9 +96,10 @@ impl Opened {
     }
 }
 
-/// Whether a run goes on behind the last snapshot, and takes more of them.
-fn uses_snapshots(persistence: &Persistence) -> bool {
-    persistence.snapshots.is_some() && persistence.access == Access::Full && persistence.play == Play::AsRecorded
+/// How a run takes snapshots, if it goes on behind the last one and takes more of them.
+fn snapshots(persistence: &Persistence) -> Option<Snapshots> {
+    let is_whole = persistence.access == Access::Full && persistence.play == Play::AsRecorded;
+    persistence.snapshots.filter(|_| is_whole)
 }
 
 /// What is kept by name: streams of sources, and outputs.
@@ -332,8 +333,8 @@ impl Opened {
             });
             keeping.journal = Some(journal);
         }
-        if self.snapshots.is_some() && self.access == Access::Full && self.play == Play::AsRecorded {
-            keeping.cut = Some(Arc::default());
+        if let Some(snapshots) = self.snapshots {
+            keeping.cut = Some(Arc::new(Cut::new(snapshots.early_rows)));
         }
         for part in &parts {
             let at = (part.node, part.part);
@@ -376,7 +377,9 @@ impl Opened {
         (team, process): (Team, usize),
         (times, lines, ending): (&Arc<SourceTimes>, &Arc<Lines>, &Arc<Ending>),
     ) -> Result<(), EngineError> {
-        let (Some(cut), Some(journal), Some(interval)) = (&keeping.cut, &keeping.journal, self.snapshots) else {
+        let (Some(cut), Some(journal), Some(Snapshots { interval, .. })) =
+            (&keeping.cut, &keeping.journal, self.snapshots)
+        else {
             return Ok(());
         };
         let names = state_names(plan, &fingerprint.identities);
@@ -430,7 +433,6 @@ impl Opened {
                 threads: team.threads,
                 generation: self.generation,
                 process,
-                written: 0,
             },
         });
         Ok(())
@@ -470,10 +472,7 @@ impl Opened {
             keeping.standings.insert(at, Arc::clone(journal.standing()));
             keeping.positions.insert(at, Arc::clone(journal.positions()));
         }
-        let resuming = match &history {
-            Some(history) => history.resuming(resume)?,
-            None => None,
-        };
+        let resuming = history.as_ref().and_then(|history| history.resuming(resume));
         let recovering = history.as_ref().map(|_| Arc::clone(&self.recovering));
         if let Some(recovering) = &recovering {
             recovering.expect();

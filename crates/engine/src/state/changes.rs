@@ -1,5 +1,6 @@
 //! What has changed since it was saved.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use towpath_types::{Column, Key, Time};
@@ -13,6 +14,16 @@ const LISTED: u8 = 1;
 const CHANGED: u8 = 2;
 /// It holds a row that was saved.
 const SAVED: u8 = 4;
+
+thread_local! {
+    /// How many rows have come on this thread that were never saved.
+    static NEW: Cell<usize> = const { Cell::new(0) };
+}
+
+/// How many rows have come on this thread that were never saved, since this was asked last: those of the task at work.
+pub fn take_new() -> usize {
+    NEW.take()
+}
 
 /// Which slots hold rows that have changed since they were saved: a few bits a slot, and a list.
 #[derive(Debug, Default)]
@@ -36,10 +47,13 @@ impl Changes {
     #[inline]
     pub fn put(&mut self, slot: u32) {
         let mark = self.mark(slot);
-        let was_listed = *mark & LISTED != 0;
+        let before = *mark;
         *mark |= LISTED | CHANGED;
-        if !was_listed {
+        if before & LISTED == 0 {
             self.listed.push(slot);
+            if before & SAVED == 0 {
+                NEW.set(NEW.get() + 1);
+            }
         }
     }
 

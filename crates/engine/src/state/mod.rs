@@ -12,7 +12,7 @@ mod check;
 mod name;
 mod saved;
 
-pub use changes::{Changes, Named, Touched};
+pub use changes::{Changes, Named, Touched, take_new};
 pub use check::{check, ints, keys, no_table, unreadable};
 pub use name::Name;
 pub use saved::{Saved, SavedRows};

@@ -15,7 +15,7 @@ use crate::clock::ManualClock;
 use crate::cluster::Member;
 use crate::error::{EngineError, PlanError};
 use crate::operator::Operator;
-use crate::persistence::{Access, Persistence, Play};
+use crate::persistence::{Access, Persistence, Play, Snapshots};
 use crate::plan::{ColumnId, Input, NodeId, Plan};
 use crate::runtime::{RunOptions, run};
 use crate::source::{Queued, SourceQueue};
@@ -79,7 +79,10 @@ pub fn kept_in(storage: Arc<dyn Storage>) -> Persistence {
 /// The same, and the state of operators is kept as often as possible.
 pub fn kept_with_state_in(storage: Arc<dyn Storage>) -> Persistence {
     Persistence {
-        snapshots: Some(Duration::ZERO),
+        snapshots: Some(Snapshots {
+            interval: Duration::ZERO,
+            early_rows: 3,
+        }),
         ..kept_in(storage)
     }
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::prelude::*;
-use towpath_engine::persistence::{Access, Play};
+use towpath_engine::persistence::{Access, Play, Snapshots};
 use towpath_engine::plan::Input;
 use towpath_engine::{ColumnId, Member, NodeId, Operator, Origin, Persistence, Plan, Run, RunOptions};
 use towpath_types::{DType, Field, Key, Time, Value};
@@ -328,7 +328,9 @@ impl PyPersistence {
                 other => return Err(PyValueError::new_err(format!("unknown way to play {other:?}"))),
             },
             continues: self.continues,
-            snapshots: self.snapshot_interval_ms.map(Duration::from_millis),
+            snapshots: self
+                .snapshot_interval_ms
+                .map(|interval| Snapshots::each(Duration::from_millis(interval))),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Many parts become one: what was replaced or removed since is left out.
 
+use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -11,46 +12,57 @@ use super::parts::{Live, Part, Parts, PartsWriter, RANGES};
 use crate::error::{EngineError, ErrorKind};
 use crate::state::SavedRows;
 
-/// So many parts there are at most.
-const MOST_PARTS: usize = 32;
+/// So many parts at least become one.
+const LEAST_PARTS: usize = 4;
 
-/// So many bytes are merged together without looking.
+/// Up to so many bytes are not divided by owners.
 const FEW_BYTES: u64 = 1 << 20;
 
 /// Parts that are being merged, in a thread of its own.
 pub(in crate::persistence) struct Merging {
-    /// How many, from the oldest on.
-    pub(in crate::persistence) count: usize,
-    /// What becomes of them.
-    pub(in crate::persistence) name: PartName,
+    /// Which.
+    pub(in crate::persistence) parts: Range<usize>,
     thread: JoinHandle<Result<Option<Part>, EngineError>>,
     is_cancelled: Arc<AtomicBool>,
 }
 
-/// Whether the parts should become one: what came later is more than what is there, or there are too many.
-pub(in crate::persistence) fn are_many(parts: &[Part]) -> bool {
-    let Some((first, others)) = parts.split_first() else {
-        return false;
-    };
-    let later: u64 = others.iter().map(|part| part.bytes).sum();
-    parts.len() > MOST_PARTS || later > first.bytes.max(FEW_BYTES)
+/// Which parts should become one: those at the end, from the first on that is not larger than all after it. So every row is
+/// written again as often as the state has doubled since, there are few parts, and they have at most twice the bytes of what
+/// holds.
+pub(in crate::persistence) fn to_merge(parts: &[Part]) -> Option<Range<usize>> {
+    let mut later = 0;
+    let mut first = None;
+    for (position, part) in parts.iter().enumerate().rev() {
+        if part.bytes <= later {
+            first = Some(position);
+        }
+        later += part.bytes;
+    }
+    first
+        .map(|first| first..parts.len())
+        .filter(|range| range.len() >= LEAST_PARTS)
 }
 
 impl Merging {
-    /// Begins to merge parts.
-    pub(in crate::persistence) fn start(state: &State, parts: &[Part], name: PartName) -> Result<Self, EngineError> {
+    /// Begins to merge some of all parts.
+    pub(in crate::persistence) fn start(
+        state: &State,
+        all: &[Part],
+        parts: Range<usize>,
+        name: PartName,
+    ) -> Result<Self, EngineError> {
         let is_cancelled = Arc::new(AtomicBool::new(false));
         let work = {
-            let (state, parts, is_cancelled) = (state.clone(), parts.to_vec(), Arc::clone(&is_cancelled));
-            move || merge(&state, &parts, name, &is_cancelled)
+            let (state, merged, is_cancelled) = (state.clone(), all[parts.clone()].to_vec(), Arc::clone(&is_cancelled));
+            let is_oldest = parts.start == 0;
+            move || merge(&state, &merged, is_oldest, name, &is_cancelled)
         };
         let thread = std::thread::Builder::new()
             .name("pathway-merge".to_owned())
             .spawn(work)
             .map_err(|error| EngineError::os("the thread that merges snapshots did not start", &error))?;
         Ok(Self {
-            count: parts.len(),
-            name,
+            parts,
             thread,
             is_cancelled,
         })
@@ -82,30 +94,37 @@ impl Merging {
 fn merge(
     state: &State,
     parts: &[Part],
+    is_oldest: bool,
     name: PartName,
     is_cancelled: &AtomicBool,
 ) -> Result<Option<Part>, EngineError> {
     let bytes: u64 = parts.iter().map(|part| part.bytes).sum();
     let is_divided = bytes > FEW_BYTES;
-    let mut writer = PartsWriter::create(state, name, if is_divided { usize::MAX } else { 0 })?;
+    let mut writer = PartsWriter::create(state, name, (!is_divided).then_some(0))?;
     let parts = Parts::open(state, parts)?;
     for node in parts.nodes() {
         for number in parts.tables(node) {
             let table = parts.table(node, number)?;
-            let mut all = Vec::new();
+            let (mut there, mut gone) = (Vec::new(), Vec::new());
             for range in 0..RANGES {
                 if is_cancelled.load(Ordering::Relaxed) {
                     return Ok(None);
                 }
                 table.live(range, |live| {
-                    all.push(live);
+                    if !live.is_removal {
+                        there.push(live);
+                    } else if !is_oldest {
+                        gone.push(live);
+                    }
                     Ok(())
                 })?;
-                if is_divided {
-                    writer.add_range(node, range, &together(number, std::mem::take(&mut all)))?;
+                if is_divided || range == RANGES - 1 {
+                    let range = if is_divided { range } else { 0 };
+                    for live in [&mut there, &mut gone] {
+                        writer.add_range(node, range, &together(number, std::mem::take(live)))?;
+                    }
                 }
             }
-            writer.add_range(node, 0, &together(number, all))?;
         }
     }
     writer.finish().map(Some)
@@ -120,5 +139,74 @@ fn together(table: u16, live: Vec<Live>) -> SavedRows {
         table,
         owners: (!is_own).then_some(owners),
         rows,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use towpath_durability::{Access, Holder, MemoryStorage};
+
+    use super::*;
+
+    /// Parts of so many rows each, which are new.
+    fn parts(state: &State, sizes: &[usize], number: &mut u32) -> Vec<Part> {
+        let part = |size: &usize| {
+            *number += 1;
+            let name = PartName {
+                generation: 0,
+                process: 0,
+                number: *number,
+            };
+            let mut writer = PartsWriter::create(state, name, Some(0)).expect("it can be written");
+            let keys: Vec<Key> = (0..*size as u128).map(Key).collect();
+            let rows = Batch::new(keys, Vec::new(), None);
+            let saved = SavedRows {
+                table: 0,
+                owners: None,
+                rows,
+            };
+            writer.add("node", saved).expect("it can be written");
+            writer.finish().expect("it can be written")
+        };
+        sizes.iter().map(part).collect()
+    }
+
+    #[test]
+    fn parts_become_one_when_those_after_them_are_as_large() {
+        let storage = Arc::new(MemoryStorage::default());
+        let state = State::open(storage, Holder::current(0), Access::ReadWrite).expect("it is empty");
+        let number = &mut 0;
+        for (sizes, expected) in [
+            (&[][..], None),
+            (&[100, 100, 100], None),
+            (&[100, 100, 100, 100], Some(0..4)),
+            (&[10_000, 100, 100, 100], None),
+            (&[10_000, 100, 100, 100, 100], Some(1..5)),
+            (&[10_000, 1_000, 100, 100, 100, 100], Some(2..6)),
+            (&[1_000, 900, 500, 500], Some(0..4)),
+        ] {
+            assert_eq!(to_merge(&parts(&state, sizes, number)), expected, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn each_row_is_written_again_as_often_as_the_state_has_doubled() {
+        let storage = Arc::new(MemoryStorage::default());
+        let state = State::open(storage, Holder::current(0), Access::ReadWrite).expect("it is empty");
+        let number = &mut 0;
+        let (mut all, mut sizes, mut written, mut most) = (Vec::new(), Vec::new(), 0, 0);
+        for _ in 0..512 {
+            all.extend(parts(&state, &[100], number));
+            sizes.push(100);
+            if let Some(range) = to_merge(&all) {
+                let rows = sizes[range.clone()].iter().sum();
+                written += rows;
+                sizes.splice(range.clone(), [rows]);
+                all.splice(range, parts(&state, &[rows], number));
+            }
+            most = most.max(all.len());
+        }
+        assert!(most < 20, "{most} parts");
+        assert!(written < 9 * 51_200, "{written} rows");
     }
 }

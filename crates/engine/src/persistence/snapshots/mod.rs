@@ -17,6 +17,6 @@ mod parts;
 mod restoring;
 
 pub(crate) use manifest::Manifest;
-pub(super) use merging::{Merging, are_many};
+pub(super) use merging::{Merging, to_merge};
 pub(super) use parts::{Part, PartsWriter};
 pub(crate) use restoring::Restoring;

@@ -54,13 +54,21 @@ pub(in crate::persistence) struct PartsWriter {
 }
 
 impl PartsWriter {
-    /// Begins a part for so many rows.
-    pub(in crate::persistence) fn create(state: &State, name: PartName, rows: usize) -> Result<Self, EngineError> {
+    /// Begins a part for so many rows; it is divided by owners if they are many, or nobody knows.
+    pub(in crate::persistence) fn create(
+        state: &State,
+        name: PartName,
+        rows: Option<usize>,
+    ) -> Result<Self, EngineError> {
         Ok(Self {
             writer: PartWriter::create(state, name)?,
             name,
             contents: Contents {
-                ranges: if rows < MANY_ROWS { 1 } else { RANGES },
+                ranges: if rows.is_some_and(|rows| rows < MANY_ROWS) {
+                    1
+                } else {
+                    RANGES
+                },
                 sections: BTreeMap::new(),
             },
         })
@@ -159,10 +167,11 @@ pub(in crate::persistence) struct Parts {
     all: Vec<(Part, Contents)>,
 }
 
-/// Rows of an operator's table that hold, and their owners.
-pub(in crate::persistence) struct Live {
-    pub(in crate::persistence) rows: Batch,
-    pub(in crate::persistence) owners: Vec<Key>,
+/// Rows of an operator's table that hold, and their owners; or of which it holds that they are removed.
+pub(super) struct Live {
+    pub(super) rows: Batch,
+    pub(super) owners: Vec<Key>,
+    pub(super) is_removal: bool,
 }
 
 impl Parts {
@@ -235,7 +244,7 @@ struct TableSection<'a> {
 }
 
 impl Table<'_> {
-    /// Hands over the rows of a range of owners that hold.
+    /// Hands over the rows of a range of owners that hold, and what is said to be removed where nothing came later.
     pub(in crate::persistence) fn live(
         &self,
         range: usize,
@@ -271,7 +280,7 @@ impl Table<'_> {
                     chosen.push(row as u32);
                 }
             }
-            if saved.is_removal() || chosen.is_empty() {
+            if chosen.is_empty() {
                 continue;
             }
             let owners = chosen.iter().map(|row| saved.owner(*row as usize)).collect();
@@ -280,7 +289,11 @@ impl Table<'_> {
             } else {
                 saved.rows.take(&chosen)
             };
-            take(Live { rows, owners })?;
+            take(Live {
+                rows,
+                owners,
+                is_removal: saved.is_removal(),
+            })?;
         }
         Ok(())
     }
@@ -328,7 +341,7 @@ mod tests {
             for part in 0..4 {
                 // Some parts have few rows.
                 let rows = if part == 2 { 10 } else { rows_a_part };
-                let mut writer = PartsWriter::create(&state, name(part), rows).expect("it can be written");
+                let mut writer = PartsWriter::create(&state, name(part), Some(rows)).expect("it can be written");
                 for is_removal in [false, true] {
                     let mut names: BTreeMap<(Key, Key), i64> = BTreeMap::new();
                     for _ in 0..rows {
@@ -363,6 +376,9 @@ mod tests {
             let table = parts.table("node", 3).expect("it can be read");
             for range in 0..RANGES {
                 let mut take = |live: Live| {
+                    if live.is_removal {
+                        return Ok(());
+                    }
                     for (row, owner) in live.owners.iter().enumerate() {
                         let Value::Int(value) = live.rows.column(0).value(row) else {
                             panic!("an int");

@@ -44,6 +44,9 @@ impl Restoring {
             let table = self.parts.table(name, number)?;
             for range in (0..RANGES).filter(|range| overlaps(*range, worker, workers)) {
                 table.live(range, |live| {
+                    if live.is_removal {
+                        return Ok(());
+                    }
                     let is_own = |owner: &Key| owner.worker(workers) == worker;
                     if live.owners.iter().all(is_own) {
                         return take(number, live.rows, &live.owners);
