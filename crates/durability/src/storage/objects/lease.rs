@@ -196,7 +196,6 @@ impl Lease {
         }
         let holder = seen.and_then(|seen| seen.holder());
         let error = lost(holder.as_ref());
-        tracing::error!("{error}");
         state.lost = Some(holder);
         Err(Doubt::Lost(error))
     }
@@ -376,6 +375,7 @@ pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, 
                             |holder| format!("process {} on {}", holder.process, holder.host),
                         );
                         tracing::warn!(
+                            target: "pathway",
                             "{who} has not given back '{path}'; unless it renews its lease, it is taken over in {} s",
                             patience.lapse.as_secs()
                         );
@@ -397,7 +397,7 @@ pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, 
                 }),
                 until: Mutex::new(until),
             });
-            calls.set_lease(Some(Arc::clone(&lease)));
+            calls.claim(Arc::clone(&lease));
             let keeping = calls.spawn(Arc::clone(&lease).keep(Arc::clone(store), patience));
             return Ok(Held { lease, keeping });
         }
@@ -410,7 +410,7 @@ impl Held {
         if !calls.is_of_this_process() {
             return;
         }
-        calls.set_lease(None);
+        calls.end_writing();
         let limit = calls.patience.attempt;
         let given_back = calls.wait(async {
             let attempts = calls.attempt(Purpose::Read, async || self.lease.give_back(&**calls.store()).await);
@@ -422,6 +422,7 @@ impl Held {
         self.keeping.abort();
         if let Err(error) = given_back {
             tracing::warn!(
+                target: "pathway",
                 "'{}' could not be given back, so the next run waits for it: {error}",
                 self.lease.path
             );
