@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import pathlib
 import socket
@@ -152,19 +153,38 @@ def test_a_forked_process_does_not_give_the_lease_back(server: Server, place: st
     assert kept["is_held"] is False
 
 
+class Waits(logging.Handler):
+    """Notes that a request has failed some times."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.has_failed = threading.Event()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if "is made again and again" in record.getMessage():
+            self.has_failed.set()
+
+
 @pytest.mark.one_process("its runs are runs of one process")
-def test_a_server_that_is_away_for_a_while_is_waited_for(server: Server, place: str, tmp_path: pathlib.Path) -> None:
-    class Pausing(Sends):
+def test_a_server_that_is_stopped_and_comes_back_is_waited_for(
+    server: Server, place: str, tmp_path: pathlib.Path
+) -> None:
+    waits = Waits()
+
+    class Stopping(Sends):
         def run(self) -> None:
-            server.pause()
+            server.stop()
             self.next(word="a", number=1)
             self.commit()
-            self.commit()
-            # It goes on when the commit has been waiting for some time.
-            threading.Timer(2.0, server.go_on).start()
+            assert waits.has_failed.wait(30)
+            server.start()
             super().run()
 
-    go(server.backend(place), lambda: counted(tmp_path, Pausing(4)))
+    logging.getLogger("pathway").addHandler(waits)
+    try:
+        go(server.backend(place), lambda: counted(tmp_path, Stopping(4)))
+    finally:
+        logging.getLogger("pathway").removeHandler(waits)
     assert len(written(tmp_path / "rows.csv")) == 5
     go(server.backend(place), lambda: counted(tmp_path, Sends(2)))
     assert len(written(tmp_path / "rows.csv")) == 7
@@ -178,7 +198,7 @@ def test_a_server_that_stays_away_ends_the_run(
         def run(self) -> None:
             super().run()
             server.pause()
-            self.next(word="a", number=9)
+            self.next(word="a", number=4)
             self.commit()
 
     monkeypatch.setenv("PATHWAY_STORAGE_TIMEOUT", "1")
@@ -190,6 +210,8 @@ def test_a_server_that_stays_away_ends_the_run(
         server.go_on()
     # What was not told to be durable is in no file, and comes again.
     monkeypatch.delenv("PATHWAY_STORAGE_TIMEOUT")
+    go(server.backend(place), lambda: counted(tmp_path, Sends(6), resume="replay"))
+    assert [row["number"] for row in written(tmp_path / "rows.csv")] == [str(number) for number in range(6)]
 
 
 @pytest.mark.one_process("the storage is asked for by the first process")

@@ -78,6 +78,17 @@ fn the_lease_of_a_dead_process_of_this_machine_is_taken_at_once() {
 }
 
 #[test]
+fn a_lease_that_could_not_be_given_back_is_taken_again_by_its_process() {
+    let store = memory_store();
+    let lock = objects(&store).lock(&holder()).expect("nobody has it");
+    store.be_away(true);
+    drop(lock);
+    store.be_away(false);
+    objects(&store).check_free().expect("this process does not use it");
+    objects(&store).lock(&holder()).expect("this process does not use it");
+}
+
+#[test]
 fn the_lease_of_another_machine_is_taken_over_when_it_was_not_renewed() {
     let store = memory_store();
     let storage: Arc<dyn Storage> = Arc::new(objects(&store));

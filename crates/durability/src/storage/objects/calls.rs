@@ -9,8 +9,9 @@ use std::time::Duration;
 use object_store::ObjectStore;
 use parking_lot::Mutex;
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
-use super::lease::Lease;
+use super::lease::{Doubt, Lease};
 use super::trouble::{self, is_passing};
 
 /// How long a storage of objects is waited for.
@@ -56,6 +57,9 @@ impl Patience {
 /// The pauses between attempts double, up to this.
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 
+/// After so many attempts, people hear of it.
+const TOLD: u32 = 4;
+
 /// What a request is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Purpose {
@@ -76,7 +80,19 @@ pub(super) struct Calls {
     /// The process that has begun it.
     process: u32,
     pub(super) patience: Patience,
-    lease: Mutex<Option<Arc<Lease>>>,
+    claim: Mutex<Claim>,
+    /// What other threads do.
+    aside: Mutex<Vec<JoinHandle<()>>>,
+}
+
+/// What writes rely on.
+#[derive(Clone)]
+enum Claim {
+    /// Nobody has taken the storage by this: another process of the run has.
+    None,
+    Held(Arc<Lease>),
+    /// Another run may have the storage now.
+    GivenBack,
 }
 
 impl Drop for Calls {
@@ -105,7 +121,8 @@ impl Calls {
             live: ManuallyDrop::new(Live { runtime, store }),
             process: std::process::id(),
             patience,
-            lease: Mutex::new(None),
+            claim: Mutex::new(Claim::None),
+            aside: Mutex::default(),
         })
     }
 
@@ -117,9 +134,22 @@ impl Calls {
         self.process == std::process::id()
     }
 
-    /// From now on, writes need this lease; or none.
-    pub(super) fn set_lease(&self, lease: Option<Arc<Lease>>) {
-        *self.lease.lock() = lease;
+    /// From now on, writes need this lease.
+    pub(super) fn claim(&self, lease: Arc<Lease>) {
+        *self.claim.lock() = Claim::Held(lease);
+    }
+
+    /// From now on nothing is written. Waits for what other threads write.
+    pub(super) fn end_writing(&self) {
+        *self.claim.lock() = Claim::GivenBack;
+        let aside = std::mem::take(&mut *self.aside.lock());
+        let ended = self.wait(async {
+            let all = futures_util::future::join_all(aside);
+            // Each has one request under way at most that began before.
+            let _ = tokio::time::timeout(self.patience.attempt, all).await;
+            Ok(())
+        });
+        debug_assert!(ended.is_ok(), "it is of this process");
     }
 
     /// Waits for a future in this thread.
@@ -129,13 +159,15 @@ impl Calls {
     }
 
     /// Has a future go on by itself.
-    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> tokio::task::JoinHandle<()> {
+    pub(super) fn spawn(&self, future: impl Future<Output = ()> + Send + 'static) -> JoinHandle<()> {
         self.live.runtime.spawn(future)
     }
 
     /// Has another thread do something that waits.
     pub(super) fn do_aside(&self, work: impl FnOnce() + Send + 'static) {
-        self.live.runtime.spawn_blocking(work);
+        let mut aside = self.aside.lock();
+        aside.retain(|work| !work.is_finished());
+        aside.push(self.live.runtime.spawn_blocking(work));
     }
 
     /// Makes a request until it succeeds, fails for good, or too much time has gone.
@@ -164,7 +196,9 @@ impl Calls {
             if begin.elapsed() + pause >= self.patience.total {
                 return Err(trouble::given_up(attempts, begin.elapsed(), &failure));
             }
-            tracing::debug!("a request to the storage is tried again: {failure}");
+            if attempts == TOLD {
+                tracing::warn!(target: "pathway", "a request to the storage is made again and again: {failure}");
+            }
             tokio::time::sleep(pause).await;
             pause = (2 * pause).min(LONGEST_PAUSE);
         }
@@ -172,14 +206,16 @@ impl Calls {
 
     async fn once<T>(&self, purpose: Purpose, request: &impl AsyncFn() -> object_store::Result<T>) -> Once<T> {
         if purpose == Purpose::Write {
-            let lease = self.lease.lock().clone();
-            if let Some(lease) = lease {
+            let claim = self.claim.lock().clone();
+            match claim {
+                Claim::None => {}
                 // A request that is under way when the lease lapses would write into what another has.
-                match lease.ensure(&**self.store(), self.patience.attempt).await {
+                Claim::Held(lease) => match lease.ensure(&**self.store(), self.patience.attempt).await {
                     Ok(()) => {}
-                    Err(super::lease::Doubt::Lost(error)) => return Once::Lost(error),
-                    Err(super::lease::Doubt::Failed(error)) => return Once::Failed(error),
-                }
+                    Err(Doubt::Lost(error)) => return Once::Lost(error),
+                    Err(Doubt::Failed(error)) => return Once::Failed(error),
+                },
+                Claim::GivenBack => return Once::Lost(io::Error::other("the storage was given back")),
             }
         }
         match request().await {

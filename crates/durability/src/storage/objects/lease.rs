@@ -4,6 +4,7 @@
 //! of machines: who would take it over looks at it for as long as a lease lasts, and takes it if it has not changed.
 //! Where the holder is a process of the same machine, the system says at once whether it is alive.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::sync::Arc;
@@ -73,6 +74,9 @@ impl Life {
     }
 }
 
+/// The locks that this process has.
+static HELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+
 /// The object as it was found.
 struct Seen {
     /// Nothing if it cannot be read.
@@ -87,10 +91,13 @@ impl Seen {
         self.content.as_ref().and_then(|content| content.holder.clone())
     }
 
-    /// Whether it was given back, or its holder is dead.
+    /// Whether it was given back, or its holder is dead, or it is a lock that this process could not give back.
     fn is_free(&self) -> bool {
         let Some(content) = &self.content else { return false };
-        content.holder.is_none() || content.life.as_ref().and_then(Life::is_alive) == Some(false)
+        let is_own = || content.life.is_some() && content.life == Life::of(std::process::id());
+        content.holder.is_none()
+            || content.life.as_ref().and_then(Life::is_alive) == Some(false)
+            || is_own() && !HELD.lock().contains(&content.lock)
     }
 
     fn is_alive(&self) -> bool {
@@ -196,7 +203,6 @@ impl Lease {
         }
         let holder = seen.and_then(|seen| seen.holder());
         let error = lost(holder.as_ref());
-        tracing::error!("{error}");
         state.lost = Some(holder);
         Err(Doubt::Lost(error))
     }
@@ -304,6 +310,7 @@ async fn replace(
 #[derive(Debug)]
 pub(super) struct Held {
     lease: Arc<Lease>,
+    lock: String,
     keeping: tokio::task::JoinHandle<()>,
 }
 
@@ -376,6 +383,7 @@ pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, 
                             |holder| format!("process {} on {}", holder.process, holder.host),
                         );
                         tracing::warn!(
+                            target: "pathway",
                             "{who} has not given back '{path}'; unless it renews its lease, it is taken over in {} s",
                             patience.lapse.as_secs()
                         );
@@ -387,6 +395,7 @@ pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, 
             }
         };
         if let Some(version) = version {
+            let lock = content.lock.clone();
             let lease = Arc::new(Lease {
                 path: path.clone(),
                 lapse: patience.lapse,
@@ -397,9 +406,10 @@ pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, 
                 }),
                 until: Mutex::new(until),
             });
-            calls.set_lease(Some(Arc::clone(&lease)));
+            HELD.lock().insert(lock.clone());
+            calls.claim(Arc::clone(&lease));
             let keeping = calls.spawn(Arc::clone(&lease).keep(Arc::clone(store), patience));
-            return Ok(Held { lease, keeping });
+            return Ok(Held { lease, lock, keeping });
         }
     }
 }
@@ -410,7 +420,7 @@ impl Held {
         if !calls.is_of_this_process() {
             return;
         }
-        calls.set_lease(None);
+        calls.end_writing();
         let limit = calls.patience.attempt;
         let given_back = calls.wait(async {
             let attempts = calls.attempt(Purpose::Read, async || self.lease.give_back(&**calls.store()).await);
@@ -420,8 +430,10 @@ impl Held {
             }
         });
         self.keeping.abort();
+        HELD.lock().remove(&self.lock);
         if let Err(error) = given_back {
             tracing::warn!(
+                target: "pathway",
                 "'{}' could not be given back, so the next run waits for it: {error}",
                 self.lease.path
             );
