@@ -34,7 +34,9 @@ ROOT = pathlib.Path(__file__).parents[2]
 # So often a case is tried where what it comes to is up to chance.
 _TRIES = 50
 
-_PROGRAM = "import sys; sys.path.insert(0, sys.argv[1]); from tests.persistence.make_corpus import run; run(*sys.argv[2:])"
+_PROGRAM = (
+    "import sys; sys.path.insert(0, sys.argv[1]); from tests.persistence.make_corpus import run; run(*sys.argv[2:])"
+)
 
 
 def run(name: str, part: str) -> None:

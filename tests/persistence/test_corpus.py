@@ -60,5 +60,7 @@ def test_a_state_of_another_format_is_refused(
     content = bytearray(file.read_bytes())
     content[8:12] = version.to_bytes(4, "little")
     file.write_bytes(content)
-    with pytest.raises(OSError, match=f"{file.name}.*it was written by {age} version of the program .format {version};"):
+    with pytest.raises(
+        OSError, match=f"{file.name}.*it was written by {age} version of the program .format {version};"
+    ):
         go_on(archive)

@@ -49,7 +49,7 @@ _WORKER_METRICS = (
     ("pathway_worker_rows_waiting", "gauge", "Rows that wait, by worker.", 2),
 )
 
-# name, type, meaning, and what it is at a time of the clock; a metric that says nothing of this process now is left out.
+# name, type, meaning, and what it is at a time of the clock. What a process cannot tell now is left out.
 _KEPT_METRICS: tuple[tuple[str, str, str, Callable[[KeptFigures, float], float | None]], ...] = (
     (
         "pathway_durable_time_ms",
@@ -201,9 +201,7 @@ def _response(status: str, content_type: str, body: bytes) -> bytes:
     return head.encode("ascii") + body
 
 
-def text(
-    statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: monitoring.Clock = time.time
-) -> str:
+def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: monitoring.Clock = time.time) -> str:
     """The snapshot as OpenMetrics text."""
     lines = [*_lines(statistics), *([] if kept is None else _of_kept(kept, clock())), "# EOF"]
     return "".join(f"{line}\n" for line in lines)
