@@ -320,6 +320,6 @@ mod tests {
         });
         let found = inspect(&looked_at, true).expect("it is whole");
         assert_eq!(found.snapshot.map(|snapshot| snapshot.time), Some(10));
-        assert_eq!((found.last_time, found.connectors[0].commits), (Some(20), 1));
+        assert_eq!((found.last_time, found.connectors[0].commits), (Some(21), 1));
     }
 }
