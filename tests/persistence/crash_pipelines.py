@@ -123,6 +123,26 @@ def followed(folder: Path) -> pw.Table[Any]:
     return pw.io.csv.read(path.parent, schema=Reading, mode="streaming", name="readings", autocommit_duration_ms=20)
 
 
+def database(folder: Path) -> pw.Table[Any]:
+    """A table of a database that another program goes on writing."""
+    path = folder / "readings" / "readings.db"
+    path.parent.mkdir(exist_ok=True)
+    with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection, connection:
+        connection.execute("CREATE TABLE IF NOT EXISTS readings (place TEXT, number INTEGER)")
+
+    def write() -> None:
+        with contextlib.closing(sqlite3.connect(path, timeout=30)) as connection:
+            (there,) = connection.execute("SELECT COUNT(*) FROM readings").fetchone()
+            for number in range(there, ROWS):
+                with connection:
+                    connection.execute("INSERT INTO readings VALUES (:place, :number)", value(number))
+                time.sleep(PAUSE_SECONDS)
+
+    if os.environ.get("PATHWAY_PROCESS_ID", "0") == "0":
+        threading.Thread(target=write, daemon=True).start()
+    return pw.io.sqlite.read(path, "readings", Reading, name="readings", autocommit_duration_ms=20)
+
+
 def steady(folder: Path) -> pw.Table[Any]:
     """A source that has the same commits in every run."""
     return pw.io.python.read(Replayed(), schema=Reading, name="readings", autocommit_duration_ms=None, resume="replay")
@@ -249,7 +269,7 @@ def same_outside(expected: Path, found: Path) -> None:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether all rows of the followed file have come out."""
+    """Whether all rows of a source without an end have come out."""
     written = list(folder.glob("readings.*"))
     if not written:
         return len(rows_outside(folder)) >= ROWS
@@ -262,7 +282,10 @@ SOURCES = {
     "partitions": lambda folder: subject(Divided()),
     "async": lambda folder: subject(Asynchronous()),
     "followed": followed,
+    "database": database,
 }
+# They have no end of their own.
+ENDLESS = ["followed", "database"]
 FORMATS = ["csv", "jsonlines"]
 OUTSIDE = ["sqlite", "observer"]
 
@@ -287,8 +310,9 @@ class Pipeline:
 
 def crash(pipeline: Pipeline, **settings: Any) -> pw.testing.CrashReport:
     """Kills it, and compares its files, or else what outside systems have."""
-    if pipeline.source == "followed":
+    if pipeline.source in ENDLESS:
         settings["until"] = is_complete
     if pipeline.output in OUTSIDE:
-        settings.update(compare=same_outside, ignore=["outside/*", "outside.db*", "readings/*"])
+        settings["compare"] = same_outside
+    settings["ignore"] = ["outside/*", "outside.db*", "readings/*"]
     return pw.testing.crash_test(pipeline, **settings)
