@@ -22,7 +22,6 @@ pytestmark = [pytest.mark.one_process("the pipelines run in processes of their o
 
 KILLED = -9
 
-
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize(("threads", "format"), list(zip([1, 2], FORMATS, strict=True)))
 @pytest.mark.parametrize("kept", CONFIGS)
@@ -55,15 +54,7 @@ class Sweep:
         files.mkdir(parents=True, exist_ok=True)
         environment = {} if point is None else {FAIL_POINT: point}
         (files.parent / "printed.txt").unlink(missing_ok=True)
-        order = Order(
-            files,
-            files.parent / "state",
-            files.parent / "printed.txt",
-            environment,
-            None,
-            60.0,
-            config=CONFIGS["state"],
-        )
+        order = Order(files, files.parent / "state", files.parent / "printed.txt", environment, None, 60.0, config=CONFIGS["state"])
         return self.nursery.run(order)
 
     def printed(self, name: str) -> str:
