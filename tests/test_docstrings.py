@@ -38,7 +38,10 @@ MODULES = {
         f"pw.{name}": getattr(pw, name)
         for name in ("debug", "demo", "io", "persistence", "reducers", "testing", "udfs", "universes")
     },
-    **{f"pw.io.{name}": getattr(pw.io, name) for name in ("csv", "fs", "jsonlines", "null", "plaintext", "python")},
+    **{
+        f"pw.io.{name}": getattr(pw.io, name)
+        for name in ("csv", "fs", "jsonlines", "null", "plaintext", "python", "sqlite")
+    },
 }
 
 # Where the attributes of an instance are documented elsewhere than in the class of that name.

@@ -125,6 +125,9 @@ class DType:
     def read(self, field: str) -> Any:
         """The value that a field of csv is; ValueError with the reason if it is none."""
 
+    def text(self, value: object) -> str:
+        """The text that `read` takes for a value. Not for texts themselves, which may have to be quoted."""
+
     def convert(self, value: object) -> Any:
         """The value as a column of the type would give it back (a list becomes a tuple, a datetime a
         pandas Timestamp). Raises TypeError or ValueError, as a connector would, if it does not fit."""
@@ -159,8 +162,9 @@ def fail_points() -> list[str]:
 
 def inspect_state(place: _Place, decode: bool) -> dict[str, Any]:
     """What is kept in a place: `location`, `created`, `is_held`, `holder` as (host, process, since), `bytes`,
-    `generations`, `ended_well`, `last_time` and `connectors`, which are dicts of `name`, `commits`, `rows` (None unless
-    they are decoded), `bytes`, `last_time` and `position`. Raises OSError if it cannot be used."""
+    `generations`, `ended_well`, `last_time`, `snapshot` (None, or a dict of `time`, `bytes`, `parts` and `has_journal`) and
+    `connectors`, which are dicts of `name`, `commits`, `rows` (None unless they are decoded), `bytes`, `last_time` and
+    `position`. Raises OSError if it cannot be used."""
 
 def set_state_position(place: _Place, name: str, position: bytes) -> None:
     """Has a stream of a source go on at another position; ValueError if it has given none."""
@@ -279,6 +283,18 @@ def report_offset(subject: Subject, offset: object) -> None:
 
 def set_autocommit(subject: Subject, enabled: bool) -> None:
     """Whether the autocommit timer may close a commit; enabling it closes one."""
+
+@final
+class Misfit:
+    """Stands for a value that is none of its field's type, and says why; the row is not accepted."""
+
+    def __new__(cls, reason: str) -> Misfit: ...
+
+def commit_whole(subject: Subject) -> None:
+    """All that there is was sent, in a source whose rows are compared with what was kept: commits it as a whole."""
+
+def keeps_bad_rows(subject: Subject) -> bool:
+    """Whether a row with a value that does not fit is kept, with an error in its place."""
 
 def close_subject(subject: Subject) -> None:
     """Commits and ends the source."""
@@ -505,6 +521,11 @@ class Plan:
         name: str | None,
         origin: Origin,
         debug: bool = False,
+        default_name: str | None = None,
+        on_begin: Callable[[str | None], object] | None = None,
+        prepare: Callable[[int], bytes | None] | None = None,
+        commit: Callable[[int, bytes | None], object] | None = None,
+        recover: Callable[[int | None, bytes | None], int | None] | None = None,
     ) -> None:
         """Calls `on_change(key=, row=, time=, is_addition=)`, `on_time_end(time)`, `on_end()`."""
 
@@ -548,6 +569,25 @@ class Statistics:
     """for each worker of this process its number, rows in, rows out and backlog"""
 
 @final
+class KeptFigures:
+    """What this process has kept of a run so far."""
+
+    durable_time: int | None
+    """up to which time all that came in is on disk, in all processes"""
+    lag_ms: int
+    """how far that is behind the latest commit of this process"""
+    journal_written: int
+    """bytes of this process in this run"""
+    journal_bytes: int
+    """bytes that are kept; those of earlier runs are counted by the first process"""
+    snapshot_time: int | None
+    snapshot_seconds: float | None
+    """how long this process took for it, if it was taken in this run"""
+    snapshot_bytes: int | None
+    """only the first process knows it, and the number of parts"""
+    snapshot_parts: int | None
+
+@final
 class Run:
     """A run under way."""
 
@@ -567,3 +607,5 @@ class Run:
         """Raises what the run has failed with; its threads are left alone until the process ends."""
 
     def statistics(self) -> list[Statistics]: ...
+    def kept(self) -> KeptFigures | None:
+        """What this process has kept so far, if it keeps anything."""

@@ -12,8 +12,7 @@ import random
 import sys
 from typing import Any
 
-import pathway as pw
-from crash_pipelines import FORMATS, SOURCES, Pipeline, is_complete
+from crash_pipelines import FORMATS, OUTSIDE, SOURCES, Pipeline, crash
 from pathway._crashing.crashes import Differs
 
 # How long a source pauses after a commit, in seconds. Outputs note each second how far they are, so some runs take
@@ -30,14 +29,15 @@ def main() -> int:
     kills = int(os.environ.get("PATHWAY_CRASH_KILLS", "1000"))
     chosen = os.environ.get("PATHWAY_CRASH_SEED")
     seed = int(chosen) if chosen else random.SystemRandom().randrange(2**32)
-    combinations = [(shape, source, format) for shape in SHAPES for source in SOURCES for format in FORMATS]
+    outputs = [*FORMATS, *OUTSIDE]
+    combinations = [(shape, source, output) for shape in SHAPES for source in SOURCES for output in outputs]
     each = math.ceil(kills / len(combinations))
     print(f"{each} kills of each of {len(combinations)} combinations; PATHWAY_CRASH_SEED={seed} repeats them\n")
     line = "{:<8} {:<10} {:<11} {:<10} {:>7} {:>6} {:>9} {:>5} {:>8} {:>8} {:>8}"
-    head = ("threads", "processes", "source", "format", "run (s)", "kills", "restarts", "lost", "doubled")
+    head = ("threads", "processes", "source", "output", "run (s)", "kills", "restarts", "lost", "doubled")
     print(line.format(*head, "p50 (s)", "p99 (s)"))
     total, failures = 0, []
-    for (threads, processes), source, format in combinations:
+    for (threads, processes), source, output in combinations:
         os.environ["PATHWAY_THREADS"] = str(threads)
         slow = each // 4
         for count, pause in ((each - slow, QUICK), (slow, SLOW)):
@@ -45,10 +45,8 @@ def main() -> int:
                 continue
             os.environ[PAUSE] = str(pause)
             settings: dict[str, Any] = {"kills": count, "seed": seed, "processes": processes}
-            if source == "followed":
-                settings["until"] = is_complete
             try:
-                report = pw.testing.crash_test(Pipeline(source, format), **settings)
+                report = crash(Pipeline(source, output), **settings)
             except Differs as differs:
                 failures.append(differs)
                 cells = ("", differs.kills, "", differs.lost, differs.doubled, "FAILED", "")
@@ -57,7 +55,7 @@ def main() -> int:
                 recovery = [f"{seconds or 0:.3f}" for seconds in (report.recovery_p50, report.recovery_p99)]
                 cells = (f"{report.seconds:.1f}", report.kills, report.restarts, 0, 0, *recovery)
                 total += report.kills
-            print(line.format(threads, processes, source, format, *cells), flush=True)
+            print(line.format(threads, processes, source, output, *cells), flush=True)
     for failure in failures:
         print("", failure, *failure.__notes__, sep="\n")
     print(f"\n{total} kills, {len(failures)} failures")

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pathway as pw
 import pytest
-from crash_pipelines import CONFIGS, FORMATS, SOURCES, Pipeline, is_complete
+from crash_pipelines import CONFIGS, FORMATS, SOURCES, Pipeline, crash
 from pathway import _native
 from pathway._crashing import comparing
 from pathway._crashing.crashes import FAIL_POINT
@@ -22,16 +22,16 @@ pytestmark = [pytest.mark.one_process("the pipelines run in processes of their o
 
 KILLED = -9
 
+
 @pytest.mark.parametrize("source", SOURCES)
-@pytest.mark.parametrize(("threads", "format"), list(zip([1, 2], FORMATS, strict=True)))
+@pytest.mark.parametrize(("threads", "output"), list(zip([1, 2], FORMATS, strict=True)))
 @pytest.mark.parametrize("kept", CONFIGS)
 def test_nothing_is_lost_and_nothing_doubled(
-    source: str, threads: int, format: str, kept: str, monkeypatch: pytest.MonkeyPatch
+    source: str, threads: int, output: str, kept: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATHWAY_THREADS", str(threads))
     seed = int(os.environ.get("PATHWAY_CRASH_SEED", "1"))
-    until = is_complete if source == "followed" else None
-    pw.testing.crash_test(Pipeline(source, format), kills=5, seed=seed, until=until, **CONFIGS[kept])
+    crash(Pipeline(source, output), kills=5, seed=seed, **CONFIGS[kept])
 
 
 @pytest.mark.parametrize(("source", "format"), [("seek", "csv"), ("partitions", "jsonlines")])
@@ -54,7 +54,15 @@ class Sweep:
         files.mkdir(parents=True, exist_ok=True)
         environment = {} if point is None else {FAIL_POINT: point}
         (files.parent / "printed.txt").unlink(missing_ok=True)
-        order = Order(files, files.parent / "state", files.parent / "printed.txt", environment, None, 60.0, config=CONFIGS["state"])
+        order = Order(
+            files,
+            files.parent / "state",
+            files.parent / "printed.txt",
+            environment,
+            None,
+            60.0,
+            config=CONFIGS["state"],
+        )
         return self.nursery.run(order)
 
     def printed(self, name: str) -> str:

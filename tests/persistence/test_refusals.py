@@ -32,6 +32,7 @@ def test_rows_that_differ_after_a_restart_are_refused(tmp_path: pathlib.Path) ->
     assert len(written(tmp_path / "rows.csv")) == 4
 
 
+@pytest.mark.parametrize("kept_both_ways", ["history"], indirect=True)
 def test_a_source_keeps_its_schema_while_its_rows_are_kept(tmp_path: pathlib.Path) -> None:
     class Wider(pw.Schema):
         word: str

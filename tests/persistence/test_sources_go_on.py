@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import pathlib
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -263,3 +264,27 @@ def test_a_table_of_the_program_that_has_changed_is_a_change(tmp_path: pathlib.P
     go(tmp_path, declare([("a", "Anne"), ("b", "Ben")]))
     assert remaining(tmp_path / "joined.csv") == [("Anne", "0"), ("Ben", "1")]
     assert len(written(tmp_path / "joined.csv")) == 4
+
+
+class Waits(pw.io.python.ConnectorSubject):
+    """Commits once, and ends when that is on disk."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.durable = threading.Event()
+
+    def seek(self, offset: int) -> None:
+        raise AssertionError("nothing was kept")
+
+    def on_durable(self, offset: int) -> None:
+        self.durable.set()
+
+    def run(self) -> None:
+        self.next(word="a", number=1)
+        self.commit(offset=1)
+        assert self.durable.wait(30)
+
+
+@pytest.mark.parametrize("attempt", range(10))
+def test_a_source_may_wait_until_its_first_commit_is_on_disk(tmp_path: pathlib.Path, attempt: int) -> None:
+    go(tmp_path, lambda folder: counted(folder, Waits()))

@@ -17,6 +17,8 @@ import pytest
 from click.testing import CliRunner
 from pathway.cli import command
 
+from tests.persistence.programs import Sends, counted, go
+
 pytestmark = pytest.mark.one_process("runs of several processes are not kept yet")
 
 
@@ -99,7 +101,7 @@ def test_what_is_shown(tmp_path: Path) -> None:
     assert begun <= numbers["last_time"] <= shown["last_time"]
     assert by_name["written 0"]["kind"] == "output"
     assert as_json("offsets", state) == {"bytes": {"hex": "01"}, "numbers": {"after": 3}, "replayed": None}
-    assert as_json("verify", state) == {"whole": True, "rows": 5, "bytes": shown["bytes"]}
+    assert as_json("verify", state) == {"whole": True, "rows": 5, "bytes": shown["bytes"], "snapshot": None}
 
 
 def test_what_people_see(tmp_path: Path) -> None:
@@ -115,6 +117,36 @@ def test_what_people_see(tmp_path: Path) -> None:
     for name in ("ls", "show", "verify", "offsets", "set-offset", "reset"):
         assert name in call("--help")
         assert "--json" in call(name, "--help")
+
+
+def test_what_is_shown_of_a_snapshot(tmp_path: Path) -> None:
+    go(
+        tmp_path,
+        lambda folder: counted(folder, Sends(6)),
+        persistence_mode=pw.PersistenceMode.OPERATOR_PERSISTING,
+    )
+    state = tmp_path / "state"
+    shown = as_json("show", state)
+    snapshot = shown["snapshot"]
+    files = list((state / "snapshots").glob("*.part"))
+    assert (snapshot["parts"], snapshot["bytes"]) == (len(files), sum(file.stat().st_size for file in files))
+    assert snapshot["has_journal"] is False
+    assert snapshot["time"] <= shown["last_time"]
+    entry = as_json("ls", state)[-1]
+    assert (entry["kind"], entry["name"], entry["bytes"]) == ("snapshot", "operators", snapshot["bytes"])
+    assert as_json("verify", state)["snapshot"] == snapshot
+    text = f"{snapshot['bytes']:,} bytes in 1 part; what came in before is not kept any more\n"
+    assert text in call("show", state)
+    assert call("ls", state).splitlines()[-1].startswith("snapshot  operators ")
+    assert call("verify", state).endswith(text)
+    # Looking at it finds only what is missing, and to verify it reads all.
+    part = files[0]
+    content = bytearray(part.read_bytes())
+    content[len(content) // 2] ^= 1
+    part.write_bytes(content)
+    assert part.name in call("verify", state, status=1)
+    part.unlink()
+    assert part.name in call("verify", state, status=1)
 
 
 def test_a_source_goes_on_elsewhere(tmp_path: Path) -> None:

@@ -165,15 +165,17 @@ impl Speaker<'_> {
             .collect();
         description.set("types", dtypes.join(", "));
         let what = description.what.take().unwrap_or(what);
-        let mut lasting = description.settings.clone();
-        let types = lasting.len() - 1;
-        let mut lasting_what = what.clone();
+        let (mut lasting_what, mut lasting) = (what.clone(), description.settings.clone());
+        let is_output = own.columns.is_empty();
+        if description.name.is_some() || is_output {
+            // What it is set to may change; an output has no state, wherever it writes to.
+            let types = lasting.len() - 1;
+            lasting.drain(reads..types);
+        }
         if let Some(name) = &description.name {
-            lasting.drain(reads..types);
             lasting.insert(0, setting("name", name.clone()));
-        } else if let (NodeKind::Operator { operator, .. }, true) = (&own.rows, own.columns.is_empty()) {
-            // An output has no state, wherever it writes to.
-            lasting.drain(reads..types);
+        }
+        if let (NodeKind::Operator { operator, .. }, true) = (&own.rows, is_output) {
             operator.name().clone_into(&mut lasting_what);
         }
         match &description.name {

@@ -194,6 +194,18 @@ pub trait Task {
         Ok(())
     }
 
+    /// Of an output, in a run that is kept, after `durable`: before which time everything has gone out. Later than that may
+    /// be what waits for a note of the output to be on disk, too.
+    fn released(&self, durable: Time) -> Time {
+        durable
+    }
+
+    /// Of an output, in a run that is kept, before anything else: up to which time the runs before have delivered
+    /// everything, so that it does not come again. `noted` is what they have noted of it; what is outside may know better.
+    fn delivered(&self, noted: Option<Time>) -> Option<Time> {
+        noted
+    }
+
     /// Whether something of the times that are complete was prepared and may not go out yet. The output has not ended, and
     /// what came in counts as in flight, until it has.
     fn awaits_durability(&self) -> bool {

@@ -7,7 +7,7 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use towpath_connectors::values::parse_text_value;
 use towpath_engine::type_rules;
-use towpath_types::DType;
+use towpath_types::{DType, Value, json_text};
 
 use crate::error::plan_error;
 use crate::value::{convert, dtype_of, infer, to_python};
@@ -148,6 +148,16 @@ macro_rules! constants {
             fn read<'py>(&self, py: Python<'py>, field: &str) -> PyResult<Bound<'py, PyAny>> {
                 let value = parse_text_value(field, &self.0).map_err(PyValueError::new_err)?;
                 to_python(py, &value)
+            }
+
+            /// The text that `read` takes for a value. Not for texts themselves, which may have to be quoted.
+            fn text(&self, value: &Bound<'_, PyAny>) -> PyResult<String> {
+                let value = convert(value, &self.0)?;
+                let text = json_text(&value);
+                Ok(match value {
+                    Value::Json(_) | Value::Tuple(_) | Value::IntArray(_) | Value::FloatArray(_) => text,
+                    _ => text.trim_matches('"').to_owned(),
+                })
             }
 
             fn __str__(&self) -> String {

@@ -45,6 +45,7 @@ fn _native(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<plan::PyPlan>()?;
     module.add_class::<run::PyRun>()?;
     module.add_class::<run::PyStatistics>()?;
+    module.add_class::<run::PyKeptFigures>()?;
     module.add_class::<sinks::capture::PyCapture>()?;
     subject::install(module)?;
     module.add_function(wrap_pyfunction!(door::begin_forked, module)?)?;

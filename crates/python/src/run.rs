@@ -30,6 +30,20 @@ pub(crate) struct PyStatistics {
 /// The number of a worker in this process, and what it has done of a node: rows in, rows out, backlog.
 type WorkerCounts = (usize, u64, u64, u64);
 
+/// What this process has kept of a run so far.
+#[pyclass(name = "KeptFigures", module = "pathway._native", frozen, get_all)]
+#[derive(Debug)]
+pub(crate) struct PyKeptFigures {
+    durable_time: Option<u64>,
+    lag_ms: u64,
+    journal_written: u64,
+    journal_bytes: u64,
+    snapshot_time: Option<u64>,
+    snapshot_seconds: Option<f64>,
+    snapshot_bytes: Option<u64>,
+    snapshot_parts: Option<usize>,
+}
+
 /// A run under way.
 #[pyclass(name = "Run", module = "pathway._native", frozen)]
 #[derive(Debug)]
@@ -108,6 +122,26 @@ impl PyRun {
         self.is_abandoned.store(true, Ordering::Relaxed);
         self.running.lock().take();
         Err(engine_error(py, &error))
+    }
+
+    /// What this process has kept so far, if it keeps anything.
+    fn kept(&self) -> PyResult<Option<PyKeptFigures>> {
+        let kept = self.run()?.kept();
+        Ok(kept.map(|kept| {
+            let snapshot = kept.snapshot;
+            let size = snapshot.and_then(|snapshot| snapshot.size);
+            let duration = snapshot.and_then(|snapshot| snapshot.duration);
+            PyKeptFigures {
+                durable_time: kept.durable_time,
+                lag_ms: kept.lag,
+                journal_written: kept.journal_written,
+                journal_bytes: kept.journal_bytes,
+                snapshot_time: snapshot.map(|snapshot| snapshot.time),
+                snapshot_seconds: duration.map(|duration| duration.as_secs_f64()),
+                snapshot_bytes: size.map(|(bytes, _)| bytes),
+                snapshot_parts: size.map(|(_, parts)| parts),
+            }
+        }))
     }
 
     /// What every node has done so far.

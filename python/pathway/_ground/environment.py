@@ -14,6 +14,7 @@
 | PATHWAY_CLUSTER_TIMEOUT | how many seconds a process waits for the others when it starts (default 30) |
 | PATHWAY_RUN_ID | a name for this run of all the processes |
 | PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
+| PATHWAY_SPAWN_SCALES | set by ``pathway spawn`` where it can start the program again with more or fewer processes |
 | PATHWAY_SPAWN_ARGS | the arguments of ``pathway spawn-from-env`` |
 | PATHWAY_REPLAY_STORAGE | a folder, or s3://bucket/path, in which a run is kept that has no ``persistence_config`` |
 | PATHWAY_SNAPSHOT_ACCESS | what is done there: full (default), record or replay |
@@ -138,6 +139,11 @@ def is_first_process() -> bool:
 def is_one_of_several() -> bool:
     """Whether this process was started as one of those that compute together."""
     return bool(os.environ.get("PATHWAY_PROCESS_ID", "").strip())
+
+
+def is_scaled() -> bool:
+    """Whether who has started this process starts it again, with more or fewer others, if it asks for that."""
+    return _boolean("PATHWAY_SPAWN_SCALES", default=False)
 
 
 def first_worker() -> int:

@@ -58,7 +58,6 @@ _IO = frozenset(
         "redpanda",
         "register_input_synchronization_group",
         "slack",
-        "sqlite",
         "weaviate",
     ]
 )

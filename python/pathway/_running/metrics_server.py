@@ -1,6 +1,7 @@
 """The counters of a run over HTTP, as OpenMetrics text.
 
-The server answers from `Run.statistics()`, the same snapshot that the panel shows. It takes its port before the run
+The server answers from `Run.statistics()`, the same snapshot that the panel shows, and from `Run.kept()` where the run
+is kept: these are the figures of this process. It takes its port before the run
 starts, so that a port that is taken ends the program before any row was read; and it gives the run back before the
 run is let go.
 """
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -19,7 +21,7 @@ from pathway._ground.shown import shown
 from pathway._running import monitoring
 
 if TYPE_CHECKING:
-    from pathway._native import Statistics
+    from pathway._native import KeptFigures, Run, Statistics
 
 _CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -47,6 +49,46 @@ _WORKER_METRICS = (
     ("pathway_worker_rows_waiting", "gauge", "Rows that wait, by worker.", 2),
 )
 
+# name, type, meaning, and what it is at a time of the clock. What a process cannot tell now is left out.
+_KEPT_METRICS: tuple[tuple[str, str, str, Callable[[KeptFigures, float], float | None]], ...] = (
+    (
+        "pathway_durable_time_ms",
+        "gauge",
+        "The time up to which all that came in is on disk, in all processes.",
+        lambda kept, now: kept.durable_time,
+    ),
+    (
+        "pathway_durable_lag_seconds",
+        "gauge",
+        "How far that is behind the latest commit.",
+        lambda kept, now: kept.lag_ms / 1000,
+    ),
+    (
+        "pathway_journal_written_bytes",
+        "counter",
+        "Bytes of the journal that this run has written.",
+        lambda kept, now: kept.journal_written,
+    ),
+    ("pathway_journal_bytes", "gauge", "Bytes of the journal that are kept.", lambda kept, now: kept.journal_bytes),
+    (
+        "pathway_snapshot_time_ms",
+        "gauge",
+        "The time of the last snapshot of the operators.",
+        lambda kept, now: kept.snapshot_time,
+    ),
+    ("pathway_snapshot_age_seconds", "gauge", "How long ago that was.", lambda kept, now: _age(kept, now)),
+    ("pathway_snapshot_duration_seconds", "gauge", "How long it took.", lambda kept, now: kept.snapshot_seconds),
+    ("pathway_snapshot_bytes", "gauge", "How many bytes it has.", lambda kept, now: kept.snapshot_bytes),
+    ("pathway_snapshot_parts", "gauge", "How many files it has.", lambda kept, now: kept.snapshot_parts),
+)
+
+
+def _age(kept: KeptFigures, now: float) -> float | None:
+    """The age of the last snapshot, if its time is one of the day."""
+    if kept.snapshot_time is None or kept.snapshot_time < monitoring.FIRST_TIME_OF_DAY:
+        return None
+    return max(0.0, now - kept.snapshot_time / 1000)
+
 
 class MetricsServer:
     """Listens on 127.0.0.1 from the moment it is made; has something to say between `serve` and `close`.
@@ -57,7 +99,7 @@ class MetricsServer:
     """
 
     def __init__(self, port: int) -> None:
-        self._statistics: Callable[[], Sequence[Statistics]] | None = None
+        self._native_run: Run | None = None
         self._lock = threading.Lock()
         try:
             self._socket = socket.create_server(("127.0.0.1", port), backlog=_CLIENTS)
@@ -85,15 +127,15 @@ class MetricsServer:
         self._thread.join()
         self._in_child.__exit__(None, None, None)
 
-    def serve(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
+    def serve(self, native_run: Run) -> None:
         """From now on the answers are about this run."""
         with self._lock:
-            self._statistics = statistics
+            self._native_run = native_run
 
     def close(self) -> None:
         """Lets the run go; nothing of it is in use when this returns."""
         with self._lock:
-            self._statistics = None
+            self._native_run = None
 
     def _run(self) -> None:
         """Everything the server's thread does."""
@@ -144,7 +186,12 @@ class MetricsServer:
 
     def _text(self) -> str:
         with self._lock:
-            return text([] if self._statistics is None else self._statistics())
+            native_run = self._native_run
+            try:
+                return text([]) if native_run is None else text(native_run.statistics(), native_run.kept())
+            finally:
+                # It is dropped where it is waited for.
+                del native_run
 
 
 def _response(status: str, content_type: str, body: bytes) -> bytes:
@@ -154,9 +201,10 @@ def _response(status: str, content_type: str, body: bytes) -> bytes:
     return head.encode("ascii") + body
 
 
-def text(statistics: Sequence[Statistics]) -> str:
+def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: monitoring.Clock = time.time) -> str:
     """The snapshot as OpenMetrics text."""
-    return "".join(f"{line}\n" for line in _lines(statistics))
+    lines = [*_lines(statistics), *([] if kept is None else _of_kept(kept, clock())), "# EOF"]
+    return "".join(f"{line}\n" for line in lines)
 
 
 def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
@@ -178,7 +226,6 @@ def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
             labels = f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}"'
             yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {value}"
     yield from _of_workers(statistics)
-    yield "# EOF"
 
 
 def _of_workers(statistics: Sequence[Statistics]) -> Iterator[str]:
@@ -193,6 +240,16 @@ def _of_workers(statistics: Sequence[Statistics]) -> Iterator[str]:
                     f'number="{number}",role="{entry.role}",name="{_escaped(entry.name)}",worker="{first + worker}"'
                 )
                 yield f"{name}{'_total' if kind == 'counter' else ''}{{{labels}}} {counts[of]}"
+
+
+def _of_kept(kept: KeptFigures, now: float) -> Iterator[str]:
+    """What this process has kept; the time is that of the day."""
+    for name, kind, meaning, of in _KEPT_METRICS:
+        value = of(kept, now)
+        if value is not None:
+            yield f"# HELP {name} {meaning}"
+            yield f"# TYPE {name} {kind}"
+            yield f"{name}{'_total' if kind == 'counter' else ''} {value}"
 
 
 def _escaped(label: str) -> str:

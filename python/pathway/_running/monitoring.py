@@ -32,7 +32,7 @@ _PANEL_SECONDS = 0.25
 END_OF_TIME = 2**63 - 1
 
 # Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970.
-_FIRST_TIME_OF_DAY = 10**12
+FIRST_TIME_OF_DAY = 10**12
 
 
 class MonitoringLevel(enum.Enum):
@@ -262,7 +262,7 @@ def lags(statistics: Sequence[Statistics]) -> list[float | None]:
 
 
 def _lag(entry: Statistics, read: int, now: float) -> float | None:
-    if not _FIRST_TIME_OF_DAY <= entry.time < END_OF_TIME:
+    if not FIRST_TIME_OF_DAY <= entry.time < END_OF_TIME:
         return None
     is_behind = entry.backlog > 0 if entry.role == "source" else entry.time < read
     return max(0.0, now - entry.time / 1000) if is_behind else 0.0

@@ -332,8 +332,10 @@ class Config:
         snapshot_access: what is done with what was kept.
         persistence_mode: what is kept.
         continue_after_replay: whether sources go on after what was kept; for a replay.
-        worker_scaling_enabled: accepted; the number of workers may be another in each run, without it.
-        workload_tracking_window_ms: accepted.
+        worker_scaling_enabled: whether a run of ``pathway spawn`` goes on with twice as many processes if it is
+            overloaded, and with half as many if it is idle: it is stopped as by Ctrl-C, and started again. Without it,
+            too, the number of workers may be another in each run.
+        workload_tracking_window_ms: how long it has to be so, without a break.
 
     Example:
 

@@ -15,6 +15,7 @@ from pathway._ground import environment
 from pathway._running import ending, monitoring, waiting
 from pathway._running.cluster import member_of_run
 from pathway._running.persisting import Config, from_environment, kept, told
+from pathway._running.scaling import scaling_of
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
 from pathway._tables.graph import current_graph
@@ -127,6 +128,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             # A `Replay` needs nothing.
             persistence = None
         stack.enter_context(told(persistence))
+        scaling = scaling_of(persistence, 1 if cluster is None else len(cluster.addresses))
         try:
             native_run = current_graph().plan.run(
                 everything=everything,
@@ -145,12 +147,12 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         try:
             with ending.stopped_at_the_end(native_run):
                 if server is not None:
-                    server.serve(native_run.statistics)
-                waiting.wait(native_run, monitor, signals, is_shared=cluster is not None)
+                    server.serve(native_run)
+                waiting.wait(native_run, monitor, signals, is_shared=cluster is not None, scaling=scaling)
         finally:
             if server is not None:
                 server.close()
             monitor.finish(native_run.statistics())
             # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
             del native_run
-    waiting.leave(signals)
+    waiting.leave(signals, scaling)

@@ -24,6 +24,7 @@ from pathway._ground import forks
 from pathway._ground.signals import ECHO_SECONDS
 from pathway._running import abandoning
 from pathway._running.monitoring import Monitor
+from pathway._running.scaling import Scaling
 
 logger = logging.getLogger("pathway")
 
@@ -57,8 +58,16 @@ class Signals:
         self.terminated = True
 
 
-def wait(native_run: _native.Run, monitor: Monitor, signals: Signals, *, is_shared: bool = False) -> None:
-    """Waits for the end of the run; stops it on the first signal and aborts it on the second.
+def wait(
+    native_run: _native.Run,
+    monitor: Monitor,
+    signals: Signals,
+    *,
+    is_shared: bool = False,
+    scaling: Scaling | None = None,
+) -> None:
+    """Waits for the end of the run; stops it on the first signal and aborts it on the second. It is stopped as well if
+    it should go on with another number of processes.
 
     It returns or raises when the run has ended, or has failed and some function does not return. Then the run is
     abandoned, and its threads with it; `is_shared` says that it is one of several processes, which end with it.
@@ -88,6 +97,9 @@ def wait(native_run: _native.Run, monitor: Monitor, signals: Signals, *, is_shar
                     is_abandoned = True
                     abandoning.abandon(native_run, is_shared=is_shared)
                 monitor.update(native_run.statistics)
+                if scaling is not None and not stopped and scaling.look(native_run.statistics()):
+                    stopped = told = True
+                    native_run.stop()
             except BaseException as error:
                 if not is_abandoned and not _has_ended(native_run):
                     # A handler of somebody else has raised it.
@@ -110,12 +122,15 @@ def wait(native_run: _native.Run, monitor: Monitor, signals: Signals, *, is_shar
         del native_run, failure
 
 
-def leave(signals: Signals) -> None:
-    """Leaves the program as the signals ask for, if there were any."""
+def leave(signals: Signals, scaling: Scaling | None = None) -> None:
+    """Leaves the program as the signals ask for, if there were any, or to be started again with more processes or
+    fewer."""
     if signals.interrupted:
         raise KeyboardInterrupt
     if signals.terminated:
         raise SystemExit(143)
+    if scaling is not None and scaling.status is not None:
+        raise SystemExit(scaling.status)
 
 
 def _tell_what_is_left(native_run: _native.Run) -> None:

@@ -6,7 +6,7 @@ Connectors use these few functions and nothing else of a table's inside.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from pathway import _native
@@ -102,17 +102,27 @@ def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> O
     return Output(
         node=checked._node,
         columns=list(checked._columns.items()),
-        sort_by=[_position(checked, names, reference) for reference in sort_by or ()],
+        sort_by=[names.index(name) for name in column_names("sort_by", checked, sort_by or ())],
         origin=user_origin(),
     )
 
 
-def _position(table: Table[Any], names: Sequence[str], reference: ColumnReference) -> int:
+def column_types(table: object) -> dict[str, _native.DType]:
+    """The types of the columns that are written, by name."""
+    return {name: plan().dtype(column) for name, column in check_table(table)._columns.items()}
+
+
+def column_names(parameter: str, table: Table[Any], references: Iterable[ColumnReference]) -> list[str]:
+    """The names of columns of the table that a parameter refers to."""
+    return [_name(parameter, table, reference) for reference in references]
+
+
+def _name(parameter: str, table: Table[Any], reference: ColumnReference) -> str:
     if not isinstance(reference, ColumnReference):
-        raise TypeError(f"sort_by takes columns of the table, found {reference!r}")
-    if reference.table is not table or reference.name not in names:
+        raise TypeError(f"{parameter} takes columns of the table, found {reference!r}")
+    if reference.table is not table or reference.name not in table._columns:
         raise ValueError(f"The column {reference!r} doesn't belong to the target table {table!r}")
-    return names.index(reference.name)
+    return reference.name
 
 
 def path_text(parameter: str, path: str | os.PathLike[str]) -> str:

@@ -9,17 +9,19 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import socket
 import sys
 import time
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TypeVar
 
 import click
 from click.core import ParameterSource
 
 from pathway._ground import environment
+from pathway._running import scaling
 from pathway.cli import _supervisor
 
 
@@ -135,6 +137,10 @@ def spawn(
     Ctrl-C and SIGTERM reach every process once, and all end in order; a second one kills them. If one process fails,
     the others are ended within a few seconds. The exit status is the largest of those of the processes, where 128 + n
     stands for a process that signal n has killed. Standard input goes to process 0.
+
+    Where all processes are started here, a program whose process 0 ends with status 12 is started again with twice as
+    many processes, as long as there are processors for them, and with status 10 with half as many: so a run that is
+    kept asks for it, with worker_scaling_enabled.
     """
     kept = {"PATHWAY_REPLAY_STORAGE": record_path, "PATHWAY_SNAPSHOT_ACCESS": "record"} if record else {}
     _start(context, kept, threads, processes, first_port, addresses, process_id, program, arguments)
@@ -203,6 +209,8 @@ def _start(
             f"--processes {count} does not fit --addresses, which has {len(addresses)}: leave out --processes"
         )
     variables = {**os.environ, **kept, "PATHWAY_THREADS": str(threads), "PATHWAY_PROCESSES": str(count)}
+    scales = not addresses and process_id is None
+    start_is_given = bool(os.environ.get("PATHWAY_START_TIMESTAMP_MS"))
     if addresses:
         variables["PATHWAY_ADDRESSES"] = ",".join(addresses)
     else:
@@ -215,10 +223,11 @@ def _start(
         # What all processes have to agree on. Several machines have to be told, or process 0 tells the others.
         for name, value in (
             ("PATHWAY_RUN_ID", str(uuid.uuid4())),
-            ("PATHWAY_START_TIMESTAMP_MS", str(time.time_ns() // 2_000_000 * 2)),
+            ("PATHWAY_START_TIMESTAMP_MS", _now()),
             ("PATHWAY_CLUSTER_SECRET", secrets.token_hex(32)),
         ):
             variables[name] = variables.get(name) or value
+        variables["PATHWAY_SPAWN_SCALES"] = "true" if scales else "false"
     else:
         _check_that_it_can_join(process_id, count, addresses, variables.get("PATHWAY_CLUSTER_SECRET"))
         started = range(process_id, process_id + 1)
@@ -230,11 +239,40 @@ def _start(
         for process in started:
             _check_that_it_is_free(listening[process], process)
     environments = {process: {**variables, "PATHWAY_PROCESS_ID": str(process)} for process in started}
+
+    def again(statuses: Mapping[int, int]) -> _supervisor.Environments | None:
+        following = _following(statuses, threads) if scales else None
+        if following is None:
+            return None
+        click.echo(f"pathway spawn: going on with {following} {'process' if following == 1 else 'processes'}", err=True)
+        changed = {**variables, "PATHWAY_PROCESSES": str(following)}
+        if not start_is_given:
+            changed["PATHWAY_START_TIMESTAMP_MS"] = _now()
+        return {process: {**changed, "PATHWAY_PROCESS_ID": str(process)} for process in range(following)}
+
     try:
-        status = _supervisor.run(command, environments)
+        status = _supervisor.run(command, environments, again)
     except OSError as error:
         raise click.ClickException(f"cannot run {command[0]}: {error.strerror or error}") from None
     context.exit(status)
+
+
+def _now() -> str:
+    """The time of the day as the time of a commit."""
+    return str(time.time_ns() // 2_000_000 * 2)
+
+
+def _following(statuses: Mapping[int, int], threads: int) -> int | None:
+    """How many processes the program asks to go on with, if it does: its first one, and nothing has gone wrong in the
+    others, which may have been ended since the first one has."""
+    status, *others = (statuses[process] for process in sorted(statuses))
+    if any(other not in (0, 128 + signal.SIGTERM, 128 + signal.SIGKILL) for other in others):
+        return None
+    if status == scaling.MORE and 2 * len(statuses) * threads <= scaling.most_workers():
+        return 2 * len(statuses)
+    if status == scaling.FEWER and others:
+        return len(statuses) // 2
+    return None
 
 
 def _command_line(program: str, arguments: Sequence[str]) -> list[str]:

@@ -50,11 +50,12 @@ def state() -> None:
 @state.command("ls")
 @_arguments
 def list_connectors(path: str, as_json: bool) -> None:
-    """List the sources and outputs that are kept, each with its commits, bytes, last time and offset."""
+    """List the sources and outputs that are kept, each with its commits, bytes, last time and offset, and the snapshot
+    of the state of the operators, if there is one."""
     with _failures(as_json):
         kept = _read(path)
     if as_json:
-        _print_json(kept["sources"] + kept["outputs"])
+        _print_json(kept["sources"] + kept["outputs"] + _snapshot_entries(kept))
     else:
         _print_table(kept)
 
@@ -63,7 +64,8 @@ def list_connectors(path: str, as_json: bool) -> None:
 @_arguments
 def show(path: str, as_json: bool) -> None:
     """Show all that is known of a state: where and since when it is there, who uses it, how many runs have kept
-    something in how many bytes, up to which time, and its sources and outputs."""
+    something in how many bytes, up to which time, the last snapshot of the state of the operators, and its sources and
+    outputs."""
     with _failures(as_json):
         kept = _read(path)
     if as_json:
@@ -76,6 +78,7 @@ def show(path: str, as_json: bool) -> None:
         ("runs", f"{kept['generations']}, the last {'has ended well' if kept['ended_well'] else 'was cut off'}"),
         ("bytes", f"{kept['bytes']:,}"),
         ("last time", _moment(kept["last_time"])),
+        ("snapshot", _snapshot(kept)),
     ):
         click.echo(f"{name + ':':<11}{value}")
     click.echo()
@@ -90,9 +93,11 @@ def verify(path: str, as_json: bool) -> None:
         kept = _read(path, decode=True)
     rows = sum(source["rows"] for source in kept["sources"])
     if as_json:
-        _print_json({"whole": True, "rows": rows, "bytes": kept["bytes"]})
+        _print_json({"whole": True, "rows": rows, "bytes": kept["bytes"], "snapshot": kept["snapshot"]})
     else:
         click.echo(f"whole: {rows:,} rows of {len(kept['sources'])} sources, {kept['bytes']:,} bytes")
+        if kept["snapshot"] is not None:
+            click.echo(f"whole: the snapshot of {_snapshot(kept)}")
 
 
 @state.command()
@@ -239,15 +244,34 @@ def _holder(kept: dict[str, Any]) -> str:
     return f"by process {holder['process']} on {holder['host']} since {_moment(holder['since'])}"
 
 
+def _snapshot(kept: dict[str, Any]) -> str:
+    """The last snapshot of the state of the operators."""
+    snapshot = kept["snapshot"]
+    if snapshot is None:
+        return "-"
+    parts = f"{snapshot['parts']:,} {'part' if snapshot['parts'] == 1 else 'parts'}"
+    before = "is kept, too" if snapshot["has_journal"] else "is not kept any more"
+    return f"{_moment(snapshot['time'])}, {snapshot['bytes']:,} bytes in {parts}; what came in before {before}"
+
+
+def _snapshot_entries(kept: dict[str, Any]) -> list[dict[str, Any]]:
+    """The last snapshot, if there is one, as an entry beside those of sources and outputs."""
+    snapshot = kept["snapshot"]
+    if snapshot is None:
+        return []
+    entry = {"name": "operators", "kind": "snapshot", "last_time": snapshot["time"]}
+    return [entry | {key: snapshot[key] for key in ("bytes", "parts", "has_journal")}]
+
+
 def _print_table(kept: dict[str, Any]) -> None:
     lines = [("", "name", "commits", "bytes", "last time", "offset")]
-    for entry in kept["sources"] + kept["outputs"]:
+    for entry in kept["sources"] + kept["outputs"] + _snapshot_entries(kept):
         offset = entry.get("offset")
         lines.append(
             (
                 entry["kind"],
                 entry["name"],
-                f"{entry['commits']:,}",
+                f"{entry['commits']:,}" if "commits" in entry else "",
                 f"{entry['bytes']:,}",
                 _moment(entry["last_time"]),
                 "" if offset is None else json.dumps(offset),

@@ -45,21 +45,34 @@ _TERMINATION_SECONDS = 2.0
 _PR_SET_PDEATHSIG = 1
 
 
-def run(command: Sequence[str], environments: Mapping[int, Mapping[str, str]]) -> int:
+Environments = Mapping[int, Mapping[str, str]]
+
+
+def run(
+    command: Sequence[str],
+    environments: Environments,
+    again: Callable[[Mapping[int, int]], Environments | None] = lambda statuses: None,
+) -> int:
     """Runs one process for each environment, whose key is its number; gives back the largest exit status.
 
+    If they were not asked to end, `again` is told the status of each, and may have others run after them.
     An OSError says that a process could not be started; then none is left.
     """
     with _Signals() as signals:
-        supervisor = _Supervisor(signals)
-        try:
-            for number, environment in environments.items():
-                supervisor.start(number, command, environment)
-        except BaseException:
-            supervisor.kill()
-            raise
-        supervisor.wait()
-        return max(_status(process) for process in supervisor.processes.values())
+        while True:
+            supervisor = _Supervisor(signals)
+            try:
+                for number, environment in environments.items():
+                    supervisor.start(number, command, environment)
+            except BaseException:
+                supervisor.kill()
+                raise
+            supervisor.wait()
+            statuses = {number: _status(process) for number, process in supervisor.processes.items()}
+            following = None if supervisor.was_asked else again(statuses)
+            if following is None:
+                return max(statuses.values())
+            environments = following
 
 
 class _Supervisor:
@@ -96,6 +109,11 @@ class _Supervisor:
                 running = [process for process, handle in self.processes.items() if handle.returncode is None]
                 _tell(f"{_named(running)} still there: sending {number.name}")
                 self._send(number)
+
+    @property
+    def was_asked(self) -> bool:
+        """Whether the processes were asked to end."""
+        return self._asked is not None
 
     def kill(self) -> None:
         """Kills all processes and waits for their ends."""

@@ -11,6 +11,7 @@ import dataclasses
 import inspect
 import logging
 import sys
+import threading
 from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -195,8 +196,19 @@ async def _cancellable(run: SubjectRun, work: Coroutine[Any, Any, None], returne
             await on_stop()
 
 
+_own = threading.local()
+
+
+def sending_from(place: Callable[[], str]) -> None:
+    """From now on, what this thread sends comes from a place that no program is at."""
+    _own.place = place
+
+
 def sending_place() -> str | None:
     """The file and line of the user's program that sends a row: of its call, or of its `yield`."""
+    place: Callable[[], str] | None = getattr(_own, "place", None)
+    if place is not None:
+        return place()
     frame: FrameType | None = sys._getframe(1)
     while frame is not None and origin.is_ours(frame):
         if frame.f_code in (take_returned.__code__, _drain.__code__):

@@ -60,6 +60,18 @@ def has_own(subject: ConnectorSubject, name: str) -> bool:
     return False
 
 
+def defined(owner: object, name: str, base: type, arguments: int) -> Callable[..., Any] | None:
+    """The method of that name, unless it is that of the base class, or the user's own, which takes other arguments."""
+    method: Callable[..., Any] | None = getattr(owner, name, None)
+    if not callable(method) or getattr(type(owner), name, None) is getattr(base, name):
+        return None
+    try:
+        inspect.signature(method).bind(*range(arguments))
+    except (TypeError, ValueError):
+        return None
+    return method
+
+
 def is_finite(subject: ConnectorSubject) -> bool:
     """Whether the source ends when `run` returns."""
     hook = overridden(subject, "_is_finite")

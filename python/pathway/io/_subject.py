@@ -302,11 +302,11 @@ class ConnectorSubject(_native.Subject, ABC):
 
     def _add_inner(self, key: _native.Pointer | None, values: dict[str, Any]) -> None:
         """Sends a row under this key; without one it gets its key as by `next`."""
-        _push(self, key, values, 1)
+        push(self, key, values, 1)
 
     def _remove_inner(self, key: _native.Pointer | None, values: dict[str, Any]) -> None:
         """Takes back the row that was sent under this key."""
-        _push(self, key, values, -1)
+        push(self, key, values, -1)
 
     def _add(self, key: _native.Pointer | None, message: bytes, metadata: bytes | None = None) -> None:
         """Sends a row, a JSON object or the column `data` of a raw source, under this key."""
@@ -367,7 +367,8 @@ def _set_autocommit(subject: ConnectorSubject, enabled: bool) -> None:
         _native.set_autocommit(subject, enabled)
 
 
-def _push(subject: ConnectorSubject, key: _native.Pointer | None, values: dict[str, Any], diff: int) -> None:
+def push(subject: ConnectorSubject, key: _native.Pointer | None, values: dict[str, Any], diff: int) -> None:
+    """Adds or removes a row."""
     if _native.is_early(subject):
         _native.keep_call(subject, _native.push_row, key, values, diff)
     else:
@@ -389,7 +390,7 @@ def _push_message(
     except ValueError:
         values = None
     if isinstance(values, dict):
-        _push(subject, key, values, diff)
+        push(subject, key, values, diff)
     else:
         # It is no row, and this says why.
         _native.Subject.next_bytes(subject, message)

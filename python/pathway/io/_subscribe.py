@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pathway._expressions.expression import ColumnReference
@@ -79,8 +80,35 @@ def subscribe(
     4 {'city': 'Naples', 'degrees': 19}
     end
     """
+    connect(table, on_change, on_end=on_end, on_time_end=on_time_end, name=name, sort_by=sort_by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hooks:
+    """What is called of an output that takes part in commits."""
+
+    # Before anything else, with what a state calls the output if `recover` follows.
+    on_begin: Callable[[str | None], object] | None = None
+    prepare: Callable[[int], bytes | None] | None = None
+    commit: Callable[[int, bytes | None], object] | None = None
+    recover: Callable[[int | None, bytes | None], int | None] | None = None
+
+
+def connect(
+    table: Table[Any],
+    on_change: OnChangeCallback | OnChangeCallbackAsync,
+    *,
+    on_end: OnFinishCallback | None = None,
+    on_time_end: OnTimeEndCallback | None = None,
+    name: str | None = None,
+    sort_by: Iterable[ColumnReference] | None = None,
+    hooks: Hooks | None = None,
+    default_name: str | None = None,
+) -> None:
+    """Has the engine call functions with every change of a table, and at each commit."""
     change: Any = on_change
     time_end: Any = on_time_end
+    hooks = hooks or Hooks()
     if not callable(on_change):
         raise TypeError(f"parameter on_change has to be callable, found {on_change!r}")
     if _is_coroutine_function(on_change):
@@ -98,6 +126,11 @@ def subscribe(
         sort_by=output.sort_by,
         name=connecting.check_name(name),
         origin=output.origin,
+        default_name=default_name,
+        on_begin=hooks.on_begin,
+        prepare=hooks.prepare,
+        commit=hooks.commit,
+        recover=hooks.recover,
     )
 
 

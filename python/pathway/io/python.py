@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 from pathway import _native
@@ -18,7 +19,7 @@ from pathway._tables.table import Table
 from pathway._values.json import Json
 from pathway.io import _deletions, _hooks, _partitions, _subject
 from pathway.io._subject import ConnectorSubject, SessionType
-from pathway.io._subscribe import subscribe
+from pathway.io._subscribe import Hooks, connect
 
 __all__ = ["AsyncConnectorObserver", "ConnectorObserver", "ConnectorSubject", "SessionType", "read", "write"]
 
@@ -163,6 +164,49 @@ class _Observer(ABC):  # noqa: B024 (its subclasses have the abstract method)
     def on_end(self) -> None:  # noqa: B027
         """Called after the last change of all."""
 
+    def prepare(self, time: int) -> bytes | None:  # noqa: B027
+        """Makes the changes of a time ready to become visible, such that a crash does not undo it.
+
+        Define it together with ``commit`` where the outside system commits in two steps. It is called after the last
+        change at a time. In a run with persistence, what it returns is kept on disk with all that the time comes of
+        before ``commit`` is called.
+
+        Args:
+            time: of the changes since the last call.
+
+        Returns:
+            what ``commit`` and ``recover`` have to know, such as the number of a transaction.
+        """
+
+    def commit(self, time: int, token: bytes | None) -> None:  # noqa: B027
+        """Makes the changes of a time visible.
+
+        It is called in the order of times; the changes of the next time come when it has returned. In a run with
+        persistence it is called once all that the time comes of is on disk, so that no crash takes it back. Where there
+        is a ``prepare`` and no ``recover``, it is called again after a restart, with the last token that was kept: that
+        time may have been committed already.
+
+        Args:
+            time: of the changes.
+            token: what ``prepare`` has returned.
+        """
+
+    def recover(self, time: int | None, token: bytes | None) -> int | None:  # noqa: B027
+        """Says where to go on, before anything else in a run with persistence.
+
+        If ``prepare`` is defined, the time with this token may not be visible yet: then it is committed here. What was
+        made ready later is thrown away here; it comes again.
+
+        Args:
+            time: up to which everything was prepared, or committed where there is no ``prepare``, as the runs before
+                have noted; None if they have noted nothing, as in the first run.
+            token: what ``prepare`` has returned then.
+
+        Returns:
+            up to which time everything is visible: changes up to then do not come again. None is what was noted. A
+            number below zero says that nothing is visible, and everything comes again.
+        """
+
 
 class ConnectorObserver(_Observer):
     """A sink of your own: subclass it, write ``on_change``, and pass an instance to ``pw.io.python.write``."""
@@ -205,9 +249,14 @@ def write(
 
     Args:
         table: the table to follow.
-        observer: an instance of your subclass of ``ConnectorObserver`` or ``AsyncConnectorObserver``.
-        name: a name for monitoring.
+        observer: an instance of your subclass of ``ConnectorObserver`` or ``AsyncConnectorObserver``. If it defines
+            ``commit``, and ``prepare`` or ``recover``, it takes part in commits: in a run with persistence it has each
+            change exactly once, whatever kills it.
+        name: a name for monitoring, by which a run with persistence finds the output again.
         sort_by: columns of the table that order the changes of one time.
+
+    Raises:
+        TypeError: it is no observer, or one that defines ``prepare`` without ``commit``.
 
     Example:
 
@@ -230,11 +279,43 @@ def write(
         raise TypeError(f"write() takes an instance of a ConnectorObserver, found {observer!r}")
     # An attribute that cannot be called is the user's own.
     on_end, on_time_end = observer.on_end, observer.on_time_end
-    subscribe(
+    connect(
         table,
         on_change=observer.on_change,
         on_end=on_end if callable(on_end) else None,
         on_time_end=on_time_end if callable(on_time_end) else None,
         name=name,
         sort_by=sort_by,
+        hooks=_hooks_of(observer),
     )
+
+
+def _hooks_of(observer: _Observer) -> Hooks:
+    """What the observer defines to take part in commits."""
+    prepare, commit, recover = (
+        _hooks.defined(observer, name, _Observer, arguments)
+        for name, arguments in (("prepare", 1), ("commit", 2), ("recover", 2))
+    )
+    if prepare is not None and commit is None:
+        raise TypeError(f"{type(observer).__name__} defines prepare(self, time) and no commit(self, time, token)")
+    return Hooks(prepare=_waiting(prepare), commit=_waiting(commit), recover=_waiting(recover))
+
+
+def _waiting(method: Callable[..., Any] | None) -> Callable[..., Any] | None:
+    """A method, or one that waits for it where it is a coroutine function."""
+    if method is None or not inspect.iscoroutinefunction(method):
+        return method
+
+    def wait(*arguments: Any) -> Any:
+        # Only coroutines need asyncio, which takes long to import.
+        from pathway._ground import event_loop
+
+        returned: list[Any] = []
+
+        async def call() -> None:
+            returned.append(await method(*arguments))
+
+        event_loop.run_together([call()])
+        return returned[0]
+
+    return wait

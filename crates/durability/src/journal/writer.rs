@@ -134,6 +134,11 @@ impl JournalWriter {
         Ok(())
     }
 
+    /// How many bytes all files of this writer have.
+    pub fn bytes(&self) -> u64 {
+        self.earlier_bytes + self.file_bytes
+    }
+
     /// The number of the file that is written to, from 0.
     pub fn file(&self) -> u32 {
         self.header.file.file
@@ -166,7 +171,7 @@ impl JournalWriter {
         if self.buffer.capacity() > KEPT {
             self.buffer = Vec::new();
         }
-        Ok(self.earlier_bytes + self.file_bytes)
+        Ok(self.bytes())
     }
 
     /// A step that must not fail; if it does, all after it fail.

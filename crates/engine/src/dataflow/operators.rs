@@ -98,6 +98,11 @@ pub(crate) fn add_operator<'scope>(
     }
     let (output, stream) = builder.new_output::<Parcel>();
     let mut output: OutputBuilder<Time, CapacityContainerBuilder<Parcel>> = OutputBuilder::from(output);
+    // What the runs before have delivered does not come again.
+    let delivered = node.kept.as_ref().and_then(|kept| {
+        let noted = kept.delivered().map(|(time, _)| time);
+        task.delivered(noted)
+    });
     let (is_stateless, program_has_state) = (task.is_stateless(), program.has_state());
     let mut driver = Driver {
         task,
@@ -123,11 +128,6 @@ pub(crate) fn add_operator<'scope>(
             let _ = waker.activate();
         });
     }
-    // What the runs before have delivered does not come again.
-    let delivered = node
-        .kept
-        .as_ref()
-        .and_then(|kept| kept.delivered().map(|(time, _)| time));
     builder.build(move |capabilities| {
         drop(capabilities);
         move |frontiers| {
@@ -365,7 +365,8 @@ impl Driver {
         let durable = kept.durable();
         if *first.time() < durable {
             self.task.durable(durable)?;
-            self.awaiting.retain(|capability| *capability.time() >= durable);
+            let released = self.task.released(durable);
+            self.awaiting.retain(|capability| *capability.time() >= released);
         }
         Ok(())
     }

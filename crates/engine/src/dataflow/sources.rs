@@ -85,8 +85,6 @@ struct StreamReader {
     has_failed: bool,
     /// Rows of the open commit that only the source may commit.
     held: Vec<Arrival>,
-    /// How many rows that were kept have been sent.
-    replayed: u64,
     /// Whether a position was given since the last commit.
     has_position: bool,
     /// The first time of what was kept, and when it was sent, where that minds.
@@ -233,7 +231,6 @@ impl StreamReader {
             has_sent: false,
             has_failed: false,
             held: Vec::new(),
-            replayed: 0,
             has_position: false,
             began: None,
             keys,
@@ -290,7 +287,8 @@ impl StreamReader {
         };
         self.reading.queue.hold_commits(false);
         if is_complete {
-            for missing in comparing.missing()? {
+            let keyed = |rows: Arrival| rows.keyed(&mut self.keys, &self.reading.columns);
+            for missing in comparing.missing(keyed)? {
                 self.reading.queue.remembered(&missing);
                 self.held.push(missing);
             }
@@ -310,7 +308,8 @@ impl StreamReader {
     fn new_rows(&mut self, arrival: Arrival) -> Result<Option<Arrival>, EngineError> {
         let (rows, bytes) = (arrival.len(), weight(&arrival));
         let new = if let Some(comparing) = &mut self.reading.comparing {
-            Some(comparing.take(arrival)).filter(|new| !new.is_empty())
+            let new = comparing.take(&arrival.keyed(&mut self.keys, &self.reading.columns));
+            (!new.is_empty()).then(|| new.into())
         } else if let Some(resuming) = &mut self.reading.resuming {
             resuming.take(arrival)?
         } else {
@@ -344,7 +343,14 @@ impl StreamReader {
             let (Some(replayed), Some(capability)) = (history.pop()?, &mut self.capability) else {
                 break;
             };
-            let Replayed { time, rows: arrival } = replayed;
+            let Replayed {
+                time,
+                rows: arrival,
+                bytes,
+            } = replayed;
+            if let Some(recovering) = &self.reading.recovering {
+                recovering.sent(arrival.as_ref().map_or(0, Arrival::len) as u64, bytes);
+            }
             let Some(arrival) = arrival else {
                 self.reading.counters.completed(time);
                 continue;
@@ -354,7 +360,6 @@ impl StreamReader {
                 capability.downgrade(&time);
             }
             rows += arrival.len();
-            self.replayed += arrival.len() as u64;
             self.reading.queue.replayed(time, &arrival);
             let batch = arrival.keyed(&mut self.keys, &self.reading.columns);
             if let Some(comparing) = &mut self.reading.comparing {
@@ -388,7 +393,7 @@ impl StreamReader {
             journal.has_recovered(next);
         }
         if let Some(recovering) = self.reading.recovering.take() {
-            recovering.sent(self.replayed);
+            recovering.stream_is_over();
         }
         if self.is_streaming() {
             self.own.stays.store(false, Ordering::Release);

@@ -58,11 +58,8 @@ impl Comparing {
     }
 
     /// What of these rows was not kept.
-    pub(crate) fn take(&mut self, arrival: Arrival) -> Arrival {
-        let Arrival::Keyed(batch) = arrival else {
-            return arrival;
-        };
-        let names = names(&batch);
+    pub(crate) fn take(&mut self, batch: &Batch) -> Batch {
+        let names = names(batch);
         let is_new = BooleanBuffer::collect_bool(batch.len(), |row| {
             let Some(count) = self.live.get_mut(&names[row]).filter(|_| batch.diff(row) > 0) else {
                 return true;
@@ -73,19 +70,20 @@ impl Comparing {
             }
             false
         });
-        batch.filter(&is_new).into()
+        batch.filter(&is_new)
     }
 
-    /// The source has sent everything: what of the kept rows is not there any more, to be taken back.
+    /// The source has sent everything: what of the kept rows is not there any more, to be taken back. `keyed` gives rows
+    /// their keys.
     ///
     /// # Errors
     /// If what is kept cannot be read.
-    pub(crate) fn missing(mut self) -> Result<Vec<Arrival>, EngineError> {
+    pub(crate) fn missing(mut self, mut keyed: impl FnMut(Arrival) -> Batch) -> Result<Vec<Arrival>, EngineError> {
         let mut missing = Vec::new();
         while !self.live.is_empty()
             && let Some(replayed) = self.history.pop()?
         {
-            let Some(Arrival::Keyed(batch)) = replayed.rows else {
+            let Some(batch) = replayed.rows.map(&mut keyed) else {
                 continue;
             };
             let names = names(&batch);

@@ -8,7 +8,7 @@ use towpath_types::{Physical, Time};
 use super::record::{Committed, decode_rows, kind};
 use super::resuming::{Resuming, Rolling};
 use super::snapshots::Manifest;
-use super::standing::Standing;
+use super::standing::{Note, Standing};
 use crate::error::{EngineError, ErrorKind};
 use crate::source::{Arrival, Resume, Resumption};
 
@@ -64,6 +64,11 @@ impl Histories {
     /// The names of all streams and outputs of which something is kept.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.index.streams()
+    }
+
+    /// How many bytes the journals have.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.index.bytes()
     }
 
     /// How many runs there were.
@@ -130,6 +135,13 @@ impl Histories {
             .streams()
             .filter(|other| other.starts_with(prefix) && !other.ends_with(suffix));
         others.any(|other| self.index.named_in(other) > own)
+    }
+
+    /// What an output had noted when the state of the operators was kept, at that time or before.
+    pub(crate) fn settled(&self, name: &str) -> Option<Note> {
+        let snapshot = self.snapshot()?;
+        let (time, token) = snapshot.outputs().get(name)?;
+        Some((snapshot.time.min(*time), token.clone()))
     }
 
     /// Up to which time an output has delivered everything, and what it has noted then.
@@ -213,6 +225,8 @@ pub(crate) struct History {
 pub(crate) struct Replayed {
     pub(crate) time: Time,
     pub(crate) rows: Option<Arrival>,
+    /// How many bytes that has.
+    pub(crate) bytes: u64,
 }
 
 impl History {
@@ -268,6 +282,11 @@ impl History {
         Self { at: Some(time), ..self }
     }
 
+    /// How many bytes it has.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.iter().map(|entry| entry.length).sum()
+    }
+
     /// Whether nothing more comes.
     pub(crate) fn is_over(&self) -> bool {
         self.next == self.entries.len()
@@ -291,7 +310,11 @@ impl History {
             _ => return Err(unreadable(&self.name, entry)),
         };
         let time = self.at.unwrap_or(entry.time);
-        Ok(Some(Replayed { time, rows }))
+        Ok(Some(Replayed {
+            time,
+            rows,
+            bytes: entry.length,
+        }))
     }
 
     fn rows(&self, entry: &IndexEntry) -> Result<Arrival, EngineError> {

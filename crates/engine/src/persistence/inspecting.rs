@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use towpath_durability::{
-    Access, Group, Holder, IndexEntry, JournalIndex, JournalWriter, LockError, Record, State, Storage,
+    Access, Group, Holder, IndexEntry, JournalIndex, JournalWriter, LockError, Record, State, Storage, read_manifest,
 };
 use towpath_types::Time;
 
@@ -65,7 +65,10 @@ pub struct KeptConnector {
     pub position: Option<Vec<u8>>,
 }
 
-/// Looks at what is kept in a place. All of it is checked; with `decode` the rows are read, too, and counted.
+/// So often it is looked again at what has changed meanwhile.
+const LOOKS: usize = 100;
+
+/// Looks at what is kept in a place, also while a run goes on. All of it is checked; with `decode` the rows are read, too, and counted.
 ///
 /// # Errors
 /// If there is nothing, something else, or it is damaged or of another version.
@@ -78,9 +81,22 @@ pub fn inspect(storage: &Arc<dyn Storage>, decode: bool) -> Result<Inspection, E
     };
     // Nothing is written when it is only read.
     let state = State::open(Arc::clone(storage), Holder::current(0), Access::ReadOnly)?;
-    let (index, manifest) = read(&state)?;
+    let mut looks = 0;
+    loop {
+        let before = read_manifest(&state)?;
+        let found = look(&state, holder.clone(), decode);
+        looks += 1;
+        // With a new snapshot, a run deletes what an older one needed.
+        if found.is_ok() || looks == LOOKS || read_manifest(&state)? == before {
+            return found;
+        }
+    }
+}
+
+fn look(state: &State, holder: Option<Option<Holder>>, decode: bool) -> Result<Inspection, EngineError> {
+    let (index, manifest) = read(state)?;
     if let Some(manifest) = manifest.as_ref().filter(|_| decode) {
-        manifest.check_parts(&state)?;
+        manifest.check_parts(state)?;
     }
     let names: BTreeSet<&str> = index
         .streams()
@@ -89,7 +105,7 @@ pub fn inspect(storage: &Arc<dyn Storage>, decode: bool) -> Result<Inspection, E
     let connector = |name| connector(&index, manifest.as_ref(), name, decode);
     let connectors: Result<_, EngineError> = names.into_iter().map(connector).collect();
     Ok(Inspection {
-        location: storage.location(),
+        location: state.storage().location(),
         created: state.created(),
         holder,
         bytes: index.bytes(),
@@ -202,4 +218,108 @@ pub fn set_position(
     })?;
     writer.end()?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::io;
+    use std::ops::Range;
+
+    use parking_lot::Mutex;
+    use towpath_durability::{Appender, Beginning, Entry, Lock, MemoryStorage, delete_before};
+
+    use super::*;
+
+    /// Does something once when its journal files have been listed.
+    struct Meanwhile {
+        storage: MemoryStorage,
+        work: Mutex<Option<Box<dyn FnOnce() + Send>>>,
+    }
+
+    impl std::fmt::Debug for Meanwhile {
+        fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            self.storage.fmt(f)
+        }
+    }
+
+    impl Storage for Meanwhile {
+        fn location(&self) -> String {
+            self.storage.location()
+        }
+
+        fn list(&self, prefix: &str) -> io::Result<Vec<Entry>> {
+            let listed = self.storage.list(prefix);
+            let work = self.work.lock().take_if(|_| prefix.starts_with("journal"));
+            if let Some(work) = work {
+                work();
+            }
+            listed
+        }
+
+        fn read(&self, name: &str, range: Option<Range<u64>>) -> io::Result<Vec<u8>> {
+            self.storage.read(name, range)
+        }
+
+        fn put(&self, name: &str, bytes: &[u8]) -> io::Result<()> {
+            self.storage.put(name, bytes)
+        }
+
+        fn create(&self, name: &str) -> io::Result<Box<dyn Appender>> {
+            self.storage.create(name)
+        }
+
+        fn delete(&self, name: &str) -> io::Result<()> {
+            self.storage.delete(name)
+        }
+
+        fn lock(&self, holder: &Holder) -> Result<Box<dyn Lock>, LockError> {
+            self.storage.lock(holder)
+        }
+
+        fn check_free(&self) -> Result<(), LockError> {
+            self.storage.check_free()
+        }
+    }
+
+    #[test]
+    fn a_run_may_take_a_snapshot_while_somebody_looks() {
+        let storage = MemoryStorage::default();
+        let state = State::open(Arc::new(storage.clone()), Holder::current(0), Access::ReadWrite).expect("it is empty");
+        let mut writer = JournalWriter::create(&state, 0, 0, &["source \"a\"".to_owned()]).expect("there is none");
+        let commit = |time| Group {
+            closed: time + 1,
+            records: vec![Record {
+                stream: 0,
+                kind: kind::COMMIT,
+                time,
+                payload: Committed::default().encode(),
+            }],
+        };
+        writer.write(&commit(10)).expect("it can be written");
+        let work = move || {
+            writer.rotate().expect("it can be written");
+            writer.write(&commit(20)).expect("it can be written");
+            let manifest = Manifest {
+                time: 10,
+                parts: Vec::new(),
+                program: Vec::new(),
+                streams: BTreeMap::new(),
+                outputs: BTreeMap::new(),
+                beginning: Beginning {
+                    generation: 0,
+                    files: BTreeMap::from([(0, 1)]),
+                },
+            };
+            manifest.write(&state).expect("it can be written");
+            delete_before(&state, &manifest.beginning).expect("they can be deleted");
+        };
+        let looked_at: Arc<dyn Storage> = Arc::new(Meanwhile {
+            storage,
+            work: Mutex::new(Some(Box::new(work))),
+        });
+        let found = inspect(&looked_at, true).expect("it is whole");
+        assert_eq!(found.snapshot.map(|snapshot| snapshot.time), Some(10));
+        assert_eq!((found.last_time, found.connectors[0].commits), (Some(20), 1));
+    }
 }

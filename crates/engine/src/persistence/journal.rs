@@ -18,6 +18,7 @@ use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
 use super::cut::Cut;
+use super::figures::{Figures, KeptFigures};
 use super::history::History;
 use super::record::{Committed, encode_rows, kind};
 use super::resuming::Rolling;
@@ -76,6 +77,13 @@ struct Waiting {
     has_ended: bool,
 }
 
+/// How many notes of an output are in line, and how many of them on disk.
+#[derive(Debug, Default)]
+struct Prepared {
+    put: u64,
+    written: u64,
+}
+
 /// What a run keeps.
 pub(crate) struct Journal {
     waiting: Mutex<Waiting>,
@@ -87,6 +95,10 @@ pub(crate) struct Journal {
     own: AtomicU64,
     others: BTreeMap<usize, AtomicU64>,
     wakers: Mutex<Vec<Waker>>,
+    /// Of outputs that wait for what they have prepared to be noted on disk.
+    prepared: Mutex<BTreeMap<u32, Prepared>>,
+    /// What people see of it.
+    figures: Figures,
     thread: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -104,6 +116,7 @@ impl Journal {
     /// If there can be no thread.
     pub(crate) fn start(
         writer: JournalWriter,
+        figures: Figures,
         others: impl Iterator<Item = usize>,
         closed: impl Fn() -> Time + Send + 'static,
         saved: impl Fn(Time) + Send + 'static,
@@ -117,6 +130,8 @@ impl Journal {
             own: AtomicU64::new(0),
             others: others.map(|process| (process, AtomicU64::new(0))).collect(),
             wakers: Mutex::default(),
+            prepared: Mutex::default(),
+            figures,
             thread: Mutex::default(),
         });
         let work = {
@@ -138,6 +153,15 @@ impl Journal {
 
     pub(crate) fn durable(&self) -> &Durable {
         &self.durable
+    }
+
+    pub(super) fn figures(&self) -> &Figures {
+        &self.figures
+    }
+
+    /// What people see of it now.
+    pub(crate) fn shown(&self) -> KeptFigures {
+        self.figures.shown(self.durable.time())
     }
 
     /// Calls this whenever more is durable.
@@ -203,9 +227,29 @@ impl Journal {
         let others = self.others.values().map(|other| other.load(Ordering::Acquire));
         let durable = others.min().unwrap_or(Time::MAX).min(self.own.load(Ordering::Acquire));
         if self.durable.0.fetch_max(durable, Ordering::AcqRel) < durable {
-            for waker in self.wakers.lock().iter() {
-                waker();
+            self.wake();
+        }
+    }
+
+    fn wake(&self) {
+        for waker in self.wakers.lock().iter() {
+            waker();
+        }
+    }
+
+    /// These records are on disk: tells the outputs that wait for what they have prepared.
+    fn wrote(&self, records: &[Record]) {
+        let mut is_news = false;
+        let mut prepared = self.prepared.lock();
+        for record in records.iter().filter(|record| record.kind == kind::DELIVERED) {
+            if let Some(prepared) = prepared.get_mut(&record.stream) {
+                prepared.written += 1;
+                is_news = true;
             }
+        }
+        drop(prepared);
+        if is_news {
+            self.wake();
         }
     }
 
@@ -271,11 +315,17 @@ impl Journal {
             };
             let written = self.write_group(&mut writer, &group, syncs);
             let written = written.and_then(|()| {
+                let count = |writer: &JournalWriter| {
+                    let bytes = writer.bytes();
+                    self.figures.wrote(bytes, bytes - writer.file_bytes());
+                };
+                count(&writer);
                 for request in requests {
                     // Who has asked may have given up.
                     let _ = match request {
                         Request::Rotate(answer) => {
                             writer.rotate()?;
+                            count(&writer);
                             answer.send(writer.file()).ok()
                         }
                         Request::Flush(answer) => answer.send(()).ok(),
@@ -292,6 +342,7 @@ impl Journal {
                 fail(error);
                 return;
             }
+            self.wrote(&group.records);
             if self.own.fetch_max(closed, Ordering::AcqRel) < closed {
                 saved(closed);
                 self.publish();
@@ -439,6 +490,7 @@ impl StreamJournal {
             let standing = Standing::new(time, &committed, next, self.first);
             self.standing.lock().commits(cut.opens(time), standing);
         }
+        self.journal.figures.commits(time);
         self.put(kind::COMMIT, time, committed.encode(), true);
     }
 
@@ -459,6 +511,11 @@ pub struct KeptOutput {
     journal: Arc<Journal>,
     stream: u32,
     delivered: Option<(Time, Arc<[u8]>)>,
+    /// What it is called where the run goes on with what the runs before have kept.
+    name: Option<Arc<str>>,
+    last_time: Option<Time>,
+    /// What it had noted when the state of the operators was kept, at that time or before.
+    settled: Option<(Time, Arc<[u8]>)>,
     /// What is noted last.
     noted: Arc<Mutex<Option<Note>>>,
 }
@@ -470,7 +527,35 @@ impl KeptOutput {
             stream,
             noted: Arc::new(Mutex::new(delivered.clone())),
             delivered: delivered.map(|(time, token)| (time, token.into())),
+            name: None,
+            last_time: None,
+            settled: None,
         }
+    }
+
+    /// The same in a run that goes on with a state that has something up to this time, and calls the output so.
+    pub(crate) fn going_on(self, name: &str, last_time: Option<Time>, settled: Option<Note>) -> Self {
+        Self {
+            name: Some(name.into()),
+            last_time,
+            settled: settled.map(|(time, token)| (time, token.into())),
+            ..self
+        }
+    }
+
+    /// What the state calls the output, if the run goes on with what the state has, and does not only add to it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The last time of anything that the runs before have kept.
+    pub fn last_time(&self) -> Option<Time> {
+        self.last_time
+    }
+
+    /// Up to which time nothing is computed again, since only the state of the operators is kept, and what was noted then.
+    pub fn settled(&self) -> Option<(Time, &[u8])> {
+        self.settled.as_ref().map(|(time, token)| (*time, &**token))
     }
 
     /// What is noted last; it may not be on disk yet.
@@ -488,8 +573,8 @@ impl KeptOutput {
         self.journal.wakes(waker);
     }
 
-    /// The output waits for more to be.
-    pub(crate) fn want(&self) {
+    /// The output waits for more to be, or for what it has noted.
+    pub fn want(&self) {
         self.journal.want();
     }
 
@@ -509,8 +594,32 @@ impl KeptOutput {
         self.note(time, token, Some(Box::new(sync)));
     }
 
+    /// Notes what finishes the delivery of `time`, for which everything is ready. The output waits until that is on disk,
+    /// see [`is_prepared`](Self::is_prepared); then it delivers, and says so, see [`finish`](Self::finish).
+    pub fn prepare(&self, time: Time, token: Vec<u8>) {
+        self.journal.prepared.lock().entry(self.stream).or_default().put += 1;
+        self.put(time, token, None);
+        self.want();
+    }
+
+    /// Whether all that was prepared is noted on disk.
+    pub fn is_prepared(&self) -> bool {
+        let prepared = self.journal.prepared.lock();
+        let own = prepared.get(&self.stream);
+        own.is_none_or(|prepared| prepared.written >= prepared.put)
+    }
+
+    /// What was prepared is delivered.
+    pub fn finish(&self, time: Time, token: Vec<u8>) {
+        *self.noted.lock() = Some((time, token));
+    }
+
     fn note(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
         *self.noted.lock() = Some((time, payload.clone()));
+        self.put(time, payload, sync);
+    }
+
+    fn put(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
         let record = Record {
             stream: self.stream,
             kind: kind::DELIVERED,

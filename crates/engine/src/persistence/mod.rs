@@ -11,6 +11,7 @@
 //!   comparing      a source that sends all its content again
 //!   taking         the thread that takes snapshots
 //!   journal        the thread that writes; what is on disk
+//!   figures        what people see of both
 //!   history        what was kept of a stream or an output
 //!     snapshots    the state of all operators
 //!   recovering     how far what was kept has been sent again
@@ -24,6 +25,7 @@
 
 mod comparing;
 mod cut;
+mod figures;
 mod history;
 mod inspecting;
 mod journal;
@@ -46,6 +48,8 @@ use crate::error::{EngineError, ErrorKind};
 
 pub(crate) use comparing::Comparing;
 pub(crate) use cut::{Cut, StatePart};
+pub(crate) use figures::Figures;
+pub use figures::{KeptFigures, SnapshotFigures};
 pub(crate) use history::{Histories, History, Replayed};
 pub use inspecting::{Inspection, KeptConnector, KeptSnapshot, inspect, set_position};
 pub use journal::KeptOutput;

@@ -17,6 +17,7 @@ use towpath_durability::{Beginning, PartName, State, delete_before, delete_part,
 use towpath_types::Time;
 
 use super::cut::{Collected, Cut, StatePart};
+use super::figures::SnapshotFigures;
 use super::journal::{Journal, KeptOutput};
 use super::snapshots::{Manifest, Merging, Part, PartsWriter, to_merge};
 use super::standing::{Note, Standing, StreamStanding};
@@ -108,6 +109,15 @@ pub(crate) struct Local {
     pub(crate) process: usize,
 }
 
+impl Local {
+    /// Notes for people which is the last snapshot; the first process knows its size, and when it is whole.
+    fn note(&self, time: Time, duration: Option<Duration>, size: Option<(u64, usize)>) {
+        self.journal
+            .figures()
+            .has_snapshot(SnapshotFigures { time, duration, size });
+    }
+}
+
 /// What a process does for snapshots.
 struct Participant {
     local: Local,
@@ -179,6 +189,7 @@ impl Participant {
 
     /// Waits until all is saved, and writes it.
     fn collect(&mut self, time: Time) -> Result<Piece, Stop> {
+        let began = Instant::now();
         let is_durable = || self.local.journal.durable().time() > time;
         if !self.local.cut.wait(self.local.threads, time, is_durable) {
             return Err(Stop::Over);
@@ -200,6 +211,10 @@ impl Participant {
             .sum();
         self.write(saved, Some(rows))?;
         let part = self.writer.take().map(PartsWriter::finish).transpose()?;
+        self.local.journal.figures().is_in_snapshot();
+        if self.local.process > 0 {
+            self.local.note(time, Some(began.elapsed()), None);
+        }
         Ok(Piece { part, streams, outputs })
     }
 }
@@ -252,6 +267,9 @@ impl Taking {
         } = to_take;
         let (inbox, received) = channel();
         let (cut, process) = (Arc::clone(&local.cut), local.process);
+        if let Some(before) = &before {
+            local.note(before.time, None, Some(before.size()).filter(|_| process == 0));
+        }
         let work = move || {
             let surroundings = Arc::clone(&local.surroundings);
             let is_first = local.process == 0;
@@ -428,6 +446,7 @@ impl Taker {
 
     /// Takes a snapshot, if there is anything new.
     fn take(&mut self) -> Result<(), Stop> {
+        let began = Instant::now();
         let mut reached = 0;
         for (_, answer) in self.ask(&Word::Ask)? {
             match answer {
@@ -464,6 +483,9 @@ impl Taker {
         self.write(time, beginning, pieces)?;
         self.last = time;
         let manifest = self.before.as_ref();
+        self.own
+            .local
+            .note(time, Some(began.elapsed()), manifest.map(Manifest::size));
         let parts = manifest.map_or(&[][..], |manifest| &manifest.parts);
         if self.merging.is_none()
             && self.ended.is_none()
@@ -546,6 +568,7 @@ impl Taker {
         if let Some(part) = merging.finish()? {
             let merged: Vec<Part> = manifest.parts.splice(range, [part]).collect();
             manifest.write(&self.own.local.state)?;
+            self.own.local.journal.figures().resized_snapshot(manifest.size());
             for part in merged {
                 delete_part(&self.own.local.state, part.name)?;
             }

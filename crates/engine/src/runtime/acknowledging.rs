@@ -49,6 +49,8 @@ impl Acknowledging {
             // It has ended with the run.
             let _ = asks.send(());
         });
+        // What is durable already was told to nobody.
+        let _ = look.send(());
         Ok(Some(Self { look, ended }))
     }
 

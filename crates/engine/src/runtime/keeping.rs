@@ -16,8 +16,8 @@ use crate::fingerprint::{Fingerprint, Identity};
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
 use crate::persistence::{
-    Access, Cut, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Local, Manifest, Persistence, Play,
-    Recovering, Restoring, Snapshots, StatePart, StreamJournal, Surroundings, ToTake, Word,
+    Access, Cut, Figures, Histories, History, Journal, Keeping, KeptOutput, KeptStream, Local, Manifest, Persistence,
+    Play, Recovering, Restoring, Snapshots, StatePart, StreamJournal, Surroundings, ToTake, Word,
 };
 use crate::physical::{PhysicalPlan, Work};
 use crate::source::{Division, Kept, Resume, Resumption, Team};
@@ -49,7 +49,7 @@ impl Opened {
         Ok(Self {
             snapshots: snapshots(persistence),
             generation: histories.generations(),
-            recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
+            recovering: recovering(since, &histories),
             histories,
             state,
             access: persistence.access,
@@ -69,7 +69,7 @@ impl Opened {
         let histories = Histories::read(&state, generation, snapshots(persistence).is_some())?;
         Ok(Self {
             snapshots: snapshots(persistence),
-            recovering: Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0))),
+            recovering: recovering(since, &histories),
             histories,
             generation,
             state,
@@ -94,6 +94,12 @@ impl Opened {
         let last = self.histories.last_time();
         last.map_or(0, |last| last.saturating_add(3) & !1)
     }
+}
+
+/// How far what these histories have is sent again, which have been read since that instant.
+fn recovering(since: Instant, histories: &Histories) -> Arc<Recovering> {
+    let snapshot = histories.snapshot().map(|snapshot| (snapshot.time, snapshot.bytes()));
+    Arc::new(Recovering::new(since, histories.last_time().unwrap_or(0), snapshot))
 }
 
 /// How a run takes snapshots, if it goes on behind the last one and takes more of them.
@@ -324,7 +330,9 @@ impl Opened {
                 }
             };
             let others = (0..team.processes).filter(|other| *other != process);
-            let journal = Journal::start(writer, others, closed, saved, fail)?;
+            let earlier = if process == 0 { self.histories.bytes() } else { 0 };
+            let figures = Figures::new(self.histories.last_time(), earlier);
+            let journal = Journal::start(writer, figures, others, closed, saved, fail)?;
             let wanting = Arc::downgrade(&journal);
             times.on_advance(move || {
                 if let Some(journal) = wanting.upgrade() {
@@ -348,7 +356,11 @@ impl Opened {
                             Access::Full if !self.is_stale(&part.name) => self.histories.output(&part.name)?,
                             Access::Full | Access::Record | Access::Replay => None,
                         };
-                        let kept = KeptOutput::new(journal, part.number, delivered);
+                        let mut kept = KeptOutput::new(journal, part.number, delivered);
+                        if self.access == Access::Full {
+                            let settled = self.histories.settled(&part.name);
+                            kept = kept.going_on(&part.name, self.histories.last_time(), settled);
+                        }
                         keeping.outputs.insert(at, kept);
                     }
                 }
@@ -389,7 +401,13 @@ impl Opened {
             for part in parts.iter().filter(|part| part.source.is_none()) {
                 check_parts(&part.name, snapshot)?;
             }
-            keeping.restoring = Some(Arc::new(Restoring::open(&self.state, snapshot, &names)?));
+            keeping.restoring = Some(Arc::new(Restoring::open(
+                &self.state,
+                snapshot,
+                &names,
+                (process * team.threads..(process + 1) * team.threads, team.workers()),
+                &self.recovering,
+            )?));
             keeping.known = Some(snapshot.time);
         }
         // The same in all runs, and nobody can foresee them.
@@ -474,8 +492,8 @@ impl Opened {
         }
         let resuming = history.as_ref().and_then(|history| history.resuming(resume));
         let recovering = history.as_ref().map(|_| Arc::clone(&self.recovering));
-        if let Some(recovering) = &recovering {
-            recovering.expect();
+        if let (Some(recovering), Some(history)) = (&recovering, &history) {
+            recovering.expect(history.bytes());
         }
         let stream = KeptStream {
             comparing: history.as_ref().and_then(|history| history.comparing(resume)),

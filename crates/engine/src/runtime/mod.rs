@@ -25,7 +25,7 @@ use crate::cluster::{Connections, Lines, Member};
 use crate::dataflow::{RunContext, Workers};
 use crate::error::{EngineError, ErrorKind, PlanError};
 use crate::monitor::Statistics;
-use crate::persistence::Persistence;
+use crate::persistence::{KeptFigures, Persistence};
 use crate::plan::{NodeId, Plan};
 
 /// How to run a plan.
@@ -206,6 +206,12 @@ impl Run {
     /// Ends the run at once with an error.
     pub fn abort(&self, error: EngineError) {
         self.run.ending.fail(error);
+    }
+
+    /// What this process has kept so far, if it keeps anything.
+    pub fn kept(&self) -> Option<KeptFigures> {
+        let journal = self.run.keeping.as_ref()?.journal.as_ref()?;
+        Some(journal.shown())
     }
 
     /// What every node has done so far, in the order of the plan.

@@ -85,7 +85,7 @@ struct Building {
     plan: Plan,
     /// Which outputs run, and what they must not have in common.
     runs: Runs,
-    /// How many sources without a name read the same.
+    /// How many connectors without a name read or write the same.
     seeds: BTreeMap<String, usize>,
 }
 
@@ -105,11 +105,15 @@ impl Building {
         if let Some(name) = name {
             return (name.clone(), name);
         }
-        let read = format!("{default} {path}");
-        let times = self.seeds.entry(read.clone()).or_insert(0);
+        (default.to_owned(), self.known_as(format!("{default} {path}")))
+    }
+
+    /// What a connector without a name is known by: what it does, and how many have done that before.
+    fn known_as(&mut self, what: String) -> String {
+        let times = self.seeds.entry(what.clone()).or_insert(0);
         *times += 1;
         // A name that a user gives has no line feed at its end.
-        (default.to_owned(), format!("{read} {times}\n"))
+        format!("{what} {times}\n")
     }
 }
 

@@ -9,6 +9,7 @@ use super::runs::OutputKind;
 use super::{NamedColumns, PyPlan, split};
 use crate::error::OriginArgument;
 use crate::sinks::capture::PyCapture;
+use crate::sinks::committing::Hooks;
 use crate::sinks::subscribe::Subscribe;
 
 impl PyPlan {
@@ -93,7 +94,10 @@ impl PyPlan {
     }
 
     /// Calls functions; if it is for `debug`, only in runs that say so.
-    #[pyo3(signature = (node, columns, *, on_change, on_time_end, on_end, skip_errors, sort_by, name, origin, debug=false))]
+    #[pyo3(signature = (
+        node, columns, *, on_change, on_time_end, on_end, skip_errors, sort_by, name, origin, debug=false,
+        default_name=None, on_begin=None, prepare=None, commit=None, recover=None
+    ))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn subscribe(
         &self,
@@ -107,14 +111,31 @@ impl PyPlan {
         name: Option<String>,
         origin: OriginArgument,
         debug: bool,
+        default_name: Option<&str>,
+        on_begin: Option<Py<PyAny>>,
+        prepare: Option<Py<PyAny>>,
+        commit: Option<Py<PyAny>>,
+        recover: Option<Py<PyAny>>,
     ) -> PyResult<()> {
+        let hooks = Hooks {
+            on_begin,
+            prepare,
+            commit,
+            recover,
+        };
         let (names, columns) = split(columns);
+        let default_name = default_name.filter(|_| name.is_none()).map(|default| {
+            let known_as = self.0.lock().known_as(default.to_owned());
+            (default.to_owned(), known_as)
+        });
         let sink = Subscribe {
             name: name.clone(),
+            default_name,
             columns: names,
             on_change,
             on_time_end,
             on_end,
+            hooks: Arc::new(hooks),
             skip_errors,
             sort_by,
         };

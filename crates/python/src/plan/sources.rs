@@ -64,6 +64,7 @@ impl PyPlan {
             "new" => Resume::New,
             "seek" => Resume::Seek,
             "replay" => Resume::Replay,
+            "compare" => Resume::Compare,
             other => return Err(PyValueError::new_err(format!("unknown way to resume {other:?}"))),
         };
         let default = Limits::default();

@@ -1,6 +1,7 @@
 //! Sinks that hand updates to Python.
 
 pub(crate) mod capture;
+pub(crate) mod committing;
 pub(crate) mod subscribe;
 
 use towpath_engine::{EngineError, ErrorKind, Reporter, RowError};

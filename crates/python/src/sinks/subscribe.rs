@@ -12,6 +12,7 @@ use towpath_engine::{
 };
 use towpath_types::{Batch, DType, Key, Time};
 
+use super::committing::{Committing, Hooks};
 use super::{Collected, has_error};
 use crate::door;
 use crate::error::raised;
@@ -25,10 +26,13 @@ const ROWS_A_TURN: usize = 1024;
 #[derive(Debug)]
 pub(crate) struct Subscribe {
     pub(crate) name: Option<String>,
+    /// What it is where it has no name: a label, and what a run that is kept finds it by.
+    pub(crate) default_name: Option<(String, String)>,
     pub(crate) columns: Vec<String>,
     pub(crate) on_change: Option<Py<PyAny>>,
     pub(crate) on_time_end: Option<Py<PyAny>>,
     pub(crate) on_end: Option<Py<PyAny>>,
+    pub(crate) hooks: Arc<Hooks>,
     pub(crate) skip_errors: bool,
     pub(crate) sort_by: Vec<usize>,
 }
@@ -39,11 +43,14 @@ impl Operator for Subscribe {
     }
 
     fn label(&self) -> String {
-        self.name.clone().unwrap_or_else(|| "subscribe".to_owned())
+        let default = self.default_name.as_ref().map(|(label, _)| label);
+        let label = self.name.as_ref().or(default);
+        label.cloned().unwrap_or_else(|| "subscribe".to_owned())
     }
 
     fn describe(&self, description: &mut Description) {
-        if let Some(name) = &self.name {
+        let default = self.default_name.as_ref().map(|(_, known_as)| known_as);
+        if let Some(name) = self.name.as_ref().or(default) {
             description.known_as(name);
         }
         // They are called in process 0 alone.
@@ -72,6 +79,10 @@ impl Operator for Subscribe {
     }
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
+        let mut committing = None;
+        if context.worker == 0 {
+            committing = Committing::begin(&self.hooks, &self.label(), context.kept.as_ref())?;
+        }
         Ok(door::attach(|py| {
             let shared = |function: &Option<Py<PyAny>>| function.as_ref().map(|function| function.clone_ref(py));
             Box::new(Subscriber {
@@ -89,6 +100,7 @@ impl Operator for Subscribe {
                 counters: context.counters,
                 is_first: context.worker == 0,
                 kept: context.kept,
+                committing,
                 collected: Collected::default(),
             })
         }))
@@ -106,6 +118,8 @@ struct Subscriber {
     counters: Arc<Counters>,
     is_first: bool,
     kept: Option<KeptOutput>,
+    /// If it takes part in commits.
+    committing: Option<Committing>,
     collected: Collected,
 }
 
@@ -155,24 +169,15 @@ impl Subscriber {
         }
         Ok(())
     }
-}
 
-impl Task for Subscriber {
-    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
-        self.collected.absorb(batch);
-        Ok(())
-    }
-
-    fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
-        let mut is_empty = true;
-        for batch in self.collected.take(&self.sort_by) {
-            let batch = self.without_errors(batch)?;
-            is_empty &= batch.is_empty();
+    /// Calls the functions with the changes of a time, if there are any.
+    fn hand_over(&self, batches: &[Batch], time: Time) -> Result<(), EngineError> {
+        for batch in batches {
             let mut start = 0;
             while start < batch.len() {
                 let end = batch.len().min(start + ROWS_A_TURN);
                 door::attach(|py| {
-                    self.call(py, &batch, start..end, time)
+                    self.call(py, batch, start..end, time)
                         .map_err(|error| raised(py, error))
                 })?;
                 self.counters.deliver(end - start);
@@ -182,16 +187,79 @@ impl Task for Subscriber {
         if self.reporter.is_cancelled() {
             return Ok(());
         }
-        if let Some(on_time_end) = self.on_time_end.as_ref().filter(|_| !is_empty) {
+        if let Some(on_time_end) = self.on_time_end.as_ref().filter(|_| !batches.is_empty()) {
             door::attach(|py| {
                 let call = || door::call(on_time_end.bind(py), &[time.into_pyobject(py)?.into_any()], None);
                 call().map(drop).map_err(|error| raised(py, error))
             })?;
         }
-        if let Some(kept) = &self.kept {
-            kept.deliver(time, Vec::new());
+        Ok(())
+    }
+
+    /// Commits what may be, and hands over what comes then.
+    fn go_on_committing(&mut self) -> Result<(), EngineError> {
+        while !self.reporter.is_cancelled() {
+            let Some(committing) = &mut self.committing else {
+                return Ok(());
+            };
+            let Some((time, batches)) = committing.next()? else {
+                return Ok(());
+            };
+            self.hand_over(&batches, time)?;
+            if let Some(committing) = self.committing.as_mut().filter(|_| !self.reporter.is_cancelled()) {
+                committing.prepare(time)?;
+            }
         }
         Ok(())
+    }
+}
+
+impl Task for Subscriber {
+    fn absorb(&mut self, _input: usize, batch: Batch, _output: &mut Output) -> Result<(), EngineError> {
+        self.collected.absorb(batch);
+        Ok(())
+    }
+
+    fn complete(&mut self, time: Time, _output: &mut Output) -> Result<(), EngineError> {
+        let mut batches = Vec::new();
+        for batch in self.collected.take(&self.sort_by) {
+            batches.push(self.without_errors(batch)?);
+        }
+        batches.retain(|batch| !batch.is_empty());
+        match &mut self.committing {
+            Some(committing) if !batches.is_empty() => {
+                committing.push(time, batches);
+                self.go_on_committing()
+            }
+            Some(_) => Ok(()),
+            None => {
+                self.hand_over(&batches, time)?;
+                if let Some(kept) = self.kept.as_ref().filter(|_| !self.reporter.is_cancelled()) {
+                    kept.deliver(time, Vec::new());
+                }
+                Ok(())
+            }
+        }
+    }
+
+    fn durable(&mut self, time: Time) -> Result<(), EngineError> {
+        if let Some(committing) = &mut self.committing {
+            committing.durable(time);
+        }
+        self.go_on_committing()
+    }
+
+    fn released(&self, durable: Time) -> Time {
+        let committing = self.committing.as_ref();
+        committing.map_or(durable, |committing| committing.released(durable))
+    }
+
+    fn delivered(&self, noted: Option<Time>) -> Option<Time> {
+        self.committing.as_ref().map_or(noted, Committing::delivered)
+    }
+
+    fn awaits_durability(&self) -> bool {
+        self.committing.as_ref().is_some_and(Committing::awaits)
     }
 
     fn finish(&mut self) -> Result<(), EngineError> {

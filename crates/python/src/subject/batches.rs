@@ -10,7 +10,7 @@ use towpath_types::{Field, Key};
 
 use super::buffer::{Ingest, no_row, warn_of_extra};
 use super::native::Subject;
-use super::slots::Slots;
+use super::slots::{Misfit, Slots};
 use crate::door::Visit;
 use crate::value::lossy;
 
@@ -33,6 +33,11 @@ fn take<'py>(
     let mut row = Slots::default();
     for (field, value) in ingest.fields.iter().zip(&values) {
         let taken = match value {
+            // What is wrong with it was said when the row was added.
+            Some(value) if diff < 0 && ingest.keeps(field) && value.is_instance_of::<Misfit>() => {
+                row.take_error();
+                continue;
+            }
             Some(value) => row.take(field, value),
             None => row.take_absent(field, diff < 0 && ingest.upsert),
         };

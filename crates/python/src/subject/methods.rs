@@ -9,6 +9,7 @@ use super::buffer::Ingest;
 use super::keeping::{keep, keep_message, keep_method, replay};
 use super::native::Subject;
 use super::next::check_deletions;
+use super::slots::Misfit;
 use super::{arrow, batches, columns, json};
 use crate::door::Visit;
 use crate::pointer::PyPointer;
@@ -133,6 +134,24 @@ fn set_autocommit(subject: &Bound<'_, Subject>, enabled: bool) -> PyResult<()> {
     Ok(())
 }
 
+/// All that there is was sent once, in a source whose rows are compared with what was kept of it: commits it as a whole.
+#[pyfunction]
+fn commit_whole(subject: &Bound<'_, Subject>) -> PyResult<()> {
+    let py = subject.py();
+    let ingest = subject.get().ingest(py)?;
+    ingest.check_other(py)?;
+    if ingest.commit_whole() {
+        ingest.wait(py);
+    }
+    Ok(())
+}
+
+/// Whether a row with a value that does not fit is kept, with an error in its place.
+#[pyfunction]
+fn keeps_bad_rows(subject: &Bound<'_, Subject>) -> PyResult<bool> {
+    Ok(subject.get().ingest(subject.py())?.keeps_rows())
+}
+
 /// The source ends: what was sent is committed.
 #[pyfunction]
 fn close_subject(subject: &Bound<'_, Subject>) -> PyResult<()> {
@@ -192,9 +211,12 @@ fn set_subject_state(subject: &Bound<'_, Subject>, state: Py<PyAny>) {
 /// Adds the class and the functions to the module.
 pub(super) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Subject>()?;
+    module.add_class::<Misfit>()?;
     module.add_function(wrap_pyfunction!(push_row, module)?)?;
     module.add_function(wrap_pyfunction!(report_offset, module)?)?;
     module.add_function(wrap_pyfunction!(set_autocommit, module)?)?;
+    module.add_function(wrap_pyfunction!(commit_whole, module)?)?;
+    module.add_function(wrap_pyfunction!(keeps_bad_rows, module)?)?;
     module.add_function(wrap_pyfunction!(close_subject, module)?)?;
     module.add_function(wrap_pyfunction!(is_early, module)?)?;
     module.add_function(wrap_pyfunction!(keep_call, module)?)?;

@@ -9,6 +9,21 @@ use towpath_types::{ColumnBuilder, Field, Physical, Value};
 use crate::door::Visit;
 use crate::value::convert;
 
+/// Stands for a value that is none of its field's type, and says why.
+#[pyclass(name = "Misfit", module = "pathway._native", frozen)]
+#[derive(Debug)]
+pub(crate) struct Misfit {
+    reason: String,
+}
+
+#[pymethods]
+impl Misfit {
+    #[new]
+    fn new(reason: String) -> Self {
+        Self { reason }
+    }
+}
+
 /// One value of a row, looked at. Small and plain: every value of every row becomes one.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Slot<'a> {
@@ -53,6 +68,9 @@ impl<'a> Slots<'a> {
     fn take_other(&mut self, field: &Field, value: &Bound<'_, PyAny>) -> PyResult<Slot<'a>> {
         if value.is_none() && field.dtype.is_optional() {
             return Ok(Slot::None);
+        }
+        if let Ok(misfit) = value.cast::<Misfit>() {
+            return Err(PyValueError::new_err(misfit.get().reason.clone()));
         }
         let _visit = Visit::begin(value.py());
         self.values.push(convert(value, &field.dtype)?);

@@ -218,6 +218,18 @@ impl Ingest {
         buffer.stage.phase == Phase::Running && !buffer.queue.has_space()
     }
 
+    /// A source that sends all its content again has done so. Returns whether the caller has to wait for space.
+    pub(super) fn commit_whole(&self) -> bool {
+        {
+            let mut guard = self.buffer.lock();
+            let buffer = &mut *guard;
+            self.seal(buffer);
+            // Once the source has ended, there is nothing to compare.
+            let _ = buffer.queue.is_whole(true);
+        }
+        self.commit(None)
+    }
+
     /// All rows so far are before a position.
     pub(super) fn report_position(&self, position: Vec<u8>) {
         let mut guard = self.buffer.lock();

@@ -24,7 +24,12 @@ const LOGGED: u64 = 1000;
 impl Ingest {
     /// Whether a row with a bad value in this field is accepted all the same, with an error in its place.
     pub(crate) fn keeps(&self, field: &Field) -> bool {
-        !field.primary_key && self.keeps_bad_rows.load(Ordering::Relaxed)
+        !field.primary_key && self.keeps_rows()
+    }
+
+    /// Whether a row with a bad value outside its key is accepted.
+    pub(crate) fn keeps_rows(&self) -> bool {
+        self.keeps_bad_rows.load(Ordering::Relaxed)
     }
 
     /// Records a row that is not accepted, and why.

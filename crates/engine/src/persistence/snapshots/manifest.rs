@@ -56,6 +56,11 @@ impl Manifest {
         self.parts.iter().map(|part| part.bytes).sum()
     }
 
+    /// How many bytes its parts have, and how many they are.
+    pub(in crate::persistence) fn size(&self) -> (u64, usize) {
+        (self.bytes(), self.parts.len())
+    }
+
     /// Where a stream stood.
     pub(in crate::persistence) fn stream(&self, name: &str) -> Option<&Standing> {
         self.streams.get(name)

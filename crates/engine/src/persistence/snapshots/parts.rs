@@ -202,6 +202,16 @@ impl Parts {
         sections.flatten().map(|rows| rows.table).collect()
     }
 
+    /// How many bytes are read by who wants the rows of some ranges of owners.
+    pub(in crate::persistence) fn bytes(&self, is_wanted: impl Fn(usize) -> bool) -> u64 {
+        let of_contents = |contents: &Contents| {
+            let all = contents.sections.values().flatten();
+            let wanted = all.filter(|rows| contents.ranges == 1 || is_wanted(rows.range));
+            wanted.map(|rows| rows.section.length).sum::<u64>()
+        };
+        self.all.iter().map(|(_, contents)| of_contents(contents)).sum()
+    }
+
     /// Looks at a table of an operator.
     pub(in crate::persistence) fn table(&self, node: &str, table: u16) -> Result<Table<'_>, EngineError> {
         let mut sections = Vec::new();
@@ -244,6 +254,19 @@ struct TableSection<'a> {
 }
 
 impl Table<'_> {
+    /// How many bytes were read for it when it was looked at.
+    pub(in crate::persistence) fn undivided_bytes(&self) -> u64 {
+        let undivided = self.sections.iter().filter(|section| section.undivided.is_some());
+        undivided.map(|section| section.rows.section.length).sum()
+    }
+
+    /// How many are read for a range of owners besides.
+    pub(in crate::persistence) fn bytes(&self, range: usize) -> u64 {
+        let divided = self.sections.iter().filter(|section| section.undivided.is_none());
+        let of_range = divided.filter(|section| section.rows.range == range);
+        of_range.map(|section| section.rows.section.length).sum()
+    }
+
     /// Hands over the rows of a range of owners that hold, and what is said to be removed where nothing came later.
     pub(in crate::persistence) fn live(
         &self,

@@ -1,11 +1,14 @@
 //! Gives operators back what was saved of their state.
 
 use std::collections::HashMap;
+use std::ops::Range;
+use std::sync::Arc;
 
 use towpath_durability::State;
 use towpath_types::{Batch, Key};
 
 use super::super::cut::StatePart;
+use super::super::recovering::Recovering;
 use super::manifest::Manifest;
 use super::parts::{Parts, RANGES};
 use crate::error::EngineError;
@@ -15,18 +18,27 @@ use crate::error::EngineError;
 pub(crate) struct Restoring {
     parts: Parts,
     names: HashMap<StatePart, String>,
+    /// Is told how far it is.
+    recovering: Arc<Recovering>,
 }
 
 impl Restoring {
-    /// Opens what a manifest names; `names` are by what the parts of the plan are known.
+    /// Opens what a manifest names, for some of so many workers; `names` are by what the parts of the plan are known.
     pub(crate) fn open(
         state: &State,
         manifest: &Manifest,
         names: &HashMap<StatePart, String>,
+        (own, workers): (Range<usize>, usize),
+        recovering: &Arc<Recovering>,
     ) -> Result<Self, EngineError> {
+        let parts = Parts::open(state, &manifest.parts)?;
+        for worker in own {
+            recovering.expect_state(parts.bytes(|range| overlaps(range, worker, workers)));
+        }
         Ok(Self {
-            parts: Parts::open(state, &manifest.parts)?,
+            parts,
             names: names.clone(),
+            recovering: Arc::clone(recovering),
         })
     }
 
@@ -42,6 +54,7 @@ impl Restoring {
         };
         for number in self.parts.tables(name) {
             let table = self.parts.table(name, number)?;
+            self.recovering.restored(table.undivided_bytes());
             for range in (0..RANGES).filter(|range| overlaps(*range, worker, workers)) {
                 table.live(range, |live| {
                     if live.is_removal {
@@ -60,6 +73,7 @@ impl Restoring {
                     let owners: Vec<Key> = own.iter().map(|row| live.owners[*row as usize]).collect();
                     take(number, live.rows.take(&own), &owners)
                 })?;
+                self.recovering.restored(table.bytes(range));
             }
         }
         Ok(())
