@@ -32,7 +32,7 @@ pub(super) fn text(error: &Error) -> String {
     let said = error.to_string();
     if let (Some(code), message) = (element(&said, "Code"), element(&said, "Message")) {
         return match message {
-            Some(message) => format!("{code}: {message}"),
+            Some(message) => format!("{code}: {}", message.lines().next().unwrap_or(message)),
             None => code.to_owned(),
         };
     }
