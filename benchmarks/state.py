@@ -3,10 +3,10 @@
     python benchmarks/state.py                        10 million groups, a snapshot each second
     python benchmarks/state.py --groups 1000000       fewer
 
-One program counts and sums rows of so many groups, of which a hundredth changes between two snapshots; beside it a source
-sends one row a commit, and it is measured how long each takes to `on_change`: what a snapshot stops shows there. The program
-runs without persistence, with all history kept, and with the state kept; the last two are then killed, as by SIGKILL, and it is
-measured how long the next run takes until a new row is seen.
+One program counts and sums rows of so many groups, of which a hundredth changes between two snapshots; beside it a
+source sends one row a commit, and it is measured how long each takes to `on_change`: what a snapshot stops shows there.
+The program runs without persistence, with all history kept, and with the state kept; the last two are then killed, as
+by SIGKILL, and it is measured how long the next run takes until a new row is seen.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ from pathlib import Path
 import numpy as np
 import pathway as pw
 
-mode, folder, groups, seconds, is_again = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5] == "again"
+mode, folder, groups = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
+seconds, is_again = float(sys.argv[4]), sys.argv[5] == "again"
 loaded, over = threading.Event(), threading.Event()
 SIZE = 100_000
 CHANGES = max(groups // 100_000, 1)  # each millisecond: a hundredth in a second
@@ -154,7 +155,9 @@ def measure(mode: str, folder: str, groups: int, seconds: float, which: str) -> 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--groups", type=int, default=10_000_000)
-    parser.add_argument("--seconds", type=float, default=20.0, help="how long a hundredth of the groups changes each second")
+    parser.add_argument(
+        "--seconds", type=float, default=20.0, help="how long a hundredth of the groups changes each second"
+    )
     settings = parser.parse_args()
     print("| kept | one row, p50 | p99 | p99.9 | most | memory | on disk | a snapshot | the next run begins after |")
     print("|---|---|---|---|---|---|---|---|---|")

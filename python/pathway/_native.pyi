@@ -162,9 +162,9 @@ def fail_points() -> list[str]:
 
 def inspect_state(place: _Place, decode: bool) -> dict[str, Any]:
     """What is kept in a place: `location`, `created`, `is_held`, `holder` as (host, process, since), `bytes`,
-    `generations`, `ended_well`, `last_time`, `snapshot` (None, or a dict of `time`, `bytes`, `parts` and `has_journal`) and
-    `connectors`, which are dicts of `name`, `commits`, `rows` (None unless they are decoded), `bytes`, `last_time` and
-    `position`. Raises OSError if it cannot be used."""
+    `generations`, `ended_well`, `last_time`, `snapshot` (None, or a dict of `time`, `bytes`, `parts` and `has_journal`)
+    and `connectors`, which are dicts of `name`, `commits`, `rows` (None unless they are decoded), `bytes`, `last_time`
+    and `position`. Raises OSError if it cannot be used."""
 
 def set_state_position(place: _Place, name: str, position: bytes) -> None:
     """Has a stream of a source go on at another position; ValueError if it has given none."""

@@ -24,8 +24,8 @@ class Stop(Exception):
     """Ends a run in the middle."""
 
 
-# What is kept, unless a test says so itself: all that came in, or the state of the operators. A run of a test is too short
-# for more than the snapshot at its end, and one that fails has none; one each millisecond is in between somewhere.
+# What is kept, unless a test says so itself: all that came in, or the state of the operators. A run of a test is too
+# short for more than the snapshot at its end, and one that fails has none; one each millisecond is in between.
 KEPT: dict[str, dict[str, Any]] = {
     "history": {},
     "state": {"persistence_mode": pw.PersistenceMode.OPERATOR_PERSISTING, "snapshot_interval_ms": 1},

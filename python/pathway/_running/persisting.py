@@ -33,8 +33,8 @@ class PersistenceMode(enum.Enum):
     """Everything that the sources have sent. After a restart it flows through the program once more, so the program may
     have changed; outputs go on where they were."""
     OPERATOR_PERSISTING = "operator_persisting"
-    """The state of the operators, and what came in since: a restart takes as long as reading that state, however long the
-    history is, and what came in before is deleted. The program must not change."""
+    """The state of the operators, and what came in since: a restart takes as long as reading that state, however long
+    the history is, and what came in before is deleted. The program must not change."""
     SELECTIVE_PERSISTING = "selective_persisting"
     """Only the operators that have a name. Not there yet."""
     UDF_CACHING = "udf_caching"

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use towpath_durability::{
-    Access, JournalIndex, JournalWriter, LocalStorage, State, StateError, points, put_blob, read_blob,
+    Access, JournalIndex, JournalWriter, LocalStorage, PartName, PartWriter, Section, State, StateError, check_part,
+    delete_part, points, put_blob, put_manifest, read_blob, read_manifest, read_section,
 };
 
 use crate::children;
@@ -42,13 +43,40 @@ fn program(folder: &Path) -> Result<(), StateError> {
     say("two");
     writer.end()?;
     say("end");
+    snapshot(&state, 0)?;
+    say("first");
+    snapshot(&state, 1)?;
+    delete_part(&state, part(0))?;
+    say("second");
     Ok(())
+}
+
+fn part(number: u32) -> PartName {
+    PartName {
+        generation: 1,
+        process: 0,
+        number,
+    }
+}
+
+/// The section of a part.
+fn section_of(number: u32) -> Vec<u8> {
+    vec![number as u8; 100]
+}
+
+/// Writes a part, and the manifest that names it.
+fn snapshot(state: &State, number: u32) -> Result<(), StateError> {
+    let mut writer = PartWriter::create(state, part(number))?;
+    let section = writer.add(&section_of(number))?;
+    writer.finish()?;
+    let manifest = serde_json::to_vec(&(number, section)).expect("it is written");
+    put_manifest(state, &manifest)
 }
 
 /// Sees to it that a folder has what its program said to be durable, and nothing that it did not write.
 fn check(folder: &Path, place: &str) {
     let progress = fs::read_to_string(progress_of(folder)).unwrap_or_default();
-    let steps = ["", "old", "new", "one", "two", "end"];
+    let steps = ["", "old", "new", "one", "two", "end", "first", "second"];
     let step = steps.iter().position(|step| *step == progress).expect("a step");
     let state = state(folder).expect("it is whole");
     let blob = read_blob(&state, "blob", *b"test").ok();
@@ -62,11 +90,22 @@ fn check(folder: &Path, place: &str) {
     let written = step.saturating_sub(2).min(2);
     let is_one = |count: usize| found == expected(&groups[..count]);
     assert!((written..=(written + 1).min(2)).any(is_one), "{place}: {step}");
+    let manifest = read_manifest(&state).expect("it is whole");
+    let manifest: Option<(u32, Section)> =
+        manifest.map(|manifest| serde_json::from_slice(&manifest).expect("it was written so"));
+    let number = manifest.map_or(0, |(number, _)| number as usize + 1);
+    let taken = step.saturating_sub(5);
+    assert!((taken..=taken + 1).contains(&number), "{place}: {step}");
+    if let Some((number, section)) = manifest {
+        check_part(&state, part(number)).expect("it is whole");
+        let found = read_section(&state, part(number), &section).expect("it is whole");
+        assert_eq!(found, section_of(number), "{place}");
+    }
     // What was not finished is swept away.
     for entry in fs::read_dir(folder).expect("a folder") {
         let name = entry.expect("an entry").file_name();
         assert!(
-            ["blob", "format", "journal", "lock"].contains(&&*name.to_string_lossy()),
+            ["blob", "format", "journal", "lock", "snapshots"].contains(&&*name.to_string_lossy()),
             "{place}: {name:?}"
         );
     }
