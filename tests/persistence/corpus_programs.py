@@ -19,6 +19,7 @@ from typing import Any
 
 import pathway as pw
 from pathway import _native
+from pathway._running.persisting import place_at
 
 STATE = pathlib.Path("state")
 PARTITIONS = ["north", "south", "west"]
@@ -163,7 +164,7 @@ class Items(pw.io.python.ConnectorSubject):
         pass
 
     def parts(self) -> int:
-        snapshot = _native.inspect_state(STATE, False)["snapshot"]
+        snapshot = _native.inspect_state(place_at(str(STATE)), False)["snapshot"]
         return 0 if snapshot is None else int(snapshot["parts"])
 
     def run(self) -> None:

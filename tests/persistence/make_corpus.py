@@ -21,6 +21,7 @@ from collections import Counter
 from typing import Any
 
 from pathway import _native
+from pathway._running.persisting import place_at
 from pathway.io import _offsets
 
 from tests.persistence import corpus_programs
@@ -76,7 +77,7 @@ def make(name: str, case: Case, folder: pathlib.Path) -> None:
 
 def offsets(folder: pathlib.Path) -> dict[str, object]:
     """Where the sources would go on."""
-    connectors: list[dict[str, Any]] = _native.inspect_state(folder / "state", False)["connectors"]
+    connectors: list[dict[str, Any]] = _native.inspect_state(place_at(str(folder / "state")), False)["connectors"]
     sources = [entry for entry in connectors if entry["position"] is not None]
     return {json.loads(entry["name"].removeprefix("source ")): _offsets.decoded(entry["position"]) for entry in sources}
 

@@ -22,6 +22,9 @@ pytestmark = [pytest.mark.one_process("the pipelines run in processes of their o
 
 KILLED = -9
 
+# So often that snapshots are put together within a run.
+STATE_OFTEN = {**CONFIGS["state"], "snapshot_interval_ms": 1}
+
 
 @pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize(("threads", "output"), list(zip([1, 2], FORMATS, strict=True)))
@@ -61,7 +64,7 @@ class Sweep:
             environment,
             None,
             60.0,
-            config=CONFIGS["state"],
+            config=STATE_OFTEN,
         )
         return self.nursery.run(order)
 

@@ -164,9 +164,15 @@ impl Speaker<'_> {
             .map(|column| plan.dtype(*column).to_string())
             .collect();
         description.set("types", dtypes.join(", "));
-        let what = description.what.take().unwrap_or(what);
-        let (mut lasting_what, mut lasting) = (what.clone(), description.settings.clone());
-        let is_output = own.columns.is_empty();
+        let called = description.what.take();
+        // What an output is called where nobody says so has its settings in it.
+        let kind = match (&own.rows, &called) {
+            (NodeKind::Operator { operator, .. }, None) if own.columns.is_empty() => operator.name().to_owned(),
+            _ => called.clone().unwrap_or_else(|| what.clone()),
+        };
+        let what = called.unwrap_or(what);
+        let mut lasting = description.settings.clone();
+        let is_output = matches!(own.rows, NodeKind::Operator { .. }) && own.columns.is_empty();
         if description.name.is_some() || is_output {
             // What it is set to may change; an output has no state, wherever it writes to.
             let types = lasting.len() - 1;
@@ -174,9 +180,6 @@ impl Speaker<'_> {
         }
         if let Some(name) = &description.name {
             lasting.insert(0, setting("name", name.clone()));
-        }
-        if let (NodeKind::Operator { operator, .. }, true) = (&own.rows, is_output) {
-            operator.name().clone_into(&mut lasting_what);
         }
         match &description.name {
             Some(name) => exactly = name.as_bytes().to_vec(),
@@ -198,7 +201,7 @@ impl Speaker<'_> {
         self.nodes.push(self.declared.len());
         let declared = description.declared(what, own.origin.as_ref());
         self.lasting.push(Declared {
-            what: lasting_what,
+            what: kind,
             settings: lasting,
             hints: Vec::new(),
             ..declared.clone()
@@ -447,6 +450,20 @@ mod tests {
         for after in [of("b", 1, 0, 5), of("a", 1, 1, 5), of("a", 1, 0, 6)] {
             assert_ne!(after[1], before[1]);
             assert_ne!(after[2], before[2]);
+        }
+    }
+
+    #[test]
+    fn what_has_to_last_is_all_but_what_sources_and_outputs_are_set_to() {
+        let of = |name, setting, column, least| {
+            let mut plan = Plan::default();
+            add(&mut plan, name, setting, column, least);
+            plan.fingerprint().lasting
+        };
+        let before = of("a", 1, 0, 5);
+        assert_eq!(of("a", 2, 0, 5), before);
+        for after in [of("b", 1, 0, 5), of("a", 1, 1, 5), of("a", 1, 0, 6)] {
+            assert_ne!(after, before);
         }
     }
 
