@@ -8,33 +8,33 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::io;
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions, UpdateVersion};
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::calls::{Calls, Patience, Purpose};
+use super::patience::Patience;
 use crate::error::Advised;
-use crate::storage::{Holder, LockError};
+use crate::storage::Holder;
 
 /// What is in the object.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Content {
+pub(super) struct Content {
     /// Nobody if it was given back.
-    holder: Option<Holder>,
+    pub(super) holder: Option<Holder>,
     /// Which process that is on its machine, if that can be told.
-    life: Option<Life>,
+    pub(super) life: Option<Life>,
     /// Which lock it is; a process may have had several.
-    lock: String,
+    pub(super) lock: String,
     /// How often it was renewed; no two contents are the same.
-    renewals: u64,
+    pub(super) renewals: u64,
 }
 
 /// A process, so that others on the same machine can see whether it is alive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Life {
+pub(super) struct Life {
     /// The start of the machine.
     boot: String,
     /// Where the id of the process holds.
@@ -45,7 +45,7 @@ struct Life {
 }
 
 impl Life {
-    fn of(process: u32) -> Option<Self> {
+    pub(super) fn of(process: u32) -> Option<Self> {
         let status = fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
         // The name of the program is in parentheses, and may have spaces.
         let (_, fields) = status.rsplit_once(')')?;
@@ -67,7 +67,7 @@ impl Life {
     }
 
     /// Whether it is alive, if it is of this machine.
-    fn is_alive(&self) -> Option<bool> {
+    pub(super) fn is_alive(&self) -> Option<bool> {
         let here = Self::of(std::process::id())?;
         let is_here = self.boot == here.boot && self.namespace == here.namespace;
         is_here.then(|| Self::of(self.process).as_ref() == Some(self))
@@ -75,24 +75,24 @@ impl Life {
 }
 
 /// The locks that this process has.
-static HELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+pub(super) static HELD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// The object as it was found.
-struct Seen {
+pub(super) struct Seen {
     /// Nothing if it cannot be read.
-    content: Option<Content>,
-    version: UpdateVersion,
+    pub(super) content: Option<Content>,
+    pub(super) version: UpdateVersion,
     /// In unix milliseconds, by the clock of the store.
-    changed: i64,
+    pub(super) changed: i64,
 }
 
 impl Seen {
-    fn holder(&self) -> Option<Holder> {
+    pub(super) fn holder(&self) -> Option<Holder> {
         self.content.as_ref().and_then(|content| content.holder.clone())
     }
 
     /// Whether it was given back, or its holder is dead, or it is a lock that this process could not give back.
-    fn is_free(&self) -> bool {
+    pub(super) fn is_free(&self) -> bool {
         let Some(content) = &self.content else { return false };
         let is_own = || content.life.is_some() && content.life == Life::of(std::process::id());
         content.holder.is_none()
@@ -100,14 +100,14 @@ impl Seen {
             || is_own() && !HELD.lock().contains(&content.lock)
     }
 
-    fn is_alive(&self) -> bool {
+    pub(super) fn is_alive(&self) -> bool {
         let life = self.content.as_ref().and_then(|content| content.life.as_ref());
         life.and_then(Life::is_alive) == Some(true)
     }
 }
 
 /// A time that goes on while the machine sleeps.
-fn now() -> Duration {
+pub(super) fn now() -> Duration {
     #[cfg(target_os = "linux")]
     {
         let time = rustix::time::clock_gettime(rustix::time::ClockId::Boottime);
@@ -130,19 +130,19 @@ pub(super) enum Doubt {
 /// A lease that this process has.
 #[derive(Debug)]
 pub(super) struct Lease {
-    path: Path,
-    lapse: Duration,
-    state: tokio::sync::Mutex<State>,
+    pub(super) path: Path,
+    pub(super) lapse: Duration,
+    pub(super) state: tokio::sync::Mutex<State>,
     /// Until when nobody can have taken it over.
-    until: Mutex<Duration>,
+    pub(super) until: Mutex<Duration>,
 }
 
 #[derive(Debug)]
-struct State {
-    content: Content,
-    version: UpdateVersion,
+pub(super) struct State {
+    pub(super) content: Content,
+    pub(super) version: UpdateVersion,
     /// Who has taken it over.
-    lost: Option<Option<Holder>>,
+    pub(super) lost: Option<Option<Holder>>,
 }
 
 impl Lease {
@@ -208,7 +208,7 @@ impl Lease {
     }
 
     /// Renews it again and again, until another has it.
-    async fn keep(self: Arc<Self>, store: Arc<dyn ObjectStore>, patience: Patience) {
+    pub(super) async fn keep(self: Arc<Self>, store: Arc<dyn ObjectStore>, patience: Patience) {
         let mut pause = patience.renewal;
         loop {
             tokio::time::sleep(pause).await;
@@ -221,7 +221,7 @@ impl Lease {
     }
 
     /// Gives it back, if it is ours.
-    async fn give_back(&self, store: &dyn ObjectStore) -> object_store::Result<()> {
+    pub(super) async fn give_back(&self, store: &dyn ObjectStore) -> object_store::Result<()> {
         // A renewal that is under way comes to its end first.
         let mut state = self.state.lock().await;
         if state.lost.is_some() {
@@ -261,7 +261,7 @@ fn lost(holder: Option<&Holder>) -> io::Error {
     )
 }
 
-async fn look(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Seen> {
+pub(super) async fn look(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Seen> {
     let found = store.get(path).await?;
     let version = UpdateVersion {
         e_tag: found.meta.e_tag.clone(),
@@ -276,7 +276,7 @@ async fn look(store: &dyn ObjectStore, path: &Path) -> object_store::Result<Seen
     })
 }
 
-async fn write(
+pub(super) async fn write(
     store: &dyn ObjectStore,
     path: &Path,
     content: &Content,
@@ -297,168 +297,11 @@ async fn write(
     })
 }
 
-async fn replace(
+pub(super) async fn replace(
     store: &dyn ObjectStore,
     path: &Path,
     content: &Content,
     version: UpdateVersion,
 ) -> object_store::Result<UpdateVersion> {
     write(store, path, content, PutMode::Update(version)).await
-}
-
-/// A lease that is renewed by the runtime.
-#[derive(Debug)]
-pub(super) struct Held {
-    lease: Arc<Lease>,
-    lock: String,
-    keeping: tokio::task::JoinHandle<()>,
-}
-
-/// Takes the lease for a holder. This takes as long as a lease lasts if the one before was not given back.
-pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, LockError> {
-    let mut token = [0; 16];
-    getrandom::fill(&mut token).map_err(|error| io::Error::other(error.to_string()))?;
-    let content = Content {
-        holder: Some(holder.clone()),
-        life: Life::of(std::process::id()),
-        lock: format!("{:032x}", u128::from_le_bytes(token)),
-        renewals: 0,
-    };
-    let store = calls.store();
-    let patience = calls.patience;
-    let mut first: Option<(UpdateVersion, Instant)> = None;
-    loop {
-        let begin = now();
-        let is_new = calls.wait(calls.attempt(Purpose::Read, async || {
-            match write(&**store, path, &content, PutMode::Create).await {
-                Ok(version) => Ok(Ok(version)),
-                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                    match look(&**store, path).await {
-                        Ok(seen) => Ok(Err(Some(seen))),
-                        Err(object_store::Error::NotFound { .. }) => Ok(Err(None)),
-                        Err(error) => Err(error),
-                    }
-                }
-                Err(error) => Err(error),
-            }
-        }))?;
-        let mut until = begin + patience.lapse;
-        let version = match is_new {
-            Ok(version) => Some(version),
-            Err(None) => None,
-            // An answer was lost, and with it when that was: the first write renews it.
-            Err(Some(seen)) if seen.content.as_ref() == Some(&content) => {
-                until = Duration::ZERO;
-                Some(seen.version)
-            }
-            Err(Some(seen)) => {
-                let since = match &first {
-                    Some((version, since)) if version.e_tag == seen.version.e_tag => Some(*since),
-                    // It was renewed, or another was faster.
-                    Some(_) if !seen.is_free() => return Err(LockError::Held(seen.holder())),
-                    _ => None,
-                };
-                let is_old = since.is_some_and(|since| since.elapsed() > patience.lapse);
-                if seen.is_free() || is_old {
-                    let replaced = calls.wait(calls.attempt(Purpose::Read, async || {
-                        match replace(&**store, path, &content, seen.version.clone()).await {
-                            Ok(version) => Ok(Some(version)),
-                            Err(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => {
-                                Ok(None)
-                            }
-                            Err(error) => Err(error),
-                        }
-                    }))?;
-                    if replaced.is_none() {
-                        // It is looked at again: by whom, this one says.
-                        first = Some((seen.version, Instant::now()));
-                    }
-                    replaced
-                } else if seen.is_alive() {
-                    return Err(LockError::Held(seen.holder()));
-                } else {
-                    if since.is_none() {
-                        let who = seen.holder().map_or_else(
-                            || "another process".to_owned(),
-                            |holder| format!("process {} on {}", holder.process, holder.host),
-                        );
-                        tracing::warn!(
-                            target: "pathway",
-                            "{who} has not given back '{path}'; unless it renews its lease, it is taken over in {} s",
-                            patience.lapse.as_secs()
-                        );
-                        first = Some((seen.version, Instant::now()));
-                    }
-                    Calls::pause(patience.renewal / 4);
-                    None
-                }
-            }
-        };
-        if let Some(version) = version {
-            let lock = content.lock.clone();
-            let lease = Arc::new(Lease {
-                path: path.clone(),
-                lapse: patience.lapse,
-                state: tokio::sync::Mutex::new(State {
-                    content,
-                    version,
-                    lost: None,
-                }),
-                until: Mutex::new(until),
-            });
-            HELD.lock().insert(lock.clone());
-            calls.claim(Arc::clone(&lease));
-            let keeping = calls.spawn(Arc::clone(&lease).keep(Arc::clone(store), patience));
-            return Ok(Held { lease, lock, keeping });
-        }
-    }
-}
-
-impl Held {
-    /// Gives the lease back. A forked process has none.
-    pub(super) fn give_back(&self, calls: &Calls) {
-        if !calls.is_of_this_process() {
-            return;
-        }
-        calls.end_writing();
-        let limit = calls.patience.attempt;
-        let given_back = calls.wait(async {
-            let attempts = calls.attempt(Purpose::Read, async || self.lease.give_back(&**calls.store()).await);
-            match tokio::time::timeout(limit, attempts).await {
-                Ok(given_back) => given_back,
-                Err(_) => Err(io::ErrorKind::TimedOut.into()),
-            }
-        });
-        self.keeping.abort();
-        HELD.lock().remove(&self.lock);
-        if let Err(error) = given_back {
-            tracing::warn!(
-                target: "pathway",
-                "'{}' could not be given back, so the next run waits for it: {error}",
-                self.lease.path
-            );
-        }
-    }
-}
-
-/// Whether nobody has the lease now, as far as can be seen without waiting.
-pub(super) fn check_free(calls: &Calls, path: &Path) -> Result<(), LockError> {
-    let store = calls.store();
-    let seen = calls.wait(calls.attempt(Purpose::Read, async || match look(&**store, path).await {
-        Ok(seen) => Ok(Some(seen)),
-        Err(object_store::Error::NotFound { .. }) => Ok(None),
-        Err(error) => Err(error),
-    }))?;
-    let Some(seen) = seen.filter(|seen| !seen.is_free()) else {
-        return Ok(());
-    };
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let lapses = seen
-        .changed
-        .saturating_add(i64::try_from(calls.patience.lapse.as_millis()).unwrap_or(i64::MAX));
-    let has_lapsed = i64::try_from(now.as_millis()).is_ok_and(|now| now > lapses);
-    if has_lapsed && !seen.is_alive() {
-        return Ok(());
-    }
-    Err(LockError::Held(seen.holder()))
 }

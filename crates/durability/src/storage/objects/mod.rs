@@ -5,7 +5,9 @@
 
 mod buckets;
 mod calls;
+mod holding;
 mod lease;
+mod patience;
 mod pieces;
 mod trouble;
 
@@ -21,7 +23,7 @@ use object_store::{ObjectStore, ObjectStoreExt as _, PutMode, PutOptions};
 use parking_lot::Mutex;
 
 pub use buckets::{AzureContainer, S3Bucket};
-pub use calls::Patience;
+pub use patience::Patience;
 
 use crate::storage::{Appender, Entry, Holder, Lock, LockError, Storage, check_name, part};
 use calls::{Calls, Purpose};
@@ -368,7 +370,7 @@ impl Storage for ObjectStorage {
     fn lock(&self, holder: &Holder) -> Result<Box<dyn Lock>, LockError> {
         let place = &self.place;
         let held = ObjectLock {
-            held: lease::take(&place.calls, &place.object(LOCK)?, holder)?,
+            held: holding::take(&place.calls, &place.object(LOCK)?, holder)?,
             place: Arc::clone(place),
         };
         place.calls.wait(async {
@@ -379,13 +381,13 @@ impl Storage for ObjectStorage {
     }
 
     fn check_free(&self) -> Result<(), LockError> {
-        lease::check_free(&self.place.calls, &self.place.object(LOCK)?)
+        holding::check_free(&self.place.calls, &self.place.object(LOCK)?)
     }
 }
 
 #[derive(Debug)]
 struct ObjectLock {
-    held: lease::Held,
+    held: holding::Held,
     place: Arc<Place>,
 }
 
