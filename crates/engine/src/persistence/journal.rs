@@ -4,7 +4,7 @@
 //! share one wait for the disk. Before it takes them it looks up to which time all records of this process are in line;
 //! when they are written, that is *durable*, and outputs may go so far.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
@@ -17,14 +17,9 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
-use super::cut::Cut;
 use super::figures::{Figures, KeptFigures};
-use super::history::History;
-use super::record::{Committed, encode_rows, kind};
-use super::resuming::Rolling;
-use super::standing::{Note, Standing, StreamStanding};
+use super::record::kind;
 use crate::error::EngineError;
-use crate::source::{Arrival, Resume};
 
 /// So many bytes wait to be written before those who add more have to wait.
 const MOST_BYTES: usize = 64 << 20;
@@ -33,7 +28,7 @@ const MOST_BYTES: usize = 64 << 20;
 const MANY_BYTES: usize = 4 << 20;
 
 /// Makes what an output has written durable, before it is noted that it is.
-type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
+pub(super) type Sync = Box<dyn FnOnce() -> io::Result<()> + Send>;
 
 /// What the thread is asked to do besides, and who waits for it.
 enum Request {
@@ -201,7 +196,7 @@ impl Journal {
         answered
     }
 
-    fn put(&self, record: Record, is_wanted: bool) {
+    pub(super) fn put(&self, record: Record, is_wanted: bool) {
         let mut waiting = self.waiting.lock();
         while waiting.bytes > MOST_BYTES && !waiting.has_failed {
             self.space.wait(&mut waiting);
@@ -237,6 +232,19 @@ impl Journal {
         }
     }
 
+    /// An output puts a note in line of something that it has only prepared.
+    pub(super) fn prepares(&self, stream: u32) {
+        self.prepared.lock().entry(stream).or_default().put += 1;
+    }
+
+    /// Whether all such notes of an output are on disk.
+    pub(super) fn is_prepared(&self, stream: u32) -> bool {
+        let prepared = self.prepared.lock();
+        prepared
+            .get(&stream)
+            .is_none_or(|prepared| prepared.written >= prepared.put)
+    }
+
     /// These records are on disk: tells the outputs that wait for what they have prepared.
     fn wrote(&self, records: &[Record]) {
         let mut is_news = false;
@@ -253,7 +261,7 @@ impl Journal {
         }
     }
 
-    fn keep_output(&self, record: Record, sync: Option<Sync>) {
+    pub(super) fn keep_output(&self, record: Record, sync: Option<Sync>) {
         let mut waiting = self.waiting.lock();
         waiting.bytes += record.payload.len() + size_of::<Record>();
         if self.others.is_empty() {
@@ -371,261 +379,5 @@ impl Journal {
             writer.write(group)?;
         }
         Ok(())
-    }
-}
-
-/// The positions that a stream has given, until they are durable.
-#[derive(Debug, Default)]
-pub(crate) struct Positions(Mutex<VecDeque<(Time, Vec<u8>)>>);
-
-impl Positions {
-    /// The last one that is durable, if there is a new one.
-    pub(crate) fn durable(&self, time: Time) -> Option<Vec<u8>> {
-        let mut waiting = self.0.lock();
-        let mut last = None;
-        while waiting.front().is_some_and(|(committed, _)| *committed < time) {
-            last = waiting.pop_front();
-        }
-        last.map(|(_, position)| position)
-    }
-}
-
-/// Keeps what a stream sends.
-#[derive(Debug)]
-pub(crate) struct StreamJournal {
-    journal: Arc<Journal>,
-    stream: u32,
-    resume: Resume,
-    /// The rows since the position.
-    rolling: Rolling,
-    /// The first rows that it has ever sent, where those of another run should not be the same.
-    first: Option<Rolling>,
-    position: Option<Vec<u8>>,
-    positions: Arc<Positions>,
-    /// Where the run is cut, if it is, and where the stream stands.
-    cut: Option<Arc<Cut>>,
-    standing: Arc<Mutex<StreamStanding>>,
-}
-
-impl StreamJournal {
-    /// For a stream of this number in the journal, after what was kept of it.
-    pub(crate) fn new(
-        journal: &Arc<Journal>,
-        stream: u32,
-        resume: Resume,
-        history: Option<&History>,
-        cut: Option<&Arc<Cut>>,
-    ) -> Self {
-        let mut standing = StreamStanding::default();
-        if let Some(history) = history {
-            standing.begins(history.standing());
-        }
-        let committed = history.map(History::committed).cloned().unwrap_or_default();
-        let Committed { rows, hash, position } = committed;
-        Self {
-            journal: Arc::clone(journal),
-            stream,
-            resume,
-            rolling: Rolling { rows, hash },
-            first: history.and_then(History::first),
-            position,
-            positions: Arc::default(),
-            cut: cut.cloned(),
-            standing: Arc::new(Mutex::new(standing)),
-        }
-    }
-
-    /// Where the stream stands, for a snapshot.
-    pub(crate) fn standing(&self) -> &Arc<Mutex<StreamStanding>> {
-        &self.standing
-    }
-
-    /// What was kept has been sent again; the row with this number is next.
-    pub(crate) fn has_recovered(&self, next: u64) {
-        self.standing.lock().has_recovered(next);
-    }
-
-    /// The positions that are not durable yet.
-    pub(crate) fn positions(&self) -> &Arc<Positions> {
-        &self.positions
-    }
-
-    /// Whether the timer commits only what the stream has given a position for.
-    pub(crate) fn minds_positions(&self) -> bool {
-        self.resume == Resume::Seek
-    }
-
-    /// Keeps rows of the open commit, before they go anywhere.
-    pub(crate) fn rows(&mut self, time: Time, arrival: &Arrival) -> Result<(), EngineError> {
-        let payload = encode_rows(arrival)?;
-        if self.resume == Resume::New && self.first.is_none() && !arrival.is_empty() {
-            self.first = Some(Rolling::of_first(arrival));
-        }
-        if matches!(self.resume, Resume::New | Resume::Compare) {
-            self.rolling.rows += arrival.len() as u64;
-        } else {
-            self.rolling.add_rows(arrival, arrival.len());
-        }
-        self.put(kind::ROWS, time, payload, false);
-        Ok(())
-    }
-
-    /// All rows so far are before this position.
-    pub(crate) fn position(&mut self, position: Vec<u8>) {
-        self.rolling = Rolling::default();
-        self.position = Some(position);
-    }
-
-    /// The commit ends; the row with this number is next.
-    pub(crate) fn commit(&mut self, time: Time, has_position: bool, next: u64) {
-        let committed = Committed {
-            rows: self.rolling.rows,
-            hash: self.rolling.hash,
-            position: self.position.clone(),
-        };
-        if let (true, Some(position)) = (has_position, &self.position) {
-            self.positions.0.lock().push_back((time, position.clone()));
-        }
-        if let Some(cut) = &self.cut {
-            let standing = Standing::new(time, &committed, next, self.first);
-            self.standing.lock().commits(cut.opens(time), standing);
-        }
-        self.journal.figures.commits(time);
-        self.put(kind::COMMIT, time, committed.encode(), true);
-    }
-
-    fn put(&self, kind: u8, time: Time, payload: Vec<u8>, is_wanted: bool) {
-        let record = Record {
-            stream: self.stream,
-            kind,
-            time,
-            payload,
-        };
-        self.journal.put(record, is_wanted);
-    }
-}
-
-/// What an output has to know in a run that is kept.
-#[derive(Clone, Debug)]
-pub struct KeptOutput {
-    journal: Arc<Journal>,
-    stream: u32,
-    delivered: Option<(Time, Arc<[u8]>)>,
-    /// What it is called where the run goes on with what the runs before have kept.
-    name: Option<Arc<str>>,
-    last_time: Option<Time>,
-    /// What it had noted when the state of the operators was kept, at that time or before.
-    settled: Option<(Time, Arc<[u8]>)>,
-    /// What is noted last.
-    noted: Arc<Mutex<Option<Note>>>,
-}
-
-impl KeptOutput {
-    pub(crate) fn new(journal: &Arc<Journal>, stream: u32, delivered: Option<(Time, Vec<u8>)>) -> Self {
-        Self {
-            journal: Arc::clone(journal),
-            stream,
-            noted: Arc::new(Mutex::new(delivered.clone())),
-            delivered: delivered.map(|(time, token)| (time, token.into())),
-            name: None,
-            last_time: None,
-            settled: None,
-        }
-    }
-
-    /// The same in a run that goes on with a state that has something up to this time, and calls the output so.
-    pub(crate) fn going_on(self, name: &str, last_time: Option<Time>, settled: Option<Note>) -> Self {
-        Self {
-            name: Some(name.into()),
-            last_time,
-            settled: settled.map(|(time, token)| (time, token.into())),
-            ..self
-        }
-    }
-
-    /// What the state calls the output, if the run goes on with what the state has, and does not only add to it.
-    pub fn name(&self) -> Option<&str> {
-        self.name.as_deref()
-    }
-
-    /// The last time of anything that the runs before have kept.
-    pub fn last_time(&self) -> Option<Time> {
-        self.last_time
-    }
-
-    /// Up to which time nothing is computed again, since only the state of the operators is kept, and what was noted then.
-    pub fn settled(&self) -> Option<(Time, &[u8])> {
-        self.settled.as_ref().map(|(time, token)| (*time, &**token))
-    }
-
-    /// What is noted last; it may not be on disk yet.
-    pub(super) fn noted(&self) -> Option<Note> {
-        self.noted.lock().clone()
-    }
-
-    /// Before which time all that came into the run is on disk.
-    pub(crate) fn durable(&self) -> Time {
-        self.journal.durable().time()
-    }
-
-    /// Calls this whenever more is.
-    pub(crate) fn wakes(&self, waker: impl Fn() + Send + 'static) {
-        self.journal.wakes(waker);
-    }
-
-    /// The output waits for more to be, or for what it has noted.
-    pub fn want(&self) {
-        self.journal.want();
-    }
-
-    /// Up to which time the runs before have delivered everything, and what they have noted of it. Nothing at these times
-    /// comes again.
-    pub fn delivered(&self) -> Option<(Time, &[u8])> {
-        self.delivered.as_ref().map(|(time, token)| (*time, &**token))
-    }
-
-    /// Notes that everything up to `time` is delivered. What is noted may get lost in a crash; then it is delivered again.
-    pub fn deliver(&self, time: Time, token: Vec<u8>) {
-        self.note(time, token, None);
-    }
-
-    /// The same, after `sync` has made durable what was delivered. It is called in another thread.
-    pub fn deliver_durably(&self, time: Time, token: Vec<u8>, sync: impl FnOnce() -> io::Result<()> + Send + 'static) {
-        self.note(time, token, Some(Box::new(sync)));
-    }
-
-    /// Notes what finishes the delivery of `time`, for which everything is ready. The output waits until that is on disk,
-    /// see [`is_prepared`](Self::is_prepared); then it delivers, and says so, see [`finish`](Self::finish).
-    pub fn prepare(&self, time: Time, token: Vec<u8>) {
-        self.journal.prepared.lock().entry(self.stream).or_default().put += 1;
-        self.put(time, token, None);
-        self.want();
-    }
-
-    /// Whether all that was prepared is noted on disk.
-    pub fn is_prepared(&self) -> bool {
-        let prepared = self.journal.prepared.lock();
-        let own = prepared.get(&self.stream);
-        own.is_none_or(|prepared| prepared.written >= prepared.put)
-    }
-
-    /// What was prepared is delivered.
-    pub fn finish(&self, time: Time, token: Vec<u8>) {
-        *self.noted.lock() = Some((time, token));
-    }
-
-    fn note(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
-        *self.noted.lock() = Some((time, payload.clone()));
-        self.put(time, payload, sync);
-    }
-
-    fn put(&self, time: Time, payload: Vec<u8>, sync: Option<Sync>) {
-        let record = Record {
-            stream: self.stream,
-            kind: kind::DELIVERED,
-            time,
-            payload,
-        };
-        self.journal.keep_output(record, sync);
     }
 }

@@ -10,6 +10,8 @@
 //! keeping          all that is kept in a run
 //!   comparing      a source that sends all its content again
 //!   taking         the thread that takes snapshots
+//!   stream_journal what a stream sends
+//!   kept_output    what an output has delivered
 //!   journal        the thread that writes; what is on disk
 //!   figures        what people see of both
 //!   history        what was kept of a stream or an output
@@ -30,12 +32,14 @@ mod history;
 mod inspecting;
 mod journal;
 mod keeping;
+mod kept_output;
 mod record;
 mod recorded;
 mod recovering;
 mod resuming;
 mod snapshots;
 mod standing;
+mod stream_journal;
 mod taking;
 
 use std::sync::Arc;
@@ -52,13 +56,14 @@ pub(crate) use figures::Figures;
 pub use figures::{KeptFigures, SnapshotFigures};
 pub(crate) use history::{Histories, History, Replayed};
 pub use inspecting::{Inspection, KeptConnector, KeptSnapshot, inspect, set_position};
-pub use journal::KeptOutput;
-pub(crate) use journal::{Journal, StreamJournal};
+pub(crate) use journal::Journal;
 pub(crate) use keeping::{Keeping, KeptStream};
+pub use kept_output::KeptOutput;
 pub use recorded::{Recorded, recorded};
 pub(crate) use recovering::Recovering;
 pub(crate) use resuming::Resuming;
 pub(crate) use snapshots::{Manifest, Restoring};
+pub(crate) use stream_journal::StreamJournal;
 pub(crate) use taking::{Local, Surroundings, ToTake, Word};
 
 /// How a run is kept.

@@ -5,6 +5,7 @@ mod agreement;
 mod counts;
 mod error_log;
 mod keeping;
+mod kept_parts;
 mod start;
 mod streams;
 
