@@ -208,7 +208,11 @@ def processes_with(token: str) -> list[int]:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 @pytest.mark.parametrize("processes", [1, 2])
-def test_no_process_is_left(number: signal.Signals, processes: int, tmp_path: Path) -> None:
+def test_no_process_is_left(
+    number: signal.Signals, processes: int, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    # Processes that have come so far keep a secret there for those that come later.
+    runtime = tmp_path_factory.mktemp("runtime")
     program = f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n" + (
         "import crash_faults, pathway as pw\n"
         f"pw.testing.crash_test(crash_faults.endless, timeout=1000, processes={processes})"
@@ -216,7 +220,9 @@ def test_no_process_is_left(number: signal.Signals, processes: int, tmp_path: Pa
     token = f"TOKEN={tmp_path.name}-{time.monotonic_ns()}"
     name, _, text = token.partition("=")
     process = subprocess.Popen(
-        [sys.executable, "-c", program], env={**os.environ, name: text, "TMPDIR": str(tmp_path)}, stderr=subprocess.PIPE
+        [sys.executable, "-c", program],
+        env={**os.environ, name: text, "TMPDIR": str(tmp_path), "XDG_RUNTIME_DIR": str(runtime)},
+        stderr=subprocess.PIPE,
     )
     with process:
         # The nursery and what it has forked are there.
