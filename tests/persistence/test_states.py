@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import pathlib
 import random
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -198,3 +199,51 @@ def test_every_operator_goes_on(tmp_path: pathlib.Path) -> None:
     go(whole, lambda folder: program(folder, 12))
     for name in ("groups", "updated", "both"):
         assert changes(parts, name) == changes(whole, name)
+
+
+def three_runs(folder: pathlib.Path) -> None:
+    for count in (3, 6, 8):
+        go(folder, lambda folder, count=count: counted(folder, Sends(count), resume="replay"))
+
+
+def goes_on(kept: pathlib.Path, folder: pathlib.Path) -> str | None:
+    """Why what is there was refused, if it was."""
+    try:
+        go(folder, lambda folder: counted(folder, Sends(9), resume="replay"))
+    except OSError as error:
+        for name in ("rows.csv", "groups.csv"):
+            assert (folder / name).read_bytes() == (kept / name).read_bytes()
+        return str(error)
+    assert [int(row["number"]) for row in written(folder / "rows.csv")] == list(range(9))
+    assert remaining(folder / "groups.csv") == [("a", "5", "20", "8"), ("b", "4", "16", "7")]
+    return None
+
+
+@pytest.mark.one_process("its runs are runs of one process")
+def test_whatever_is_damaged_is_refused_by_name(tmp_path: pathlib.Path) -> None:
+    kept = tmp_path / "kept"
+    kept.mkdir()
+    three_runs(kept)
+    files = [path.relative_to(kept) for path in (kept / "state").rglob("*") if path.is_file() and path.name != "lock"]
+    assert {path.parent.name for path in files} == {"state", "journal", "snapshots"}
+    chance = random.Random(1)
+    for number in range(60):
+        folder = tmp_path / str(number)
+        shutil.copytree(kept, folder)
+        file = folder / chance.choice(files)
+        content = bytearray(file.read_bytes())
+        content[chance.randrange(len(content))] ^= 1 << chance.randrange(8)
+        file.write_bytes(content)
+        refused = goes_on(kept, folder)
+        if refused is None:
+            # It may be at the end, as a crash leaves it.
+            assert file.parent.name == "journal"
+        else:
+            assert f"'{file.relative_to(folder / 'state')}'" in refused
+    for file in files:
+        folder = tmp_path / f"without {file.name}"
+        shutil.copytree(kept, folder)
+        (folder / file).unlink()
+        with pytest.raises(OSError, match="is missing"):
+            # Without the manifest, nothing says that the journal may begin late.
+            go(folder, lambda folder: counted(folder, Sends(9), resume="replay"))
