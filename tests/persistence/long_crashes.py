@@ -5,6 +5,7 @@ PATHWAY_CRASH_SEED repeats a run, PATHWAY_CRASH_KILLS says how many kills there 
 
 from __future__ import annotations
 
+import itertools
 import logging
 import math
 import os
@@ -12,7 +13,7 @@ import random
 import sys
 from typing import Any
 
-from crash_pipelines import FORMATS, OUTSIDE, SOURCES, Pipeline, crash
+from crash_pipelines import CONFIGS, FORMATS, OUTSIDE, SOURCES, Pipeline, crash
 from pathway._crashing.crashes import Differs
 
 # How long a source pauses after a commit, in seconds. Outputs note each second how far they are, so some runs take
@@ -30,21 +31,21 @@ def main() -> int:
     chosen = os.environ.get("PATHWAY_CRASH_SEED")
     seed = int(chosen) if chosen else random.SystemRandom().randrange(2**32)
     outputs = [*FORMATS, *OUTSIDE]
-    combinations = [(shape, source, output) for shape in SHAPES for source in SOURCES for output in outputs]
+    combinations = list(itertools.product(SHAPES, CONFIGS, SOURCES, outputs))
     each = math.ceil(kills / len(combinations))
     print(f"{each} kills of each of {len(combinations)} combinations; PATHWAY_CRASH_SEED={seed} repeats them\n")
-    line = "{:<8} {:<10} {:<11} {:<10} {:>7} {:>6} {:>9} {:>5} {:>8} {:>8} {:>8}"
-    head = ("threads", "processes", "source", "output", "run (s)", "kills", "restarts", "lost", "doubled")
+    line = "{:<8} {:<10} {:<8} {:<11} {:<10} {:>7} {:>6} {:>9} {:>5} {:>8} {:>8} {:>8}"
+    head = ("threads", "processes", "kept", "source", "output", "run (s)", "kills", "restarts", "lost", "doubled")
     print(line.format(*head, "p50 (s)", "p99 (s)"))
     total, failures = 0, []
-    for (threads, processes), source, output in combinations:
+    for (threads, processes), kept, source, output in combinations:
         os.environ["PATHWAY_THREADS"] = str(threads)
         slow = each // 4
         for count, pause in ((each - slow, QUICK), (slow, SLOW)):
             if count == 0:
                 continue
             os.environ[PAUSE] = str(pause)
-            settings: dict[str, Any] = {"kills": count, "seed": seed, "processes": processes}
+            settings: dict[str, Any] = {"kills": count, "seed": seed, "processes": processes, **CONFIGS[kept]}
             try:
                 report = crash(Pipeline(source, output), **settings)
             except Differs as differs:
@@ -55,7 +56,7 @@ def main() -> int:
                 recovery = [f"{seconds or 0:.3f}" for seconds in (report.recovery_p50, report.recovery_p99)]
                 cells = (f"{report.seconds:.1f}", report.kills, report.restarts, 0, 0, *recovery)
                 total += report.kills
-            print(line.format(threads, processes, source, output, *cells), flush=True)
+            print(line.format(threads, processes, kept, source, output, *cells), flush=True)
     for failure in failures:
         print("", failure, *failure.__notes__, sep="\n")
     print(f"\n{total} kills, {len(failures)} failures")
