@@ -1,6 +1,7 @@
 """What it costs to keep a run: the same program with and without `persistence_config`, in turns.
 
     python benchmarks/kept.py                                   this package
+    python benchmarks/kept.py --state                           with the state of the operators kept, each second
     python benchmarks/kept.py --original .venv-original/bin/python   and the original beside it
 
 Each program runs in a process of its own; of the rounds the median counts, and the least and greatest ratio are shown.
@@ -21,7 +22,7 @@ PROGRAM = """
 import json, resource, sys, time
 import pathway as pw
 
-what, folder, rows, is_kept = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4] == "kept"
+what, folder, rows, kept = sys.argv[1], sys.argv[2], int(sys.argv[3]), sys.argv[4]
 sent, seen = [0.0] * rows, [0.0] * rows
 
 
@@ -61,7 +62,11 @@ else:
         table.word, count=pw.reducers.count(), sum=pw.reducers.sum(table.value)
     )
     pw.io.csv.write(counts, folder + "/out.csv", name="out")
-config = pw.persistence.Config(pw.persistence.Backend.filesystem(folder + "/state")) if is_kept else None
+settings = {}
+if kept == "state":
+    settings = {"persistence_mode": pw.PersistenceMode.OPERATOR_PERSISTING, "snapshot_interval_ms": 1000}
+backend = pw.persistence.Backend.filesystem(folder + "/state")
+config = None if kept == "not kept" else pw.persistence.Config(backend, **settings)
 begun = time.perf_counter()
 pw.run(persistence_config=config, monitoring_level=pw.MonitoringLevel.NONE)
 seconds = time.perf_counter() - begun
@@ -77,9 +82,8 @@ print(json.dumps({
 WORKLOADS = {"rows to csv": 10_000_000, "word count": 10_000_000, "a commit each 10 000 rows": 5_000_000}
 
 
-def measure(python: str, what: str, rows: int, is_kept: bool) -> dict[str, Any]:
+def measure(python: str, what: str, rows: int, kept: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
-        kept = "kept" if is_kept else "not kept"
         program = Path(folder, "program.py")
         program.write_text(PROGRAM)
         command = [python, str(program), what, folder, str(rows), kept]
@@ -94,14 +98,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--original", metavar="PYTHON", help="the interpreter of an environment with the original")
+    parser.add_argument("--state", action="store_true", help="keep the state of the operators, not the history")
     parser.add_argument("--scale", type=float, default=1.0, help="how many of the rows")
     settings = parser.parse_args()
+    how = "state" if settings.state else "kept"
     print("| workload | not kept | kept | ratio (least-greatest) | memory | the original, kept |")
     print("|---|---|---|---|---|---|")
     for what, rows in WORKLOADS.items():
         rows = int(rows * settings.scale)
         pairs = [
-            (measure(sys.executable, what, rows, False), measure(sys.executable, what, rows, True))
+            (measure(sys.executable, what, rows, "not kept"), measure(sys.executable, what, rows, how))
             for _ in range(settings.rounds)
         ]
         ratios = [after["seconds"] / before["seconds"] for before, after in pairs]
@@ -110,7 +116,7 @@ def main() -> None:
         other = ""
         if settings.original:
             fewer = max(rows // 20, 1)
-            original = measure(settings.original, what, fewer, True)
+            original = measure(settings.original, what, fewer, "kept")
             other = f"{original['seconds'] * rows / fewer / kept:.0f}x the time"
         print(
             f"| {what}, {rows:,} rows | {plain:.2f} s | {kept:.2f} s | {statistics.median(ratios):.2f} "
@@ -118,7 +124,7 @@ def main() -> None:
             flush=True,
         )
     delays = [
-        [measure(sys.executable, "one row a commit", 1500, is_kept) for is_kept in (False, True)]
+        [measure(sys.executable, "one row a commit", 1500, kept) for kept in ("not kept", how)]
         for _ in range(settings.rounds)
     ]
     for quantile in ("p50", "p99"):
