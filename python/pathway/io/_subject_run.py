@@ -98,6 +98,8 @@ class SubjectRun:
             self._is_done = True
         if self._deadline is not None:
             self._deadline.cancel()
+            # No thread of the run is there when it is over.
+            self._deadline.join()
         if error is not None:
             what = f"{shown.of_error(error)}{_place_of_exit(error)}"
             failed = None if self._parts is None else self._parts.failed
@@ -121,12 +123,12 @@ class SubjectRun:
 
     def _expect_end(self, error: BaseException | None) -> None:
         with self._lock:
-            if self._deadline is not None:
+            if self._deadline is not None or self._is_done:
                 return
             self._deadline = threading.Timer(PATIENCE_SECONDS, self._leave_behind, (error,))
-        self._deadline.name = f"pathway:{self.name}:deadline"
-        self._deadline.daemon = True
-        self._deadline.start()
+            self._deadline.name = f"pathway:{self.name}:deadline"
+            self._deadline.daemon = True
+            self._deadline.start()
 
     def _leave_behind(self, error: BaseException | None) -> None:
         with self._lock:
