@@ -43,10 +43,15 @@ class Rows(pw.io.python.ConnectorSubject):
             numbers = np.arange(start, min(start + SIZE, groups))
             self.next_columns({"group": numbers, "value": numbers})
             self.commit(offset=int(numbers[-1]) + 1)
+        if is_again:
+            # It is seen when the groups are as they were.
+            self.next(group=-1, value=0)
+            self.commit(offset=groups)
+            return
         loaded.set()
         random = np.random.default_rng(0)
         until = time.perf_counter() + seconds
-        while time.perf_counter() < until and not is_again:
+        while time.perf_counter() < until:
             numbers = random.integers(0, groups, CHANGES)
             self.next_columns({"group": numbers, "value": numbers})
             self.commit(offset=groups)
@@ -59,18 +64,17 @@ sent, delays, first = {}, [], threading.Event()
 
 class Probe(pw.io.python.ConnectorSubject):
     def run(self):
-        number = 10**9 if is_again else 0
-        if not is_again:
-            loaded.wait()
-            time.sleep(12.0)
-        while not over.is_set() or is_again:
+        if is_again:
+            return
+        number = 0
+        loaded.wait()
+        time.sleep(12.0)
+        while not over.is_set():
             sent[number] = time.perf_counter()
             self.next(number=number)
             self.commit()
             number += 1
             time.sleep(0.001)
-            if is_again and first.is_set():
-                return
 
 
 class Row(pw.Schema):
@@ -86,12 +90,11 @@ def on_change(key, row, time, is_addition, now=time.perf_counter):
     number = row["number"]
     if number in sent:
         delays.append(now() - sent.pop(number))
-        first.set()
 
 
 rows = pw.io.python.read(Rows(), schema=Row, autocommit_duration_ms=None, name="rows")
 counts = rows.groupby(rows.group).reduce(rows.group, count=pw.reducers.count(), sum=pw.reducers.sum(rows.value))
-pw.io.subscribe(counts.filter(counts.count < 0), lambda key, row, time, is_addition: None, name="counts")
+pw.io.subscribe(counts.filter(counts.group < 0), lambda key, row, time, is_addition: first.set(), name="counts")
 beats = pw.io.python.read(Probe(), schema=Beat, autocommit_duration_ms=None, name="beats", resume="new")
 beats = beats.with_columns(rest=beats.number % 7)
 pw.io.subscribe(beats.groupby(beats.rest).reduce(number=pw.reducers.max(beats.number)), on_change, name="beaten")
