@@ -18,7 +18,6 @@ from pathway._running.persisting import place_at
 from tests.persistence import programs
 from tests.persistence.programs import QUIET, Sends, config, counted, go, remaining, written
 
-STATE = programs.KEPT["state"]
 
 
 @pytest.fixture(autouse=True)

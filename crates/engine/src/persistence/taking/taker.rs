@@ -90,20 +90,15 @@ impl Taker {
                     Err(RecvTimeoutError::Disconnected) => break Ok(()),
                 }
             }
-            match self.ended {
-                Some(false) => break Ok(()),
-                Some(true) => {
-                    break match self.take() {
-                        Ok(()) | Err(Stop::Over) => Ok(()),
-                        Err(Stop::Failed(error)) => Err(error),
-                    };
-                }
-                None => {}
+            if self.ended == Some(false) {
+                break Ok(());
             }
+            let is_last = self.ended.is_some();
             next = Instant::now() + interval;
             match self.take() {
-                Ok(()) | Err(Stop::Over) => {}
                 Err(Stop::Failed(error)) => break Err(error),
+                Ok(()) | Err(Stop::Over) if is_last => break Ok(()),
+                Ok(()) | Err(Stop::Over) => {}
             }
         };
         self.own.local.surroundings.tell(None, &Word::Over);
