@@ -19,7 +19,6 @@ from tests.persistence import programs
 from tests.persistence.programs import QUIET, Sends, config, counted, go, remaining, written
 
 
-
 @pytest.fixture(autouse=True)
 def keeps_the_state(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(programs, "kept", "state")
