@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
-use towpath_durability::{PartName, State};
+use towpath_durability::{PartName, State, delete_part};
 use towpath_types::{Batch, Key};
 
 use super::parts::{Live, Part, Parts, PartsWriter, RANGES};
@@ -22,6 +22,9 @@ const FEW_BYTES: u64 = 1 << 20;
 pub(in crate::persistence) struct Merging {
     /// Which.
     pub(in crate::persistence) parts: Range<usize>,
+    state: State,
+    /// What they become.
+    name: PartName,
     thread: JoinHandle<Result<Option<Part>, EngineError>>,
     is_cancelled: Arc<AtomicBool>,
 }
@@ -63,6 +66,8 @@ impl Merging {
             .map_err(|error| EngineError::os("the thread that merges snapshots did not start", &error))?;
         Ok(Self {
             parts,
+            state: state.clone(),
+            name,
             thread,
             is_cancelled,
         })
@@ -84,10 +89,12 @@ impl Merging {
         self.thread.join().unwrap_or_else(panicked)
     }
 
-    /// Ends it as it is.
-    pub(in crate::persistence) fn cancel(self) -> Result<Option<Part>, EngineError> {
+    /// Ends it as it is, and deletes what no manifest names.
+    pub(in crate::persistence) fn cancel(self) -> Result<(), EngineError> {
         self.is_cancelled.store(true, Ordering::Relaxed);
-        self.finish()
+        let (state, name) = (self.state.clone(), self.name);
+        self.finish()?;
+        Ok(delete_part(&state, name)?)
     }
 }
 

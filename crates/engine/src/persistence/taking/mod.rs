@@ -104,8 +104,8 @@ impl Taking {
                 has_swept: false,
             };
             let taken = if is_first { taker.lead(interval) } else { taker.follow() };
-            let cancelled = taker.merging.take().map_or(Ok(None), Merging::cancel);
-            if let Err(error) = taken.and(cancelled.map(drop)) {
+            let cancelled = taker.merging.take().map_or(Ok(()), Merging::cancel);
+            if let Err(error) = taken.and(cancelled) {
                 surroundings.fail(error);
             }
         };
