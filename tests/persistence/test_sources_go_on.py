@@ -107,6 +107,28 @@ def test_offsets_are_acknowledged_when_they_are_on_disk(tmp_path: pathlib.Path) 
     assert [int(row["number"]) for row in written(tmp_path / "rows.csv")] == list(range(7))
 
 
+def test_a_callback_may_wait_until_its_row_is_on_disk(tmp_path: pathlib.Path) -> None:
+    on_disk = threading.Event()
+    seen: list[bool] = []
+
+    class Queue(Sends):
+        def seek(self, offset: int) -> None: ...
+
+        def on_durable(self, offset: int) -> None:
+            on_disk.set()
+
+        def run(self) -> None:
+            self.next(word="a", number=1)
+            self.commit(offset=1)
+
+    def declare(folder: pathlib.Path) -> None:
+        table = pw.io.python.read(Queue(1), schema=Word, name="words", autocommit_duration_ms=None)
+        pw.io.subscribe(table, lambda key, row, time, is_addition: seen.append(on_disk.wait(60)), name="seen")
+
+    go(tmp_path, declare)
+    assert seen == [True]
+
+
 def test_partitions_have_an_offset_each(tmp_path: pathlib.Path) -> None:
     sought: dict[str, Any] = {}
 

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -83,6 +83,8 @@ struct Prepared {
 pub(crate) struct Journal {
     waiting: Mutex<Waiting>,
     work: Condvar,
+    /// The thread is not told yet that it is wanted, see [`want_soon`](Self::want_soon).
+    is_put_off: AtomicBool,
     space: Condvar,
     /// In all processes.
     durable: Durable,
@@ -120,6 +122,7 @@ impl Journal {
         let journal = Arc::new(Self {
             waiting: Mutex::default(),
             work: Condvar::new(),
+            is_put_off: AtomicBool::new(false),
             space: Condvar::new(),
             durable: Durable::default(),
             own: AtomicU64::new(0),
@@ -175,6 +178,25 @@ impl Journal {
         self.work.notify_one();
     }
 
+    /// The same, but the thread is told by [`nudge`](Self::nudge): what a worker has just committed goes to outputs that
+    /// wait for nothing before another thread gets its core.
+    pub(crate) fn want_soon(&self) {
+        self.waiting.lock().is_wanted = true;
+        self.is_put_off.store(true, Ordering::Release);
+    }
+
+    /// Whether the thread is to be told.
+    pub(crate) fn is_put_off(&self) -> bool {
+        self.is_put_off.load(Ordering::Acquire)
+    }
+
+    /// Tells the thread what was put off.
+    pub(crate) fn nudge(&self) {
+        if self.is_put_off.swap(false, Ordering::AcqRel) {
+            self.work.notify_one();
+        }
+    }
+
     /// Goes on in a new file once all that is in line is on disk, and says which; nothing if the thread has ended.
     pub(crate) fn rotate(&self) -> Option<u32> {
         self.ask(Request::Rotate).recv().ok()
@@ -204,7 +226,10 @@ impl Journal {
         waiting.bytes += record.payload.len() + size_of::<Record>();
         waiting.records.push(record);
         waiting.is_wanted |= is_wanted;
-        if is_wanted || waiting.bytes > MANY_BYTES {
+        if is_wanted {
+            self.is_put_off.store(true, Ordering::Release);
+        }
+        if waiting.bytes > MANY_BYTES {
             self.work.notify_one();
         }
     }

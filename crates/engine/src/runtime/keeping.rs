@@ -180,7 +180,7 @@ impl Opened {
             let wanting = Arc::downgrade(&journal);
             times.on_advance(move || {
                 if let Some(journal) = wanting.upgrade() {
-                    journal.want();
+                    journal.want_soon();
                 }
             });
             keeping.journal = Some(journal);

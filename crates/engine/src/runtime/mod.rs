@@ -171,6 +171,10 @@ impl Run {
     /// Waits for the end, at most for `timeout`; `None` if it has not come.
     pub fn wait(&self, timeout: Option<Duration>) -> Option<Result<(), EngineError>> {
         self.tell_counts();
+        if let Some(journal) = self.run.keeping.as_ref().and_then(|keeping| keeping.journal.as_ref()) {
+            // The worker that should do so may be in a function of the user, which may even wait for it.
+            journal.nudge();
+        }
         let mut result = self.finish.result.lock();
         if result.is_none() {
             match timeout {
