@@ -11,7 +11,7 @@ from typing import Any
 import pathway as pw
 import pytest
 
-Declare = Callable[[pathlib.Path], None]
+Declare = Callable[[pathlib.Path], object]
 QUIET = pw.MonitoringLevel.NONE
 
 
@@ -87,7 +87,7 @@ class Sends(pw.io.python.ConnectorSubject):
             raise Stop
 
 
-def counted(folder: pathlib.Path, subject: pw.io.python.ConnectorSubject, **options: Any) -> None:
+def counted(folder: pathlib.Path, subject: pw.io.python.ConnectorSubject, **options: Any) -> pw.Table[Any]:
     options = {"autocommit_duration_ms": None, **options}
     table = pw.io.python.read(subject, schema=Word, name="words", **options)
     pw.io.csv.write(table, folder / "rows.csv", name="rows")
@@ -98,3 +98,4 @@ def counted(folder: pathlib.Path, subject: pw.io.python.ConnectorSubject, **opti
         latest=pw.reducers.latest(table.number),
     )
     pw.io.csv.write(groups, folder / "groups.csv", name="groups")
+    return table

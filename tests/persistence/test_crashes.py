@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import signal
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pathway as pw
@@ -45,31 +49,36 @@ def test_several_processes_are_killed_together_or_one_of_them(source: str, forma
 
 
 class Sweep:
-    """Runs of one pipeline in a process of its own."""
+    """Runs of one pipeline in a process of its own, and of another one beside it."""
 
-    def __init__(self, nursery: Nursery, folder: Path) -> None:
+    def __init__(self, nursery: Nursery, other: Nursery, folder: Path) -> None:
         self.nursery = nursery
+        self.other = other
         self.folder = folder
         self.run("reference")
 
-    def run(self, name: str, point: str | None = None) -> Outcome:
+    def run(self, name: str, point: str | None = None, *, beside: bool = False) -> Outcome:
         files = self.folder / name / "files"
         files.mkdir(parents=True, exist_ok=True)
         environment = {} if point is None else {FAIL_POINT: point}
-        (files.parent / "printed.txt").unlink(missing_ok=True)
-        order = Order(
-            files,
-            files.parent / "state",
-            files.parent / "printed.txt",
-            environment,
-            None,
-            60.0,
-            config=STATE_OFTEN,
-        )
-        return self.nursery.run(order)
+        printed = files.parent / ("beside.txt" if beside else "printed.txt")
+        printed.unlink(missing_ok=True)
+        order = Order(files, files.parent / "state", printed, environment, None, 60.0, config=STATE_OFTEN)
+        return (self.other if beside else self.nursery).run(order)
 
-    def printed(self, name: str) -> str:
-        return (self.folder / name / "printed.txt").read_text()
+    def stopped(self) -> int | None:
+        """The process that has stopped, if one has."""
+        nursery = self.nursery._process.pid
+        for child in Path(f"/proc/{nursery}/task/{nursery}/children").read_text().split():
+            # It may have ended.
+            with contextlib.suppress(OSError):
+                # Behind the name, in which anything may be.
+                if Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()[0] == "T":
+                    return int(child)
+        return None
+
+    def printed(self, name: str, file: str = "printed.txt") -> str:
+        return (self.folder / name / file).read_text()
 
     def difference(self, name: str) -> comparing.Difference | None:
         reference, other = (self.folder / each / "files" for each in ("reference", name))
@@ -78,8 +87,16 @@ class Sweep:
 
 @pytest.fixture(scope="module")
 def sweep(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sweep]:
-    with Nursery(portable("the sweep", (Pipeline("steady", "csv"), None))) as nursery:
-        yield Sweep(nursery, tmp_path_factory.mktemp("sweep"))
+    program = portable("the sweep", (Pipeline("steady", "csv"), None))
+    with Nursery(program) as nursery, Nursery(program) as other:
+        yield Sweep(nursery, other, tmp_path_factory.mktemp("sweep"))
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[ThreadPoolExecutor]:
+    """A thread for the run that stops."""
+    with ThreadPoolExecutor(1) as threads:
+        yield threads
 
 
 @pytest.mark.parametrize("action", ["kill", "fail"])
@@ -99,3 +116,32 @@ def test_every_point(sweep: Sweep, point: str, action: str) -> None:
     assert sweep.difference(name) is None
     reached = {KILLED if action == "kill" else 1} & set(statuses)
     assert reached, statuses
+
+
+@pytest.mark.parametrize("point", _native.fail_points())
+def test_one_that_stops_at_any_point_holds_what_it_has(sweep: Sweep, runs: ThreadPoolExecutor, point: str) -> None:
+    name = f"{point} stop"
+    has_stopped = False
+    for count in (1, 1, 3):
+        other: Outcome | None = None
+        run = runs.submit(sweep.run, name, f"{point}=stop:{count}")
+        while not run.done():
+            stopped = sweep.stopped()
+            if stopped is None:
+                time.sleep(0.005)
+                continue
+            has_stopped = True
+            # Another run is refused, unless the one that has stopped had nothing yet; nothing waits for it.
+            other = sweep.run(name, beside=True)
+            if other.status != 0:
+                assert not other.has_hung
+                assert "wait until that process" in sweep.printed(name, "beside.txt")
+            os.kill(stopped, signal.SIGCONT)
+            run.result()
+        if run.result().status != 0:
+            # The other one was faster.
+            assert other is not None, sweep.printed(name)
+            assert other.status == 0, sweep.printed(name)
+    assert has_stopped
+    assert sweep.run(name).status == 0, sweep.printed(name)
+    assert sweep.difference(name) is None

@@ -36,9 +36,11 @@ class PersistenceMode(enum.Enum):
     """The state of the operators, and what came in since: a restart takes as long as reading that state, however long
     the history is, and what came in before is deleted. The program must not change."""
     SELECTIVE_PERSISTING = "selective_persisting"
-    """Only the operators that have a name. Not there yet."""
+    """The operators that have a name, and what the sources have sent, from which all others are computed again. No
+    operator has a name yet, so it is the same as ``PERSISTING``."""
     UDF_CACHING = "udf_caching"
-    """Only results of functions. Not there yet."""
+    """Nothing but what functions keep themselves in the folder that ``PATHWAY_PERSISTENT_STORAGE`` names during the run:
+    sources and outputs begin anew."""
     BATCH = "batch"
     """Plays what was kept, all of it at one time."""
     SPEEDRUN_REPLAY = "speedrun_replay"
@@ -65,7 +67,8 @@ class SnapshotAccess(enum.Enum):
     REPLAY = "replay"
     """It is read, and not added to."""
     OFFSETS_ONLY = "offsets_only"
-    """Only offsets are kept, no rows. Not there yet."""
+    """Refused: offsets without rows would lose what had not reached the outputs. ``OPERATOR_PERSISTING`` keeps offsets
+    and the state of the operators, and no rows that are in it."""
 
 
 @dataclass(frozen=True)
@@ -371,12 +374,14 @@ class Config:
                 raise TypeError(f"argument {name} has to be a whole number of milliseconds, found {value!r}")
             if value < 0:
                 raise ValueError(f"argument {name} has to be at least 0, found {value}")
-        if self.persistence_mode.name in ("SELECTIVE_PERSISTING", "UDF_CACHING"):
-            raise NotImplementedError(f"PersistenceMode.{self.persistence_mode.name} is not there yet")
         if self.backend.kind == "mock" and self.snapshot_access is not SnapshotAccess.REPLAY:
             raise ValueError("Backend.mock is only played: use it with snapshot_access=pw.SnapshotAccess.REPLAY")
         if self.snapshot_access is SnapshotAccess.OFFSETS_ONLY:
-            raise NotImplementedError("SnapshotAccess.OFFSETS_ONLY is not there yet")
+            raise NotImplementedError(
+                "SnapshotAccess.OFFSETS_ONLY is not supported, what has not reached the outputs would be lost: use "
+                "persistence_mode=pw.PersistenceMode.OPERATOR_PERSISTING, which keeps the offsets and the state of the "
+                "operators, and no rows that are in it"
+            )
 
     @classmethod
     def simple_config(cls, backend: Backend, **settings: Any) -> Config:
@@ -455,13 +460,15 @@ def told(config: Config | None) -> Iterator[None]:
     if config is None or config.backend.kind != "filesystem":
         yield
         return
+    if config.persistence_mode is PersistenceMode.UDF_CACHING:
+        os.makedirs(config.backend.path, exist_ok=True)
     with environment.persistent_storage(config.backend.path):
         yield
 
 
 def kept(config: Config | None) -> Kept | None:
-    """What the native half has to know of a configuration."""
-    if config is None:
+    """What the native half has to know of a configuration; nothing if nothing of the run itself is kept."""
+    if config is None or config.persistence_mode is PersistenceMode.UDF_CACHING:
         return None
     keeps_state = config.persistence_mode is PersistenceMode.OPERATOR_PERSISTING
     interval = config.snapshot_interval_ms or DEFAULT_INTERVAL_MS
