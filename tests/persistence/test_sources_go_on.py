@@ -162,6 +162,44 @@ def test_partitions_have_an_offset_each(tmp_path: pathlib.Path) -> None:
     assert {row[0]: row[1] for row in remaining(tmp_path / "groups.csv")} == {"a": "2", "b": "4", "c": "6"}
 
 
+def test_the_rows_of_a_partition_that_is_not_listed_any_more_stay(tmp_path: pathlib.Path) -> None:
+    listed = ["a", 'b "of" \\ the\nyear é', "c"]
+    ends = dict.fromkeys(listed, 2)
+    sought: dict[str, int] = {}
+
+    class Parts(pw.io.python.ConnectorSubject):
+        def partitions(self) -> list[str]:
+            return listed
+
+        def seek(self, offset: int, partition: str) -> None:
+            sought[partition] = offset
+
+        def run(self, partition: str) -> None:
+            for number in range(sought.get(partition, 0), ends[partition]):
+                self.next(word=partition[0], number=number)
+                self.commit(offset=number + 1)
+
+    def groups() -> dict[str, str]:
+        sought.clear()
+        go(tmp_path, lambda folder: counted(folder, Parts()))
+        return {row[0]: row[1] for row in remaining(tmp_path / "groups.csv")}
+
+    assert groups() == {"a": "2", "b": "2", "c": "2"}
+    all_listed, listed = listed, ["c"]
+    ends["c"] = 5
+    # The groups of the others are what they were.
+    assert groups() == {"a": "2", "b": "2", "c": "5"}
+    assert groups() == {"a": "2", "b": "2", "c": "5"}
+    listed = all_listed
+    ends[listed[1]] = 3
+    # One that is there again goes on where it was.
+    assert groups() == {"a": "2", "b": "3", "c": "5"}
+    listed = []
+    assert groups() == {"a": "2", "b": "3", "c": "5"}
+    rows = Counter(row["word"] for row in written(tmp_path / "rows.csv"))
+    assert rows == {"a": 2, "b": 3, "c": 5}
+
+
 def test_generators_and_asynchronous_sources_go_on_as_well(tmp_path: pathlib.Path) -> None:
     class Yields(Sends):
         def run(self) -> Iterator[dict[str, Any]]:

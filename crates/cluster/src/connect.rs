@@ -63,7 +63,10 @@ impl Effort {
         let own = &self.membership;
         let process = peer.process;
         let mismatch = |reason: String| ClusterError::Mismatch { process, reason };
-        let lost = |error: io::Error| mismatch(format!("it ended while it was being compared: {error}"));
+        let lost = |error: io::Error| ClusterError::Lost {
+            process,
+            reason: error.to_string(),
+        };
         let Message::Hello {
             version,
             processes,
@@ -102,12 +105,31 @@ impl Effort {
 /// Connects this process with all others; they are in the order of their numbers. With them comes what the first
 /// process decides for all, unless this is the first.
 ///
-/// Blocks until all are there and agree, the time is over, or `is_interrupted` says so.
+/// Blocks until all are there and agree, the time is over, or `is_interrupted` says so. One that ends meanwhile may have been
+/// the last of the run before, and another may come.
 ///
 /// # Errors
 /// If this process cannot listen, another one does not come in time, or runs something else.
 pub fn connect(
+    membership: &Membership,
+    is_interrupted: &dyn Fn() -> bool,
+) -> Result<(Vec<Peer>, Option<String>), ClusterError> {
+    let deadline = Instant::now() + membership.timeout;
+    loop {
+        match attempt(membership.clone(), deadline, is_interrupted) {
+            Err(ClusterError::Lost { process, reason }) if Instant::now() < deadline => {
+                tracing::debug!(target: "pathway", "process {process} has gone again: {reason}");
+                thread::sleep(AGAIN);
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The same, until one ends.
+fn attempt(
     membership: Membership,
+    deadline: Instant,
     is_interrupted: &dyn Fn() -> bool,
 ) -> Result<(Vec<Peer>, Option<String>), ClusterError> {
     let processes = membership.addresses.len();
@@ -125,7 +147,7 @@ pub fn connect(
     let os = |error: io::Error| ClusterError::Os(error.to_string());
 
     let effort = Arc::new(Effort {
-        deadline: Instant::now() + membership.timeout,
+        deadline,
         seen: Mutex::new(vec!["it did not connect".to_owned(); processes]),
         membership,
         is_over: AtomicBool::new(false),
@@ -248,7 +270,7 @@ mod tests {
     fn connect_all(members: Vec<Membership>) -> Vec<Connected> {
         let threads: Vec<_> = members
             .into_iter()
-            .map(|member| thread::spawn(move || connect(member, &|| false)))
+            .map(|member| thread::spawn(move || connect(&member, &|| false)))
             .collect();
         threads
             .into_iter()
@@ -273,7 +295,7 @@ mod tests {
         let members = members(2);
         let address = members[0].addresses[0].clone();
         let first = members[0].clone();
-        let listening = thread::spawn(move || connect(first, &|| false));
+        let listening = thread::spawn(move || connect(&first, &|| false));
         // The port answers as soon as the process listens.
         let mut strangers: Vec<TcpStream> = Vec::new();
         while strangers.len() < 3 {
@@ -281,8 +303,29 @@ mod tests {
         }
         strangers[0].write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
         strangers[1].write_all(&[0xff; 4096]).expect("sent");
-        connect(members[1].clone(), &|| false).expect("the right one comes in");
+        connect(&members[1], &|| false).expect("the right one comes in");
         listening.join().expect("no panic").expect("the right one was found");
+    }
+
+    #[test]
+    fn one_that_goes_again_is_waited_for() {
+        let members = members(2);
+        let first = members[0].clone();
+        let listening = thread::spawn(move || connect(&first, &|| false));
+        // One that goes as soon as it has come, as the last of a run before may.
+        let (made, to_collect) = channel();
+        let effort = Effort {
+            deadline: Instant::now() + members[1].timeout,
+            seen: Mutex::new(vec![String::new(); 2]),
+            membership: members[1].clone(),
+            is_over: AtomicBool::new(false),
+        };
+        for purpose in [Purpose::Data, Purpose::Line] {
+            effort.call(0, purpose, &made);
+        }
+        drop(effort.collect(&to_collect, &|| false).expect("the first is there"));
+        connect(&members[1], &|| false).expect("the first waits");
+        listening.join().expect("no panic").expect("the second has come");
     }
 
     #[test]
@@ -290,7 +333,7 @@ mod tests {
         let mut member = members(2).remove(1);
         member.timeout = Duration::from_millis(100);
         let address = member.addresses[0].clone();
-        let error = connect(member, &|| false).expect_err("nobody is there").to_string();
+        let error = connect(&member, &|| false).expect_err("nobody is there").to_string();
         assert!(
             error.contains(&format!("process 0 was not found at {address} within 0.1 s")),
             "{error}"
@@ -302,7 +345,7 @@ mod tests {
     fn the_wait_can_be_interrupted() {
         let member = members(2).remove(0);
         assert_eq!(
-            connect(member, &|| true).expect_err("interrupted"),
+            connect(&member, &|| true).expect_err("interrupted"),
             ClusterError::Interrupted
         );
     }
@@ -311,9 +354,7 @@ mod tests {
     fn a_port_in_use_is_named() {
         let member = members(2).remove(0);
         let _taken = TcpListener::bind(&member.addresses[0]).expect("it was free");
-        let error = connect(member.clone(), &|| false)
-            .expect_err("the port is taken")
-            .to_string();
+        let error = connect(&member, &|| false).expect_err("the port is taken").to_string();
         assert_eq!(
             error,
             format!("process 0 cannot listen at {}: the port is in use", member.addresses[0])

@@ -90,6 +90,14 @@ pub enum ClusterError {
         /// What differs.
         reason: String,
     },
+    /// Another process ended before it was known what it runs.
+    #[error("process {process} ended while it was being compared: {reason}")]
+    Lost {
+        /// The other process.
+        process: usize,
+        /// What was seen of it.
+        reason: String,
+    },
     /// The operating system failed.
     #[error("{0}")]
     Os(String),

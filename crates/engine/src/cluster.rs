@@ -64,7 +64,7 @@ impl Member {
         };
         let fail = |message: String| EngineError::new(ErrorKind::Runtime, message);
         let (peers, heard) =
-            towpath_cluster::connect(membership, &*self.is_interrupted).map_err(|error| fail(error.to_string()))?;
+            towpath_cluster::connect(&membership, &*self.is_interrupted).map_err(|error| fail(error.to_string()))?;
         let orders = match heard {
             Some(heard) => serde_json::from_str(&heard)
                 .map_err(|error| fail(format!("process 0 has given no orders that can be read: {error}")))?,

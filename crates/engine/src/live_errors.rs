@@ -32,7 +32,7 @@ pub(crate) struct Failing<'a> {
 struct Count {
     /// How often it is there; less than nothing while a removal has come before what it removes.
     count: i32,
-    /// When it was last not there.
+    /// When it was last not there, or a removal has come first.
     gone: Time,
 }
 
@@ -85,9 +85,13 @@ impl LiveErrors {
         }
         let is_known = state.counts.contains_key(&failing);
         let entry = state.counts.entry(failing).or_insert(Count { count: 0, gone: time });
+        if entry.count < 0 && entry.gone < time {
+            // What was removed had come in a run before this one.
+            entry.count = 0;
+        }
         let before = *entry;
         entry.count += i32::try_from(diff).unwrap_or(i32::MAX * diff.signum() as i32);
-        if entry.count <= 0 && before.count > 0 {
+        if entry.count <= 0 && before.count > 0 || entry.count < 0 && before.count == 0 {
             entry.gone = time;
         }
         before.count == 0 && entry.count > 0 && !(is_known && before.gone == time)
@@ -139,6 +143,14 @@ mod tests {
     fn a_removal_may_come_first() {
         let live = LiveErrors::default();
         assert_eq!(told(&live, &[(2, -1), (2, 1), (4, 1)], false), [false, false, true]);
+        assert_eq!(told(&live, &[(6, -1), (8, -1), (8, 1)], false), [false, false, false]);
+    }
+
+    #[test]
+    fn what_is_removed_may_have_come_in_a_run_before() {
+        let live = LiveErrors::default();
+        let changes = [(2, -1), (4, 1), (6, -1), (8, 1)];
+        assert_eq!(told(&live, &changes, false), [false, true, false, true]);
     }
 
     #[test]

@@ -328,6 +328,7 @@ fn the_workers_of_the_first_process_follow_a_folder() {
         streams: 3,
         readers: Readers::FirstProcess,
         manifest: Vec::new(),
+        former: 0,
     };
     let readers: Vec<_> = (0..3).map(|stream| divided.reader(stream, team)).collect();
     assert_eq!(readers, [(0, 0), (0, 1), (0, 2)]);

@@ -195,6 +195,7 @@ impl Source for FileSource {
             streams: team.workers(),
             readers: Readers::All,
             manifest: entries.iter().map(Entry::to_text).collect(),
+            former: 0,
         })
     }
 

@@ -70,10 +70,14 @@ fn orders(
     let kept = kept?;
     let start = options.start.unwrap_or_else(|| options.clock.time()) & !1;
     check_that_no_output_is_read(physical)?;
+    let mut divisions = divide(physical, team, kept.is_some())?;
+    if let Some(kept) = kept {
+        kept.add_former(physical, &mut divisions);
+    }
     Ok(Orders {
         start: start.max(kept.map_or(0, Opened::earliest_start)),
         generation: kept.map_or(0, Opened::generation),
-        divisions: divide(physical, team, kept.is_some())?,
+        divisions,
         failure: None,
     })
 }

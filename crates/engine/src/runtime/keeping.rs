@@ -8,7 +8,7 @@ use towpath_durability::{JournalWriter, State};
 use towpath_types::{Physical, Time};
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
-use super::kept_parts::{PART, Part, check_parts, parts, state_names};
+use super::kept_parts::{PART, Part, add_former, check_parts, parts, state_names};
 use crate::cluster::Lines;
 use crate::dataflow::{Ending, SourceTimes};
 use crate::error::EngineError;
@@ -81,6 +81,14 @@ impl Opened {
     /// Whether sources end after what was kept of them.
     fn only_plays(&self) -> bool {
         self.access == Access::Replay && !self.continues
+    }
+
+    /// Adds to each division the streams that runs before have kept and that it does not have any more, if what was kept is
+    /// sent again.
+    pub(super) fn add_former(&self, plan: &PhysicalPlan, divisions: &mut BTreeMap<usize, Division>) {
+        if self.access != Access::Record {
+            add_former(plan, divisions, &self.histories);
+        }
     }
 
     /// Which run this is, of those that are kept there.

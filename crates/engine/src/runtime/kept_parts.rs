@@ -1,6 +1,6 @@
 //! What of a plan is kept, and by which names: they are the same in every run.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 use towpath_types::{DType, Physical};
@@ -10,9 +10,9 @@ use crate::error::{EngineError, ErrorKind};
 use crate::fingerprint::Identity;
 use crate::monitor::{Role, Watched};
 use crate::operator::Routing;
-use crate::persistence::{Manifest, StatePart};
+use crate::persistence::{Histories, Manifest, StatePart};
 use crate::physical::{PhysicalPlan, Work};
-use crate::source::{Division, Kept, Resume, Team};
+use crate::source::{Division, Kept, Resume, Source, Team};
 
 /// What is kept by name: streams of sources, and outputs.
 #[derive(Default)]
@@ -36,6 +36,14 @@ impl Names {
                 format!("{what} {kind} {number}")
             }
         }
+    }
+
+    /// The name of a source.
+    fn source(&mut self, source: &dyn Source) -> String {
+        let mut description = Description::default();
+        source.describe(&mut description);
+        let kind = format!("{} ({})", source.name(), listed(source.columns()));
+        self.connector("source", &kind, &description)
     }
 
     /// The number of a part of it.
@@ -104,6 +112,59 @@ pub(super) fn check_parts(name: &str, snapshot: &Manifest) -> Result<(), EngineE
     }
 }
 
+/// What the streams of a source are called of which something is kept and which a division does not have, if what is kept has
+/// these `names` and the source is known as `connector`.
+fn former<'a>(
+    connector: &str,
+    source: &dyn Source,
+    division: &Division,
+    names: impl Iterator<Item = &'a str>,
+) -> Vec<String> {
+    let listed: BTreeSet<Option<String>> = (0..division.streams)
+        .map(|stream| source.stream_name(stream, division))
+        .collect();
+    let kept = names.filter_map(|name| unquoted(name.strip_prefix(connector)?.strip_prefix(' ')?));
+    kept.filter(|name| !listed.contains(&Some(name.clone()))).collect()
+}
+
+/// What was written with `{:?}`, if that is all that was.
+fn unquoted(text: &str) -> Option<String> {
+    let mut name = String::new();
+    let mut rest = text.strip_prefix('"')?.strip_suffix('"')?.chars();
+    while let Some(next) = rest.next() {
+        name.push(match next {
+            '\\' => match rest.next()? {
+                'n' => '\n',
+                'r' => '\r',
+                't' => '\t',
+                '0' => '\0',
+                'u' => {
+                    let digits: String = rest.by_ref().skip(1).take_while(|digit| *digit != '}').collect();
+                    char::from_u32(u32::from_str_radix(&digits, 16).ok()?)?
+                }
+                other => other,
+            },
+            other => other,
+        });
+    }
+    (format!("{name:?}") == text).then_some(name)
+}
+
+/// Adds to each division the streams that runs before have kept and that it does not have any more.
+pub(super) fn add_former(plan: &PhysicalPlan, divisions: &mut BTreeMap<usize, Division>, kept: &Histories) {
+    let mut names = Names::default();
+    for (node, own) in plan.nodes.iter().enumerate() {
+        let Work::Source { source, .. } = &own.work else {
+            continue;
+        };
+        let (Kept::Rows(_), Some(division)) = (source.kept(), divisions.get_mut(&node)) else {
+            continue;
+        };
+        let former = former(&names.source(&**source), &**source, division, kept.names());
+        source.add_former(division, former);
+    }
+}
+
 /// What of a plan is kept.
 pub(super) fn parts(
     plan: &PhysicalPlan,
@@ -113,17 +174,13 @@ pub(super) fn parts(
 ) -> (Vec<Part>, Names) {
     let (mut parts, mut names) = (Vec::new(), Names::default());
     for (node, (own, watched)) in plan.nodes.iter().zip(watched).enumerate() {
-        let mut description = Description::default();
         match &own.work {
             Work::Source { source, .. } => {
                 let (Kept::Rows(resume), Some(division)) = (source.kept(), divisions.get(&node)) else {
                     continue;
                 };
-                source.describe(&mut description);
-                let columns = source.columns();
-                let kind = format!("{} ({})", source.name(), listed(&columns));
-                let connector = names.connector("source", &kind, &description);
-                let layouts: Arc<[Physical]> = columns.iter().map(DType::physical).collect();
+                let connector = names.source(&**source);
+                let layouts: Arc<[Physical]> = source.columns().iter().map(DType::physical).collect();
                 for part in 0..division.streams {
                     let name = match source.stream_name(part, division) {
                         Some(stream) => format!("{connector} {stream:?}"),
@@ -141,6 +198,7 @@ pub(super) fn parts(
                 }
             }
             Work::Operator { operator, .. } if watched.role == Role::Sink => {
+                let mut description = Description::default();
                 operator.describe(&mut description);
                 let connector = names.connector("output", operator.name(), &description);
                 let writers = match operator.routing(0) {
@@ -168,4 +226,30 @@ pub(super) fn parts(
         }
     }
     (parts, names)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_of_streams_are_found_in_those_of_what_is_kept() {
+        for name in [
+            "",
+            "a",
+            "a b",
+            "\"",
+            "\\",
+            "\\\"",
+            "\n\0\u{301}é漢",
+            "a\" \"b",
+            "'",
+            "\u{7f}\u{200b}}",
+        ] {
+            assert_eq!(unquoted(&format!("{name:?}")).as_deref(), Some(name));
+        }
+        for other in ["", "\"", "a", "\"a", "\"a\" \"b\"", "\"\\x\"", "\"\\u{110000}\""] {
+            assert_eq!(unquoted(other), None, "{other}");
+        }
+    }
 }

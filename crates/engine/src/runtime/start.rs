@@ -315,7 +315,14 @@ fn start_sources(run: &RunContext, sources: &Sources, log: &Arc<RunLog>, orders:
                 resumption: keeping.and_then(|keeping| keeping.resumptions.get(&(position, part.stream)).cloned()),
             })
         };
-        let streams: Vec<SourceStream> = watched.parts.iter().filter_map(stream).collect();
+        let (former, parts): (Vec<&Part>, Vec<&Part>) =
+            watched.parts.iter().partition(|part| division.is_former(part.stream));
+        // What was kept of them is all that comes.
+        former
+            .iter()
+            .filter_map(|part| part.queue.as_ref())
+            .for_each(|queue| queue.close(Ok(())));
+        let streams: Vec<SourceStream> = parts.into_iter().filter_map(stream).collect();
         if streams.is_empty() {
             source.is_read_elsewhere(run.process);
             continue;

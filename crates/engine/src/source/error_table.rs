@@ -153,6 +153,7 @@ impl Source for ErrorTable {
             streams: team.processes,
             readers: Readers::All,
             manifest: Vec::new(),
+            former: 0,
         })
     }
 

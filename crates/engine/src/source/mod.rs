@@ -98,6 +98,12 @@ pub trait Source: fmt::Debug + Send + Sync {
         Ok(Division::whole())
     }
 
+    /// Adds streams of these names to a division, which runs before have kept and which it does not have any more: what was
+    /// kept of them is sent again, and nothing else. A source whose streams have no lasting names has none.
+    fn add_former(&self, division: &mut Division, names: Vec<String>) {
+        let _ = (division, names);
+    }
+
     /// Starts to fill the queues of the streams that are read in this process, in threads of its own. Called in every
     /// process that reads any.
     ///
@@ -197,6 +203,8 @@ pub struct Division {
     pub readers: Readers,
     /// What all processes have to agree on, such as the names of the parts.
     pub manifest: Vec<String>,
+    /// How many of the streams, the last ones, are not there any more, see [`Source::add_former`].
+    pub former: usize,
 }
 
 /// The workers that read a source.
@@ -215,7 +223,13 @@ impl Division {
             streams: 1,
             readers: Readers::FirstProcess,
             manifest: Vec::new(),
+            former: 0,
         }
+    }
+
+    /// Whether the stream of this number is not there any more.
+    pub fn is_former(&self, stream: usize) -> bool {
+        stream + self.former >= self.streams
     }
 
     /// Where the stream of this number is read: the process, and which of its workers.

@@ -180,7 +180,16 @@ impl Source for PythonSource {
             streams: names.len(),
             readers: Readers::All,
             manifest: names,
+            former: 0,
         })
+    }
+
+    fn add_former(&self, division: &mut Division, names: Vec<String>) {
+        if self.is_partitioned() {
+            division.streams += names.len();
+            division.former += names.len();
+            division.manifest.extend(names);
+        }
     }
 
     fn start(&self, context: SourceContext) -> Result<Box<dyn SourceHandle>, EngineError> {
