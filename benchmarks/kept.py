@@ -48,7 +48,7 @@ class Row(pw.Schema):
     value: float
 
 
-period = 1000 if what in ("rows to csv", "word count") else None
+period = 1000 if what in ("rows to csv", "rows to SQLite", "word count") else None
 table = pw.io.python.read(Rows(), schema=Row, autocommit_duration_ms=period, name="rows")
 if what == "one row a commit":
     def on_change(key, row, time, is_addition, now=time.perf_counter):
@@ -57,6 +57,8 @@ if what == "one row a commit":
     pw.io.subscribe(table, on_change, name="seen")
 elif what == "rows to csv":
     pw.io.csv.write(table, folder + "/out.csv", name="out")
+elif what == "rows to SQLite":
+    pw.io.sqlite.write(table, folder + "/out.db", "rows", name="out", init_mode="create_if_not_exists")
 else:
     counts = table.groupby(table.word).reduce(
         table.word, count=pw.reducers.count(), sum=pw.reducers.sum(table.value)
@@ -79,7 +81,14 @@ print(json.dumps({
 }))
 """
 
-WORKLOADS = {"rows to csv": 10_000_000, "word count": 10_000_000, "a commit each 10 000 rows": 5_000_000}
+WORKLOADS = {
+    "rows to csv": 10_000_000,
+    "rows to SQLite": 1_000_000,
+    "word count": 10_000_000,
+    "a commit each 10 000 rows": 5_000_000,
+}
+# The original does not write to SQLite.
+ONLY_OURS = {"rows to SQLite"}
 
 
 def measure(python: str, what: str, rows: int, kept: str) -> dict[str, Any]:
@@ -114,7 +123,7 @@ def main() -> None:
         plain, kept = (statistics.median(pair[place]["seconds"] for pair in pairs) for place in (0, 1))
         memory = [statistics.median(pair[place]["megabytes"] for pair in pairs) for place in (0, 1)]
         other = ""
-        if settings.original:
+        if settings.original and what not in ONLY_OURS:
             fewer = max(rows // 20, 1)
             original = measure(settings.original, what, fewer, "kept")
             other = f"{original['seconds'] * rows / fewer / kept:.0f}x the time"
