@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pathway as pw
@@ -158,3 +159,50 @@ def test_a_failure_that_ends_the_run_is_the_last_call() -> None:
     called.clear()
     assert_table(numbers.select(filled=pw.fill_error(fail(numbers.a), 0)), "filled\n0\n0\n0")
     assert len(called) == 3
+
+
+def test_an_error_names_the_function_its_arguments_and_the_row() -> None:
+    def inverted(a: int, /, *, by: int, what: str = "x") -> int:
+        return by // a
+
+    t = table("a\n1\n0")
+    made = t.select(x=pw.apply(inverted, t.a, by=7))
+    with pytest.raises(ZeroDivisionError) as error:
+        pw.testing.capture(made)
+    assert [re.sub(r"\^\w+", "^", note.partition("\n")[0]) for note in error.value.__notes__] == [
+        "It failed in inverted(a=0, by=7), for the row ^",
+        "Occurred here:",
+    ]
+    pw.testing.reset()
+    t = table("a\n1\n0")
+    cells, errors = pw.testing.capture(
+        t.select(x=pw.apply(inverted, t.a, by=7)), pw.global_error_log(), terminate_on_error=False
+    )
+    (failed,) = (update.key for update in cells if repr(update.row["x"]) == "Error")
+    assert [update.row["message"] for update in errors] == [
+        f"ZeroDivisionError: integer division or modulo by zero, in inverted(a=0, by=7), for the row {failed}"
+    ]
+
+
+def test_a_call_that_is_shown_is_not_long() -> None:
+    def fails(*values: Any) -> int:
+        raise LookupError
+
+    t = table("a\n1").select(a="long" * 100, b=1)
+    with pytest.raises(LookupError) as error:
+        pw.testing.capture(t.select(x=pw.apply_with_type(fails, int, *[t.a, t.b] * 50)))
+    (note, _) = error.value.__notes__
+    assert re.match(r"It failed in fails\('(long)+l?o?n?g?…, 1, 'long.*, …\), for the row \^", note)
+    assert len(note) < 400
+
+
+def test_an_error_in_a_batch_names_the_function() -> None:
+    def fails(values: list[int]) -> list[int]:
+        raise LookupError("gone")
+
+    t = table("a\n1\n2\n3")
+    with pytest.raises(LookupError, match="gone") as error:
+        pw.testing.capture(t.select(x=pw.udf(fails, max_batch_size=10)(t.a)))
+    assert re.match(
+        r"It failed in fails\(\.\.\.\), called with (1 row|[23] rows), for the row \^", error.value.__notes__[0]
+    )

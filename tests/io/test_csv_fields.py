@@ -161,9 +161,33 @@ def test_a_file_of_excel(tmp_path: pathlib.Path) -> None:
 def test_two_fields_of_one_name_are_not_chosen_from(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("order,amount,amount\na,1,2\n")
-    table, errors = pw.testing.capture(pw.io.csv.read(path, schema=Order, mode="static"), pw.global_error_log())
-    assert table == []
-    assert "more than once" in errors[0].row["message"]
+    with pytest.raises(ValueError, match=r"a\.csv: the header .* has \"amount\" more than once"):
+        pw.testing.capture(pw.io.csv.read(path, schema=Order, mode="static"))
+
+
+class Bill(pw.Schema):
+    order: str
+    amount: int
+
+
+@pytest.mark.parametrize("lines", [1, 300_000])
+def test_a_file_without_a_column_of_the_schema_fails_the_run(tmp_path: pathlib.Path, lines: int) -> None:
+    for name, header in (("a", "order,amount"), ("b", "order,total")):
+        (tmp_path / f"{name}.csv").write_text(f"{header}\n" + "x,1\n" * lines)
+    with pytest.raises(
+        ValueError,
+        match=r"b\.csv: the header lacks \[\"amount\"\], without a default, and has \[\"order\", \"total\"\]",
+    ):
+        pw.testing.capture(pw.io.csv.read(tmp_path, schema=Bill, mode="static"))
+    pw.testing.reset()
+    # Such files may be left out.
+    table, errors = pw.testing.capture(
+        pw.io.csv.read(tmp_path, schema=Bill, mode="static"), pw.global_error_log(), terminate_on_error=False
+    )
+    assert len(table) == lines
+    assert ["the header lacks" in error.row["message"] for error in errors] == [True]
+    (tmp_path / "b.csv").write_text("")
+    assert len(pw.testing.capture(pw.io.csv.read(tmp_path, schema=Bill, mode="static"))) == lines
 
 
 def test_what_stands_before_the_header_is_passed_over(tmp_path: pathlib.Path) -> None:

@@ -48,5 +48,5 @@ def test_udf_caching_keeps_nothing_but_what_functions_keep(tmp_path: pathlib.Pat
 
 
 def test_offsets_without_rows_are_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(NotImplementedError, match="OFFSETS_ONLY is not supported, .*OPERATOR_PERSISTING, which keeps"):
+    with pytest.raises(NotImplementedError, match=r"OFFSETS_ONLY is not supported, .*OPERATOR_PERSISTING, which keeps"):
         config(tmp_path, snapshot_access=pw.SnapshotAccess.OFFSETS_ONLY)

@@ -74,6 +74,8 @@ pub struct RowError {
     pub kind: ErrorKind,
     /// What happened, without the place.
     pub message: String,
+    /// The call of a function of the user's that failed, with its arguments.
+    pub call: Option<Box<str>>,
     /// The key of the row, if it is known.
     pub key: Option<Key>,
     /// The exception behind it.
@@ -88,10 +90,28 @@ impl RowError {
         Self {
             kind,
             message: message.into(),
+            call: None,
             key: None,
             cause: None,
             diff: 1,
         }
+    }
+
+    /// What happened, and in which call of a function for which row.
+    pub(crate) fn text(&self) -> String {
+        match self.place() {
+            Some(place) => format!("{}, {place}", self.message),
+            None => self.message.clone(),
+        }
+    }
+
+    /// In which call of a function for which row it happened.
+    fn place(&self) -> Option<String> {
+        let call = self.call.as_ref()?;
+        Some(match self.key {
+            Some(key) => format!("in {call}, for the row {key}"),
+            None => format!("in {call}"),
+        })
     }
 
     /// The same of one row.
@@ -146,6 +166,8 @@ pub struct EngineError {
     pub message: String,
     /// The declaration in the user's program.
     pub origin: Option<Origin>,
+    /// In which call of a function for which row it happened.
+    pub place: Option<Box<str>>,
     /// The exception behind it.
     pub cause: Option<Cause>,
 }
@@ -157,6 +179,7 @@ impl EngineError {
             kind,
             message: message.into(),
             origin: None,
+            place: None,
             cause: None,
         }
     }
@@ -185,6 +208,7 @@ impl From<RowError> for EngineError {
     fn from(error: RowError) -> Self {
         Self {
             kind: error.kind,
+            place: error.place().map(String::into_boxed_str),
             message: error.message,
             origin: None,
             cause: error.cause,

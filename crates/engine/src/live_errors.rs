@@ -26,6 +26,7 @@ pub(crate) struct Failing<'a> {
     pub(crate) site: (u64, u64),
     pub(crate) key: Option<Key>,
     pub(crate) message: &'a str,
+    pub(crate) call: Option<&'a str>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -124,6 +125,7 @@ mod tests {
             site: (1, 2),
             key: Some(Key(3)),
             message: "wrong",
+            call: None,
         };
         let told = changes
             .iter()
@@ -166,6 +168,7 @@ mod tests {
             site: (1, 2),
             key: None,
             message: "wrong",
+            call: None,
         };
         let told = [2, 8, 2, 8, 10].map(|time| live.is_first(failing, time));
         assert_eq!(told, [true, true, false, false, true]);
@@ -179,6 +182,7 @@ mod tests {
                 site: (1, 2),
                 key: Some(Key(key)),
                 message: "wrong",
+                call: None,
             };
             assert!(live.is_news(failing, 1, key as Time, false));
             assert!(!live.is_news(failing, -1, key as Time, false));

@@ -176,6 +176,7 @@ impl Reporter {
             site: self.site,
             key: error.key,
             message: &error.message,
+            call: error.call.as_deref(),
         };
         let is_news = match self.log.live() {
             Some(live) => {

@@ -38,8 +38,9 @@ pub(crate) fn engine_error(py: Python<'_>, error: &EngineError) -> PyErr {
         Some(raised) => raised.clone_ref(py),
         None => exception(error.kind, error.message.clone()),
     };
-    if let Some(origin) = &error.origin {
-        let (value, note) = (raised.value(py), note(origin));
+    let place = error.place.as_ref().map(|place| format!("It failed {place}"));
+    for note in place.into_iter().chain(error.origin.as_ref().map(note)) {
+        let value = raised.value(py);
         // It may have been raised before, when somebody else asked for the end of the run.
         let notes = value.getattr(intern!(py, "__notes__"));
         if !notes.is_ok_and(|notes| notes.contains(&note).unwrap_or(false)) {
@@ -106,6 +107,7 @@ pub(crate) fn row_error(py: Python<'_>, error: PyErr) -> RowError {
         diff: 1,
         kind: kind_of(py, &error),
         message: described(py, &error),
+        call: None,
         key: None,
         cause: Some(Arc::new(error)),
     }

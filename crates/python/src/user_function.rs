@@ -1,9 +1,11 @@
 //! Functions of the user's: a whole batch under one acquisition of the GIL.
 
+use std::sync::OnceLock;
+
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyString, PyTuple};
-use towpath_engine::{Description, EngineError, Evaluation, Operand, UserFunction, listed};
+use towpath_engine::{Description, EngineError, Evaluation, Operand, RowError, UserFunction, listed};
 use towpath_types::{Column, ColumnBuilder};
 
 use crate::door;
@@ -24,7 +26,12 @@ pub(crate) struct PythonFunction {
     propagate_none: bool,
     /// Whether it takes and returns lists, and of which length at most.
     max_batch_size: Option<usize>,
+    /// What its parameters are called, once somebody has asked.
+    parameters: OnceLock<Vec<String>>,
 }
+
+/// So many characters of a call are shown.
+const SHOWN: usize = 200;
 
 impl PythonFunction {
     pub(crate) fn new(
@@ -42,7 +49,56 @@ impl PythonFunction {
             deterministic,
             propagate_none,
             max_batch_size,
+            parameters: OnceLock::new(),
         }
+    }
+
+    /// What the parameters are called that take arguments by their position; as many as are known.
+    fn parameters(&self, py: Python<'_>) -> &[String] {
+        self.parameters.get_or_init(|| {
+            let names = || {
+                let inspect = py.import("inspect")?;
+                let signature = inspect.call_method1("signature", (&self.function,))?;
+                let parameters = signature.getattr("parameters")?.call_method0("values")?;
+                let mut names = Vec::new();
+                for parameter in parameters.try_iter()? {
+                    let parameter = parameter?;
+                    let kind: u8 = parameter.getattr("kind")?.extract()?;
+                    // Behind those by position there may be one that takes all that are left.
+                    if kind > 1 {
+                        break;
+                    }
+                    names.push(parameter.getattr("name")?.extract()?);
+                }
+                Ok::<Vec<String>, PyErr>(names)
+            };
+            names().unwrap_or_default()
+        })
+    }
+
+    /// A call of it, as one would write it.
+    #[cold]
+    fn shown_call(&self, py: Python<'_>, arguments: &[Bound<'_, PyAny>]) -> String {
+        let parameters = self.parameters(py);
+        let positional = arguments.len() - self.keywords.len();
+        let mut text = format!("{}(", self.name);
+        for (position, argument) in arguments.iter().enumerate() {
+            let name = match position.checked_sub(positional) {
+                Some(keyword) => Some(&self.keywords[keyword]),
+                None => parameters.get(position),
+            };
+            text.push_str(if position == 0 { "" } else { ", " });
+            if let Some(name) = name {
+                text.push_str(&format!("{name}="));
+            }
+            text.push_str(&shown(argument));
+            if text.len() > SHOWN {
+                text.push_str(if position + 1 < arguments.len() { ", …" } else { "" });
+                break;
+            }
+        }
+        text.push(')');
+        text
     }
 
     /// The names of the last arguments, as a call has them.
@@ -100,7 +156,14 @@ impl PythonFunction {
                 Ok(value) => builder.push(&value),
                 Err(error) if is_fatal(py, &error) => return Err(error),
                 Err(error) => {
-                    evaluation.fail_with(row, row_error(py, error));
+                    let call = Some(self.shown_call(py, &values).into());
+                    evaluation.fail_with(
+                        row,
+                        RowError {
+                            call,
+                            ..row_error(py, error)
+                        },
+                    );
                     builder.push_none();
                 }
             }
@@ -158,8 +221,15 @@ impl PythonFunction {
                 }
                 Err(error) if is_fatal(py, &error) => return Err(error),
                 Err(error) => {
+                    let call: Box<str> = match chunk.len() {
+                        1 => format!("{}(...), called with 1 row", self.name),
+                        rows => format!("{}(...), called with {rows} rows", self.name),
+                    }
+                    .into();
                     for row in chunk {
-                        evaluation.fail_with(*row, row_error(py, error.clone_ref(py)));
+                        let call = Some(call.clone());
+                        let error = row_error(py, error.clone_ref(py));
+                        evaluation.fail_with(*row, RowError { call, ..error });
                     }
                 }
             }

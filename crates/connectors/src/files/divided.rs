@@ -85,6 +85,7 @@ impl FileReader {
             rows.end_block(consumed);
             (consumed, is_read)
         })?;
+        self.has_all(&format)?;
         if format.is_hopeless() {
             splitter.skip_rest();
         }

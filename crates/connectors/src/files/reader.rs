@@ -40,6 +40,11 @@ pub(crate) struct FileReader {
     pub(crate) failures: Arc<FailureCounts>,
 }
 
+/// A file has not what the schema wants of it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Lacking(String);
+
 impl FileReader {
     pub(crate) fn new(
         source: FileSource,
@@ -67,6 +72,13 @@ impl FileReader {
     }
 
     pub(crate) fn unreadable(&self, file: &Named, error: &io::Error) -> EngineError {
+        if let Some(Lacking(what)) = error.get_ref().and_then(|error| error.downcast_ref()) {
+            let message = format!(
+                "{}: {}: {what}; with terminate_on_error=False such a file is left out",
+                self.source.name, file.shown
+            );
+            return EngineError::new(ErrorKind::Value, message);
+        }
         EngineError::os(format!("{}: cannot read {}", self.source.name, file.shown), error)
     }
 
@@ -143,7 +155,18 @@ impl FileReader {
             parse_block(&mut *format, &block, &mut rows);
             send_all(&mut rows)?;
         }
-        Ok(())
+        Ok(self.has_all(&*format)?)
+    }
+
+    /// Makes sure that a file that is read once, to its end, has what the schema wants of it. Where bad rows are kept, it was
+    /// reported.
+    pub(crate) fn has_all(&self, format: &dyn RecordFormat) -> io::Result<()> {
+        match format.lacks() {
+            Some(what) if !self.keeps_bad_rows => {
+                Err(io::Error::new(io::ErrorKind::InvalidData, Lacking(what.to_owned())))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Reads a file that is one record.

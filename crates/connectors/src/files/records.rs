@@ -7,6 +7,11 @@ use super::rows::RowBuilder;
 pub(crate) trait RecordFormat {
     /// Hands the complete records of a block to `rows`, and returns how many bytes they took.
     fn parse(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> usize;
+
+    /// What the file lacks, up to where it was read, so that there are no rows in it.
+    fn lacks(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Makes rows of the complete records of a block, and returns how many bytes they took.

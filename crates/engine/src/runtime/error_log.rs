@@ -47,7 +47,7 @@ impl ErrorLog for RunLog {
 
 fn log_row(operator: usize, origin: Option<&Origin>, error: &RowError) {
     let place = origin.map_or_else(String::new, |origin| format!(" ({origin})"));
-    tracing::error!(target: "pathway", operator, "{}{place}", error.message);
+    tracing::error!(target: "pathway", operator, "{}{place}", error.text());
 }
 
 /// Failures of what is computed from the tables of errors: they are logged, and not added to the tables, where they would

@@ -63,7 +63,7 @@ impl ErrorRows {
             return;
         }
         self.tell_left_out();
-        self.add(operator, &error.message, origin.map_or_else(String::new, Origin::trace));
+        self.add(operator, &error.text(), origin.map_or_else(String::new, Origin::trace));
     }
 
     /// Says how many failures are in no table.

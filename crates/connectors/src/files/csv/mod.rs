@@ -33,8 +33,9 @@ pub(crate) struct CsvFormat {
     has_header: bool,
     /// There is no header where one could be, so no record can be read.
     is_hopeless: bool,
-    /// How many records there were instead of a header.
+    /// How many records there were instead of a header, and what the first of them lacks.
     before_header: usize,
+    lacks: String,
     spans: Vec<Span>,
     cells: Vec<Cell>,
     /// Whether a field that cannot be read becomes an error in a row that is kept.
@@ -60,6 +61,7 @@ impl CsvFormat {
             has_header: false,
             is_hopeless: false,
             before_header: 0,
+            lacks: String::new(),
             spans: Vec::new(),
             keeps_bad_rows,
             errors: Vec::new(),
@@ -83,6 +85,7 @@ impl CsvFormat {
                 rows.reject_file(&format!(
                     "{reason}; no row of the file is read, unless a later record has these names"
                 ));
+                self.lacks = reason;
             }
             self.before_header += 1;
             self.is_hopeless = self.before_header == RECORDS_BEFORE_HEADER;
@@ -119,7 +122,9 @@ impl CsvFormat {
         if self.has_header {
             Ok(())
         } else {
-            Err(format!("the header lacks {missing:?}, it has {names:?}"))
+            Err(format!(
+                "the header lacks {missing:?}, without a default, and has {names:?}"
+            ))
         }
     }
 
@@ -262,5 +267,9 @@ impl CsvFormat {
 impl RecordFormat for CsvFormat {
     fn parse(&mut self, block: &Block, rows: &mut RowBuilder<'_>) -> usize {
         self.parse_records::<false>(block, rows)
+    }
+
+    fn lacks(&self) -> Option<&str> {
+        (!self.has_header && self.before_header > 0).then_some(&self.lacks)
     }
 }

@@ -80,7 +80,10 @@ fn bad_records_are_named() {
         ],
     );
     bad(b"a,b\n\xff,1\nx,2\n", &["line 2: no valid UTF-8"]);
-    bad(b"a,c\nx,1\ny,2\n", &["the header lacks [\"b\"], it has [\"a\", \"c\"]"]);
+    bad(
+        b"a,c\nx,1\ny,2\n",
+        &["the header lacks [\"b\"], without a default, and has [\"a\", \"c\"]"],
+    );
     bad(b"a,b,c,b\nx,1,1,1\n", &["has \"b\" more than once"]);
     bad(b"a,b , b\nx,1,1\n", &["has \"b\" more than once"]);
     bad(
@@ -173,7 +176,7 @@ fn records_before_the_header_are_passed_over() {
     check(&CsvSettings::default(), content, &[("x", 1)]);
     let messages = rejected(FileFormat::Csv(CsvSettings::default()), schema(), content.as_bytes());
     assert_eq!(messages.len(), 2, "{messages:?}");
-    let expected = "the header lacks [\"a\", \"b\"], it has [\"sep=\", \"\"]; no row of the file is read, unless a later record has these";
+    let expected = "the header lacks [\"a\", \"b\"], without a default, and has [\"sep=\", \"\"]; no row of the file is read, unless a later record has these";
     assert!(messages[0].contains(expected), "{messages:?}");
     assert!(messages[1].contains("line 7: field \"b\""), "{messages:?}");
     // Not for ever.

@@ -171,7 +171,7 @@ impl<'a> Follower<'a> {
             RecursiveMode::NonRecursive
         };
         let result = watcher.and_then(|mut watcher| watcher.watch(&root, mode).map(|()| watcher));
-        if let Err(error) = &result {
+        if let (Err(error), true) = (&result, root.exists()) {
             tracing::info!(target: "pathway", "{}: {} is looked at from time to time: {error}", self.reader.source.name, root.display());
         }
         result.ok()
@@ -202,6 +202,14 @@ impl<'a> Follower<'a> {
             has_changed |= self.see_off(look)?;
         }
         if !std::mem::replace(&mut self.has_looked, true) {
+            if listing.found.is_empty() && listing.unseen.is_empty() && self.own.number == 0 {
+                tracing::warn!(
+                    target: "pathway",
+                    "{}: {} has no files yet; waiting for one to appear",
+                    self.reader.source.name,
+                    self.reader.source.location
+                );
+            }
             self.reader.queue.is_whole(listing.unseen.is_empty())?;
         }
         self.unseen = listing.unseen.into_keys().collect();
