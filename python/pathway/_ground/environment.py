@@ -146,6 +146,11 @@ def is_scaled() -> bool:
     return _boolean("PATHWAY_SPAWN_SCALES", default=False)
 
 
+def is_started_with_the_others() -> bool:
+    """Whether one command has started all the processes of the run, on this machine."""
+    return bool(os.environ.get("PATHWAY_SPAWN_SCALES", "").strip())
+
+
 def first_worker() -> int:
     """The number of the first worker of this process among those of all."""
     return (_number("PATHWAY_PROCESS_ID", 0) or 0) * threads()

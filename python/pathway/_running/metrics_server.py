@@ -1,4 +1,4 @@
-"""The counters of a run over HTTP, as OpenMetrics text.
+"""The counters of a run over HTTP: as OpenMetrics text for other programs, and as a page for people.
 
 The server answers from `Run.statistics()`, the same snapshot that the panel shows, and from `Run.kept()` where the run
 is kept: these are the figures of this process. It takes its port before the run
@@ -9,6 +9,7 @@ run is let go.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
@@ -18,10 +19,12 @@ from typing import TYPE_CHECKING, Self
 
 from pathway._ground import environment, forks
 from pathway._ground.shown import shown
-from pathway._running import monitoring
+from pathway._running import progress, status_page
 
 if TYPE_CHECKING:
     from pathway._native import KeptFigures, Run, Statistics
+
+logger = logging.getLogger("pathway")
 
 _CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -33,6 +36,13 @@ _SECONDS = 5.0
 
 _REQUEST_BYTES = 1 << 14
 """How long a request may be."""
+
+_PAGE_HEADERS = (
+    # Whatever a name of a connector holds, nothing of it is carried out, and nothing is fetched from anywhere.
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "Cache-Control: no-store\r\n"
+)
 
 # name, type, meaning, and what it is for an entry.
 _METRICS: tuple[tuple[str, str, str, Callable[[Statistics], int]], ...] = (
@@ -85,7 +95,7 @@ _KEPT_METRICS: tuple[tuple[str, str, str, Callable[[KeptFigures, float], float |
 
 def _age(kept: KeptFigures, now: float) -> float | None:
     """The age of the last snapshot, if its time is one of the day."""
-    if kept.snapshot_time is None or kept.snapshot_time < monitoring.FIRST_TIME_OF_DAY:
+    if kept.snapshot_time is None or kept.snapshot_time < progress.FIRST_TIME_OF_DAY:
         return None
     return max(0.0, now - kept.snapshot_time / 1000)
 
@@ -110,6 +120,9 @@ class MetricsServer:
                 f"with_http_server: cannot listen on 127.0.0.1:{port} ({reason}); another run may use the port, set "
                 "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
             ) from None
+        self._start = time.monotonic()
+        # The port 0 stands for any that is free.
+        self._address = "http://{}:{}".format(*self._socket.getsockname())
         self._clients: dict[asyncio.StreamWriter, None] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)
@@ -118,6 +131,7 @@ class MetricsServer:
     def __enter__(self) -> Self:
         self._in_child.__enter__()
         self._thread.start()
+        logger.info("the progress is at %s/ and the metrics at %s/metrics while the run goes on", *2 * [self._address])
         return self
 
     def __exit__(
@@ -179,9 +193,12 @@ class MetricsServer:
         path = rest.partition(b" ")[0].partition(b"?")[0]
         if method not in (b"GET", b"HEAD"):
             return _response("405 Method Not Allowed", "text/plain", b"")
-        if path not in (b"/status", b"/metrics"):
-            return _response("404 Not Found", "text/plain", b"")
-        answer = _response("200 OK", _CONTENT_TYPE, self._text().encode("utf-8", "backslashreplace"))
+        if path == b"/":
+            answer = _response("200 OK", "text/html; charset=utf-8", _encoded(self._page()), _PAGE_HEADERS)
+        elif path in (b"/status", b"/metrics"):
+            answer = _response("200 OK", _CONTENT_TYPE, _encoded(self._text()))
+        else:
+            return _response("404 Not Found", "text/plain", b"there is a page at / and metrics at /metrics\n")
         return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == b"HEAD" else answer
 
     def _text(self) -> str:
@@ -193,15 +210,30 @@ class MetricsServer:
                 # It is dropped where it is waited for.
                 del native_run
 
+    def _page(self) -> str:
+        with self._lock:
+            native_run = self._native_run
+            try:
+                statistics = None if native_run is None else native_run.statistics()
+            finally:
+                # It is dropped where it is waited for.
+                del native_run
+        return status_page.page(statistics, time.monotonic() - self._start)
 
-def _response(status: str, content_type: str, body: bytes) -> bytes:
+
+def _encoded(body: str) -> bytes:
+    return body.encode("utf-8", "backslashreplace")
+
+
+def _response(status: str, content_type: str, body: bytes, headers: str = "") -> bytes:
     head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{headers}"
+        "Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
 
 
-def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: monitoring.Clock = time.time) -> str:
+def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: progress.Clock = time.time) -> str:
     """The snapshot as OpenMetrics text."""
     lines = [*_lines(statistics), *([] if kept is None else _of_kept(kept, clock())), "# EOF"]
     return "".join(f"{line}\n" for line in lines)
@@ -209,8 +241,8 @@ def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, cloc
 
 def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
     lags = [
-        -1 if entry.time >= monitoring.END_OF_TIME else round(1000 * (lag or 0.0))
-        for entry, lag in zip(statistics, monitoring.lags(statistics), strict=True)
+        -1 if entry.time >= progress.END_OF_TIME else round(1000 * (lag or 0.0))
+        for entry, lag in zip(statistics, progress.lags(statistics), strict=True)
     ]
     for name, role in (("input", "source"), ("output", "sink")):
         yield f"# HELP {name}_latency_ms A latency of {name} in milliseconds (-1 when finished)."

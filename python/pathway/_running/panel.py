@@ -1,0 +1,151 @@
+"""The progress of a run as a panel on a terminal, drawn with `rich` in one place again and again."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from rich.console import Group
+from rich.errors import LiveError
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from pathway._ground import forks
+from pathway._ground.shown import shown
+from pathway._running.log_lines import LogMonitor
+from pathway._running.monitor import Monitor
+from pathway._running.progress import Clock, Ending, Line, Progress, duration, rate_text
+
+if TYPE_CHECKING:
+    from pathway._native import Statistics
+
+logger = logging.getLogger("pathway")
+
+_SECONDS = 0.25
+"""How often it is drawn."""
+
+
+class _Column(NamedTuple):
+    header: str
+    text: Callable[[Line], str]
+    is_needed: Callable[[Sequence[Line]], bool]
+    """Whether it says anything about these lines."""
+    width: int
+    """How wide a terminal has to be for it."""
+
+
+def _always(_lines: Sequence[Line]) -> bool:
+    return True
+
+
+# The columns after the name.
+_COLUMNS = (
+    _Column("rows", lambda line: f"{line.rows:,}", _always, 0),
+    _Column("rows/s", lambda line: rate_text(line.rate), _always, 36),
+    _Column(
+        "rejected",
+        lambda line: f"{line.rejected:,}" if line.rejected else "",
+        lambda lines: any(line.rejected for line in lines),
+        48,
+    ),
+    _Column("waiting", lambda line: f"{line.waiting:,}", _always, 60),
+    _Column("lag", lambda line: "" if line.lag_seconds is None else f"{line.lag_seconds:.1f} s", _always, 68),
+    _Column("last row", lambda line: "" if line.age_seconds is None else _ago(line.age_seconds), _always, 80),
+)
+
+
+class PanelMonitor(Monitor):
+    """A table on the terminal that is redrawn a few times a second, with a line that sums up below it."""
+
+    def __init__(self, *, operators: bool, clock: Clock = time.monotonic, console: Any = None) -> None:
+        self._operators = operators
+        self._clock = clock
+        self._progress = Progress(clock)
+        self._next = clock()
+        # What goes elsewhere, as with `2> log.txt`, stays there.
+        redirects_errors = sys.stderr is not None and sys.stderr.isatty()
+        self._live = Live(console=console, auto_refresh=False, redirect_stderr=redirects_errors)
+        self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
+        self._streams = (sys.stdout, sys.stderr)
+        # Drawn until something goes wrong with the terminal.
+        self._is_drawn = True
+        self._in_child = forks.undone_in_child(self._leave_in_child)
+
+    def __enter__(self) -> Monitor:
+        self._streams = (sys.stdout, sys.stderr)
+        streams = {sys.stdout: "stdout", sys.stderr: "stderr"}
+        self._in_child.__enter__()
+        try:
+            self._live.start()
+        except LiveError:
+            # There is one panel on a terminal: that of another run, or one of the program.
+            self._is_drawn = False
+            return LogMonitor(self._clock)
+        # While the panel is drawn, `print` writes above it. So must handlers that have got hold of the streams before.
+        for handler in [*logging.root.handlers, *logger.handlers]:
+            if isinstance(handler, logging.StreamHandler) and handler.stream in streams:
+                before = handler.setStream(getattr(sys, streams[handler.stream]))
+                if before is not None:
+                    self._handlers.append((handler, before))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._in_child.__exit__(None, None, None)
+        with suppress(OSError, ValueError):
+            self._live.stop()
+        for handler, stream in self._handlers:
+            handler.setStream(stream)
+
+    def _leave_in_child(self) -> None:
+        """Lets a forked process write where it would without a panel, which goes on in its parent."""
+        sys.stdout, sys.stderr = self._streams
+        for handler, stream in self._handlers:
+            handler.stream = stream
+
+    def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
+        if self._is_drawn and self._clock() >= self._next:
+            self._next = self._clock() + _SECONDS
+            lines = self._progress.look(statistics())
+            self._draw(lines, f"running for {duration(self._progress.seconds)}")
+
+    def finish(self, statistics: Sequence[Statistics], ending: Ending = Ending.FINISHED) -> None:
+        # Where there was nothing to run, another message says so.
+        if self._is_drawn and statistics:
+            lines = self._progress.end(statistics)
+            totals = self._progress.totals(lines)
+            self._draw(lines, f"{ending.value} after {duration(totals.seconds)}: {totals.text()}")
+        super().finish(statistics, ending)
+
+    def _draw(self, lines: Sequence[Line], state: str) -> None:
+        shown_lines = [line for line in lines if self._operators or line.role != "operator"]
+        width = self._live.console.width
+        columns = [column for column in _COLUMNS if width >= column.width and column.is_needed(shown_lines)]
+        panel = Table(title="pathway", title_justify="left")
+        if width >= _COLUMNS[1].width:
+            panel.add_column("", no_wrap=True)
+        panel.add_column("name", no_wrap=True, overflow="ellipsis")
+        for column in columns:
+            panel.add_column(column.header, justify="right", no_wrap=True)
+        for line in shown_lines:
+            # A text as it is: in a string, rich looks for what is to be bold.
+            cells: list[str | Text] = [Text(shown(line.name)), *(column.text(line) for column in columns)]
+            panel.add_row(*([line.role, *cells] if width >= _COLUMNS[1].width else cells))
+        try:
+            self._live.update(Group(panel, Text(state)), refresh=True)
+        except (OSError, ValueError) as error:
+            # The terminal is gone, or cannot write a name. The run is not about that.
+            self._is_drawn = False
+            logger.warning("the progress is not shown any more: %s", error)
+
+
+def _ago(seconds: float) -> str:
+    # A tenth of a second would flicker.
+    return f"{seconds:.0f} s ago" if seconds < 60 else f"{duration(seconds)} ago"
