@@ -10,6 +10,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from rich.cells import cell_len
 from rich.console import Group
 from rich.errors import LiveError
 from rich.live import Live
@@ -34,30 +35,34 @@ _SECONDS = 0.25
 class _Column(NamedTuple):
     header: str
     text: Callable[[Line], str]
-    is_needed: Callable[[Sequence[Line]], bool]
+    is_needed: Callable[[Sequence[Line]], bool] = lambda lines: True
     """Whether it says anything about these lines."""
-    width: int
-    """How wide a terminal has to be for it."""
 
 
-def _always(_lines: Sequence[Line]) -> bool:
-    return True
-
+_ROLE = _Column("", lambda line: line.role)
 
 # The columns after the name.
-_COLUMNS = (
-    _Column("rows", lambda line: f"{line.rows:,}", _always, 0),
-    _Column("rows/s", lambda line: rate_text(line.rate), _always, 36),
+_FIGURES = (
+    _Column("rows", lambda line: f"{line.rows:,}"),
+    _Column("rows/s", lambda line: rate_text(line.rate)),
     _Column(
         "rejected",
         lambda line: f"{line.rejected:,}" if line.rejected else "",
         lambda lines: any(line.rejected for line in lines),
-        48,
     ),
-    _Column("waiting", lambda line: f"{line.waiting:,}", _always, 60),
-    _Column("lag", lambda line: "" if line.lag_seconds is None else f"{line.lag_seconds:.1f} s", _always, 68),
-    _Column("last row", lambda line: "" if line.age_seconds is None else _ago(line.age_seconds), _always, 80),
+    _Column("waiting", lambda line: f"{line.waiting:,}"),
+    _Column("lag", lambda line: "" if line.lag_seconds is None else f"{line.lag_seconds:.1f} s"),
+    _Column("last row", lambda line: "" if line.age_seconds is None else _ago(line.age_seconds)),
 )
+
+# What a terminal that is too narrow goes without, first the last ones.
+_BY_IMPORTANCE = (_FIGURES[0], _FIGURES[1], _ROLE, *_FIGURES[2:])
+
+_NAME_WIDTH = 12
+"""So much is shown of a name at least, before columns are left out."""
+
+_FRAME_WIDTH = 3
+"""What a column takes besides what is in it; and there is one more line at the end."""
 
 
 class PanelMonitor(Monitor):
@@ -125,25 +130,55 @@ class PanelMonitor(Monitor):
         super().finish(statistics, ending)
 
     def _draw(self, lines: Sequence[Line], state: str) -> None:
-        shown_lines = [line for line in lines if self._operators or line.role != "operator"]
-        width = self._live.console.width
-        columns = [column for column in _COLUMNS if width >= column.width and column.is_needed(shown_lines)]
-        panel = Table(title="pathway", title_justify="left")
-        if width >= _COLUMNS[1].width:
-            panel.add_column("", no_wrap=True)
-        panel.add_column("name", no_wrap=True, overflow="ellipsis")
-        for column in columns:
-            panel.add_column(column.header, justify="right", no_wrap=True)
-        for line in shown_lines:
-            # A text as it is: in a string, rich looks for what is to be bold.
-            cells: list[str | Text] = [Text(shown(line.name)), *(column.text(line) for column in columns)]
-            panel.add_row(*([line.role, *cells] if width >= _COLUMNS[1].width else cells))
+        chosen = [line for line in lines if self._operators or line.role != "operator"]
+        panel = _table(chosen, self._live.console.width)
         try:
             self._live.update(Group(panel, Text(state)), refresh=True)
         except (OSError, ValueError) as error:
             # The terminal is gone, or cannot write a name. The run is not about that.
             self._is_drawn = False
             logger.warning("the progress is not shown any more: %s", error)
+
+
+def _table(lines: Sequence[Line], width: int) -> Table:
+    """The table, which fits into so many columns of a terminal if anything does."""
+    columns = [column for column in _BY_IMPORTANCE if column.is_needed(lines)]
+    names = [shown(line.name) for line in lines]
+    longest = max(map(cell_len, [*names, "name"]))
+    least = min(longest, _NAME_WIDTH)
+    while len(columns) > 1 and _width(columns, lines) + least > width:
+        del columns[-1]
+    room = max(1, width - _width(columns, lines))
+    panel = Table(title="pathway", title_justify="left")
+    if _ROLE in columns:
+        panel.add_column(_ROLE.header, no_wrap=True)
+    panel.add_column("name", no_wrap=True, max_width=room)
+    figures = [column for column in _FIGURES if column in columns]
+    for column in figures:
+        panel.add_column(column.header, justify="right", no_wrap=True, min_width=_content_width(column, lines))
+    for line, name in zip(lines, names, strict=True):
+        # A text as it is: in a string, rich looks for what is to be bold.
+        cells: list[str | Text] = [Text(_cut(name, room)), *(column.text(line) for column in figures)]
+        panel.add_row(*([line.role, *cells] if _ROLE in columns else cells))
+    return panel
+
+
+def _width(columns: Sequence[_Column], lines: Sequence[Line]) -> int:
+    """How wide a table of these columns is, with an empty one for the name."""
+    return sum(_content_width(column, lines) + _FRAME_WIDTH for column in columns) + _FRAME_WIDTH + 1
+
+
+def _content_width(column: _Column, lines: Sequence[Line]) -> int:
+    return max(len(text) for text in (column.header, *(column.text(line) for line in lines)))
+
+
+def _cut(name: str, width: int) -> str:
+    """The end of a name that is too long: of paths it says more than the beginning."""
+    if cell_len(name) <= width:
+        return name
+    while name and cell_len(name) > width - 1:
+        name = name[1:]
+    return f"…{name}"
 
 
 def _ago(seconds: float) -> str:
