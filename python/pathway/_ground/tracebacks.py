@@ -58,6 +58,8 @@ def shorten(error: BaseException) -> None:
             seen.add(id(found))
             found.__traceback__ = _shorter(found)
             open += [found.__cause__, found.__context__]
+            if isinstance(found, BaseExceptionGroup):
+                open += found.exceptions
 
 
 def _shorter(error: BaseException) -> TracebackType | None:

@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pathway._ground.shown import shown
@@ -51,6 +52,7 @@ class NotebookMonitor(Monitor):
         self._progress = Progress(clock)
         self._next = clock()
         self._handle: Any = None
+        self._has_finished = False
 
     def __enter__(self) -> Monitor:
         try:
@@ -62,6 +64,13 @@ class NotebookMonitor(Monitor):
         # A shell that is there but shows nothing gives no handle.
         return self if self._handle is not None else LogMonitor(self._clock)
 
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if not self._has_finished:
+            # Something has kept the run from beginning.
+            self._show([], "not run")
+
     def update(self, statistics: Callable[[], Sequence[Statistics]]) -> None:
         now = self._clock()
         if now >= self._next:
@@ -69,9 +78,10 @@ class NotebookMonitor(Monitor):
             self._show(self._progress.look(statistics()), f"running for {duration(self._progress.seconds)}")
 
     def finish(self, statistics: Sequence[Statistics], ending: Ending = Ending.FINISHED) -> None:
+        self._has_finished = True
         lines = self._progress.end(statistics)
         totals = self._progress.totals(lines)
-        state = f"{ending.value} after {duration(totals.seconds)}: {totals.text()}" if lines else "nothing was run"
+        state = f"{ending.value} after {duration(totals.seconds)}: {totals.text()}" if lines else "not run"
         self._show(lines, state)
         super().finish(statistics, ending)
 

@@ -76,9 +76,7 @@ def wait(
     """
     __tracebackhide__ = True
     stopped = aborted = is_abandoned = False
-    # Of processes that one command has started, all get the signal, and one tells of it.
-    tells = environment.is_first_process() or not environment.is_started_with_the_others()
-    told = not tells
+    told = not _tells()
     abandon_at: float | None = None
     failure: BaseException | None = None
     try:
@@ -86,7 +84,7 @@ def wait(
             try:
                 if signals.noted and not stopped:
                     stopped = True
-                    _tell(signals, "shutting down the computation gracefully", aloud=tells)
+                    _tell(signals, "shutting down the computation gracefully")
                     native_run.stop()
                 elif stopped and not told and not signals.at_once:
                     told = True
@@ -123,6 +121,9 @@ def wait(
                 break
         if failure is not None:
             raise failure
+        if signals.noted and not signals.is_told:
+            # Another process was quicker, and has told this one to stop.
+            _tell(signals, "the computation was shut down")
     finally:
         del native_run, failure
 
@@ -131,7 +132,7 @@ def leave(signals: Signals, scaling: Scaling | None = None) -> None:
     """Leaves the program as the signals ask for, if there were any, or to be started again with more processes or
     fewer."""
     if signals.noted and not signals.is_told:
-        _tell(signals, "there was no computation under way")
+        _tell(signals, "the computation had not begun, or has ended")
     if signals.interrupted:
         raise tracebacks.told(KeyboardInterrupt())
     if signals.terminated:
@@ -140,9 +141,14 @@ def leave(signals: Signals, scaling: Scaling | None = None) -> None:
         raise SystemExit(scaling.status)
 
 
-def _tell(signals: Signals, what: str, *, aloud: bool = True) -> None:
+def _tells() -> bool:
+    """Whether this process tells of signals: of those that one command has started, all get them, and one tells."""
+    return environment.is_first_process() or not environment.is_started_with_the_others()
+
+
+def _tell(signals: Signals, what: str) -> None:
     signals.is_told = True
-    if aloud:
+    if _tells() and (signals.interrupted or signals.terminated):
         logger.warning("%s: %s", "Interrupted" if signals.interrupted else "Received SIGTERM", what)
 
 
