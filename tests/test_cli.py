@@ -283,8 +283,8 @@ def test_a_computation_on_three_threads(tmp_path: pathlib.Path) -> None:
 
 def test_log_lines_of_other_processes_name_them(tmp_path: pathlib.Path) -> None:
     logs = "import logging\n@pw.udf\ndef tell(word: str) -> str:\n    logging.getLogger('pathway').info('told')\n"
-    logs += "    return word\nwords = words.select(word=tell(words.word))\ncounted ="
-    (tmp_path / "main.py").write_text(WORDS.replace("counted =", logs, 1))
+    logs += "    return word\ncounted = counted.select(word=tell(counted.word), count=counted.count)\npw.io.csv.write("
+    (tmp_path / "main.py").write_text(WORDS.replace("pw.io.csv.write(", logs))
     done = pathway("spawn", "-n", 2, "--first-port", free_ports(2), tmp_path / "main.py", tmp_path / "out.csv")
     assert done.returncode == 0, done.stderr
     lines = sorted({line[:15] for line in done.stderr.splitlines() if "INFO:told" in line})

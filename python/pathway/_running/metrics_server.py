@@ -121,8 +121,7 @@ class MetricsServer:
                 "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
             ) from None
         self._start = time.monotonic()
-        # The port 0 stands for any that is free.
-        self._address = "http://{}:{}".format(*self._socket.getsockname())
+        self._address = f"http://127.0.0.1:{port}"
         self._clients: dict[asyncio.StreamWriter, None] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)
