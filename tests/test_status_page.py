@@ -11,6 +11,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
+from pathway._ground import environment
 from pathway._running import status_page
 from pathway._running.metrics_server import MetricsServer
 from pathway._running.progress import END_OF_TIME
@@ -143,8 +144,21 @@ def test_the_page_of_a_run(caplog: pytest.LogCaptureFixture, monkeypatch: pytest
 
 def test_the_page_while_there_is_no_run() -> None:
     port = free_ports(1)
-    with MetricsServer(port):
+    with MetricsServer("127.0.0.1", port):
         with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=30) as answer:
             assert b"There is no computation under way." in answer.read()
         with pytest.raises(urllib.error.HTTPError, match="404"):
             urllib.request.urlopen(f"http://127.0.0.1:{port}/more", timeout=30)
+
+
+def test_the_address_can_be_chosen(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    caplog.set_level(logging.INFO)
+    port = free_ports(1)
+    monkeypatch.setenv("PATHWAY_MONITORING_HTTP_HOST", "0.0.0.0")
+    with MetricsServer(environment.monitoring_host(), port):
+        assert f" http://0.0.0.0:{port}/ " in caplog.messages[0]
+        # One of the addresses that 0.0.0.0 stands for.
+        with urllib.request.urlopen(f"http://127.0.0.2:{port}/", timeout=30) as answer:
+            assert answer.status == 200
+    with pytest.raises(OSError, match=r"cannot listen on 192\.0\.2\.1:\d+ .*PATHWAY_MONITORING_HTTP_HOST"):
+        MetricsServer("192.0.2.1", port)

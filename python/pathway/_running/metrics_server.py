@@ -101,27 +101,29 @@ def _age(kept: KeptFigures, now: float) -> float | None:
 
 
 class MetricsServer:
-    """Listens on 127.0.0.1 from the moment it is made; has something to say between `serve` and `close`.
+    """Listens from the moment it is made; has something to say between `serve` and `close`.
 
     One thread serves everybody. Whoever has not sent a request and taken the answer within a few seconds is gone, and
     so is the one that has been there longest when there are too many: a client can hold up neither the others nor the
     end of the run.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self._native_run: Run | None = None
         self._lock = threading.Lock()
         try:
-            self._socket = socket.create_server(("127.0.0.1", port), backlog=_CLIENTS)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family, backlog=_CLIENTS)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise OSError(
                 getattr(error, "errno", None),
-                f"with_http_server: cannot listen on 127.0.0.1:{port} ({reason}); another run may use the port, set "
-                "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
+                f"with_http_server: cannot listen on {host}:{port} ({reason}); another run may use the port, set "
+                "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one"
+                + ("" if host == "127.0.0.1" else ", and PATHWAY_MONITORING_HTTP_HOST to an address of this machine"),
             ) from None
         self._start = time.monotonic()
-        self._address = f"http://127.0.0.1:{port}"
+        self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._clients: dict[asyncio.StreamWriter, None] = {}
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)

@@ -40,9 +40,9 @@ def run(settings: RunSettings) -> None:
     Args:
         debug: whether ``Table.debug`` prints.
         monitoring_level: what is shown of the progress, see ``pw.MonitoringLevel``.
-        with_http_server: whether the counters are served over HTTP while the run goes on, at 127.0.0.1, port 20000 or
-            what the environment variable PATHWAY_MONITORING_HTTP_PORT says: as a page at /, and as OpenMetrics text at
-            /metrics and /status. A message says where.
+        with_http_server: whether the counters are served over HTTP while the run goes on, at 127.0.0.1, port 20000, or
+            what the environment variables PATHWAY_MONITORING_HTTP_HOST and PATHWAY_MONITORING_HTTP_PORT say: as a page
+            at /, and as OpenMetrics text at /metrics and /status. A message says where.
         default_logging: whether messages of the logger ``pathway`` from level INFO are written to standard error while
             the run goes on, if the program has set up no logging. Other loggers are left alone.
         persistence_config: where the run is kept, so that the next one goes on where it has ended, see
@@ -120,7 +120,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             # It needs asyncio.
             from pathway._running.metrics_server import MetricsServer
 
-            server = stack.enter_context(MetricsServer(environment.monitoring_port()))
+            server = stack.enter_context(MetricsServer(environment.monitoring_host(), environment.monitoring_port()))
         signals = stack.enter_context(waiting.noted_signals())
         cluster = member_of_run(signals)
         persistence = settings.persistence_config
