@@ -14,6 +14,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -33,6 +34,9 @@ _CLIENTS = 64
 
 _SECONDS = 5.0
 """How long a client may take from the connection to the last byte of the answer."""
+
+_BEGIN_SECONDS = 1.0
+"""How long an answer waits for a run that is just beginning: its first rows may come before we hear of it."""
 
 _REQUEST_BYTES = 1 << 14
 """How long a request may be."""
@@ -126,6 +130,8 @@ class MetricsServer:
         self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._clients: dict[asyncio.StreamWriter, None] = {}
         self._loop = asyncio.new_event_loop()
+        # Whether the run has begun, or will not.
+        self._begun = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)
         self._in_child = forks.undone_in_child(self._socket.close)
 
@@ -146,6 +152,7 @@ class MetricsServer:
         """From now on the answers are about this run."""
         with self._lock:
             self._native_run = native_run
+        self._loop.call_soon_threadsafe(self._begun.set)
 
     def close(self) -> None:
         """Lets the run go; nothing of it is in use when this returns."""
@@ -178,7 +185,11 @@ class MetricsServer:
         try:
             async with asyncio.timeout(_SECONDS):
                 writer.transport.set_write_buffer_limits(0)
-                writer.write(self._answer(await reader.readuntil(b"\r\n\r\n")))
+                request = await reader.readuntil(b"\r\n\r\n")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_BEGIN_SECONDS):
+                        await self._begun.wait()
+                writer.write(self._answer(request))
                 # Nothing is left to be written after this.
                 await writer.drain()
         except (OSError, EOFError, asyncio.LimitOverrunError):
