@@ -2,6 +2,7 @@
 
 import io
 import logging
+import pathlib
 import re
 import signal
 import subprocess
@@ -306,3 +307,65 @@ def test_rows_of_a_sink_are_those_it_has_delivered(caplog: pytest.LogCaptureFixt
     last = caplog.records[-1].getMessage()
     assert last.startswith("failed after ")
     assert last.endswith(": 3,000 rows in (in), 2,048 rows out (out) (3,000 rows not delivered)")
+
+
+def test_more_sources_than_fit_on_the_terminal() -> None:
+    program = TICKS.format(rows=300, then="", arguments="").replace(
+        "pw.run(", "for number in range(40):\n    pw.io.null.write(table, name=f'out{number}')\npw.run("
+    )
+    terminal = Terminal(program)
+    terminal.read_until(r"and \d+ more; running for 0\.[2-9]")
+    during = terminal.screen
+    # The terminal has 30 lines, and the cursor is on the last one.
+    assert len(during) <= 30
+    assert cells(during, "ticks")[0] == "source"
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    assert sum(bool(re.search(r" out\d+ ", line)) for line in after) == 40
+    assert sum("rows/s" in line for line in after) == 1
+
+
+def test_two_runs_at_the_same_time_share_a_terminal() -> None:
+    program = TICKS.format(rows=300, then="", arguments="").replace(
+        "pw.run(",
+        """class Second(pw.io.python.ConnectorSubject):
+    def run(self):
+        self.next(number=1)
+        Ticks.stopped.wait(0.3)
+running = threading.Thread(target=pw.run)
+running.start()
+Ticks.stopped.wait(0.3)
+pw.testing.reset()
+pw.io.null.write(pw.io.python.read(Second(), schema=pw.schema_from_types(number=int), name="second"), name="out")
+pw.run(""",
+    )
+    terminal = Terminal(program)
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    # One has the panel, the other one tells of it in lines above.
+    assert sum("rows/s" in line for line in after) == 1
+    assert cells(after, "ticks")[2] == "300"
+    assert sum("1 row in (second), 1 row out (out)" in line for line in after) == 1
+    assert after[-2].endswith("300 rows in, 300 rows out")
+
+
+def test_a_terminal_that_knows_no_letters_but_ours(tmp_path: pathlib.Path) -> None:
+    program = TICKS.format(rows=3, then="", arguments="").replace('"ticks"', '"船"').replace('"slow"', '"s" * 90')
+    (tmp_path / "main.py").write_text(program, encoding="utf-8")
+    terminal = Terminal(f"import runpy; runpy.run_path({str(tmp_path / 'main.py')!r})", PYTHONIOENCODING="ascii")
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    assert any(r" \u8239 " in line for line in after)
+    assert any(" ...sss" in line for line in after)
+    assert after[-2].endswith("3 rows in, 3 rows out")
+
+
+@pytest.mark.parametrize("twice", ["", "pw.io.null.write(table, name='ticks')\n"])
+def test_a_run_of_nothing_draws_nothing(twice: str) -> None:
+    declared = "table = pw.io.csv.read('x', schema=pw.schema_from_types(a=int), name='ticks')\n" if twice else ""
+    terminal = Terminal(f"import pathway as pw\n{declared}{twice}pw.run()")
+    assert terminal.read_to_the_end() == (1 if twice else 0)
+    after = terminal.screen
+    assert after[0].startswith("Traceback" if twice else "[20")
+    assert all("\n".join(after).rstrip().splitlines())
+    assert not any("rows/s" in line for line in after)

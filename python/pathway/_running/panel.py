@@ -61,6 +61,9 @@ _BY_IMPORTANCE = (_FIGURES[0], _FIGURES[1], _ROLE, *_FIGURES[2:])
 _NAME_WIDTH = 12
 """So much is shown of a name at least, before columns are left out."""
 
+_HEIGHT = 7
+"""So many lines has the panel besides those of sources, operators and sinks, with one below for the cursor."""
+
 _FRAME_WIDTH = 3
 """What a column takes besides what is in it; and there is one more line at the end."""
 
@@ -80,15 +83,14 @@ class PanelMonitor(Monitor):
         self._streams = (sys.stdout, sys.stderr)
         # Drawn until something goes wrong with the terminal.
         self._is_drawn = True
+        self._was_drawn = False
         self._in_child = forks.undone_in_child(self._leave_in_child)
 
     def __enter__(self) -> Monitor:
         self._streams = (sys.stdout, sys.stderr)
         streams = {sys.stdout: "stdout", sys.stderr: "stderr"}
         self._in_child.__enter__()
-        try:
-            self._live.start()
-        except LiveError:
+        if not self._start():
             # There is one panel on a terminal: that of another run, or one of the program.
             self._is_drawn = False
             return LogMonitor(self._clock)
@@ -104,10 +106,25 @@ class PanelMonitor(Monitor):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._in_child.__exit__(None, None, None)
+        # Where nothing was drawn, nothing is left, not even an empty line.
+        self._live.transient = not self._was_drawn
         with suppress(OSError, ValueError):
             self._live.stop()
         for handler, stream in self._handlers:
             handler.setStream(stream)
+
+    def _start(self) -> bool:
+        """Takes the terminal, if nobody else draws on it."""
+        try:
+            self._live.start()
+        except LiveError:
+            return False
+        # Newer versions of rich draw one below the other, as long as the first one is there.
+        if getattr(self._live, "_nested", False):
+            self._live.transient = True
+            self._live.stop()
+            return False
+        return True
 
     def _leave_in_child(self) -> None:
         """Lets a forked process write where it would without a panel, which goes on in its parent."""
@@ -126,12 +143,19 @@ class PanelMonitor(Monitor):
         if self._is_drawn and statistics:
             lines = self._progress.end(statistics)
             totals = self._progress.totals(lines)
-            self._draw(lines, f"{ending.value} after {duration(totals.seconds)}: {totals.text()}")
+            state = f"{ending.value} after {duration(totals.seconds)}: {totals.text()}"
+            self._draw(lines, state, is_last=True)
         super().finish(statistics, ending)
 
-    def _draw(self, lines: Sequence[Line], state: str) -> None:
+    def _draw(self, lines: Sequence[Line], state: str, *, is_last: bool = False) -> None:
+        self._was_drawn = True
         chosen = [line for line in lines if self._operators or line.role != "operator"]
-        panel = _table(chosen, self._live.console.width)
+        console = self._live.console
+        # What does not fit on the terminal cannot be drawn in its place. In the end all is there to scroll back to.
+        fitting = len(chosen) if is_last else max(1, console.height - _HEIGHT)
+        if len(chosen) > fitting:
+            state = f"and {len(chosen) - fitting:,} more; {state}"
+        panel = _table(chosen[:fitting], console.width, console.encoding)
         try:
             self._live.update(Group(panel, Text(state)), refresh=True)
         except (OSError, ValueError) as error:
@@ -140,10 +164,11 @@ class PanelMonitor(Monitor):
             logger.warning("the progress is not shown any more: %s", error)
 
 
-def _table(lines: Sequence[Line], width: int) -> Table:
-    """The table, which fits into so many columns of a terminal if anything does."""
+def _table(lines: Sequence[Line], width: int, encoding: str) -> Table:
+    """The table, which fits into so many columns of a terminal if anything does, in what the terminal can write."""
     columns = [column for column in _BY_IMPORTANCE if column.is_needed(lines)]
-    names = [shown(line.name) for line in lines]
+    names = [shown(line.name).encode(encoding, "backslashreplace").decode(encoding) for line in lines]
+    ellipsis = "…" if encoding.startswith("utf") else "..."
     longest = max(map(cell_len, [*names, "name"]))
     least = min(longest, _NAME_WIDTH)
     while len(columns) > 1 and _width(columns, lines) + least > width:
@@ -158,7 +183,7 @@ def _table(lines: Sequence[Line], width: int) -> Table:
         panel.add_column(column.header, justify="right", no_wrap=True, min_width=_content_width(column, lines))
     for line, name in zip(lines, names, strict=True):
         # A text as it is: in a string, rich looks for what is to be bold.
-        cells: list[str | Text] = [Text(_cut(name, room)), *(column.text(line) for column in figures)]
+        cells: list[str | Text] = [Text(_cut(name, room, ellipsis)), *(column.text(line) for column in figures)]
         panel.add_row(*([line.role, *cells] if _ROLE in columns else cells))
     return panel
 
@@ -172,13 +197,13 @@ def _content_width(column: _Column, lines: Sequence[Line]) -> int:
     return max(len(text) for text in (column.header, *(column.text(line) for line in lines)))
 
 
-def _cut(name: str, width: int) -> str:
+def _cut(name: str, width: int, ellipsis: str) -> str:
     """The end of a name that is too long: of paths it says more than the beginning."""
     if cell_len(name) <= width:
         return name
-    while name and cell_len(name) > width - 1:
+    while name and cell_len(name) > width - len(ellipsis):
         name = name[1:]
-    return f"…{name}"
+    return f"{ellipsis}{name}"
 
 
 def _ago(seconds: float) -> str:
