@@ -230,6 +230,16 @@ def test_groups_are_shortened_all_through() -> None:
     assert [frame.name for frame in traceback.extract_tb(one.__traceback__)] == ["fail"]
 
 
+def test_a_cause_that_the_message_names_is_not_told_twice(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.db").write_text("not a database" * 100)
+    table = pw.debug.table_from_rows(pw.schema_from_types(a=int), [(0,)])
+    pw.io.sqlite.write(table, tmp_path / "x.db", "t")
+    with pytest.raises(OSError, match="file is not a database") as raised:
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert raised.value.__cause__ is None
+    assert "".join(traceback.format_exception(raised.value)).count("Traceback") == 1
+
+
 ENDLESS = """
 import threading
 import pathway as pw

@@ -60,6 +60,18 @@ def shorten(error: BaseException) -> None:
             open += [found.__cause__, found.__context__]
             if isinstance(found, BaseExceptionGroup):
                 open += found.exceptions
+            if _says_all(found, found.__cause__):
+                found.__cause__, found.__suppress_context__ = None, True
+
+
+def _says_all(error: BaseException, cause: BaseException | None) -> bool:
+    """Whether people learn nothing from a cause: there is no frame of theirs in it, and its text is in the message."""
+    if cause is None or cause.__cause__ is not None or any(is_users for _, is_users in _frames(cause.__traceback__)):
+        return False
+    try:
+        return bool(str(cause)) and str(cause) in str(error)
+    except Exception:
+        return False
 
 
 def _shorter(error: BaseException) -> TracebackType | None:

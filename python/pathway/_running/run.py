@@ -145,7 +145,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             )
         except RuntimeError:
             # The wait for other processes ends with the first signal.
-            waiting.leave(signals)
+            waiting.leave(signals, has_begun=False)
             raise
         how = Ending.FAILED
         try:

@@ -128,11 +128,11 @@ def wait(
         del native_run, failure
 
 
-def leave(signals: Signals, scaling: Scaling | None = None) -> None:
+def leave(signals: Signals, scaling: Scaling | None = None, *, has_begun: bool = True) -> None:
     """Leaves the program as the signals ask for, if there were any, or to be started again with more processes or
     fewer."""
     if signals.noted and not signals.is_told:
-        _tell(signals, "the computation had not begun, or has ended")
+        _tell(signals, "the computation has ended" if has_begun else "the computation had not begun")
     if signals.interrupted:
         raise tracebacks.told(KeyboardInterrupt())
     if signals.terminated:
