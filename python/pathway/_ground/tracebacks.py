@@ -66,7 +66,9 @@ def shorten(error: BaseException) -> None:
 
 def _says_all(error: BaseException, cause: BaseException | None) -> bool:
     """Whether people learn nothing from a cause: there is no frame of theirs in it, and its text is in the message."""
-    if cause is None or cause.__cause__ is not None or any(is_users for _, is_users in _frames(cause.__traceback__)):
+    if cause is None or cause.__cause__ is not None or isinstance(cause, _MISTAKES):
+        return False
+    if any(is_users for _, is_users in _frames(cause.__traceback__)):
         return False
     try:
         return bool(str(cause)) and str(cause) in str(error)
