@@ -5,8 +5,10 @@ import os
 import pathlib
 import re
 import signal
+import socket
 import subprocess
 import sys
+import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +17,7 @@ import pathway as pw
 import pytest
 from pathway._ground import tracebacks
 
-from tests.processes import free_ports, pathway
+from tests.processes import environment, free_ports, pathway
 
 FAILING = """
 import sys, threading
@@ -35,10 +37,9 @@ pw.io.null.write(table.select(b=inverted(table.a)))
 OURS = str(pathlib.Path(pw.__file__).parent)
 
 
-def run(*command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environment = {**os.environ, **variables}
+def run(*command: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [sys.executable, *command], capture_output=True, text=True, timeout=60, env=environment, check=False
+        [sys.executable, *command], capture_output=True, text=True, timeout=60, env=environment(), check=False
     )
 
 
@@ -264,9 +265,8 @@ QUIET = "pw.run(monitoring_level=pw.MonitoringLevel.NONE)\n"
 
 def interrupted(command: list[str], number: int = signal.SIGINT) -> tuple[int, list[str]]:
     """The exit status of a program that gets a signal when it is ready, and what it says after that."""
-    environment = {name: value for name, value in os.environ.items() if not name.startswith("PATHWAY_")}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment()
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -284,9 +284,8 @@ def test_ctrl_c_is_one_line(script: Callable[[str], str]) -> None:
         (line,) = lines
         assert line.endswith("WARNING:Interrupted: shutting down the computation gracefully")
     shell = ["sh", "-c", f"{sys.executable} {path}; exit $?"]
-    environment = {**os.environ}
     with subprocess.Popen(
-        shell, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True, start_new_session=True
+        shell, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment(), text=True, start_new_session=True
     ) as process:
         assert process.stdout is not None
         assert process.stdout.readline() == "ready\n"
@@ -340,3 +339,30 @@ def test_a_failure_in_a_process_is_told_once(script: Callable[[str], str]) -> No
     assert done.returncode == 1
     assert OURS not in done.stderr
     assert "invert" in functions(done.stderr)
+
+
+def test_ctrl_c_while_other_processes_are_waited_for_is_one_line(script: Callable[[str], str]) -> None:
+    port = free_ports(2)
+    variables = {"PATHWAY_PROCESSES": "2", "PATHWAY_PROCESS_ID": "0", "PATHWAY_FIRST_PORT": str(port)}
+    command = [sys.executable, script(ENDLESS + QUIET)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**variables)) as process:
+        wait_for(port)
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == -signal.SIGINT
+    assert "Traceback" not in errors
+    # Besides a word about the stranger that this test is.
+    (line,) = [line for line in errors.splitlines() if "Interrupted" in line]
+    assert line.endswith("WARNING:Interrupted: the computation had not begun")
+
+
+def wait_for(port: int) -> None:
+    """Returns when somebody listens at a port."""
+    until = time.monotonic() + 60
+    while True:
+        try:
+            socket.create_connection(("127.0.0.1", port), timeout=60).close()
+            return
+        except OSError:
+            assert time.monotonic() < until
+            time.sleep(0.01)

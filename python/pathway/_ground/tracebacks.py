@@ -27,7 +27,7 @@ R = TypeVar("R")
 _STANDARD_LIBRARY = os.path.dirname(os.path.abspath(os.__file__)) + os.sep
 _INSTALLED = tuple(_STANDARD_LIBRARY + name + os.sep for name in ("site-packages", "dist-packages"))
 
-_MISTAKES = (AssertionError, AttributeError, LookupError, NameError, TypeError, NotImplementedError, RecursionError)
+_MISTAKES = (AssertionError, AttributeError, LookupError, NameError, TypeError, RecursionError)
 """What is raised where a program is wrong. If it comes from a frame of ours, the program may be ours, and all frames
 stay; but not where the frame says, with `__tracebackhide__`, that it only passes on what it was told."""
 

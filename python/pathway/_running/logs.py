@@ -58,12 +58,14 @@ def set_up(*, is_wanted: bool = True) -> Iterator[None]:
 
 def _begin() -> None:
     global _runs, _handler
+    # It says so if the environment is wrong.
+    form = logging.Formatter(f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s")
     with _lock:
         _runs += 1
         if _handler is not None or logger.hasHandlers():
             return
         _handler = _Handler()
-        _handler.setFormatter(logging.Formatter(f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s"))
+        _handler.setFormatter(form)
         logger.addHandler(_handler)
         # A level that the program has chosen stays.
         if logger.level == logging.NOTSET:
