@@ -282,10 +282,12 @@ def test_a_computation_on_three_threads(tmp_path: pathlib.Path) -> None:
 
 
 def test_log_lines_of_other_processes_name_them(tmp_path: pathlib.Path) -> None:
-    (tmp_path / "main.py").write_text(WORDS + "import logging\nlogging.info('written')\n")
+    logs = "import logging\n@pw.udf\ndef tell(word: str) -> str:\n    logging.getLogger('pathway').info('told')\n"
+    logs += "    return word\ncounted = counted.select(word=tell(counted.word), count=counted.count)\npw.io.csv.write("
+    (tmp_path / "main.py").write_text(WORDS.replace("pw.io.csv.write(", logs))
     done = pathway("spawn", "-n", 2, "--first-port", free_ports(2), tmp_path / "main.py", tmp_path / "out.csv")
     assert done.returncode == 0, done.stderr
-    lines = sorted(line for line in done.stderr.splitlines() if "INFO:written" in line)
+    lines = sorted({line[:15] for line in done.stderr.splitlines() if "INFO:told" in line})
     assert len(lines) == 2
     assert lines[0].startswith("[20")
     assert lines[1].startswith("[process 1] [20")

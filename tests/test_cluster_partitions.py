@@ -145,7 +145,7 @@ pw.run()
 """)
     done = spawn("-n", 2, script)
     assert done.returncode == 0, done.stderr
-    assert "5,000 rows from wrong; 5,000 rows to nowhere\n" in done.stderr
+    assert ": 5,000 rows in (wrong), 5,000 rows out (nowhere), 5 rejected\n" in done.stderr
     assert done.stderr.count("wrong: 5 rows were rejected") == 1, done.stderr
 
 

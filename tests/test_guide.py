@@ -13,6 +13,7 @@ import linecache
 import os
 import pathlib
 import re
+import socket
 import sys
 import tempfile
 import types
@@ -70,6 +71,9 @@ def run(page: pathlib.Path) -> Iterator[tuple[Example, str]]:
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()])
 def test_page(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # Others may be at the port that is taken by default.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        monkeypatch.setenv("PATHWAY_MONITORING_HTTP_PORT", str(free.getsockname()[1]))
     text = page.read_text()
     for example, printed in run(page):
         if example.output is not None:

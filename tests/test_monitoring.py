@@ -1,129 +1,136 @@
-"""What is shown of the progress: counted and timed with a clock of our own, and on a real terminal."""
+"""What is shown of the progress: as log lines, and on a real terminal."""
 
-import codecs
-import fcntl
+import io
 import logging
-import os
-import pty
+import pathlib
 import re
-import select
 import signal
-import struct
 import subprocess
 import sys
-import termios
-import time
 from typing import Any
 
 import pathway as pw
 import pytest
-from pathway._running import monitoring
+from pathway._running.log_lines import LogMonitor
+from pathway._running.monitor import Monitor
+from pathway._running.panel import PanelMonitor
+from pathway._running.progress import Ending
+from rich.console import Console
+
+from tests.counters import Clock, Entry
+from tests.terminals import Terminal, cells, screen
 
 
-class Entry:
-    """What `_native.Statistics` looks like."""
-
-    def __init__(self, name: str, role: str, rows: int, rejected: int = 0, backlog: int = 0, time: int = 0) -> None:
-        self.name, self.role, self.rows_in, self.rows_out = name, role, rows, rows
-        self.rejected, self.backlog, self.time = rejected, backlog, time
-
-
-class Clock:
-    now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
+def logged(caplog: pytest.LogCaptureFixture, looks: list[tuple[float, list[Entry]]], ending: Ending) -> list[str]:
+    """What is logged of a run that is looked at at some seconds, and has ended at the last one."""
+    caplog.set_level(logging.INFO)
+    clock = Clock()
+    monitor = LogMonitor(clock)
+    for second, entries in looks:
+        clock.now = second
+        monitor.update(lambda entries=entries: entries)  # type: ignore[misc]
+    last: Any = looks[-1][1]
+    monitor.finish(last, ending)
+    return [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
 
 
 def test_log_lines_come_every_five_seconds_while_something_changes(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    clock = Clock()
-    monitor = monitoring.LogMonitor(clock)
-    rows = 0
-    for second, rows in [(1, 10), (5, 1500), (6, 1600), (10, 1600), (15, 1600)]:
-        clock.now = second
-        entries: Any = [Entry("posts", "source", rows), Entry("map", "operator", rows), Entry("a.csv", "sink", 1)]
-        monitor.update(lambda entries=entries: entries)
-    monitor.finish(entries)
-    assert [record.getMessage() for record in caplog.records] == [
-        "1,500 rows from posts; 1 row to a.csv",
-        "1,600 rows from posts; 1 row to a.csv",
+    def entries(rows: int) -> list[Entry]:
+        return [Entry("posts", "source", rows), Entry("map", "operator", rows), Entry("a.csv", "sink", 1)]
+
+    looks = [(1, entries(10)), (5, entries(1500)), (6, entries(1600)), (10, entries(1600)), (15, entries(1600))]
+    assert logged(caplog, looks, Ending.FINISHED) == [
+        "1,500 rows from posts (300/s); 1 row to a.csv (0.2/s)",
+        "1,600 rows from posts (267/s); 1 row to a.csv (0.1/s)",
+        "finished after 15.0 s: 1,600 rows in (posts), 1 row out (a.csv)",
     ]
 
 
-def test_rows_that_wait_are_shown_until_they_are_delivered(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    clock = Clock()
-    monitor = monitoring.LogMonitor(clock)
-    for second, waiting in [(5, 7), (10, 7), (15, 3)]:
-        clock.now = second
-        entries: Any = [Entry("posts", "source", 9, backlog=waiting)]
-        monitor.update(lambda entries=entries: entries)
-    done: Any = [Entry("posts", "source", 9)]
-    monitor.finish(done)
-    assert [record.getMessage() for record in caplog.records] == [
-        "9 rows from posts (7 rows waiting)",
-        "9 rows from posts (3 rows waiting)",
-        "9 rows from posts",
+def test_log_lines_are_no_flood(caplog: pytest.LogCaptureFixture) -> None:
+    # A day in which something changes ten times a second.
+    looks = [(second / 2, [Entry("posts", "source", 5 * second)]) for second in range(2 * 24 * 3600)]
+    lines = logged(caplog, looks, Ending.STOPPED)
+    assert len(lines) < 24 * 60 + 20
+    assert lines[0].startswith("50 rows from posts (10/s)")
+    assert lines[-1].startswith("stopped after 23 h 59 min: ")
+
+
+def test_rows_that_wait_and_rows_that_were_rejected_are_told(caplog: pytest.LogCaptureFixture) -> None:
+    looks = [
+        (second, [Entry("posts", "source", 9, rejected=rejected, backlog=waiting)])
+        for second, waiting, rejected in [(5, 7, 0), (10, 7, 0), (15, 3, 0), (50, 3, 1), (55, 2, 1)]
+    ]
+    assert logged(caplog, looks, Ending.FAILED) == [
+        "9 rows from posts (1.8/s) (7 rows waiting)",
+        "9 rows from posts (1.8/s) (3 rows waiting)",
+        "9 rows from posts (1 rejected) (3 rows waiting)",
+        "9 rows from posts (1 rejected) (2 rows waiting)",
+        "failed after 55.0 s: 9 rows in (posts), 1 rejected (2 rows not delivered)",
+    ]
+
+
+def test_the_last_line_sums_up_several_sources(caplog: pytest.LogCaptureFixture) -> None:
+    entries = [Entry("a", "source", 2000, rejected=2), Entry("b", "source", 1, rejected=1), Entry("c", "sink", 1)]
+    assert logged(caplog, [(0.1, entries)], Ending.FINISHED) == [
+        "finished after 0.1 s: 2,001 rows in (a 2,000, b 1), 1 row out (c), 3 rejected"
     ]
 
 
 def test_rejected_rows_are_summed_up_at_the_end(caplog: pytest.LogCaptureFixture) -> None:
     entries: Any = [Entry("posts", "source", 5, rejected=2), Entry("pings", "source", 5)]
-    monitoring.Monitor().finish(entries)
+    Monitor().finish(entries)
     (record,) = caplog.records
     assert record.levelno == logging.WARNING
     assert record.getMessage().startswith("posts: 2 rows were rejected")
 
 
-@pytest.mark.parametrize("operators", [False, True])
-def test_the_panel(operators: bool) -> None:
-    import io
-
-    from rich.console import Console
-
+def drawn(entries: list[Entry], *, operators: bool = False, width: int = 100) -> list[str]:
+    """The lines of the panel after a second look, 2 seconds after the first."""
     output = io.StringIO()
     clock = Clock()
-    monitor = monitoring.PanelMonitor(
-        operators=operators, clock=clock, console=Console(file=output, width=100, force_terminal=True)
-    )
-    entries: Any = [Entry("posts", "source", 0, backlog=7), Entry("map", "operator", 0)]
+    console = Console(file=output, width=width, force_terminal=True, color_system=None)
+    monitor = PanelMonitor(operators=operators, clock=clock, console=console)
+    first: Any = [Entry(entry.name, entry.role, 0) for entry in entries]
+    second: Any = entries
     with monitor:
-        monitor.update(lambda: entries)
+        monitor.update(lambda: first)
         clock.now = 2.0
-        entries[0].rows_out = 3000
-        monitor.update(lambda: entries)
-        monitor.finish(entries)
-    shown = output.getvalue()
-    assert "3,000" in shown
-    assert "1,500" in shown
-    assert ("map" in shown) == operators
+        monitor.update(lambda: second)
+        return [line for line in screen(output.getvalue().replace("\n", "\r\n")) if line]
+
+
+@pytest.mark.parametrize("operators", [False, True])
+def test_the_panel(operators: bool) -> None:
+    lines = drawn([Entry("posts", "source", 3000, backlog=7), Entry("map", "operator", 5)], operators=operators)
+    assert cells(lines, "posts") == ["source", "posts", "3,000", "1,500", "7", "", "0 s ago"]
+    assert any(" map " in line for line in lines) == operators
+    assert not any("rejected" in line for line in lines)
+    assert lines[-1] == "running for 2.0 s"
+
+
+def test_rejected_rows_are_in_the_panel_as_soon_as_there_are_some() -> None:
+    lines = drawn([Entry("posts", "source", 10, rejected=4), Entry("a", "sink", 1)])
+    assert cells(lines, "rows/s")[4] == "rejected"
+    assert cells(lines, "posts")[4] == "4"
+    assert cells(lines, "a")[4] == ""
+
+
+@pytest.mark.parametrize("width", [20, 30, 36, 50, 60, 68, 79, 200])
+def test_a_narrow_terminal_has_names_and_rows(width: int) -> None:
+    entries = [Entry("posts", "source", 3000, rejected=1), Entry("/a/long/path/to/a/file.csv", "sink", 12345)]
+    lines = drawn(entries, width=width)
+    assert all(len(line) <= width for line in lines)
+    # No line of the table is broken: title, head, rows and frame.
+    assert len(lines) == 1 + 3 + 2 + 1 + 1
+    assert "3,000" in next(line for line in lines if "posts" in line)
+    assert "12,345" in next(line for line in lines if "csv" in line)
 
 
 def test_logging_where_there_is_no_terminal(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     pw.io.null.write(pw.debug.table_from_markdown("a\n1\n2"), name="nowhere")
     pw.run(default_logging=False)
-    assert any("2 rows to nowhere" in record.getMessage() for record in caplog.records)
-
-
-def test_the_lag_is_the_age_of_what_is_done_while_there_is_more_to_do() -> None:
-    now = int(time.time() * 1000)
-
-    def lags(*entries: Any) -> list[Any]:
-        lines = monitoring.Rates(Clock()).lines(entries)
-        return [None if line.lag_seconds is None else round(line.lag_seconds) for line in lines]
-
-    ended = monitoring.END_OF_TIME
-    idle = Entry("a", "source", 1, time=now - 10_000)
-    behind = Entry("b", "source", 1, backlog=3, time=now - 20_000)
-    assert lags(idle, Entry("up to date", "sink", 1, time=now - 10_000)) == [0, 0]
-    assert lags(idle, behind, Entry("late", "sink", 1, time=now - 30_000)) == [0, 20, 30]
-    # A sink may still be at work when all sources have ended.
-    assert lags(Entry("a", "source", 1, time=ended), Entry("s", "sink", 1, time=now - 30_000)) == [None, 30]
-    assert lags(Entry("a", "source", 1, time=ended), Entry("s", "sink", 1, time=ended)) == [None, None]
-    # Tables in a program have no times of the day.
-    assert lags(Entry("a", "source", 1, backlog=1, time=4), Entry("s", "sink", 1, time=2)) == [None, None]
+    assert any("2 rows out (nowhere)" in record.getMessage() for record in caplog.records)
 
 
 # On a terminal. The program runs in a pseudo-terminal, and what it writes is put onto a screen of characters.
@@ -153,115 +160,36 @@ pw.run({arguments})
 """
 
 
-class Terminal:
-    """A program in a terminal of 100 columns."""
-
-    def __init__(self, program: str) -> None:
-        self._master, slave = pty.openpty()
-        fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, 100, 0, 0))
-        environment = {**os.environ, "TERM": "xterm-256color"}
-        for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
-            environment.pop(name, None)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=slave, stdout=slave, stderr=slave, env=environment
-        )
-        os.close(slave)
-        self.written = ""
-        self._decoder = codecs.getincrementaldecoder("utf-8")()
-
-    def read_until(self, pattern: str) -> None:
-        """Reads until something on the way there looked like this."""
-        until = time.monotonic() + 60
-        while not re.search(pattern, self.written):
-            assert self._read(until), f"never saw {pattern!r} in {self.written!r}"
-
-    def read_to_the_end(self) -> int:
-        """Reads until the program has ended; its exit status."""
-        until = time.monotonic() + 60
-        while self._read(until):
-            pass
-        os.close(self._master)
-        return self.process.wait(timeout=60)
-
-    def _read(self, until: float) -> bool:
-        ready, _, _ = select.select([self._master], [], [], max(0.0, until - time.monotonic()))
-        if not ready:
-            self.process.kill()
-            return False
-        try:
-            data = os.read(self._master, 65536)
-        except OSError:
-            # What Linux says when the program has ended.
-            return False
-        self.written += self._decoder.decode(data)
-        return bool(data)
-
-    @property
-    def screen(self) -> list[str]:
-        """The lines that a person sees in the end."""
-        return screen(self.written)
-
-
-_SEQUENCE = re.compile(r"\x1b\[(?P<arguments>[?0-9;]*)(?P<command>[A-Za-z])|\r|\n|[^\x1b\r\n]+")
-
-
-def screen(written: str) -> list[str]:
-    """The few control sequences that a panel needs, carried out: up, erase the line, colours, the cursor."""
-    lines: list[list[str]] = [[]]
-    row = column = 0
-    for found in _SEQUENCE.finditer(written):
-        text, command = found[0], found["command"]
-        if text == "\r":
-            column = 0
-        elif text == "\n":
-            row += 1
-            lines += [[] for _ in range(row + 1 - len(lines))]
-        elif command == "A":
-            row -= int(found["arguments"] or 1)
-        elif command == "K":
-            assert found["arguments"] == "2"
-            lines[row] = []
-        elif command is None:
-            lines[row] += [" "] * (column - len(lines[row]))
-            lines[row][column : column + len(text)] = text
-            column += len(text)
-        else:
-            assert command in "mhl", text
-    return ["".join(line).rstrip() for line in lines]
-
-
 def test_the_screen_carries_out_what_is_written() -> None:
     written = "\x1b[?25lone\r\ntwo\r\x1b[2K\x1b[1A\x1b[2K\x1b[1;32m1\x1b[0m\r\n2\r\n\x1b[?25h"
     assert screen(written) == ["1", "2", ""]
-
-
-def cells(lines: list[str], name: str) -> list[str]:
-    """The cells of the line of a source or sink in the panel: role, name, rows, rows/s, waiting, lag."""
-    (line,) = [line for line in lines if f" {name} " in line]
-    return [cell.strip() for cell in re.split("[│┃]", line)[1:-1]]
 
 
 def test_the_panel_on_a_terminal() -> None:
     terminal = Terminal(TICKS.format(rows=400, then="", arguments=""))
     terminal.read_until(r"source[^\n]*ticks[^\n]*│ +[1-9]\d* │[^\n]*[0-9]\.\d s │")
     during = terminal.screen
-    role, _, rows, rate, waiting, lag = cells(during, "ticks")
+    role, _, rows, rate, waiting, lag, age = cells(during, "ticks")
     assert role == "source"
     assert 0 < int(rows) < 400
-    assert int(rate.replace(",", "")) > 0
+    assert float(rate.replace(",", "")) > 0
     assert int(waiting) >= 0
     assert re.fullmatch(r"\d+\.\d s", lag)
+    assert re.fullmatch(r"\d+ s ago", age)
     assert cells(during, "slow")[0] == "sink"
+    assert any(re.fullmatch(r"running for \d+\.\d s", line) for line in during)
     assert terminal.read_to_the_end() == 0
     # The sink takes longer than the source: at some time rows were waiting.
-    assert re.search(r"source[^\n]*ticks[^\n]*│ +[\d,]+ │ +[\d,]+ │ +[1-9]\d* │", terminal.written)
+    assert re.search(r"source[^\n]*ticks[^\n]*│ +[\d,]+ │ +[\d,.]+ │ +[1-9]\d* │", terminal.written)
     # In the end there is one panel, with the last numbers, and the cursor is back, below it.
     after = terminal.screen
     assert sum("rows/s" in line for line in after) == 1
     for name in ("ticks", "slow"):
-        _, _, rows, _, waiting, lag = cells(after, name)
-        assert (rows, waiting, lag) == ("400", "0", "")
+        _, _, rows, _, waiting, lag, age = cells(after, name)
+        assert (rows, waiting, lag, age) == ("400", "0", "", "")
+    assert re.fullmatch(r"finished after \d+\.\d s: 400 rows in, 400 rows out", after[-2])
     assert after[-1] == ""
+    assert not any("running" in line for line in after)
     assert terminal.written.rindex("\x1b[?25h") > terminal.written.rindex("\x1b[?25l")
 
 
@@ -274,8 +202,9 @@ def test_ctrl_c_leaves_the_terminal_clean() -> None:
     assert sum("rows/s" in line for line in after) == 1
     rows = cells(after, "ticks")[2]
     assert cells(after, "slow")[2] == rows
-    assert any("shutting down the computation gracefully" in line for line in after)
-    assert any("KeyboardInterrupt" in line for line in after[-3:])
+    assert sum("shutting down the computation gracefully" in line for line in after) == 1
+    assert re.fullmatch(rf"stopped after \d+\.\d s: {rows} rows in, {rows} rows out", after[-2])
+    assert not any("Traceback" in line or "KeyboardInterrupt" in line for line in after)
     assert terminal.written.rindex("\x1b[?25h") > terminal.written.rindex("\x1b[?25l")
 
 
@@ -290,8 +219,18 @@ def test_what_is_printed_and_logged_is_above_the_panel() -> None:
     after = terminal.screen
     head = after[: next(number for number, line in enumerate(after) if "rows/s" in line)]
     assert [line for line in head if "printed" in line] == [f"printed {number}" for number in range(0, 200, 50)]
-    assert sum("WARNING:logged" in line for line in head) == 4
+    assert head.count("WARNING:root:logged") == 4
     assert sum(line == "pathway" for line in after) == 1
+
+
+def test_rejected_rows_are_told_above_the_panel_and_below() -> None:
+    program = TICKS.format(rows=3, then="self.next(number='x')", arguments="")
+    terminal = Terminal(program)
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    first = next(number for number, line in enumerate(after) if "did not accept row 4" in line)
+    assert first < next(number for number, line in enumerate(after) if "rows/s" in line)
+    assert re.fullmatch(r"finished after \d+\.\d s: 3 rows in, 3 rows out, 1 rejected", after[-2])
 
 
 def test_operators_are_shown_if_asked_for() -> None:
@@ -308,30 +247,40 @@ def test_nothing_is_shown_on_a_terminal_if_not_wanted() -> None:
     assert terminal.written == ""
 
 
+def test_a_narrow_terminal() -> None:
+    terminal = Terminal(TICKS.format(rows=30, then="", arguments=""), columns=40)
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    assert cells(after, "ticks")[:3] == ["source", "ticks", "30"]
+    assert all(len(line) <= 40 for line in after)
+    assert sum("rows/s" in line for line in after) == 1
+
+
+def test_no_colour_if_none_is_wanted() -> None:
+    terminal = Terminal(TICKS.format(rows=30, then="", arguments=""), NO_COLOR="1")
+    assert terminal.read_to_the_end() == 0
+    assert cells(terminal.screen, "ticks")[2] == "30"
+    # Bold and italics are no colours.
+    styles = {style for found in re.findall(r"\x1b\[([0-9;]*)m", terminal.written) for style in found.split(";")}
+    assert styles <= {"", "0", "1", "2", "3"}
+
+
+@pytest.mark.parametrize("kind", ["dumb", "unknown"])
+def test_plain_lines_on_a_terminal_that_cannot_draw(kind: str) -> None:
+    terminal = Terminal(TICKS.format(rows=30, then="", arguments=""), TERM=kind)
+    assert terminal.read_to_the_end() == 0
+    assert "\x1b" not in terminal.written
+    (line,) = terminal.written.splitlines()
+    assert line.endswith("30 rows in (ticks), 30 rows out (slow)")
+
+
 def test_plain_lines_in_a_pipe() -> None:
     program = TICKS.format(rows=3, then="", arguments="")
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
     assert done.stdout == ""
-    assert "\x1b" not in done.stderr
-    assert done.stderr.endswith("INFO:3 rows from ticks; 3 rows to slow\n")
-
-
-NOTEBOOK = """
-import sys, types
-class ZMQInteractiveShell: pass
-shell = ZMQInteractiveShell()
-sys.modules["IPython"] = types.SimpleNamespace(get_ipython=lambda: shell)
-"""
-
-
-def test_a_notebook_is_left_alone_unless_it_asks() -> None:
-    def written(arguments: str) -> str:
-        program = NOTEBOOK + TICKS.format(rows=3, then="", arguments=arguments)
-        done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True)
-        return done.stdout + done.stderr
-
-    assert written("") == ""
-    assert "3 rows from ticks" in written("monitoring_level=pw.MonitoringLevel.IN_OUT")
+    (line,) = done.stderr.splitlines()
+    expected = r"\[[-\d]+ [:,\d]+\]:INFO:finished after \d+\.\d s: 3 rows in \(ticks\), 3 rows out \(slow\)"
+    assert re.fullmatch(expected, line)
 
 
 def test_rows_of_a_sink_are_those_it_has_delivered(caplog: pytest.LogCaptureFixture) -> None:
@@ -355,4 +304,68 @@ def test_rows_of_a_sink_are_those_it_has_delivered(caplog: pytest.LogCaptureFixt
     with pytest.raises(ValueError, match="the last row"):
         pw.run(monitoring_level=pw.MonitoringLevel.IN_OUT)
     # Rows are counted by the thousand while a time is under way.
-    assert caplog.records[-1].getMessage() == "3,000 rows from in; 2,048 rows to out (3,000 rows not delivered)"
+    last = caplog.records[-1].getMessage()
+    assert last.startswith("failed after ")
+    assert last.endswith(": 3,000 rows in (in), 2,048 rows out (out) (3,000 rows not delivered)")
+
+
+def test_more_sources_than_fit_on_the_terminal() -> None:
+    program = TICKS.format(rows=300, then="", arguments="").replace(
+        "pw.run(", "for number in range(40):\n    pw.io.null.write(table, name=f'out{number}')\npw.run("
+    )
+    terminal = Terminal(program)
+    terminal.read_until(r"and \d+ more; running for 0\.[2-9]")
+    during = terminal.screen
+    # The terminal has 30 lines, and the cursor is on the last one.
+    assert len(during) <= 30
+    assert cells(during, "ticks")[0] == "source"
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    assert sum(bool(re.search(r" out\d+ ", line)) for line in after) == 40
+    assert sum("rows/s" in line for line in after) == 1
+
+
+def test_two_runs_at_the_same_time_share_a_terminal() -> None:
+    program = TICKS.format(rows=300, then="", arguments="").replace(
+        "pw.run(",
+        """class Second(pw.io.python.ConnectorSubject):
+    def run(self):
+        self.next(number=1)
+        Ticks.stopped.wait(0.3)
+running = threading.Thread(target=pw.run)
+running.start()
+Ticks.stopped.wait(0.3)
+pw.testing.reset()
+pw.io.null.write(pw.io.python.read(Second(), schema=pw.schema_from_types(number=int), name="second"), name="out")
+pw.run(""",
+    )
+    terminal = Terminal(program)
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    # One has the panel, the other one tells of it in lines above.
+    assert sum("rows/s" in line for line in after) == 1
+    assert cells(after, "ticks")[2] == "300"
+    assert sum("1 row in (second), 1 row out (out)" in line for line in after) == 1
+    assert after[-2].endswith("300 rows in, 300 rows out")
+
+
+def test_a_terminal_that_knows_no_letters_but_ours(tmp_path: pathlib.Path) -> None:
+    program = TICKS.format(rows=3, then="", arguments="").replace('"ticks"', '"船"').replace('"slow"', '"s" * 90')
+    (tmp_path / "main.py").write_text(program, encoding="utf-8")
+    terminal = Terminal(f"import runpy; runpy.run_path({str(tmp_path / 'main.py')!r})", PYTHONIOENCODING="ascii")
+    assert terminal.read_to_the_end() == 0
+    after = terminal.screen
+    assert any(r" \u8239 " in line for line in after)
+    assert any(" ...sss" in line for line in after)
+    assert after[-2].endswith("3 rows in, 3 rows out")
+
+
+@pytest.mark.parametrize("twice", ["", "pw.io.null.write(table, name='ticks')\n"])
+def test_a_run_of_nothing_draws_nothing(twice: str) -> None:
+    declared = "table = pw.io.csv.read('x', schema=pw.schema_from_types(a=int), name='ticks')\n" if twice else ""
+    terminal = Terminal(f"import pathway as pw\n{declared}{twice}pw.run()")
+    assert terminal.read_to_the_end() == (1 if twice else 0)
+    after = terminal.screen
+    assert after[0].startswith("Traceback" if twice else "[20")
+    assert all("\n".join(after).rstrip().splitlines())
+    assert not any("rows/s" in line for line in after)

@@ -125,7 +125,7 @@ def test_the_counters_over_http(port: int) -> None:
         "/status": 200,
         "/metrics": 200,
         "/metrics?name=x": 200,
-        "/": 404,
+        "/": 200,
         "/metrics/more": 404,
     }
     _, kind, text = subject.answers["/metrics"]

@@ -18,6 +18,7 @@ from typing import Any, Literal, overload
 
 from pathway._crashing.report import ConnectorReport, CrashReport
 from pathway._debugging.captures import Update, capture_updates, quiet
+from pathway._ground import tracebacks
 from pathway._schemas.schema import Schema
 from pathway._tables.graph import reset_graph
 from pathway._tables.table import Table
@@ -45,6 +46,7 @@ def capture(
 ) -> tuple[list[Update], ...]: ...
 
 
+@tracebacks.shortened
 def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list[Update] | tuple[list[Update], ...]:
     """Runs what the tables need, and gives back every update: a list for one table, a tuple of lists for several.
 

@@ -236,4 +236,4 @@ def test_every_worker_counts(
     table = numbers(999)
     pw.io.csv.write(table.groupby(table.number).reduce(table.number), tmp_path, partitioned=True, name="parts")
     pw.run(monitoring_level=pw.MonitoringLevel.IN_OUT)
-    assert [message for message in caplog.messages if message.endswith(" 999 rows to parts")], caplog.messages
+    assert [message for message in caplog.messages if message.endswith(" 999 rows out (parts)")], caplog.messages

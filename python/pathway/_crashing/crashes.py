@@ -18,6 +18,7 @@ from pathway._crashing.kills import Kills
 from pathway._crashing.nursery import Nursery, Order, Outcome, is_one
 from pathway._crashing.program import portable
 from pathway._crashing.report import Counting, CrashReport, Kill
+from pathway._running import logs
 from pathway._running.persisting import Backend, Config
 
 logger = logging.getLogger("pathway")
@@ -72,10 +73,10 @@ def crash(make_pipeline: Callable[[Path], Any], settings: Settings) -> CrashRepo
             '`if __name__ == "__main__":`'
         )
     program = portable("crash_test()", (make_pipeline, settings.until))
-    # As a run does; where somebody has set it up, it stays.
-    logging.basicConfig(level=logging.INFO, format="[%(asctime)s]:%(levelname)s:%(message)s")
     folder = Path(tempfile.mkdtemp(prefix="pathway-crash-test-"))
     with ExitStack() as stack:
+        # As a run does.
+        stack.enter_context(logs.set_up())
         removal = stack.enter_context(ExitStack())
         removal.callback(shutil.rmtree, folder, ignore_errors=True)
         nursery = stack.enter_context(Nursery(program))

@@ -13,6 +13,7 @@
 | PATHWAY_CLUSTER_SILENCE | how many seconds another process may be silent before it counts as gone (default 20) |
 | PATHWAY_CLUSTER_TIMEOUT | how many seconds a process waits for the others when it starts (default 30) |
 | PATHWAY_RUN_ID | a name for this run of all the processes |
+| PATHWAY_MONITORING_HTTP_HOST | the address at which ``with_http_server`` listens (default 127.0.0.1) |
 | PATHWAY_MONITORING_HTTP_PORT | where ``with_http_server`` listens (default 20000), plus the number of the process |
 | PATHWAY_SPAWN_SCALES | set by ``pathway spawn`` where it can start the program again with more or fewer processes |
 | PATHWAY_SPAWN_ARGS | the arguments of ``pathway spawn-from-env`` |
@@ -146,6 +147,11 @@ def is_scaled() -> bool:
     return _boolean("PATHWAY_SPAWN_SCALES", default=False)
 
 
+def is_started_with_the_others() -> bool:
+    """Whether one command has started all the processes of the run, on this machine."""
+    return bool(os.environ.get("PATHWAY_SPAWN_SCALES", "").strip())
+
+
 def first_worker() -> int:
     """The number of the first worker of this process among those of all."""
     return (_number("PATHWAY_PROCESS_ID", 0) or 0) * threads()
@@ -263,6 +269,11 @@ def monitoring_port() -> int:
             f"found {first} + {process}"
         )
     return first + process
+
+
+def monitoring_host() -> str:
+    """Where the counters are served; by default nobody on another machine can ask for them."""
+    return os.environ.get("PATHWAY_MONITORING_HTTP_HOST", "").strip() or "127.0.0.1"
 
 
 def are_on_this_machine(addresses: Iterable[str]) -> bool:

@@ -1,4 +1,4 @@
-"""The counters of a run over HTTP, as OpenMetrics text.
+"""The counters of a run over HTTP: as OpenMetrics text for other programs, and as a page for people.
 
 The server answers from `Run.statistics()`, the same snapshot that the panel shows, and from `Run.kept()` where the run
 is kept: these are the figures of this process. It takes its port before the run
@@ -9,19 +9,23 @@ run is let go.
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from pathway._ground import environment, forks
 from pathway._ground.shown import shown
-from pathway._running import monitoring
+from pathway._running import progress, status_page
 
 if TYPE_CHECKING:
     from pathway._native import KeptFigures, Run, Statistics
+
+logger = logging.getLogger("pathway")
 
 _CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
@@ -31,8 +35,18 @@ _CLIENTS = 64
 _SECONDS = 5.0
 """How long a client may take from the connection to the last byte of the answer."""
 
+_BEGIN_SECONDS = 1.0
+"""How long an answer waits for a run that is just beginning: its first rows may come before we hear of it."""
+
 _REQUEST_BYTES = 1 << 14
 """How long a request may be."""
+
+_PAGE_HEADERS = (
+    # Whatever a name of a connector holds, nothing of it is carried out, and nothing is fetched from anywhere.
+    "Content-Security-Policy: default-src 'none'; style-src 'unsafe-inline'\r\n"
+    "X-Content-Type-Options: nosniff\r\n"
+    "Cache-Control: no-store\r\n"
+)
 
 # name, type, meaning, and what it is for an entry.
 _METRICS: tuple[tuple[str, str, str, Callable[[Statistics], int]], ...] = (
@@ -85,39 +99,46 @@ _KEPT_METRICS: tuple[tuple[str, str, str, Callable[[KeptFigures, float], float |
 
 def _age(kept: KeptFigures, now: float) -> float | None:
     """The age of the last snapshot, if its time is one of the day."""
-    if kept.snapshot_time is None or kept.snapshot_time < monitoring.FIRST_TIME_OF_DAY:
+    if kept.snapshot_time is None or kept.snapshot_time < progress.FIRST_TIME_OF_DAY:
         return None
     return max(0.0, now - kept.snapshot_time / 1000)
 
 
 class MetricsServer:
-    """Listens on 127.0.0.1 from the moment it is made; has something to say between `serve` and `close`.
+    """Listens from the moment it is made; has something to say between `serve` and `close`.
 
     One thread serves everybody. Whoever has not sent a request and taken the answer within a few seconds is gone, and
     so is the one that has been there longest when there are too many: a client can hold up neither the others nor the
     end of the run.
     """
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, host: str, port: int) -> None:
         self._native_run: Run | None = None
         self._lock = threading.Lock()
         try:
-            self._socket = socket.create_server(("127.0.0.1", port), backlog=_CLIENTS)
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            self._socket = socket.create_server((host, port), family=family, backlog=_CLIENTS)
         except (OSError, OverflowError) as error:
             reason = error.strerror if isinstance(error, OSError) else str(error)
             raise OSError(
                 getattr(error, "errno", None),
-                f"with_http_server: cannot listen on 127.0.0.1:{port} ({reason}); another run may use the port, set "
-                "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one",
+                f"with_http_server: cannot listen on {host}:{port} ({reason}); another run may use the port, set "
+                "the environment variable PATHWAY_MONITORING_HTTP_PORT to a free one"
+                + ("" if host == "127.0.0.1" else ", and PATHWAY_MONITORING_HTTP_HOST to an address of this machine"),
             ) from None
+        self._start = time.monotonic()
+        self._address = f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
         self._clients: dict[asyncio.StreamWriter, None] = {}
         self._loop = asyncio.new_event_loop()
+        # Whether the run has begun, or will not.
+        self._begun = asyncio.Event()
         self._thread = threading.Thread(target=self._run, name="pathway:metrics", daemon=True)
         self._in_child = forks.undone_in_child(self._socket.close)
 
     def __enter__(self) -> Self:
         self._in_child.__enter__()
         self._thread.start()
+        logger.info("the progress is at %s/ and the metrics at %s/metrics while the run goes on", *2 * [self._address])
         return self
 
     def __exit__(
@@ -131,6 +152,7 @@ class MetricsServer:
         """From now on the answers are about this run."""
         with self._lock:
             self._native_run = native_run
+        self._loop.call_soon_threadsafe(self._begun.set)
 
     def close(self) -> None:
         """Lets the run go; nothing of it is in use when this returns."""
@@ -163,7 +185,11 @@ class MetricsServer:
         try:
             async with asyncio.timeout(_SECONDS):
                 writer.transport.set_write_buffer_limits(0)
-                writer.write(self._answer(await reader.readuntil(b"\r\n\r\n")))
+                request = await reader.readuntil(b"\r\n\r\n")
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(_BEGIN_SECONDS):
+                        await self._begun.wait()
+                writer.write(self._answer(request))
                 # Nothing is left to be written after this.
                 await writer.drain()
         except (OSError, EOFError, asyncio.LimitOverrunError):
@@ -179,9 +205,12 @@ class MetricsServer:
         path = rest.partition(b" ")[0].partition(b"?")[0]
         if method not in (b"GET", b"HEAD"):
             return _response("405 Method Not Allowed", "text/plain", b"")
-        if path not in (b"/status", b"/metrics"):
-            return _response("404 Not Found", "text/plain", b"")
-        answer = _response("200 OK", _CONTENT_TYPE, self._text().encode("utf-8", "backslashreplace"))
+        if path == b"/":
+            answer = _response("200 OK", "text/html; charset=utf-8", _encoded(self._page()), _PAGE_HEADERS)
+        elif path in (b"/status", b"/metrics"):
+            answer = _response("200 OK", _CONTENT_TYPE, _encoded(self._text()))
+        else:
+            return _response("404 Not Found", "text/plain", b"there is a page at / and metrics at /metrics\n")
         return answer.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if method == b"HEAD" else answer
 
     def _text(self) -> str:
@@ -193,15 +222,30 @@ class MetricsServer:
                 # It is dropped where it is waited for.
                 del native_run
 
+    def _page(self) -> str:
+        with self._lock:
+            native_run = self._native_run
+            try:
+                statistics = None if native_run is None else native_run.statistics()
+            finally:
+                # It is dropped where it is waited for.
+                del native_run
+        return status_page.page(statistics, time.monotonic() - self._start)
 
-def _response(status: str, content_type: str, body: bytes) -> bytes:
+
+def _encoded(body: str) -> bytes:
+    return body.encode("utf-8", "backslashreplace")
+
+
+def _response(status: str, content_type: str, body: bytes, headers: str = "") -> bytes:
     head = (
-        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+        f"HTTP/1.1 {status}\r\nContent-Type: {content_type}\r\nContent-Length: {len(body)}\r\n{headers}"
+        "Connection: close\r\n\r\n"
     )
     return head.encode("ascii") + body
 
 
-def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: monitoring.Clock = time.time) -> str:
+def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, clock: progress.Clock = time.time) -> str:
     """The snapshot as OpenMetrics text."""
     lines = [*_lines(statistics), *([] if kept is None else _of_kept(kept, clock())), "# EOF"]
     return "".join(f"{line}\n" for line in lines)
@@ -209,8 +253,8 @@ def text(statistics: Sequence[Statistics], kept: KeptFigures | None = None, cloc
 
 def _lines(statistics: Sequence[Statistics]) -> Iterator[str]:
     lags = [
-        -1 if entry.time >= monitoring.END_OF_TIME else round(1000 * (lag or 0.0))
-        for entry, lag in zip(statistics, monitoring.lags(statistics), strict=True)
+        -1 if entry.time >= progress.END_OF_TIME else round(1000 * (lag or 0.0))
+        for entry, lag in zip(statistics, progress.lags(statistics), strict=True)
     ]
     for name, role in (("input", "source"), ("output", "sink")):
         yield f"# HELP {name}_latency_ms A latency of {name} in milliseconds (-1 when finished)."

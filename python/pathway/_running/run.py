@@ -12,13 +12,16 @@ from contextlib import ExitStack
 
 from pathway import _native
 from pathway._ground import environment
-from pathway._running import ending, monitoring, waiting
+from pathway._running import ending, logs, monitoring, waiting
 from pathway._running.cluster import member_of_run
 from pathway._running.persisting import Config, from_environment, kept, told
+from pathway._running.progress import Ending
 from pathway._running.scaling import scaling_of
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
 from pathway._tables.graph import current_graph
+
+logger = logging.getLogger("pathway")
 
 
 @taking(RunSettings)
@@ -26,10 +29,10 @@ def run(settings: RunSettings) -> None:
     """Runs everything that the outputs declared since the last run need, until all sources have ended.
 
     If none was declared since, what the last run has run is run again, from the beginning. Without outputs it does
-    nothing. An exception in a source, a function or a sink ends the run and is raised. Ctrl-C and SIGTERM end it in
-    order: ``on_stop`` of the subjects is called, what was committed reaches the outputs, then KeyboardInterrupt or
-    SystemExit(143) is raised. A second signal ends it as soon as the functions that are being called return, and rows
-    still on the way are lost. Outputs that are running cannot be run a second time.
+    nothing, and says so. An exception in a source, a function or a sink ends the run and is raised. Ctrl-C and SIGTERM
+    end it in order: ``on_stop`` of the subjects is called, what was committed reaches the outputs, then
+    KeyboardInterrupt or SystemExit(143) is raised. A second signal ends it as soon as the functions that are being
+    called return, and rows still on the way are lost. Outputs that are running cannot be run a second time.
 
     A run that has failed is abandoned 2 seconds later if functions that were called have not returned; they go on in
     their threads. If it is a run of several processes, the process ends with the program all the same, with status 1.
@@ -37,9 +40,11 @@ def run(settings: RunSettings) -> None:
     Args:
         debug: whether ``Table.debug`` prints.
         monitoring_level: what is shown of the progress, see ``pw.MonitoringLevel``.
-        with_http_server: whether the counters are served as OpenMetrics text while the run goes on, at /metrics and
-            /status of 127.0.0.1, port 20000 or what the environment variable PATHWAY_MONITORING_HTTP_PORT says.
-        default_logging: whether to set up ``logging`` for messages from level INFO, unless it was set up already.
+        with_http_server: whether the counters are served over HTTP while the run goes on, at 127.0.0.1, port 20000, or
+            what the environment variables PATHWAY_MONITORING_HTTP_HOST and PATHWAY_MONITORING_HTTP_PORT say: as a page
+            at /, and as OpenMetrics text at /metrics and /status. A message says where.
+        default_logging: whether messages of the logger ``pathway`` from level INFO are written to standard error while
+            the run goes on, if the program has set up no logging. Other loggers are left alone.
         persistence_config: where the run is kept, so that the next one goes on where it has ended, see
             ``pw.persistence.Config``. Default: what the environment variable PATHWAY_REPLAY_STORAGE names, if it does.
         runtime_typechecking: accepted; the types of values are always checked.
@@ -99,14 +104,12 @@ def run_captures(captures: Sequence[_native.Capture], settings: RunSettings) -> 
 
 
 def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_native.Capture] | None) -> None:
+    __tracebackhide__ = True
     terminate_on_error = settings.terminate_on_error
     if terminate_on_error is None:
         terminate_on_error = environment.terminate_on_error()
-    if settings.default_logging:
-        logging.basicConfig(
-            level=logging.INFO, format=f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s"
-        )
     with ExitStack() as stack:
+        stack.enter_context(logs.set_up(is_wanted=settings.default_logging))
         if settings.event_loop is not None:
             # Most runs need no asyncio, which takes long to import.
             from pathway._ground import event_loop
@@ -117,8 +120,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             # It needs asyncio.
             from pathway._running.metrics_server import MetricsServer
 
-            server = stack.enter_context(MetricsServer(environment.monitoring_port()))
-        monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
+            server = stack.enter_context(MetricsServer(environment.monitoring_host(), environment.monitoring_port()))
         signals = stack.enter_context(waiting.noted_signals())
         cluster = member_of_run(signals)
         persistence = settings.persistence_config
@@ -129,6 +131,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             persistence = None
         stack.enter_context(told(persistence))
         scaling = scaling_of(persistence, 1 if cluster is None else len(cluster.addresses))
+        monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
         try:
             native_run = current_graph().plan.run(
                 everything=everything,
@@ -142,17 +145,35 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             )
         except RuntimeError:
             # The wait for other processes ends with the first signal.
-            waiting.leave(signals)
+            waiting.leave(signals, has_begun=False)
             raise
+        how = Ending.FAILED
         try:
             with ending.stopped_at_the_end(native_run):
                 if server is not None:
                     server.serve(native_run)
                 waiting.wait(native_run, monitor, signals, is_shared=cluster is not None, scaling=scaling)
+            is_stopped = signals.noted or (scaling is not None and scaling.status is not None)
+            how = Ending.STOPPED if is_stopped else Ending.FINISHED
         finally:
             if server is not None:
                 server.close()
-            monitor.finish(native_run.statistics())
+            statistics = native_run.statistics()
+            monitor.finish(statistics, how)
             # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
             del native_run
+        if captures is None and not any(entry.role == "sink" for entry in statistics):
+            _tell_that_nothing_runs(everything=everything, has_run=bool(statistics))
     waiting.leave(signals, scaling)
+
+
+def _tell_that_nothing_runs(*, everything: bool, has_run: bool) -> None:
+    """A run without outputs is most often one in which something was forgotten."""
+    if (everything and has_run) or not environment.is_first_process():
+        return
+    logger.warning(
+        "nothing to run: the program has declared no output. Add one before pw.run(), such as "
+        'pw.io.csv.write(table, "table.csv") or pw.io.subscribe(table, on_change); to look at a table, use '
+        "pw.debug.compute_and_print(table)%s",
+        "; Table.debug() prints with pw.run(debug=True)" if current_graph().debugged else "",
+    )

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec
 
+from pathway._ground import tracebacks
 from pathway._running.monitoring import MonitoringLevel
 from pathway._running.persisting import Config
 
@@ -69,13 +70,19 @@ def taking(settings: Callable[P, RunSettings]) -> Callable[[Callable[[RunSetting
     def decorate(function: Callable[[RunSettings], None]) -> Callable[P, None]:
         @functools.wraps(function)
         def called(*args: P.args, **kwargs: P.kwargs) -> None:
+            __tracebackhide__ = True
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as error:
                 raise TypeError(f"pw.{function.__name__}() {error}") from None
-            function(settings(*args, **kwargs))
+            try:
+                made = settings(*args, **kwargs)
+            except (TypeError, ValueError) as error:
+                raise error.with_traceback(None) from None
+            function(made)
 
-        called.__signature__ = signature  # type: ignore[attr-defined]
-        return called
+        public = tracebacks.shortened(called)
+        public.__signature__ = signature  # type: ignore[attr-defined]
+        return public
 
     return decorate

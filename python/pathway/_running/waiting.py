@@ -20,10 +20,10 @@ from types import FrameType
 from typing import Any
 
 from pathway import _native
-from pathway._ground import forks
+from pathway._ground import environment, forks, tracebacks
 from pathway._ground.signals import ECHO_SECONDS
 from pathway._running import abandoning
-from pathway._running.monitoring import Monitor
+from pathway._running.monitor import Monitor
 from pathway._running.scaling import Scaling
 
 logger = logging.getLogger("pathway")
@@ -39,6 +39,8 @@ class Signals:
         self.interrupted = False
         self.terminated = False
         self.at_once = False
+        self.is_told = False
+        """Whether people have been told what happens now."""
         self._last_terminate: float | None = None
 
     @property
@@ -72,7 +74,9 @@ def wait(
     It returns or raises when the run has ended, or has failed and some function does not return. Then the run is
     abandoned, and its threads with it; `is_shared` says that it is one of several processes, which end with it.
     """
-    stopped = told = aborted = is_abandoned = False
+    __tracebackhide__ = True
+    stopped = aborted = is_abandoned = False
+    told = not _tells()
     abandon_at: float | None = None
     failure: BaseException | None = None
     try:
@@ -80,8 +84,7 @@ def wait(
             try:
                 if signals.noted and not stopped:
                     stopped = True
-                    what = "Interrupted" if signals.interrupted else "Received SIGTERM"
-                    logger.warning("%s: shutting down the computation gracefully", what)
+                    _tell(signals, "shutting down the computation gracefully")
                     native_run.stop()
                 elif stopped and not told and not signals.at_once:
                     told = True
@@ -118,19 +121,35 @@ def wait(
                 break
         if failure is not None:
             raise failure
+        if signals.noted and not signals.is_told:
+            # Another process was quicker, and has told this one to stop.
+            _tell(signals, "the computation was shut down")
     finally:
         del native_run, failure
 
 
-def leave(signals: Signals, scaling: Scaling | None = None) -> None:
+def leave(signals: Signals, scaling: Scaling | None = None, *, has_begun: bool = True) -> None:
     """Leaves the program as the signals ask for, if there were any, or to be started again with more processes or
     fewer."""
+    if signals.noted and not signals.is_told:
+        _tell(signals, "the computation has ended" if has_begun else "the computation had not begun")
     if signals.interrupted:
-        raise KeyboardInterrupt
+        raise tracebacks.told(KeyboardInterrupt())
     if signals.terminated:
         raise SystemExit(143)
     if scaling is not None and scaling.status is not None:
         raise SystemExit(scaling.status)
+
+
+def _tells() -> bool:
+    """Whether this process tells of signals: of those that one command has started, all get them, and one tells."""
+    return environment.is_first_process() or not environment.is_started_with_the_others()
+
+
+def _tell(signals: Signals, what: str) -> None:
+    signals.is_told = True
+    if _tells() and (signals.interrupted or signals.terminated):
+        logger.warning("%s: %s", "Interrupted" if signals.interrupted else "Received SIGTERM", what)
 
 
 def _tell_what_is_left(native_run: _native.Run) -> None:
@@ -144,6 +163,7 @@ def _tell_what_is_left(native_run: _native.Run) -> None:
 
 
 def _has_ended(native_run: _native.Run) -> bool:
+    __tracebackhide__ = True
     try:
         return native_run.wait(0)
     except BaseException:

@@ -1,0 +1,85 @@
+"""Where the messages of a run go.
+
+They are those of the logger `pathway`. A program that has set up logging gets them as it gets all others: nothing here
+touches the root logger, or that of any other library. If it has set up none, a run writes them to standard error with a
+handler of its own, on its own logger, for as long as it goes on.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+
+from pathway._ground import environment
+
+logger = logging.getLogger("pathway")
+
+
+class _Handler(logging.Handler):
+    """Writes to standard error, whatever that is at the moment: a panel that is drawn stands in for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.sets_level = False
+        """Whether the level of the logger is ours, too."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if sys.stderr is None or logging.root.handlers or logger.handlers != [self]:
+            # The program has set up logging since.
+            return
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+            with suppress(AttributeError):
+                sys.stderr.flush()
+        except Exception:
+            self.handleError(record)
+
+
+_lock = threading.Lock()
+_runs = 0
+_handler: _Handler | None = None
+
+
+@contextmanager
+def set_up(*, is_wanted: bool = True) -> Iterator[None]:
+    """While this goes on, messages from level INFO are seen, if it is wanted and the program has set up nothing."""
+    if not is_wanted:
+        yield
+        return
+    _begin()
+    try:
+        yield
+    finally:
+        _end()
+
+
+def _begin() -> None:
+    global _runs, _handler
+    # It says so if the environment is wrong.
+    form = logging.Formatter(f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s")
+    with _lock:
+        _runs += 1
+        if _handler is not None or logger.hasHandlers():
+            return
+        _handler = _Handler()
+        _handler.setFormatter(form)
+        logger.addHandler(_handler)
+        # A level that the program has chosen stays.
+        if logger.level == logging.NOTSET:
+            logger.setLevel(logging.INFO)
+            _handler.sets_level = True
+
+
+def _end() -> None:
+    global _runs, _handler
+    with _lock:
+        _runs -= 1
+        if _runs or _handler is None:
+            return
+        logger.removeHandler(_handler)
+        if _handler.sets_level and logger.level == logging.INFO:
+            logger.setLevel(logging.NOTSET)
+        _handler = None
