@@ -171,7 +171,9 @@ def signature(name: str, value: Any, bound: bool) -> str:
     parameters = [shown for shown in found.parameters.values() if shown.annotation != "Never"]
     if bound and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
-    returns = "" if found.return_annotation is inspect.Signature.empty or inspect.isclass(value) else found.return_annotation
+    returns = (
+        "" if found.return_annotation is inspect.Signature.empty or inspect.isclass(value) else found.return_annotation
+    )
     texts = list(arguments(parameters))
     arrow = f" -> {annotation(returns)}" if returns else ""
     line = f"{name}({', '.join(texts)}){arrow}"
