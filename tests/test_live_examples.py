@@ -1,4 +1,4 @@
-"""The examples that go on until they are ended: each is started as a newcomer does it, fed, watched, and interrupted."""
+"""The examples that go on until they are ended: started as a newcomer does it, fed, watched, and interrupted."""
 
 from __future__ import annotations
 

@@ -54,9 +54,8 @@ def items(body: str) -> str:
 
 def without_tags(line: str) -> str:
     """The line, where `<` means itself outside of code."""
-    return "".join(
-        part if part.startswith("`") else part.replace("<", "&lt;") for part in re.split(r"(`+[^`]*`+)", line)
-    )
+    parts = re.split(r"(`+[^`]*`+)", line)
+    return "".join(part if part.startswith("`") else part.replace("<", "&lt;") for part in parts)
 
 
 def example(text: str) -> Iterator[str]:

@@ -171,11 +171,9 @@ def signature(name: str, value: Any, bound: bool) -> str:
     parameters = [shown for shown in found.parameters.values() if shown.annotation != "Never"]
     if bound and parameters and parameters[0].name in ("self", "cls"):
         parameters = parameters[1:]
-    returns = (
-        "" if found.return_annotation is inspect.Signature.empty or inspect.isclass(value) else found.return_annotation
-    )
+    has_return = found.return_annotation is not inspect.Signature.empty and not inspect.isclass(value)
+    arrow = f" -> {annotation(found.return_annotation)}" if has_return else ""
     texts = list(arguments(parameters))
-    arrow = f" -> {annotation(returns)}" if returns else ""
     line = f"{name}({', '.join(texts)}){arrow}"
     if len(line) <= 88:
         return line

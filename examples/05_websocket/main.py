@@ -7,7 +7,7 @@ The library is websockets (`pip install websockets`).
     python examples/05_websocket/main.py                                  # against the server in server.py
     python examples/05_websocket/main.py ws://127.0.0.1:8765 spreads.csv
 
-Ctrl-C cancels the coroutine where it waits, so the connection is closed properly.
+Ctrl-C cancels the coroutine where it waits, which closes the connection.
 """
 
 import sys
