@@ -36,7 +36,8 @@ def markdown(text: str) -> str:
         else:
             parts.append(without_tags(line))
         position = end
-    return "\n".join(parts).strip() + "\n"
+    # A doctest has no blank lines, so this is about what is between the parts.
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(parts)).strip() + "\n"
 
 
 def items(body: str) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import click
 
 from pathway._ground.version import __version__
+from pathway.cli._demo import demo
 from pathway.cli._new import new
 from pathway.cli._spawn import replay, spawn
 from pathway.cli._state import state
@@ -61,6 +62,7 @@ def spawn_from_env(context: click.Context) -> None:
         raise click.UsageError(message, error.ctx) from None
 
 
+command.add_command(demo)
 command.add_command(new)
 command.add_command(spawn)
 command.add_command(replay)
