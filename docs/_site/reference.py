@@ -118,7 +118,8 @@ class Reference:
 
 
 def heading(level: int, name: str) -> str:
-    return f"{'#' * level} `{name}` {{#{name}}}\n\n"
+    """The name in full; the last part of it in the table of contents, which is beside it."""
+    return f"{'#' * level} `{name}` {{#{name} data-toc-label='{name.rpartition('.')[2]}'}}\n\n"
 
 
 def entry(name: str, value: Any, bound: bool = False) -> str:
@@ -147,8 +148,7 @@ def attributes(owner: type) -> Iterator[tuple[str, Any]]:
             continue
         value = inspect.getattr_static(owner, name)
         value = value.__func__ if isinstance(value, staticmethod | classmethod) else value
-        value = value.fget if isinstance(value, property) else value
-        if callable(value) and not inspect.isclass(value) and inspect.getdoc(value):
+        if (callable(value) or isinstance(value, property)) and not inspect.isclass(value) and inspect.getdoc(value):
             yield name, value
 
 
@@ -161,7 +161,9 @@ def summary(value: Any) -> str:
 
 
 def signature(name: str, value: Any, bound: bool) -> str:
-    """How it is called, in one line or with a line for each argument; nothing for what is not called."""
+    """How it is called, in one line or with a line for each argument; of a property, its type; else nothing."""
+    if isinstance(value, property):
+        return f"{name}: {annotation(inspect.signature(value.fget).return_annotation)}" if value.fget else ""
     if not callable(value) or isinstance(value, type(pw.this)):
         return ""
     try:
@@ -174,6 +176,8 @@ def signature(name: str, value: Any, bound: bool) -> str:
     has_return = found.return_annotation is not inspect.Signature.empty and not inspect.isclass(value)
     arrow = f" -> {annotation(found.return_annotation)}" if has_return else ""
     texts = list(arguments(parameters))
+    if inspect.isclass(value) and not texts:
+        return ""
     line = f"{name}({', '.join(texts)}){arrow}"
     if len(line) <= 88:
         return line
@@ -230,5 +234,5 @@ def command_page() -> Page:
 
 
 def help_of(found: click.Command, name: str) -> str:
-    with click.Context(found, info_name=name, terminal_width=90, max_content_width=90) as context:
+    with click.Context(found, info_name=name, terminal_width=76, max_content_width=76) as context:
         return f"```text\n{found.get_help(context)}\n```\n"
