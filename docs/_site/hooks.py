@@ -1,7 +1,7 @@
 """What the site adds to the Markdown of docs/: the reference, and links.
 
 - Links to files of the repository that are no pages go to the repository.
-- `pw.…` in a text links to the reference, if it is a name that is there.
+- `pw.…` and `expression.…` in a text link to the reference, if it is a name that is there.
 """
 
 import functools
@@ -15,7 +15,7 @@ from reference import Reference
 
 # Not in code that stands alone, in headings, or in a link.
 UNTOUCHED = re.compile(r"(^```.*?^```$|^#.*?$|\[[^\]\n]*\]\([^)\n]*\))", re.MULTILINE | re.DOTALL)
-CODE = re.compile(r"(?<!`)(`{1,2})(pw\.[\w.]+)(\(\))?\1(?!`)")
+CODE = re.compile(r"(?<!`)(`{1,2})((?:pw|expression)\.[\w.]+)(\(\))?\1(?!`)")
 OUTWARDS = re.compile(r"\]\((\.\.?/[^)#\s]*)(#[^)\s]*)?\)")
 
 

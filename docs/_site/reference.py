@@ -87,9 +87,10 @@ class Reference:
             self._add_attribute(page, f"{name}.{attribute}", method)
         if value is pw.ColumnExpression:
             for namespace, owner in NAMESPACES.items():
-                page.parts.append(f"## `{namespace}` {{#{namespace}}}\n\n{markdown(inspect.getdoc(owner) or '')}")
+                below = Page(f"reference/{namespace}.md", namespace, parts=[markdown(inspect.getdoc(owner) or "")])
+                self.pages.append(below)
                 for attribute, method in attributes(owner):
-                    self._add_attribute(page, f"{namespace}.{attribute}", method)
+                    self._add_attribute(below, f"{namespace}.{attribute}", method)
         if name == "pw.this":
             for attribute, method in attributes(type(value)):
                 self._add_attribute(page, f"{name}.{attribute}", method)
@@ -176,7 +177,8 @@ def signature(name: str, value: Any, bound: bool) -> str:
     has_return = found.return_annotation is not inspect.Signature.empty and not inspect.isclass(value)
     arrow = f" -> {annotation(found.return_annotation)}" if has_return else ""
     texts = list(arguments(parameters))
-    if inspect.isclass(value) and not texts:
+    if inspect.isclass(value) and all(text.startswith("*") for text in texts):
+        # It says nothing of how one is made.
         return ""
     line = f"{name}({', '.join(texts)}){arrow}"
     if len(line) <= 88:

@@ -159,7 +159,8 @@ def compute(rows: int, seconds: float) -> bool:
     interrupted = False
     with ExitStack() as stack:
         live = None
-        if console.is_terminal and not console.is_dumb_terminal:
+        # Colours may be forced upon a pipe; a table in place may not.
+        if sys.stdout.isatty() and console.is_terminal and not console.is_dumb_terminal:
             live = stack.enter_context(Live(console=console, auto_refresh=False))
         result = Result(live)
         pw.io.subscribe(summary, result.change, on_time_end=result.show, sort_by=[summary.symbol])
