@@ -124,7 +124,7 @@ TASKS = {
     "pushing from FastAPI": "guide/live-sources.html#push-from-fastapi",
     "joining a stream with a table": "guide/joins-and-groups.html#join-a-stream-with-a-table",
     "a moving average": "guide/joins-and-groups.html#a-moving-average",
-    "surviving a restart": "guide/durability.html",
+    "surviving a restart": "guide/durability.html#the-first-restart",
     "deploying with metrics": "guide/monitoring.html",
     "testing a pipeline": "guide/testing.html",
     "moving a script over from the original": "guide/coming-from.html",

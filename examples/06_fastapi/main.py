@@ -76,7 +76,9 @@ def application(output: str = "totals.csv") -> FastAPI:
     )
     totals = Totals(table)
     pw.io.csv.write(table, output)
-    computation = threading.Thread(target=pw.run, name="computation", daemon=True)
+    # Without the panel, which would be in the way of what uvicorn prints.
+    settings = {"monitoring_level": pw.MonitoringLevel.NONE}
+    computation = threading.Thread(target=pw.run, kwargs=settings, name="computation", daemon=True)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
