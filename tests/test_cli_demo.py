@@ -10,7 +10,7 @@ import signal
 import subprocess
 from collections import Counter
 
-from pathway.cli._demo import trades
+from pathway.cli._trades import trades
 
 from tests.processes import PATHWAY, environment, pathway
 

@@ -116,6 +116,12 @@ def test_nothing_is_fetched_from_elsewhere(pages: dict[str, Html]) -> None:
     assert not [link for page in pages.values() for link in page.fetched if is_outside(link)]
 
 
+def test_tables_have_no_escaped_bars(site: pathlib.Path) -> None:
+    """GitHub wants them in the code of a table, the site does not."""
+    assert "<code>T | None</code>" in (site / "guide" / "expressions.html").read_text().replace("<code>T</code>", "")
+    assert not [path.name for path in site.rglob("*.html") if "\\|" in path.read_text()]
+
+
 # What new users look for, and where it is.
 TASKS = {
     "a folder of csv into a live total": "guide/quickstart.html#a-folder-of-csv-into-a-live-total",

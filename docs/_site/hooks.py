@@ -1,5 +1,6 @@
 """What the site adds to the Markdown of docs/: the reference, and links.
 
+- In the code of a table a bar is written `\\|`, as GitHub wants it; here it is a bar by itself.
 - Links to files of the repository that are no pages go to the repository.
 - `pw.…` and `expression.…` in a text link to the reference, if it is a name that is there.
 """
@@ -16,6 +17,8 @@ from reference import Reference
 # Not in code that stands alone, in headings, or in a link.
 UNTOUCHED = re.compile(r"(^```.*?^```$|^#.*?$|\[[^\]\n]*\]\([^)\n]*\))", re.MULTILINE | re.DOTALL)
 CODE = re.compile(r"(?<!`)(`{1,2})((?:pw|expression)\.[\w.]+)(\(\))?\1(?!`)")
+ROW = re.compile(r"^\|.*$", re.MULTILINE)
+IN_CODE = re.compile(r"(`+).+?\1")
 OUTWARDS = re.compile(r"\]\((\.\.?/[^)#\s]*)(#[^)\s]*)?\)")
 
 
@@ -56,5 +59,8 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
             return code[0]
         return f"[{code[0]}]({posixpath.relpath(where, here or '.')}#{code[2]})"
 
-    pieces = UNTOUCHED.split(OUTWARDS.sub(to_repository, markdown))
+    def with_bars(row: re.Match[str]) -> str:
+        return IN_CODE.sub(lambda code: code[0].replace("\\|", "|"), row[0])
+
+    pieces = UNTOUCHED.split(ROW.sub(with_bars, OUTWARDS.sub(to_repository, markdown)))
     return "".join(piece if number % 2 else CODE.sub(to_reference, piece) for number, piece in enumerate(pieces))

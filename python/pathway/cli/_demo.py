@@ -1,75 +1,25 @@
 """``pathway demo``: a live computation to look at, without a program and without a checkout.
 
-Made-up trades come in, and a table with the mean and the range of each symbol is kept up to date: in place on a
-terminal, a line for each change elsewhere.
+On a terminal the result is a table that changes in place, elsewhere a line for each change.
 """
 
 from __future__ import annotations
 
 import os
-import random
 import sys
-import threading
 import time
-from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import click
 
-import pathway as pw
-
 if TYPE_CHECKING:
     from rich.live import Live
     from rich.table import Table
 
-SYMBOLS = {"OAK": 120.0, "ELM": 80.0, "YEW": 45.0, "ASH": 64.0, "FIR": 23.0}
-
-# How often the result changes.
-COMMIT_SECONDS = 0.25
+    from pathway._native import Pointer
 
 _INTERRUPTED = 130
-
-
-class Trade(pw.Schema):
-    number: int = pw.column_definition(primary_key=True)
-    symbol: str
-    price: float
-
-
-class Trades(pw.io.python.ConnectorSubject):
-    """Makes up trades, the same in every run, and spreads them over some seconds."""
-
-    def __init__(self, rows: int, seconds: float) -> None:
-        super().__init__("trades")
-        self.rows = rows
-        self.seconds = seconds
-        self.stopped = threading.Event()
-
-    def run(self) -> None:
-        begin = time.monotonic()
-        next_commit = COMMIT_SECONDS
-        for number, (symbol, price) in enumerate(trades(self.rows), start=1):
-            self.next(number=number, symbol=symbol, price=price)
-            moment = self.seconds * number / self.rows
-            if moment >= next_commit:
-                next_commit += COMMIT_SECONDS
-                self.commit()
-                if self.stopped.wait(begin + moment - time.monotonic()):
-                    return
-
-    def on_stop(self) -> None:
-        self.stopped.set()
-
-
-def trades(rows: int) -> Iterator[tuple[str, float]]:
-    """Prices that wander up and down."""
-    chance = random.Random(7)
-    prices = dict(SYMBOLS)
-    for _ in range(rows):
-        symbol = chance.choice(list(prices))
-        prices[symbol] *= 1 + chance.gauss(0, 0.002)
-        yield symbol, round(prices[symbol], 2)
 
 
 class Result:
@@ -81,7 +31,7 @@ class Result:
         self.begin = time.monotonic()
         self._live = live
 
-    def change(self, key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+    def change(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
         """A row that changes is removed and added, at one time."""
         if is_addition:
             self.rows[row["symbol"]] = row
@@ -143,19 +93,16 @@ def demo(context: click.Context, rows: int, seconds: float) -> None:
 
 def compute(rows: int, seconds: float) -> bool:
     """Runs it and says what has happened; whether somebody has pressed Ctrl-C."""
-    # Most commands show nothing, and rich takes long to import.
+    # Rich takes long to import, and other commands show no tables.
     from rich.console import Console
     from rich.live import Live
 
+    # Nor do they compute anything themselves.
+    import pathway as pw
+    from pathway.cli._trades import summary
+
     console = Console()
-    source = pw.io.python.read(Trades(rows, seconds), schema=Trade, autocommit_duration_ms=None)
-    summary = source.groupby(pw.this.symbol).reduce(
-        pw.this.symbol,
-        trades=pw.reducers.count(),
-        mean=pw.reducers.avg(pw.this.price),
-        lowest=pw.reducers.min(pw.this.price),
-        highest=pw.reducers.max(pw.this.price),
-    )
+    table = summary(rows, seconds)
     interrupted = False
     with ExitStack() as stack:
         live = None
@@ -163,7 +110,7 @@ def compute(rows: int, seconds: float) -> bool:
         if sys.stdout.isatty() and console.is_terminal and not console.is_dumb_terminal:
             live = stack.enter_context(Live(console=console, auto_refresh=False))
         result = Result(live)
-        pw.io.subscribe(summary, result.change, on_time_end=result.show, sort_by=[summary.symbol])
+        pw.io.subscribe(table, result.change, on_time_end=result.show, sort_by=[table.symbol])
         try:
             pw.run(monitoring_level=pw.MonitoringLevel.NONE)
         except KeyboardInterrupt:
