@@ -6,10 +6,11 @@ PYTHON := $(VENV)/bin/python
 SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
 # Tests that choose the threads and processes of their runs themselves.
 SHAPED := $(addprefix --ignore tests/,test_cli.py test_cli_ends.py test_cluster.py test_cluster_failures.py test_cluster_partitions.py \
-	test_network.py properties/test_every_shape.py persistence/test_crashes.py attack)
+	test_network.py properties/test_every_shape.py persistence/test_crashes.py attack \
+	test_cli_demo.py test_cli_new.py test_live_examples.py test_site.py)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo develop test test-rust test-python attack crash lint format bench clean
+.PHONY: help demo develop docs test test-rust test-python attack crash lint format bench clean
 
 help: ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -37,6 +38,16 @@ develop: $(VENV)/.built ## build the engine and install the package into .venv
 
 demo: $(VENV)/.built ## run the first example and show what it writes
 	@cd examples/01_file_stream && ../../$(PYTHON) main.py && echo "==> examples/01_file_stream/delays.csv" && cat delays.csv
+
+$(VENV)/.documented: pyproject.toml $(VENV)/.installed
+	@echo "==> installing what the documentation needs"
+	@$(PYTHON) -m pip install --quiet --group docs
+	@touch $@
+
+docs: $(VENV)/.built $(VENV)/.documented ## build the documentation, with search and reference, into build/site
+	@# The theme would tell of its successor at every build.
+	@NO_MKDOCS_2_WARNING=1 $(PYTHON) -m mkdocs build --strict --quiet
+	@echo "==> build/site/index.html"
 
 test: lint test-rust test-python ## everything: lints, Rust tests, Python tests, the docs' examples
 	@$(PYTHON) tests/summary.py

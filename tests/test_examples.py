@@ -71,3 +71,21 @@ def wait_for_rows(client: subprocess.Popen[str], path: pathlib.Path) -> None:
         except subprocess.TimeoutExpired:
             continue
         raise AssertionError(client.stderr.read() if client.stderr is not None else "the client ended")
+
+
+def test_duckdb_polars_arrow() -> None:
+    for library in ("duckdb", "polars", "pyarrow"):
+        pytest.importorskip(library)
+    result = subprocess.run(
+        [sys.executable, EXAMPLES / "08_duckdb_polars_arrow" / "main.py", "1000"],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 0, result.stderr
+    lines = [line.strip("│").split("│") for line in result.stdout.splitlines() if line.startswith("│")]
+    cells = [[cell.strip() for cell in line] for line in lines]
+    minutes = sum(5 + trip % 50 for trip in range(0, 1000, 3))
+    assert ["Freja", "334", f"{minutes / 60:.1f}"] in cells
+    # The frame of polars has the boat with the most hours.
+    assert "shape: (1, 3)" in result.stdout

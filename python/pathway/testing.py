@@ -55,7 +55,7 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
 
     Args:
         tables: the tables, all from one graph; they are run together, once.
-        terminate_on_error: whether the first error in the data is raised. Otherwise the cell is ``pw.Error``-valued.
+        terminate_on_error: whether the first error in the data is raised. Otherwise the cell is an error value.
 
     Example:
 

@@ -2,7 +2,7 @@
 
 `_spawn` turns the options of ``pathway spawn`` into the environment of each process; `_supervisor` starts the processes
 and looks after them until all have ended. The computation itself is the business of the programs. `_state` looks at
-what they have kept.
+what they have kept. `_demo` and `_new` are for the first hour: something to look at, and something to start from.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from collections.abc import Sequence
 import click
 
 from pathway._ground.version import __version__
+from pathway.cli._demo import demo
+from pathway.cli._new import new
 from pathway.cli._spawn import replay, spawn
 from pathway.cli._state import state
 
@@ -60,6 +62,8 @@ def spawn_from_env(context: click.Context) -> None:
         raise click.UsageError(message, error.ctx) from None
 
 
+command.add_command(demo)
+command.add_command(new)
 command.add_command(spawn)
 command.add_command(replay)
 command.add_command(state)
