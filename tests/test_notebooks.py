@@ -220,6 +220,11 @@ def test_the_text_has_columns() -> None:
         "sink    a long name\\n      1       0         0        0",
         "running for 2.0 s",
     ]
+    lines[0] = lines[0]._replace(share=0.456)
+    assert repr(notebook.View(lines, "running for 2.0 s")).splitlines()[:2] == [
+        "        name            rows  read  rows/s  rejected  waiting    lag        last row",
+        "source  a              1,000  45 %     0.5         3        2  1.2 s  1 min 15 s ago",
+    ]
 
 
 def test_nothing_of_ipython_is_imported_elsewhere() -> None:

@@ -1,10 +1,12 @@
 """What the counters of a run say about it, with a clock of our own."""
 
+import pathlib
 import time
 from typing import Any
 
+import pathway as pw
 import pytest
-from pathway._running import progress
+from pathway._running import monitor, monitoring, progress
 
 from tests.counters import Clock, Entry
 
@@ -93,6 +95,50 @@ def test_at_the_end_rates_are_those_of_the_whole_run() -> None:
     totals = watched.totals(lines)
     assert totals == (100, 20, 3, 100.0)
     assert totals.text() == "100 rows in, 20 rows out, 3 rejected"
+
+
+def test_how_much_of_its_files_a_source_has_read() -> None:
+    entry: Any = Entry("a", "source", 10)
+    watched = progress.Progress(Clock())
+
+    def share() -> str:
+        (line,) = watched.look([entry])
+        return line.share_text
+
+    assert share() == ""
+    entry.bytes = 1000
+    assert share() == "0 %"
+    entry.bytes_read = 456
+    assert share() == "45 %"
+    # It may have grown since; and it is not over before it is.
+    entry.bytes_read = 1200
+    assert share() == "99 %"
+    entry.time = progress.END_OF_TIME
+    assert share() == ""
+
+
+@pytest.mark.one_process("the figures of the others come now and then")
+def test_static_files_say_how_much_there_is_to_read(tmp_path: pathlib.Path) -> None:
+    class Number(pw.Schema):
+        number: int
+
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("number\n" + "".join(f"{number}\n" for number in range(200_000)))
+    sizes = sum(path.stat().st_size for path in tmp_path.iterdir())
+    found: list[Any] = []
+
+    class Watching(monitor.Monitor):
+        def finish(self, statistics: Any, ending: Any = None) -> None:
+            found.extend(statistics)
+
+    pw.io.null.write(pw.io.csv.read(tmp_path, schema=Number, mode="static"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(monitoring, "choose", lambda level: Watching())
+        pw.run()
+    (source,) = (entry for entry in found if entry.role == "source")
+    assert source.bytes == sizes
+    # The headers of big files are read apart.
+    assert sizes * 0.99 <= source.bytes_read <= sizes
 
 
 def test_the_lag_is_the_age_of_what_is_done_while_there_is_more_to_do() -> None:

@@ -564,6 +564,9 @@ class Statistics:
     rows_out: int
     rejected: int
     backlog: int
+    bytes: int
+    """how many bytes a source has to read, 0 if that is not known"""
+    bytes_read: int
     time: int
     workers: list[tuple[int, int, int, int]]
     """for each worker of this process its number, rows in, rows out and backlog"""

@@ -141,6 +141,10 @@ pub struct Counts {
     pub rejected: u64,
     /// Rows of a source that are in flight, or that a sink has still to deliver.
     pub backlog: u64,
+    /// How many bytes a source has to read, 0 if that is not known.
+    pub size: u64,
+    /// How many it has read.
+    pub read: u64,
     /// All times up to this one are complete, in unix milliseconds; 0 if none, or only static data; [`END`] when
     /// nothing more can come.
     pub time: Time,
@@ -153,6 +157,8 @@ impl Counts {
         rows_out: 0,
         rejected: 0,
         backlog: 0,
+        size: 0,
+        read: 0,
         time: END,
     };
 
@@ -162,6 +168,8 @@ impl Counts {
             rows_out: self.rows_out + other.rows_out,
             rejected: self.rejected + other.rejected,
             backlog: self.backlog + other.backlog,
+            size: self.size + other.size,
+            read: self.read + other.read,
             time: self.time.min(other.time),
         }
     }
@@ -178,7 +186,10 @@ impl Part {
                 (delivered, arrived - delivered)
             }
         };
+        let (size, read) = self.queue.as_ref().map_or((0, 0), |queue| queue.bytes_read());
         Counts {
+            size,
+            read,
             rows_in,
             rows_out: self.counters.rows_out.load(Ordering::Relaxed),
             rejected: rejected + self.counters.rejected.load(Ordering::Relaxed),

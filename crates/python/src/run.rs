@@ -23,6 +23,8 @@ pub(crate) struct PyStatistics {
     rows_out: u64,
     rejected: u64,
     backlog: u64,
+    bytes: u64,
+    bytes_read: u64,
     time: u64,
     workers: Vec<WorkerCounts>,
 }
@@ -160,6 +162,8 @@ impl PyRun {
                 rows_out: node.all.rows_out,
                 rejected: node.all.rejected,
                 backlog: node.all.backlog,
+                bytes: node.all.size,
+                bytes_read: node.all.read,
                 time: node.all.time,
                 workers: node
                     .workers

@@ -70,7 +70,9 @@ def _shown(lines: Sequence[Line]) -> list[Line]:
 
 
 def _text(line: Line) -> str:
-    notes = [f"{rate_text(line.rate)}/s"] if line.rate else []
+    notes = [f"{line.share_text} read"] if line.share is not None else []
+    if line.rate:
+        notes.append(f"{rate_text(line.rate)}/s")
     if line.rejected:
         notes.append(f"{line.rejected:,} rejected")
     direction = "to" if line.role == "sink" else "from"

@@ -31,7 +31,10 @@ _SECONDS = 0.5
 _LATER_SECONDS = 2.0
 """How often then: a notebook on a slow line has to take all of it."""
 
-_HEADERS = ("", "name", "rows", "rows/s", "rejected", "waiting", "lag", "last row")
+_HEADERS = ("", "name", "rows", "read", "rows/s", "rejected", "waiting", "lag", "last row")
+
+_READ = 3
+"""The column that is left out where no size is known."""
 
 
 def is_here() -> bool:
@@ -101,11 +104,16 @@ class View:
     """What a notebook shows, as HTML, and as text for those that show no HTML."""
 
     def __init__(self, lines: Sequence[Line], state: str) -> None:
-        self._rows = [_cells(line) for line in lines]
+        rows = [_HEADERS, *map(_cells, lines)]
+        if all(line.share is None for line in lines):
+            rows = [(*row[:_READ], *row[_READ + 1 :]) for row in rows]
+        self._headers, *self._rows = rows
         self._state = state
 
     def _repr_html_(self) -> str:
-        head = "".join(f'<th style="text-align: {_side(number)}">{name}</th>' for number, name in enumerate(_HEADERS))
+        head = "".join(
+            f'<th style="text-align: {_side(number)}">{name}</th>' for number, name in enumerate(self._headers)
+        )
         body = "".join(
             "<tr>"
             + "".join(
@@ -120,8 +128,8 @@ class View:
     def __repr__(self) -> str:
         if not self._rows:
             return self._state
-        rows = [_HEADERS, *self._rows]
-        widths = [max(len(row[number]) for row in rows) for number in range(len(_HEADERS))]
+        rows = [self._headers, *self._rows]
+        widths = [max(len(row[number]) for row in rows) for number in range(len(self._headers))]
         lines = [
             "  ".join(
                 cell.ljust(width) if number < 2 else cell.rjust(width)
@@ -137,6 +145,7 @@ def _cells(line: Line) -> tuple[str, ...]:
         line.role,
         shown(line.name),
         f"{line.rows:,}",
+        line.share_text,
         rate_text(line.rate),
         f"{line.rejected:,}",
         f"{line.waiting:,}",

@@ -44,6 +44,7 @@ _ROLE = _Column("", lambda line: line.role)
 # The columns after the name.
 _FIGURES = (
     _Column("rows", lambda line: f"{line.rows:,}"),
+    _Column("read", lambda line: line.share_text, lambda lines: any(line.share is not None for line in lines)),
     _Column("rows/s", lambda line: rate_text(line.rate)),
     _Column(
         "rejected",
@@ -56,7 +57,7 @@ _FIGURES = (
 )
 
 # What a terminal that is too narrow goes without, first the last ones.
-_BY_IMPORTANCE = (_FIGURES[0], _FIGURES[1], _ROLE, *_FIGURES[2:])
+_BY_IMPORTANCE = (*_FIGURES[:3], _ROLE, *_FIGURES[3:])
 
 _NAME_WIDTH = 12
 """So much is shown of a name at least, before columns are left out."""

@@ -39,8 +39,8 @@ class PersistenceMode(enum.Enum):
     """The operators that have a name, and what the sources have sent, from which all others are computed again. No
     operator has a name yet, so it is the same as ``PERSISTING``."""
     UDF_CACHING = "udf_caching"
-    """Nothing but what functions keep themselves in the folder that ``PATHWAY_PERSISTENT_STORAGE`` names during the run:
-    sources and outputs begin anew."""
+    """Nothing but what functions keep themselves, in the folder that ``PATHWAY_PERSISTENT_STORAGE`` names during the
+    run: sources and outputs begin anew."""
     BATCH = "batch"
     """Plays what was kept, all of it at one time."""
     SPEEDRUN_REPLAY = "speedrun_replay"

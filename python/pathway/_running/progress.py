@@ -55,6 +55,13 @@ class Line(NamedTuple):
     age_seconds: float | None
     """How long ago its last row was; None if there was none, or there will be no more."""
     rejected: int
+    share: float | None = None
+    """How much of it a source has read, from 0 to 1, where it is known how much there is and not all has been."""
+
+    @property
+    def share_text(self) -> str:
+        """The share in percent; 100 only when all is read, and then nothing is said."""
+        return "" if self.share is None else f"{min(int(self.share * 100), 99)} %"
 
 
 class Totals(NamedTuple):
@@ -119,7 +126,8 @@ class Progress:
         jumps.note(now, rows)
         has_ended = entry.time >= END_OF_TIME
         age = None if has_ended or jumps.last is None else now - jumps.last
-        return Line(entry.name, entry.role, rows, jumps.rate(now), entry.backlog, lag, age, entry.rejected)
+        share = entry.bytes_read / entry.bytes if entry.bytes and not has_ended else None
+        return Line(entry.name, entry.role, rows, jumps.rate(now), entry.backlog, lag, age, entry.rejected, share)
 
 
 class _Jumps:

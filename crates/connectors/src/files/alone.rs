@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use towpath_engine::EngineError;
 
-use super::declared::ReadMode;
+use super::declared::{FileFormat, ReadMode};
 use super::follow::{Follower, Own};
 use super::reader::FileReader;
 use super::sending::{Halt, push};
@@ -30,6 +30,10 @@ impl FileReader {
         listing.warn_of_unseen(&self.source.name);
         if listing.found.is_empty() {
             tracing::warn!(target: "pathway", "{}: {} has no files", self.source.name, self.source.location);
+        }
+        if !matches!(self.source.format, FileFormat::OnlyMetadata) {
+            self.queue
+                .has_to_read(listing.found.iter().map(|file| file.metadata.len()).sum());
         }
         for file in &listing.found {
             let file = self.named(file);

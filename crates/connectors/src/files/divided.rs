@@ -112,6 +112,7 @@ impl FileReader {
         let origin = KeyOrigin::of(&file.file.shown);
         let mut rows = self.rows(&file.file, &origin, None).of_piece(&file.lines);
         let consumed = parse_block(&mut **format, block, &mut rows);
+        self.queue.has_read(consumed);
         rows.take_batches().into_iter().try_for_each(&mut send)?;
         assert!(
             consumed == block.bytes().len(),

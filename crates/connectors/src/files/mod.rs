@@ -210,6 +210,9 @@ impl Source for FileSource {
         } else {
             Some(Arc::new(self.work(&context)?))
         };
+        if let (Some(work), Some(first), 0) = (&work, context.streams.first(), context.process) {
+            first.queue.has_to_read(work.bytes());
+        }
         let mut handle = Handle {
             signal: Arc::clone(&signal),
             threads: Vec::new(),

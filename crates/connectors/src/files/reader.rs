@@ -153,6 +153,7 @@ impl FileReader {
         })?;
         if let Some(block) = last {
             parse_block(&mut *format, &block, &mut rows);
+            self.queue.has_read(block.bytes().len());
             send_all(&mut rows)?;
         }
         Ok(self.has_all(&*format)?)
@@ -175,6 +176,7 @@ impl FileReader {
         if !matches!(self.source.format, FileFormat::OnlyMetadata) {
             input.read_to_end(&mut content)?;
         }
+        self.queue.has_read(content.len());
         push_file(&self.source.format, content, &self.fields, rows);
         Ok(())
     }
@@ -199,6 +201,7 @@ impl FileReader {
             };
             let consumed = parse_block(format, &part, rows);
             blocks.consume(&part, consumed);
+            self.queue.has_read(consumed);
             take(rows)?;
             if block.is_last {
                 let rest = Block {

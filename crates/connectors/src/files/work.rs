@@ -166,6 +166,11 @@ impl Work {
         }
     }
 
+    /// How many bytes the files have, for all processes.
+    pub(crate) fn bytes(&self) -> u64 {
+        self.entries.iter().filter_map(|entry| entry.size).sum()
+    }
+
     /// The next thing to read, or the file that cannot be read, which ends the work of all threads.
     pub(crate) fn next(&self, reader: &FileReader) -> Result<Option<Job>, (Named, io::Error)> {
         let mut state = self.state.lock();

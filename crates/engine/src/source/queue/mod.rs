@@ -81,6 +81,9 @@ pub struct SourceQueue {
     keys: Keys,
     accepted: AtomicU64,
     rejected: AtomicU64,
+    /// How many bytes there are to read, if that is known, and how many of them have been.
+    size: AtomicU64,
+    read: AtomicU64,
     flush: Mutex<Option<Flush>>,
     wake: Mutex<Option<Box<dyn Fn() + Send>>>,
     fail: Mutex<Option<Fail>>,
@@ -97,6 +100,8 @@ impl SourceQueue {
             limits,
             accepted: AtomicU64::new(0),
             rejected: AtomicU64::new(0),
+            size: AtomicU64::new(0),
+            read: AtomicU64::new(0),
             flush: Mutex::new(None),
             keys: Keys::Chosen,
             wake: Mutex::new(None),
@@ -345,6 +350,21 @@ impl SourceQueue {
     /// Counts rows that were not accepted, for monitoring.
     pub fn count_rejected(&self, rows: u64) {
         self.rejected.fetch_add(rows, Ordering::Relaxed);
+    }
+
+    /// So many bytes are there to be read, for monitoring.
+    pub fn has_to_read(&self, bytes: u64) {
+        self.size.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    /// So many more have been read.
+    pub fn has_read(&self, bytes: usize) {
+        self.read.fetch_add(bytes as u64, Ordering::Relaxed);
+    }
+
+    /// How many bytes there are to read, 0 if that is not known, and how many have been.
+    pub(crate) fn bytes_read(&self) -> (u64, u64) {
+        (self.size.load(Ordering::Relaxed), self.read.load(Ordering::Relaxed))
     }
 
     /// Whether the run is over or the source has ended.
