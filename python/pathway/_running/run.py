@@ -147,6 +147,8 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             # The wait for other processes ends with the first signal.
             waiting.leave(signals, has_begun=False)
             raise
+        if captures is not None:
+            _tell_that_it_does_not_end(native_run)
         how = Ending.FAILED
         try:
             with ending.stopped_at_the_end(native_run):
@@ -165,6 +167,17 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         if captures is None and not any(entry.role == "sink" for entry in statistics):
             _tell_that_nothing_runs(everything=everything, has_run=bool(statistics))
     waiting.leave(signals, scaling)
+
+
+def _tell_that_it_does_not_end(native_run: _native.Run) -> None:
+    """Who asks for a table waits for all of it."""
+    for name, place in native_run.endless():
+        logger.warning(
+            '%s%s goes on for ever, and so does what waits for all of it: read it with mode="static", or write it to an '
+            "output and use pw.run()",
+            name,
+            f" ({place})" if place else "",
+        )
 
 
 def _tell_that_nothing_runs(*, everything: bool, has_run: bool) -> None:

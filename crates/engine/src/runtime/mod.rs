@@ -24,9 +24,10 @@ use self::streams::Sources;
 use crate::clock::{Clock, SystemClock};
 use crate::cluster::{Connections, Lines, Member};
 use crate::dataflow::{RunContext, Workers};
-use crate::error::{EngineError, ErrorKind, PlanError};
+use crate::error::{EngineError, ErrorKind, Origin, PlanError};
 use crate::monitor::Statistics;
 use crate::persistence::{KeptFigures, Persistence};
+use crate::physical::Work;
 use crate::plan::{NodeId, Plan};
 
 /// How to run a plan.
@@ -183,6 +184,16 @@ impl Run {
             }
         }
         result.clone()
+    }
+
+    /// The sources that go on until they are told to stop, and where they were declared.
+    pub fn endless(&self) -> Vec<(String, Option<Origin>)> {
+        let nodes = self.run.plan.nodes.iter();
+        let endless = nodes.filter_map(|node| match &node.work {
+            Work::Source { source, .. } if source.is_endless() => Some((source.name(), node.origin.clone())),
+            _ => None,
+        });
+        endless.collect()
     }
 
     /// What the run has failed with, though threads of it may still be in functions of the user.
