@@ -14,10 +14,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pathway._crashing.report import ConnectorReport, CrashReport
 from pathway._debugging.captures import Update, capture_updates, quiet
+from pathway._ground import arguments, missing_names
 from pathway._schemas.schema import Schema
 from pathway._tables.graph import reset_graph
 from pathway._tables.table import Table
@@ -33,6 +34,10 @@ __all__ = [
     "crash_test",
     "reset",
 ]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
 
 @overload
@@ -76,6 +81,7 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
     return updates[0] if len(updates) == 1 else tuple(updates)
 
 
+@arguments.explained
 def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool = False) -> None:
     """Checks that two tables end with the same rows, however they got there.
 
@@ -125,6 +131,7 @@ def reset() -> None:
     reset_graph()
 
 
+@arguments.explained
 def crash_test(
     make_pipeline: Callable[[Path], Any],
     *,
@@ -221,6 +228,7 @@ def crash_test(
     )
 
 
+@arguments.explained
 def check_connector(
     make_subject: Callable[[], ConnectorSubject],
     *,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pathway._debugging import printing, static
 from pathway._debugging.captures import Update, capture_updates, quiet
 from pathway._debugging.static import DIFF, TIME
-from pathway._ground import environment
+from pathway._ground import arguments, environment
 from pathway._native import Pointer
 from pathway._running.settings import RunSettings
 from pathway._tables.table import Table
@@ -153,6 +153,7 @@ def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -
     return frames.frame(keys if include_id else None, columns, static.column_dtypes(table.schema))
 
 
+@arguments.explained
 def table_to_parquet(table: Table[Any], filename: str | os.PathLike[str]) -> None:
     """Runs what the table needs and writes its final rows to a parquet file, without the keys.
 

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from pathway._ground import arguments
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -106,6 +108,10 @@ def declares(method: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(method)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
         with noting(user_place()):
-            return method(*args, **kwargs)
+            try:
+                return method(*args, **kwargs)
+            except TypeError as error:
+                arguments.explain(method, error)
+                raise
 
     return wrapped

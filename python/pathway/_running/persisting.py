@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from pathway._ground import environment
+from pathway._ground import arguments, environment
 from pathway._native import Pointer
 from pathway.io.s3 import AwsS3Settings
 
@@ -320,6 +320,7 @@ def _check_texts(**arguments: Any) -> None:
             raise TypeError(f"argument {name} has to be a str, found a {type(value).__name__}")
 
 
+@arguments.explained_class
 @dataclass(frozen=True)
 class Config:
     """How a run is kept, so that the next one goes on where it has ended, whatever has ended it.

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Never, Unpack
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground.origin import declares, user_origin, user_place
+from pathway._ground import hints, idioms
+from pathway._ground.origin import declares, noting, user_origin, user_place
 from pathway._tables import placeholders
 from pathway._tables.binder import define
 from pathway._tables.filtering import filtered
@@ -85,9 +86,14 @@ class JoinMethods(Joinable):
         Rex | 7
         """
         if kwargs:
+            if "on" in kwargs:
+                raise ValueError(
+                    "conditions of a join are written without a name: table.join(other, table.a == other.a)"
+                )
             raise ValueError(
-                f"a join does not take {', '.join(kwargs)}; columns of the result are written in "
-                "table.join(...).select(...)"
+                f"a join does not take {', '.join(kwargs)}; "
+                f"{hints.meaning(kwargs, ('id', 'how', *JoinOptions.__annotations__))}"
+                "columns of the result are written in table.join(...).select(...)"
             )
         if not isinstance(how, JoinMode):
             raise ValueError(f"how={how!r} is no kind of join; use pw.JoinMode.INNER, LEFT, RIGHT or OUTER")
@@ -365,7 +371,21 @@ class JoinResult(Groupable, JoinMethods):
         try:
             return self[name]
         except KeyError as error:
-            raise AttributeError(*error.args) from None
+            with noting(user_place()):
+                missing = name not in self._ambiguous_names()
+                raise AttributeError(self._no_method(name) if missing else error.args[0], name=name) from None
+
+    def _no_method(self, name: str) -> str:
+        """What to say of a name that neither columns nor methods have."""
+        missing = hints.missing_method("Table", name)
+        if missing is not None:
+            return missing
+        if name in hints.public(Joinable._table_class) or idioms.find("table", name) is not None:
+            return (
+                f"the result of a join has no method {name}, since it is no table yet. "
+                f"{hints.instead(idioms.JOINED)}.{name}(...)"
+            )
+        return hints.of_column(name, self._names(), hints.public(self))
 
     def __getitem__(self, name: str | ColumnReference) -> ColumnReference:
         if isinstance(name, ColumnReference):

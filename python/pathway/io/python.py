@@ -6,10 +6,11 @@ import inspect
 import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pathway import _native
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import arguments, missing_names
 from pathway._ground.origin import user_origin
 from pathway._native import Pointer
 from pathway._schemas.builders import schema_from_types
@@ -23,7 +24,12 @@ from pathway.io._subscribe import Hooks, connect
 
 __all__ = ["AsyncConnectorObserver", "ConnectorObserver", "ConnectorSubject", "SessionType", "read", "write"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
+
+@arguments.explained
 def read(
     subject: ConnectorSubject,
     *,
@@ -238,6 +244,7 @@ class AsyncConnectorObserver(_Observer):
         """
 
 
+@arguments.explained
 def write(
     table: Table[Any],
     observer: ConnectorObserver | AsyncConnectorObserver,

@@ -1,0 +1,88 @@
+"""What is said to those who ask for a name that is not there.
+
+In this order: that it is a name of the API which is missing here still (`not_there_yet`); what is written here instead
+of what other libraries call so (`idioms`); a name that is nearly the same; and which names there are.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterable
+
+from pathway._ground import idioms, not_there_yet
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The name that is most like it, if one is like it at all."""
+    # Only who has made a mistake needs it.
+    import difflib
+
+    by_lower = {each.lower(): each for each in names if each != name}
+    close = difflib.get_close_matches(name.lower(), by_lower, n=1, cutoff=0.65)
+    return by_lower[close[0]] if close else None
+
+
+def public(thing: object) -> list[str]:
+    """What users can ask a thing for; a class is asked for what its objects have."""
+    kind = thing if isinstance(thing, type) else type(thing)
+    return [name for name in dir(kind) if not name.startswith("_")]
+
+
+def instead(idiom: idioms.Idiom) -> str:
+    """An idiom as a sentence."""
+    remark = f"{idiom.remark[0].upper()}{idiom.remark[1:]} " if idiom.remark else "Here one writes "
+    return f"{remark}{idiom.code}"
+
+
+def of_member(what: str, kind: str, name: str, names: Iterable[str]) -> str:
+    """The message for a method that some thing has not: an expression, a namespace, a module.
+
+    `what` is the thing with its verb ("a column has no method"), `kind` says which idioms are meant.
+    """
+    beginning = f"{what} {name!r}"
+    idiom = idioms.find(kind, name)
+    if idiom is not None:
+        return f"{beginning}. {instead(idiom)}"
+    close = nearest(name, names)
+    return f"{beginning}. Did you mean {close!r}?" if close else beginning
+
+
+def of_column(name: str, columns: Iterable[str], methods: Iterable[str] = (), kind: str = "table") -> str:
+    """The message for a column that a table has not; it may have been meant as a method."""
+    columns = list(columns)
+    beginning = f"Table has no column with name {name}."
+    methods = list(methods)
+    idiom = idioms.find(kind, name) if methods else None
+    if idiom is not None:
+        return f"{beginning} {instead(idiom)}"
+    close = nearest(name, [*columns, *methods])
+    if close is None:
+        return f"{beginning} It has {', '.join(columns) or 'no columns'}."
+    return f"{beginning} Did you mean {'' if close in columns else 'table.'}{close}?"
+
+
+def missing_method(kind: str, name: str) -> str | None:
+    """What to say of a method of tables that is not there yet; None if the API has no such method."""
+    return not_there_yet.message(f"{kind}.{name}")
+
+
+def meaning(given: Iterable[str], names: Iterable[str]) -> str:
+    """Which arguments were probably meant by others, as the beginning of a sentence; empty if nobody knows."""
+    names = list(names)
+    close = [meant for meant in (nearest(name, names) for name in given) if meant is not None]
+    return f"did you mean {', '.join(close)}? If not, " if close else ""
+
+
+def naming_arguments(function: Callable[..., object], error: TypeError) -> None:
+    """Adds to an error of a call which argument was probably meant, if it is about one that there is not."""
+    text = str(error)
+    _, found, rest = text.partition("got an unexpected keyword argument '")  # Of functions, and of signatures.
+    if not found or "Did you mean" in text:
+        return
+    try:
+        names = inspect.signature(function).parameters
+    except (TypeError, ValueError):
+        return
+    close = nearest(rest.partition("'")[0], names)
+    known = ", ".join(name for name in names if name not in ("self", "cls", "args", "kwargs"))
+    error.args = (f"{text}. " + (f"Did you mean {close!r}?" if close else f"The arguments are {known}."),)
