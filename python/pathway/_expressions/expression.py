@@ -192,7 +192,13 @@ class ColumnExpression:
 
     __hash__ = object.__hash__
 
-    if not TYPE_CHECKING:
+    if TYPE_CHECKING:
+        # Brackets would make it iterable, and anything may be a condition, but for these.
+        __iter__: None
+
+        def __bool__(self) -> None: ...
+
+    else:
         # Type checkers see that an expression is no text, no number, no container, and has no other names.
         __getattr__ = misuse.unknown_name
         __format__ = misuse.formatted
