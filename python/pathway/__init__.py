@@ -24,7 +24,7 @@ from pathway._expressions.functions import (
 )
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.udfs import UDF, udf
-from pathway._ground import missing_names, tracebacks
+from pathway._ground import missing_names, other_package, tracebacks
 from pathway._native import Pointer
 from pathway._schemas.builders import (
     schema_builder,
@@ -66,6 +66,7 @@ if TYPE_CHECKING:
 
 GroupedJoinResult = GroupedTable
 
+other_package.refuse()
 tracebacks.install()
 missing_names.install()
 
@@ -119,6 +120,7 @@ __all__ = [
     "TableLike",
     "TableSlice",
     "Type",
+    "__version__",
     "apply",
     "apply_with_type",
     "assert_table_has_schema",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import importlib
 import inspect
 import json
-import sys
 import types
 import warnings
 from typing import Any
@@ -30,6 +29,12 @@ MODULES = [
     *(f"pathway.stdlib.{name}" for name in LIBRARY.split()),
     "pathway.xpacks.llm",
 ]
+# The families of methods that expressions have.
+FAMILIES = ("str", "num", "dt")
+
+
+# Tables with other names for what they are: their methods are those of Table.
+TABLES = {"LiveTable"}
 
 
 def public_names(module: types.ModuleType) -> list[str]:
@@ -45,58 +50,67 @@ def public_names(module: types.ModuleType) -> list[str]:
     return [name for name in names if hasattr(module, name)]
 
 
-def described(thing: Any) -> list[list[str | None]] | None:
-    """The parameters: name, kind, and default as text. None if it cannot be called, or nobody knows how."""
-    if not callable(thing):
+def described(thing: Any) -> str | None:
+    """The parameters with their defaults, as one writes them; None if nobody knows them, or it is not called."""
+    if not callable(thing) and not isinstance(thing, classmethod | staticmethod):
         return None
     try:
-        parameters = inspect.signature(thing).parameters.values()
+        signature = inspect.signature(getattr(thing, "__func__", thing))
     except (TypeError, ValueError):
         return None
-    return [
-        [
-            parameter.name,
-            parameter.kind.name,
-            None if parameter.default is inspect.Parameter.empty else text_of(parameter.default),
-        ]
-        for parameter in parameters
+    parameters = [
+        parameter.replace(
+            annotation=inspect.Parameter.empty,
+            default=parameter.default if parameter.default is inspect.Parameter.empty else Text(parameter.default),
+        )
+        for parameter in signature.parameters.values()
     ]
+    return str(inspect.Signature(parameters))[1:-1]
 
 
-def text_of(default: Any) -> str:
-    """A default as text that does not tell where it lies in memory."""
-    if isinstance(default, types.FunctionType):
-        return f"<function {default.__name__}>"
-    if type(default).__repr__ is object.__repr__:
-        return f"<{type(default).__name__}>"
-    return repr(default)
+class Text:
+    """A default as text that does not tell where it lies in memory, nor in which package."""
+
+    def __init__(self, default: Any) -> None:
+        self.default = default
+
+    def __repr__(self) -> str:
+        default, kind = self.default, type(self.default)
+        if isinstance(default, type):
+            return default.__name__
+        if isinstance(default, str | bytes | int | float | tuple | None):
+            return repr(default)
+        # Such as `JoinMode` for one of its members: which of them is shown in different ways.
+        return kind.__name__
 
 
 def recorded() -> dict[str, Any]:
-    """All names with a dot between module, class and method."""
+    """All names, with dots between module, class and method."""
     found: dict[str, Any] = {}
     for module_name in MODULES:
         try:
             module = importlib.import_module(module_name)
         except ImportError:
             continue
-        found[module_name] = None
         for name in public_names(module):
             thing = getattr(module, name)
             path = f"{module_name}.{name}"
-            if isinstance(thing, types.ModuleType):
-                found[path] = None
-                continue
-            found[path] = described(thing)
-            if inspect.isclass(thing):
+            found[path] = None if isinstance(thing, types.ModuleType) else described(thing)
+            if inspect.isclass(thing) and name not in TABLES:
                 for method in dir(thing):
                     # What a class has of pandas or of Python is not the business of this package.
-                    if not method.startswith("_") and defined_in(thing, method):
+                    if not method.startswith("_") and defined_here(thing, method):
                         found[f"{path}.{method}"] = described(inspect.getattr_static(thing, method))
+    pw = importlib.import_module("pathway")
+    for family in FAMILIES:
+        methods = type(getattr(pw.this.column, family))
+        for method in dir(methods):
+            if not method.startswith("_"):
+                found[f"pathway.ColumnExpression.{family}.{method}"] = described(getattr(methods, method))
     return found
 
 
-def defined_in(kind: type, method: str) -> bool:
+def defined_here(kind: type, method: str) -> bool:
     """Whether a class of this package defines it."""
     return any(
         method in vars(base) and str(base.__module__).startswith(("pathway", "builtins._")) for base in kind.__mro__
@@ -105,5 +119,5 @@ def defined_in(kind: type, method: str) -> bool:
 
 if __name__ == "__main__":
     warnings.simplefilter("ignore")
-    json.dump(recorded(), sys.stdout, indent=0, sort_keys=True)
-    print()
+    lines = [f"{json.dumps(path)}: {json.dumps(what)}" for path, what in sorted(recorded().items())]
+    print("{", ",\n".join(lines), "}", sep="\n")

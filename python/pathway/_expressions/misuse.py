@@ -10,15 +10,15 @@ import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from pathway._ground import hints, idioms
+from pathway._ground import hints
 from pathway._ground.origin import noting, user_place, warn
 
 if TYPE_CHECKING:
     from pathway._expressions.expression import ColumnExpression
 
-# How columns are written by `str` and `repr`.
-_OF_TABLE = re.compile(r"<table\d+>\.\w+")
-_OF_PLACEHOLDER = re.compile(r"\bpathway\.(this|left|right)\.\w+")
+# How columns are written by `str` and `repr`; hardly any program looks for them.
+_OF_TABLE = r"<table\d+>\.\w+"
+_OF_PLACEHOLDER = r"\bpathway\.(?:this|left|right)\.\w+"
 
 
 def unknown_name(expression: ColumnExpression, name: str) -> NoReturn:
@@ -54,9 +54,9 @@ def _about_name(expression: ColumnExpression, name: str) -> str:
 def _written(expression: ColumnExpression) -> str:
     """An expression as one could write it, as far as that can be known."""
     shown = repr(expression)
-    if _OF_PLACEHOLDER.fullmatch(shown):
+    if re.fullmatch(_OF_PLACEHOLDER, shown):
         return shown.replace("pathway", "pw", 1)
-    return f"table.{shown.rpartition('.')[2]}" if _OF_TABLE.fullmatch(shown) else "expression"
+    return f"table.{shown.rpartition('.')[2]}" if re.fullmatch(_OF_TABLE, shown) else "expression"
 
 
 def called(expression: ColumnExpression, *args: object, **kwargs: object) -> NoReturn:
@@ -65,9 +65,9 @@ def called(expression: ColumnExpression, *args: object, **kwargs: object) -> NoR
     written = _written(expression)
     if written.startswith("pw."):
         name = written.rpartition(".")[2]
-        idiom = idioms.find("table", name)
+        idiom = hints.instead("table", name)
         if idiom is not None:
-            raise TypeError(f"{message}. {hints.instead(idiom)}")
+            raise TypeError(f"{message}. {idiom}")
         message += f". Methods are those of the table: table.{name}(...)"
     raise TypeError(f"{message}; apply functions with pw.apply(function, column)")
 
@@ -144,12 +144,12 @@ def rounded(expression: ColumnExpression, digits: int = 0) -> NoReturn:
 
 def check_text(text: str) -> None:
     """Complains of a constant that holds an expression as text, such as `"%s!" % table.a`."""
-    if "<table" in text and (found := _OF_TABLE.search(text)):
+    if "<table" in text and (found := re.search(_OF_TABLE, text)):
         raise ValueError(
             f"the text {text!r} was made of the expression {found[0]} and holds its name, the same in every row. For a "
             f'text made of its value, write "..." + table.{found[0].rpartition(".")[2]}.to_string()'
         )
-    if "pathway." in text and (found := _OF_PLACEHOLDER.search(text)):
+    if "pathway." in text and (found := re.search(_OF_PLACEHOLDER, text)):
         warn(
             f"the text {text!r} holds the name of {found[0]}, the same in every row. For a text made of its value, "
             f'write "..." + {found[0].replace("pathway", "pw", 1)}.to_string()'

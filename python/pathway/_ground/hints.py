@@ -2,14 +2,13 @@
 
 In this order: that it is a name of the API which is missing here still (`not_there_yet`); what is written here instead
 of what other libraries call so (`idioms`); a name that is nearly the same; and which names there are.
+
+What the messages are made of is imported when the first is made: most programs do without.
 """
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable
-
-from pathway._ground import idioms, not_there_yet
 
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
@@ -28,10 +27,13 @@ def public(thing: object) -> list[str]:
     return [name for name in dir(kind) if not name.startswith("_")]
 
 
-def instead(idiom: idioms.Idiom) -> str:
-    """An idiom as a sentence."""
-    remark = f"{idiom.remark[0].upper()}{idiom.remark[1:]} " if idiom.remark else "Here one writes "
-    return f"{remark}{idiom.code}"
+def instead(kind: str, name: str) -> str | None:
+    """What is written here for a name of other libraries, as a sentence; None if it is no such name."""
+    # Only who has made a mistake needs it.
+    from pathway._ground import idioms
+
+    idiom = idioms.find(kind, name)
+    return None if idiom is None else idiom.sentence
 
 
 def of_member(what: str, kind: str, name: str, names: Iterable[str]) -> str:
@@ -40,30 +42,42 @@ def of_member(what: str, kind: str, name: str, names: Iterable[str]) -> str:
     `what` is the thing with its verb ("a column has no method"), `kind` says which idioms are meant.
     """
     beginning = f"{what} {name!r}"
-    idiom = idioms.find(kind, name)
+    idiom = instead(kind, name)
     if idiom is not None:
-        return f"{beginning}. {instead(idiom)}"
+        return f"{beginning}. {idiom}"
     close = nearest(name, names)
     return f"{beginning}. Did you mean {close!r}?" if close else beginning
 
 
-def of_column(name: str, columns: Iterable[str], methods: Iterable[str] = (), kind: str = "table") -> str:
+def of_column(name: str, columns: Iterable[str], methods: Iterable[str] = ()) -> str:
     """The message for a column that a table has not; it may have been meant as a method."""
     columns = list(columns)
     beginning = f"Table has no column with name {name}."
     methods = list(methods)
-    idiom = idioms.find(kind, name) if methods else None
+    idiom = instead("table", name) if methods else None
     if idiom is not None:
-        return f"{beginning} {instead(idiom)}"
+        return f"{beginning} {idiom}"
     close = nearest(name, [*columns, *methods])
     if close is None:
         return f"{beginning} It has {', '.join(columns) or 'no columns'}."
     return f"{beginning} Did you mean {'' if close in columns else 'table.'}{close}?"
 
 
-def missing_method(kind: str, name: str) -> str | None:
-    """What to say of a method of tables that is not there yet; None if the API has no such method."""
-    return not_there_yet.message(f"{kind}.{name}")
+def missing(path: str) -> str | None:
+    """What to say of a name of the API that is not there yet; None if the API has no such name."""
+    # Only who asks for one needs it.
+    from pathway._ground import not_there_yet
+
+    return not_there_yet.message(path)
+
+
+def of_no_table(what: str, name: str, table: type, then: str) -> str | None:
+    """The message for a method of tables, or of other libraries, that something has not which is no table yet.
+
+    `then` says what leads to a table.
+    """
+    known = name in public(table) or instead("table", name) is not None
+    return f"{what} has no method {name}; {then}" if known else None
 
 
 def meaning(given: Iterable[str], names: Iterable[str]) -> str:
@@ -79,6 +93,9 @@ def naming_arguments(function: Callable[..., object], error: TypeError) -> None:
     _, found, rest = text.partition("got an unexpected keyword argument '")  # Of functions, and of signatures.
     if not found or "Did you mean" in text:
         return
+    # Only who has made a mistake needs it.
+    import inspect
+
     try:
         names = inspect.signature(function).parameters
     except (TypeError, ValueError):

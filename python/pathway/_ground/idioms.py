@@ -19,6 +19,13 @@ class Idiom(NamedTuple):
     code: str
     remark: str = ""
 
+    @property
+    def sentence(self) -> str:
+        """Both, as a sentence."""
+        return (
+            f"{self.remark[0].upper()}{self.remark[1:]} {self.code}" if self.remark else f"Here one writes {self.code}"
+        )
+
 
 # Names that mean the same, separated by spaces, with what is written here.
 Group = dict[str, Idiom]
@@ -247,10 +254,6 @@ CONNECTORS: Group = {
         "pw.io.python.ConnectorSubject", "a class of yours with a method run() brings in anything:"
     ),
 }
-
-# What results of joins and of `groupby` are asked for, which are no tables yet.
-JOINED = Idiom("table.join(other, table.b == other.b).select(table.a)", "take the columns first, with select():")
-GROUPED = Idiom(_GROUPS.code, "what becomes of the rows of a group is said in reduce():")
 
 # The tables by the kind of what is asked. What the page calls each, and what stands before a name there.
 KINDS: dict[str, tuple[str, str, Group]] = {

@@ -7,16 +7,15 @@ name is imported, it replaces the message of an AttributeError by its own. So wh
 
 from __future__ import annotations
 
-import opcode
 import sys
 from collections.abc import Callable, Sequence
-from importlib.machinery import ModuleSpec
 from types import FrameType, ModuleType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from pathway._ground import hints, not_there_yet
+from pathway._ground import hints
 
-_IMPORT_FROM = opcode.opmap["IMPORT_FROM"]
+if TYPE_CHECKING:
+    from importlib.machinery import ModuleSpec
 
 # What a module is called in messages, and the idioms that are meant where one of its names is asked for.
 _KINDS = {"pathway": "module", "pathway.io": "connectors", "pathway.reducers": "reducers"}
@@ -36,7 +35,7 @@ def complain(module: str, name: str, asking: FrameType) -> NoReturn:
     if name.startswith("_"):
         # Tools ask for such names to learn what a module can do.
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
-    message = not_there_yet.message(f"{module}.{name}") or hints.of_member(
+    message = hints.missing(f"{module}.{name}") or hints.of_member(
         f"module {module!r} has no attribute", _KINDS.get(module, "connector"), name, _names(sys.modules[module])
     )
     if _imports(asking):
@@ -52,7 +51,10 @@ def _names(module: ModuleType) -> Sequence[str]:
 
 def _imports(frame: FrameType) -> bool:
     """Whether the frame is at `from module import name`."""
-    return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == _IMPORT_FROM
+    # Only who has made a mistake needs it.
+    import opcode
+
+    return frame.f_lasti >= 0 and frame.f_code.co_code[frame.f_lasti] == opcode.opmap["IMPORT_FROM"]
 
 
 class Finder:
@@ -65,7 +67,7 @@ class Finder:
             return None
         wanted = _wanted(sys._getframe(1))
         # Who only looks whether there is such a module, as importlib.util.find_spec does, learns that there is none.
-        message = None if wanted is None else not_there_yet.message(wanted) or _nearly(wanted)
+        message = None if wanted is None else hints.missing(wanted) or _nearly(wanted)
         if message is None:
             return None
         raise ModuleNotFoundError(message, name=name)

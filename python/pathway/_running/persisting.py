@@ -380,12 +380,22 @@ class Config:
             raise NotImplementedError("SnapshotAccess.OFFSETS_ONLY is not there yet")
 
     @classmethod
-    def simple_config(cls, backend: Backend, **settings: Any) -> Config:
-        """Deprecated: the same as ``Config``.
+    def simple_config(
+        cls,
+        backend: Backend,
+        snapshot_interval_ms: int = 0,
+        snapshot_access: SnapshotAccess = SnapshotAccess.FULL,
+        persistence_mode: PersistenceMode = PersistenceMode.PERSISTING,
+        continue_after_replay: bool = True,
+    ) -> Config:
+        """Deprecated: the same as ``Config``, whose arguments these are.
 
         Args:
             backend: where the run is kept.
-            settings: the other arguments of ``Config``.
+            snapshot_interval_ms: see ``Config``.
+            snapshot_access: see ``Config``.
+            persistence_mode: see ``Config``.
+            continue_after_replay: see ``Config``.
 
         Example:
 
@@ -398,7 +408,13 @@ class Config:
         True
         """
         warnings.warn("Config.simple_config is deprecated, use Config", DeprecationWarning, stacklevel=2)
-        return cls(backend, **settings)
+        return cls(
+            backend,
+            snapshot_interval_ms=snapshot_interval_ms,
+            snapshot_access=snapshot_access,
+            persistence_mode=persistence_mode,
+            continue_after_replay=continue_after_replay,
+        )
 
 
 class Place(NamedTuple):

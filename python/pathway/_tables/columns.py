@@ -121,7 +121,7 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
             raise AttributeError(name)
         if name not in self._names():
             with noting(user_place()):
-                message = hints.missing_method("Table", name)
+                message = hints.missing(f"Table.{name}")
                 raise AttributeError(message or hints.of_column(name, self._names(), hints.public(self)), name=name)
         return ColumnReference(self, name)
 

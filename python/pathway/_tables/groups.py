@@ -17,7 +17,7 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.nodes import ReducerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order
-from pathway._ground import hints, idioms
+from pathway._ground import hints
 from pathway._ground.origin import declares, noting, user_frame, user_origin, user_place
 from pathway._tables.binder import Binder, define, lookup_of
 from pathway._tables.column_sets import ColumnNamespace
@@ -184,9 +184,13 @@ class GroupedTable(TableLike):
 
     def _no_method(self, name: str) -> str:
         """What to say of a name that neither columns nor methods have."""
-        if name in hints.public(Joinable._table_class) or idioms.find("table", name) is not None:
-            return f"groups of rows have no method {name}: {hints.instead(idioms.GROUPED)}"
-        return hints.of_column(name, self._source._names(), hints.public(self))
+        then = (
+            "what becomes of the rows of a group is said in reduce: "
+            "table.groupby(table.b).reduce(table.b, total=pw.reducers.sum(table.a))"
+        )
+        return hints.of_no_table("the result of groupby", name, Joinable._table_class, then) or hints.of_column(
+            name, self._source._names(), hints.public(self)
+        )
 
     def __getitem__(self, name: str) -> ColumnReference:
         self._source._column(name)

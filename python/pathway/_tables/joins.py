@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Never, Unpack
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground import hints, idioms
+from pathway._ground import hints
 from pathway._ground.origin import declares, noting, user_origin, user_place
 from pathway._tables import placeholders
 from pathway._tables.binder import define
@@ -377,15 +377,14 @@ class JoinResult(Groupable, JoinMethods):
 
     def _no_method(self, name: str) -> str:
         """What to say of a name that neither columns nor methods have."""
-        missing = hints.missing_method("Table", name)
-        if missing is not None:
-            return missing
-        if name in hints.public(Joinable._table_class) or idioms.find("table", name) is not None:
-            return (
-                f"the result of a join has no method {name}, since it is no table yet. "
-                f"{hints.instead(idioms.JOINED)}.{name}(...)"
-            )
-        return hints.of_column(name, self._names(), hints.public(self))
+        then = (
+            "it is no table yet. Take the columns first: table.join(other, table.a == other.a).select(table.a, other.b)"
+        )
+        return (
+            hints.missing(f"Table.{name}")
+            or hints.of_no_table("the result of a join", name, Joinable._table_class, then)
+            or hints.of_column(name, self._names(), hints.public(self))
+        )
 
     def __getitem__(self, name: str | ColumnReference) -> ColumnReference:
         if isinstance(name, ColumnReference):
