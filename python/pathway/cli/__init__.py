@@ -14,11 +14,12 @@ from collections.abc import Sequence
 import click
 
 from pathway._ground.version import __version__
+from pathway.cli._commands import Commands
 from pathway.cli._spawn import replay, spawn
 from pathway.cli._state import state
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(__version__, prog_name="pathway", message="%(prog)s, version %(version)s (towpath)")
 def command() -> None:
     """Live computations on data that keeps arriving.
@@ -27,6 +28,9 @@ def command() -> None:
 
     \b
         pathway spawn --threads 4 python main.py
+
+    `pathway COMMAND --help` says more of a command, and the guide of all the rest:
+    https://github.com/towpath/towpath/tree/main/docs
     """
 
 
