@@ -97,7 +97,7 @@ def test_who_only_looks_learns_that_there_is_none() -> None:
 
 
 def test_modules_of_others_are_none_of_our_business() -> None:
-    with pytest.raises(ModuleNotFoundError, match="^No module named 'pathways_io_kafka'$"):
+    with pytest.raises(ModuleNotFoundError, match=r"^No module named 'pathways_io_kafka'$"):
         importlib.import_module("pathways_io_kafka")
     assert missing_names.Finder.find_spec("kafka", None) is None
 

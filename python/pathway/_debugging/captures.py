@@ -47,6 +47,7 @@ def quiet(**settings: Any) -> RunSettings:
 
 def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list[list[Update]]:
     """What `capture` does, with a list for each table however many there are."""
+    __tracebackhide__ = True
     outputs = [connecting.output(table) for table in tables]
     plan = connecting.plan()
     captures = [

@@ -15,6 +15,8 @@ def explained(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # pytest shows the line of the test, and not this one.
+        __tracebackhide__ = True
         try:
             return function(*args, **kwargs)
         except TypeError as error:

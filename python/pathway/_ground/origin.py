@@ -107,6 +107,8 @@ def declares(method: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(method)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # pytest shows the line of the test, and not this one.
+        __tracebackhide__ = True
         with noting(user_place()):
             try:
                 return method(*args, **kwargs)

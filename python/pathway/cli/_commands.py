@@ -1,4 +1,4 @@
-"""A command with commands of its own: it lists them in whole sentences, and says which was meant by a slip of the pen."""
+"""A command with commands of its own: they are listed in whole sentences, and a slip of the pen gets a suggestion."""
 
 from __future__ import annotations
 
