@@ -78,7 +78,8 @@ TABLE: Group = {
     "drop_duplicates unique distinct": Idiom("table.groupby(table.a, table.b).reduce(table.a, table.b)"),
     "dropna drop_nulls drop_nans": Idiom("table.filter(table.maybe.is_not_none())"),
     "fillna fill_null fill_nan": Idiom("table.with_columns(maybe=pw.coalesce(table.maybe, 0))"),
-    "isna isnull isin": Idiom("table.select(missing=table.maybe.is_none())", "to ask it of a column:"),
+    "isna isnull": Idiom("table.select(missing=table.maybe.is_none())", "to ask it of a column:"),
+    "isin is_in": Idiom("table.filter((table.a == 1) | (table.a == 2))"),
     "astype cast": Idiom("table.cast_to_types(a=float)"),
     "apply map applymap transform pipe map_rows": Idiom("table.select(c=pw.apply(str, table.a))"),
     "explode unnest": Idiom("table.flatten(table.words)"),
@@ -104,7 +105,11 @@ COLUMN: Group = {
     "notna notnull is_not_null": Idiom("table.maybe.is_not_none()"),
     "apply map map_elements transform pipe": Idiom("pw.apply(str, table.a)"),
     "sum total": _SUM,
-    "mean avg average median std var quantile": Idiom("table.reduce(mean=pw.reducers.avg(table.a))", _SUM.remark),
+    "mean avg average": Idiom("table.reduce(mean=pw.reducers.avg(table.a))", _SUM.remark),
+    "median std var quantile": Idiom(
+        "table.reduce(x=pw.apply(lambda values: values[len(values) // 2], pw.reducers.sorted_tuple(table.a)))",
+        "any function of Python can be applied to all values:",
+    ),
     "min": Idiom("table.reduce(low=pw.reducers.min(table.a))", _SUM.remark),
     "max": Idiom("table.reduce(high=pw.reducers.max(table.a))", _SUM.remark),
     "count size shape": Idiom("table.reduce(n=pw.reducers.count())", _SUM.remark),
@@ -127,7 +132,7 @@ COLUMN: Group = {
     "filter query": Idiom("table.filter(table.a > 1)", "rows belong to the table:"),
     "head tail limit": _PREVIEW,
     "sort sort_values sort_by argsort": Idiom(
-        "table.reduce(sorted=pw.reducers.sorted_tuple(table.a))", f"{_NO_ORDER};"
+        "table.reduce(values=pw.reducers.sorted_tuple(table.a))", f"{_NO_ORDER}; to have all values in order:"
     ),
     "explode": Idiom("table.flatten(table.words)"),
     "shift diff cumsum cum_sum rolling over rank ewm": Idiom(
@@ -173,10 +178,10 @@ DATE: Group = {
         'table.when.dt.to_utc("UTC").dt.to_naive_in_timezone("Europe/Warsaw")', "of a moment in UTC:"
     ),
     "truncate date normalize": Idiom('table.when.dt.floor("1D")'),
-    "to_string isoformat day_name month_name": Idiom('table.when.dt.strftime("%A")'),
+    "to_string isoformat": Idiom('table.when.dt.strftime("%Y-%m-%dT%H:%M:%S")'),
+    "day_name month_name": Idiom('table.when.dt.strftime("%A")'),
     "epoch": Idiom('table.when.dt.timestamp(unit="s")'),
     "offset_by": Idiom("table.when + pw.Duration(days=1)"),
-    "ceil": Idiom('table.when.dt.round("1D")'),
 }
 
 NUMBER: Group = {
