@@ -87,7 +87,9 @@ def warn(message: str, category: type[Warning] = UserWarning, place: Place | Non
         warnings.warn(message, category, stacklevel=2)
     else:
         registry = frame.f_globals.setdefault("__warningregistry__", {})
-        warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, registry=registry)
+        # Filters look at the module: deprecations, for one, are shown where the main program causes them.
+        module = frame.f_globals.get("__name__")
+        warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, module, registry)
 
 
 @contextmanager
