@@ -39,6 +39,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     "sum(t.a)": (lambda t: sum(t.a), TypeError, "table.reduce(total=pw.reducers.sum(table.a))"),
     "len(t)": (lambda t: len(t), TypeError, "table.reduce(n=pw.reducers.count())"),
     "len(t.text)": (lambda t: len(t.text), TypeError, "expression.str.len()"),
+    '"a" in t': (lambda t: "a" in t, TypeError, "'a' in table.column_names()"),
     "int(t.a)": (lambda t: int(t.a), TypeError, "pw.cast(int, column)"),
     "float(t.a)": (lambda t: float(t.a), TypeError, "column.str.parse_float()"),
     "math.sqrt(t.a)": (lambda t: math.sqrt(t.a), TypeError, "pw.apply(math.sqrt, column)"),

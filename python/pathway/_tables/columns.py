@@ -150,7 +150,8 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
             )
         return _name(column)
 
-    # Tables do not change; whoever tries it would not see that nothing has happened. Type checkers see it.
+    # Tables do not change; whoever tries it would not see that nothing has happened. Nor do they hold values that one
+    # could look for. Type checkers see it.
     if not TYPE_CHECKING:
 
         def __setattr__(self, name: str, value: object) -> None:
@@ -158,6 +159,10 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
                 with noting(user_place()):
                     raise AttributeError(_unchanging(name), name=name)
             super().__setattr__(name, value)
+
+        def __contains__(self, name: object) -> NoReturn:
+            with noting(user_place()):
+                raise TypeError(f"whether there is a column is known of the names: {name!r} in table.column_names()")
 
         def __setitem__(self, name: object, value: object) -> NoReturn:
             with noting(user_place()):
