@@ -72,7 +72,7 @@ def called(expression: ColumnExpression, *args: object, **kwargs: object) -> NoR
     raise TypeError(f"{message}; apply functions with pw.apply(function, column)")
 
 
-def formatted(expression: ColumnExpression, specification: str) -> str:
+def formatted(expression: ColumnExpression, specification: str) -> NoReturn:
     """`f"{table.a} x"`."""
     raise TypeError(
         f"{expression!r} is an expression: a text made of it holds its name, the same in every row. For a text made of "
