@@ -42,7 +42,7 @@ def test_mypy(tmp_path: pathlib.Path) -> None:
     command = [sys.executable, "-m", "mypy", "--config-file=", f"--cache-dir={tmp_path}", "--follow-imports=silent"]
     done = subprocess.run(
         # What stands behind a mistake must not be unreachable.
-        [*command, "--warn-unreachable", "--no-error-summary", *map(str, PROGRAMS)],
+        [*command, "--strict", "--warn-unreachable", "--no-error-summary", *map(str, PROGRAMS)],
         capture_output=True,
         text=True,
         env={**os.environ, "MYPYPATH": str(PACKAGE)},

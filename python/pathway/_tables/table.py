@@ -24,9 +24,14 @@ from pathway._tables.types import TableTypes
 from pathway._tables.universes import Universe
 
 if TYPE_CHECKING:
+    # Type checkers bring it; a table of whatever schema is written `pw.Table`.
+    import typing_extensions
+
     from pathway._schemas.schema import Schema
 
-TSchema = TypeVar("TSchema", covariant=True)
+    TSchema = typing_extensions.TypeVar("TSchema", covariant=True, default=Any)
+else:
+    TSchema = TypeVar("TSchema", covariant=True)
 
 
 class Table(TableRows, TableTypes, Groupable, JoinMethods, Indexed["Table[Any]"], Generic[TSchema]):
