@@ -56,6 +56,7 @@ MADE_INSIDE = {
     "pathway.GroupedTable",
     "pathway.JoinMode",
     "pathway.JoinResult",
+    "pathway.LiveTable",
     "pathway.Joinable",
     "pathway.MonitoringLevel",
     "pathway.PersistenceMode",
