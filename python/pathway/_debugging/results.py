@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from pathway._debugging import printing, static
 from pathway._debugging.captures import Update, capture_updates, quiet
 from pathway._debugging.static import DIFF, TIME
-from pathway._ground import environment, tracebacks
+from pathway._ground import environment
 from pathway._native import Pointer
 from pathway._running.settings import RunSettings
 from pathway._tables.table import Table
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
-@tracebacks.shortened
 def compute_and_print(
     *tables: Table[Any],
     include_id: bool = True,
@@ -58,7 +57,6 @@ def compute_and_print(
         _print(printing.lines(table.column_names(), keys, values, ids=include_id, short=short_pointers))
 
 
-@tracebacks.shortened
 def compute_and_print_update_stream(
     *tables: Table[Any],
     include_id: bool = True,
@@ -103,7 +101,6 @@ def compute_and_print_update_stream(
         _print(printing.lines(names, keys, values, ids=include_id, short=short_pointers))
 
 
-@tracebacks.shortened
 def table_to_dicts(table: Table[Any], **kwargs: Any) -> tuple[list[Pointer], dict[str, dict[Pointer, Any]]]:
     """Runs what the table needs; gives back its final keys, and for each column a dict from key to value.
 
@@ -130,7 +127,6 @@ def table_to_dicts(table: Table[Any], **kwargs: Any) -> tuple[list[Pointer], dic
     return list(final), columns
 
 
-@tracebacks.shortened
 def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -> pd.DataFrame:
     """Runs what the table needs; gives back its final rows as a DataFrame.
 
@@ -157,7 +153,6 @@ def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -
     return frames.frame(keys if include_id else None, columns, static.column_dtypes(table.schema))
 
 
-@tracebacks.shortened
 def table_to_parquet(table: Table[Any], filename: str | os.PathLike[str]) -> None:
     """Runs what the table needs and writes its final rows to a parquet file, without the keys.
 
