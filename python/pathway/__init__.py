@@ -120,7 +120,6 @@ __all__ = [
     "TableLike",
     "TableSlice",
     "Type",
-    "__version__",
     "apply",
     "apply_with_type",
     "assert_table_has_schema",

@@ -185,6 +185,8 @@ def unanswered(original: Signatures) -> list[str]:
         for path in original
         if path not in OURS
         and path not in INSIDE
+        # What is there, but in no list of names to import.
+        and path != "pathway.__version__"
         and not_there_yet.message(path) is None
         and not_there_yet.message(path.removeprefix("pathway.")) is None
     ]
