@@ -49,6 +49,11 @@ NAMES: dict[str, tuple[Callable[[Any], Any], str]] = {
     "groups of polars": (lambda t: t.group_by("a"), "table.groupby(table.b).reduce("),
     "collecting": (lambda t: t.collect(), "Nothing is computed before pw.run()"),
     "a missing method": (lambda t: t.windowby(t.a), "Table.windowby is not there yet. Meanwhile, "),
+    "a missing method of the class": (
+        lambda t: package.Table.from_streams(t, t),
+        "Table.from_streams is not there yet",
+    ),
+    "a method of the class": (lambda t: package.Table.emtpy(a=int), "Did you mean 'empty'?"),
     "a slice": (lambda t: t.slice.wihout("a"), "Did you mean table.without?"),
     "a method of groups": (lambda t: t.groupby(t.a).redcue(t.a), "Did you mean table.reduce?"),
     "groups": (lambda t: t.groupby(t.a).agg(n=1), "no method agg; what becomes of the rows of a group"),

@@ -37,5 +37,6 @@ del passages["length"]  # error
 len(passages)  # error
 passages.filter(passages.length > 15.0, 3)  # error
 found.column_names().add("x")  # error
+pw.Table.emtpy(a=int)  # error
 
 pw.debug.compute_and_print(found)

@@ -1,7 +1,7 @@
 """Names of the API that are still missing, so that who uses one learns that it is not a slip of the pen.
 
 By where users look for them. A name whose absence something makes up for comes with what to write meanwhile. When a
-name arrives, it leaves this list: tests/test_not_there_yet.py compares both with the names of the original.
+name arrives, it leaves this list: tests/compatibility/test_signatures.py compares it with the names of the original.
 """
 
 from __future__ import annotations
