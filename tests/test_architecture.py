@@ -52,6 +52,8 @@ def floor_of(module: str) -> str:
     """The floor of a module of the package, by its dotted name."""
     _, _, inside = module.partition(".")
     first = inside.partition(".")[0]
+    if first == "__main__":
+        return "cli"
     return first if first in FLOORS else "faces"
 
 

@@ -55,6 +55,36 @@ def test_version_and_help() -> None:
         assert any(line.startswith("      pathway spawn") for line in done.stdout.splitlines()), done.stdout
 
 
+def test_python_runs_the_package_as_the_command() -> None:
+    for arguments in (["--version"], ["--help"], ["spawn", "--help"]):
+        command = [sys.executable, "-m", "pathway", *arguments]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=60)
+        assert (done.returncode, done.stdout) == (0, pathway(*arguments).stdout)
+
+
+def test_the_list_of_commands_is_in_whole_sentences() -> None:
+    for arguments in (["--help"], ["state", "--help"]):
+        listed = pathway(*arguments).stdout.partition("Commands:")[2]
+        assert "..." not in listed
+        assert listed.rstrip().endswith(".")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["spwan", "main.py"], "No such command 'spwan'. Did you mean 'spawn'?"),
+        (["state", "verfy", "."], "No such command 'verfy'. Did you mean 'verify'?"),
+        (["main.py"], "No such command 'main.py'. To run a program: pathway spawn python main.py"),
+        (["xyzzy"], "No such command 'xyzzy'. There are "),
+        (["spawn", "--thread", "2", "main.py"], "'--threads'"),
+    ],
+)
+def test_slips_of_the_pen(arguments: list[str], message: str) -> None:
+    done = pathway(*arguments)
+    assert done.returncode == 2
+    assert message in done.stderr
+
+
 # What the processes are told.
 
 

@@ -5,6 +5,7 @@ Nothing here imports numpy or pandas; modules that need them are imported when t
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from pathway._expressions.functions import (
 )
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.udfs import UDF, udf
-from pathway._ground import not_there_yet, tracebacks
+from pathway._ground import missing_names, other_package, tracebacks
 from pathway._native import Pointer
 from pathway._schemas.builders import (
     schema_builder,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     import pathway.testing as testing
     import pathway.udfs as udfs
     import pathway.universes as universes
+    from pathway._ground.version import __version__ as __version__
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
     from pathway._running.persisting import PersistenceMode, SnapshotAccess
@@ -64,7 +66,9 @@ if TYPE_CHECKING:
 
 GroupedJoinResult = GroupedTable
 
+other_package.refuse()
 tracebacks.install()
+missing_names.install()
 
 # What is imported when it is first asked for: name -> module, and name in it if it is not the module.
 _LAZY: dict[str, tuple[str, str | None]] = {
@@ -160,14 +164,16 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _LAZY:
-        raise AttributeError(not_there_yet.of_module(name) or f"module 'pathway' has no attribute {name!r}")
-    module_name, attribute = _LAZY[name]
-    module = import_module(module_name)
-    value = module if attribute is None else getattr(module, attribute)
-    globals()[name] = value
-    return value
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    def __getattr__(name: str) -> Any:
+        if name not in _LAZY:
+            missing_names.complain(__name__, name, sys._getframe(1))
+        module_name, attribute = _LAZY[name]
+        module = import_module(module_name)
+        value = module if attribute is None else getattr(module, attribute)
+        globals()[name] = value
+        return value
 
 
 def __dir__() -> list[str]:

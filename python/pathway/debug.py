@@ -6,6 +6,8 @@ other output.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pathway._debugging.generator import StreamGenerator
 from pathway._debugging.results import (
     compute_and_print,
@@ -15,6 +17,7 @@ from pathway._debugging.results import (
     table_to_parquet,
 )
 from pathway._debugging.tables import table_from_markdown, table_from_pandas, table_from_parquet, table_from_rows
+from pathway._ground import missing_names
 
 __all__ = [
     "StreamGenerator",
@@ -28,3 +31,7 @@ __all__ = [
     "table_to_pandas",
     "table_to_parquet",
 ]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)

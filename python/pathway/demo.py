@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
+from pathway._ground import arguments, missing_names
 from pathway._schemas.builders import schema_builder
 from pathway._schemas.columns import column_definition
 from pathway._schemas.schema import Schema
@@ -22,6 +23,10 @@ if TYPE_CHECKING:
     from pathway._schemas.columns import ColumnSchema
 
 __all__ = ["generate_custom_stream", "noisy_linear_stream", "range_stream", "replay_csv", "replay_csv_with_time"]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
 
 class _Paced(ConnectorSubject):
@@ -38,6 +43,7 @@ class _Paced(ConnectorSubject):
             self.next(**row)
 
 
+@arguments.explained
 def generate_custom_stream(
     value_generators: Mapping[str, Callable[[int], Any]],
     *,
@@ -87,6 +93,7 @@ def generate_custom_stream(
     )
 
 
+@arguments.explained
 def noisy_linear_stream(nb_rows: int = 10, input_rate: float = 1.0) -> Table[Any]:
     """A stream of points near the line ``y = x``, with the columns ``x`` and ``y``. The same in every run.
 
@@ -117,6 +124,7 @@ def noisy_linear_stream(nb_rows: int = 10, input_rate: float = 1.0) -> Table[Any
     )
 
 
+@arguments.explained
 def range_stream(
     nb_rows: int | None = 30, offset: int = 0, input_rate: float = 1.0, autocommit_duration_ms: int = 1000
 ) -> Table[Any]:
@@ -147,6 +155,7 @@ def range_stream(
     )
 
 
+@arguments.explained
 def replay_csv(path: str | os.PathLike[str], *, schema: type[Schema], input_rate: float = 1.0) -> Table[Any]:
     """A stream of the rows of a csv file, at a steady rate.
 
@@ -183,6 +192,7 @@ def replay_csv(path: str | os.PathLike[str], *, schema: type[Schema], input_rate
 _SECONDS = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "ns": 1e-9}
 
 
+@arguments.explained
 def replay_csv_with_time(
     path: str | os.PathLike[str],
     *,

@@ -31,6 +31,13 @@ Running it again adds nothing: the three visits are there.
 >>> folder.cleanup()
 """
 
+from typing import TYPE_CHECKING
+
+from pathway._ground import missing_names
 from pathway._running.persisting import Backend, Config, PersistenceMode, SnapshotAccess, SnapshotEvent
 
 __all__ = ["Backend", "Config", "PersistenceMode", "SnapshotAccess", "SnapshotEvent"]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)

@@ -24,8 +24,11 @@ a | 3 | 7     | 7.0  | (1, 3, 3)
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from pathway._expressions.expression import ColumnExpression, wrap
 from pathway._expressions.nodes import ReducerExpression
+from pathway._ground import arguments, missing_names
 from pathway._tables.placeholders import this
 
 __all__ = [
@@ -45,6 +48,10 @@ __all__ = [
     "tuple",
     "unique",
 ]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
 
 def count(*args: object) -> ColumnExpression:
@@ -66,6 +73,7 @@ def count(*args: object) -> ColumnExpression:
     return ReducerExpression("count", [wrap(value) for value in args])
 
 
+@arguments.explained
 def sum(arg: object, strict: bool = False) -> ColumnExpression:
     """The sum of ints, floats or arrays.
 
@@ -145,6 +153,7 @@ def max(arg: object) -> ColumnExpression:
     return ReducerExpression("max", [wrap(arg)])
 
 
+@arguments.explained
 def argmin(arg: object, id: object = this.id) -> ColumnExpression:
     """The key of the row with the least value (of several, the smallest key), or what that row has in `id`.
 
@@ -166,6 +175,7 @@ def argmin(arg: object, id: object = this.id) -> ColumnExpression:
     return ReducerExpression("argmin", [wrap(arg), wrap(id)])
 
 
+@arguments.explained
 def argmax(arg: object, id: object = this.id) -> ColumnExpression:
     """The key of the row with the greatest value (of several, the smallest key), or what that row has in `id`.
 
@@ -225,6 +235,7 @@ def unique(arg: object) -> ColumnExpression:
     return ReducerExpression("unique", [wrap(arg)])
 
 
+@arguments.explained
 def tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
     """All values, in the order of the keys, or of `sort_by` of the groupby; the same for all columns.
 
@@ -246,6 +257,7 @@ def tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
     return ReducerExpression("tuple", [wrap(arg)], {"skip_nones": skip_nones})
 
 
+@arguments.explained
 def sorted_tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
     """All values in their own order, None first.
 
@@ -266,6 +278,7 @@ def sorted_tuple(arg: object, *, skip_nones: bool = False) -> ColumnExpression:
     return ReducerExpression("sorted_tuple", [wrap(arg)], {"skip_nones": skip_nones})
 
 
+@arguments.explained
 def ndarray(expression: object, *, skip_nones: bool = False) -> ColumnExpression:
     """All values as a numpy array, in the order of `tuple`.
 

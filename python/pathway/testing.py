@@ -11,14 +11,14 @@ them. ``reset`` forgets all tables and outputs, so that the next test begins wit
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from pathway._crashing.report import ConnectorReport, CrashReport
+from pathway._debugging import differences
 from pathway._debugging.captures import Update, capture_updates, quiet
-from pathway._ground import tracebacks
+from pathway._ground import arguments, missing_names, tracebacks
 from pathway._schemas.schema import Schema
 from pathway._tables.graph import reset_graph
 from pathway._tables.table import Table
@@ -34,6 +34,10 @@ __all__ = [
     "crash_test",
     "reset",
 ]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
 
 @overload
@@ -72,19 +76,26 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
     {'twice': 6} 4 -1
     {'twice': 10} 4 1
     """
+    __tracebackhide__ = True
     if not tables:
         raise TypeError("capture() takes at least one table")
     updates = capture_updates(tables, quiet(terminate_on_error=terminate_on_error))
     return updates[0] if len(updates) == 1 else tuple(updates)
 
 
-def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool = False) -> None:
+@arguments.explained
+def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool = False, types: bool = False) -> None:
     """Checks that two tables end with the same rows, however they got there.
 
     Args:
         actual: the table to check.
         expected: what it should be. The order of the columns does not matter.
         ids: whether the keys of the rows have to be the same, too.
+        types: whether the types of the columns have to be the same, too. If the rows differ, types that do are named
+            in any case.
+
+    Raises:
+        AssertionError: they differ. It shows rows that are missing (``-``) and rows that were not expected (``+``).
 
     Example:
 
@@ -99,21 +110,22 @@ def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool =
     ... ''')
     >>> pw.testing.assert_equal_tables(table.select(area=table.side * table.side), expected)
     """
-    found, wanted = (_final_rows(updates, ids) for updates in capture_updates([actual, expected], quiet()))
-    if found != wanted:
-        missing = sorted((wanted - found).elements())
-        extra = sorted((found - wanted).elements())
-        lines = [*(f"- {row}" for row in missing), *(f"+ {row}" for row in extra)]
-        raise AssertionError("the tables differ (- missing, + not expected):\n" + "\n".join(lines))
-
-
-def _final_rows(updates: Sequence[Update], ids: bool) -> Counter[str]:
-    """The rows that remain, as text: values need not be hashable."""
-    rows: Counter[str] = Counter()
-    for update in updates:
-        text = ", ".join(f"{name}={update.row[name]!r}" for name in sorted(update.row))
-        rows[f"{update.key}: {text}" if ids else text] += update.diff
-    return +rows
+    # pytest shows the line of the test, and not those here.
+    __tracebackhide__ = True
+    names = differences.of_names(actual, expected)
+    if names:
+        raise AssertionError("the tables have other columns (- missing, + not expected):\n" + "\n".join(names))
+    columns = sorted(expected.column_names())
+    found, wanted = (
+        differences.rows(updates, columns, ids) for updates in capture_updates([actual, expected], quiet())
+    )
+    rows = differences.of_rows(found, wanted, ["id", *columns] if ids else columns)
+    other_types = differences.of_types(actual, expected) if rows or types else []
+    if rows:
+        kinds = "".join(f"{line}\n" for line in other_types)
+        raise AssertionError(f"the tables differ (- missing, + not expected):\n{kinds}" + "\n".join(rows))
+    if other_types:
+        raise AssertionError("the rows are the same, but the types differ:\n" + "\n".join(other_types))
 
 
 def reset() -> None:
@@ -127,6 +139,7 @@ def reset() -> None:
     reset_graph()
 
 
+@arguments.explained
 def crash_test(
     make_pipeline: Callable[[Path], Any],
     *,
@@ -203,6 +216,7 @@ def crash_test(
     >>> sys.path.remove(folder.name)
     >>> folder.cleanup()
     """
+    __tracebackhide__ = True
     # Few programs need it.
     from pathway._crashing.crashes import Settings, crash
 
@@ -223,6 +237,7 @@ def crash_test(
     )
 
 
+@arguments.explained
 def check_connector(
     make_subject: Callable[[], ConnectorSubject],
     *,
@@ -286,6 +301,7 @@ def check_connector(
     back-pressure passed
     threads passed
     """
+    __tracebackhide__ = True
     # Few programs need it.
     from pathway._crashing.conformance import Conformance
 

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+from pathway._ground import missing_names
 from pathway._ground.origin import declares
 from pathway._tables.joinable import Joinable, take_tables
 
 __all__ = ["promise_are_equal", "promise_are_pairwise_disjoint", "promise_is_subset_of"]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
 
 @declares

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pathway._ground import hints
 from pathway._native import Pointer
 from pathway._running.monitoring import MonitoringLevel
 from pathway._running.run import run_captures
@@ -35,12 +36,18 @@ def quiet(**settings: Any) -> RunSettings:
     """The settings of a run that shows no progress, unless they ask for it."""
     unknown = [name for name in settings if name not in RunSettings.__dataclass_fields__]
     if unknown:
-        raise TypeError(f"pw.run() has no argument {', '.join(unknown)}")
+        # Who calls it passes on what is not an argument of its own.
+        names = [*RunSettings.__dataclass_fields__, "include_id", "short_pointers", "n_rows"]
+        close = hints.nearest(unknown[0], names)
+        raise TypeError(
+            f"pw.run() has no argument {', '.join(unknown)}" + (f". Did you mean {close!r}?" if close else "")
+        )
     return RunSettings(**{"monitoring_level": MonitoringLevel.NONE, "default_logging": False, **settings})
 
 
 def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list[list[Update]]:
     """What `capture` does, with a list for each table however many there are."""
+    __tracebackhide__ = True
     outputs = [connecting.output(table) for table in tables]
     plan = connecting.plan()
     captures = [

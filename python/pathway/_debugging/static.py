@@ -6,12 +6,11 @@ or the primary key of the schema, or from its number, counted from 0.
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pathway import _native
-from pathway._ground.origin import user_origin
+from pathway._ground.origin import user_origin, warn
 from pathway._native import DType, Pointer
 from pathway._schemas.schema import Schema
 from pathway._tables import connecting
@@ -96,6 +95,6 @@ def column_dtypes(schema: type[Schema]) -> dict[str, DType]:
 
 def _even(times: Sequence[int]) -> Sequence[int]:
     if any(time % 2 for time in times):
-        warnings.warn("timestamps are required to be even; all timestamps will be doubled", stacklevel=4)
+        warn("timestamps are required to be even; all timestamps will be doubled")
         return [2 * time for time in times]
     return times

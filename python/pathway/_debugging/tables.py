@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import markdown, static
 from pathway._debugging.static import DIFF, SPECIAL, TIME
+from pathway._ground import arguments
 from pathway._native import DType
 from pathway._schemas.builders import schema_of
 from pathway._schemas.schema import Schema
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 
+@arguments.explained
 def table_from_markdown(
     table_def: str,
     id_from: Sequence[str] | None = None,
@@ -84,6 +86,7 @@ def table_from_markdown(
     )
 
 
+@arguments.explained
 def table_from_rows(
     schema: type[Schema],
     rows: Sequence[tuple[Any, ...]],
@@ -125,6 +128,7 @@ def table_from_rows(
     return static.static_table(schema, rows, keys=keys, times=times, diffs=diffs, name="rows")
 
 
+@arguments.explained
 def table_from_pandas(
     df: pd.DataFrame,
     id_from: Sequence[str] | None = None,
@@ -182,6 +186,7 @@ def table_from_pandas(
     )
 
 
+@arguments.explained
 def table_from_parquet(
     path: str | os.PathLike[str], id_from: Sequence[str] | None = None, unsafe_trusted_ids: bool = False
 ) -> Table[Any]:

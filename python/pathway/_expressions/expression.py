@@ -12,10 +12,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, NoReturn, Self
+from typing import TYPE_CHECKING, Self
 
 from pathway import _native
-from pathway._expressions import walking
+from pathway._expressions import misuse, walking
 from pathway._expressions.table_like import TableLike
 from pathway._ground.origin import Place, noting, user_place, warn
 from pathway._values import dtypes
@@ -192,27 +192,24 @@ class ColumnExpression:
 
     __hash__ = object.__hash__
 
-    # What Python would do by asking for the value, which does not exist yet.
+    if TYPE_CHECKING:
+        # Brackets would make it iterable, and anything may be a condition, but for these.
+        __iter__: None
 
-    def __bool__(self) -> NoReturn:
-        raise RuntimeError(
-            f"Cannot use expression as boolean. {self!r} has no truth value before the computation runs. "
-            "Use &, | and ~ instead of and, or and not; pw.if_else instead of if; "
-            "(a < b) & (b < c) instead of a < b < c"
-        )
+        def __bool__(self) -> None: ...
 
-    def __iter__(self) -> NoReturn:
-        raise TypeError(
-            f"{self!r} is not iterable: an expression describes a computation and holds no value. "
-            "Take an element with expression[i], use Table.flatten for a row per element, "
-            "or apply a Python function with pw.apply"
-        )
-
-    def __contains__(self, item: object) -> NoReturn:
-        raise RuntimeError(f"{self!r} is an expression: `in` cannot look into it; use pw.apply")
-
-    def __len__(self) -> NoReturn:
-        raise TypeError(f"{self!r} is an expression and has no length; for texts, use expression.str.len()")
+    else:
+        # Type checkers see that an expression is no text, no number, no container, and has no other names.
+        __getattr__ = misuse.unknown_name
+        __format__ = misuse.formatted
+        __bool__ = misuse.as_bool
+        __iter__ = misuse.iterated
+        __contains__ = misuse.contains
+        __len__ = misuse.length
+        __call__ = misuse.called
+        __int__ = misuse.as_int
+        __float__ = misuse.as_float
+        __round__ = misuse.rounded
 
     def __getitem__(self, index: object) -> ColumnExpression:
         """The element of a tuple, list, array or JSON document; an error if there is none."""
@@ -235,9 +232,6 @@ class ColumnExpression:
         1
         """
         return Get("get_item_optional", [self, wrap(index), wrap(default)], "({}).get({}, {})")
-
-    def __call__(self, *args: object) -> NoReturn:
-        raise TypeError(f"{self!r} is a column and cannot be called; apply functions with pw.apply(function, column)")
 
     # Methods of every type.
 
@@ -450,7 +444,13 @@ class Call(ColumnExpression):
         self._layout = layout
 
     def _lower(self, arguments: Sequence[_native.Expression]) -> _native.Expression:
-        return _native.Expression.call(self._function, arguments, self._origin())
+        try:
+            return _native.Expression.call(self._function, arguments, self._origin())
+        except TypeError as error:
+            advice = misuse.operands(self._function, [argument.dtype.kind for argument in arguments])
+            if advice is not None:
+                error.add_note(advice)
+            raise
 
     def _text(self, texts: Sequence[str]) -> str:
         return self._layout.format(*texts)
@@ -499,6 +499,8 @@ def wrap(value: object) -> ColumnExpression:
         return value
     if isinstance(value, tuple | list) and any(_holds_expression(item) for item in value):
         return tuple_of(value)
+    if isinstance(value, str):
+        misuse.check_text(value)
     if isinstance(value, TableLike):
         raise TypeError(f"a table cannot be a value of a column; did you mean one of its columns, as in {value!r}.x?")
     return Literal(value)

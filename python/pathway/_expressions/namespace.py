@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from pathway._expressions.expression import Call, ColumnExpression, wrap
+from pathway._ground import hints
+from pathway._ground.origin import noting, user_place
+
+# The idioms that are meant where a name is not there.
+_KINDS = {"str": "text", "dt": "date", "num": "number"}
 
 
 class Namespace:
@@ -19,3 +24,13 @@ class Namespace:
         children = [self._expression, *map(wrap, arguments)]
         places = ", ".join(["{}"] * len(arguments))
         return Call(f"{self._prefix}.{function}", children, f"({{}}).{self._prefix}.{function}({places})")
+
+    if not TYPE_CHECKING:
+        # Type checkers know the methods that are there.
+        def __getattr__(self, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            with noting(user_place()):
+                what = f"expression.{self._prefix} has no method"
+                message = hints.of_member(what, _KINDS[self._prefix], name, hints.public(self))
+                raise AttributeError(message, name=name)

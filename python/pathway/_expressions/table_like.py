@@ -5,8 +5,8 @@ Here stands what an expression needs to know of it. What it has beside names is 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from typing import Any, NoReturn
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
 
 
 class TableLike:
@@ -28,23 +28,14 @@ class TableLike:
     def __iter__(self) -> Iterator[Any]:
         raise NotImplementedError
 
-    def __len__(self) -> NoReturn:
-        raise TypeError(
-            "the number of rows of a table is not known before it runs; use table.reduce(n=pw.reducers.count())"
-        )
+    # What cannot be done is hidden from type checkers, so that they see that it cannot.
+    if not TYPE_CHECKING:
+
+        def __len__(self) -> NoReturn:
+            raise TypeError(
+                "the number of rows of a table is not known before it runs; use table.reduce(n=pw.reducers.count())"
+            )
 
     def __bool__(self) -> bool:
         # As any object that is there: `if table:` asks whether there is a table, not whether it has rows.
         return True
-
-
-def missing_column(name: str, names: Iterable[str]) -> str:
-    """The message for a column that is not there."""
-    # Only who has made a mistake needs it.
-    import difflib
-
-    names = list(names)
-    close = difflib.get_close_matches(name, names, n=1)
-    if close:
-        return f"Table has no column with name {name}. Did you mean {close[0]}?"
-    return f"Table has no column with name {name}. It has {', '.join(names) or 'no columns'}."

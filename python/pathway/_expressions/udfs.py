@@ -15,6 +15,7 @@ from typing import Any, overload
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.nodes import UserCall
+from pathway._ground import arguments
 from pathway._ground.origin import warn
 from pathway._values import dtypes
 
@@ -129,6 +130,7 @@ def udf(
     propagate_none: bool = ...,
     max_batch_size: int | None = ...,
 ) -> UDF: ...
+@arguments.explained
 def udf(
     fun: Callable[..., Any] | None = None,
     /,

@@ -15,6 +15,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
+from pathway._ground import arguments
+
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 
 
@@ -85,7 +87,9 @@ def warn(message: str, category: type[Warning] = UserWarning, place: Place | Non
         warnings.warn(message, category, stacklevel=2)
     else:
         registry = frame.f_globals.setdefault("__warningregistry__", {})
-        warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, registry=registry)
+        # Filters look at the module: deprecations, for one, are shown where the main program causes them.
+        module = frame.f_globals.get("__name__")
+        warnings.warn_explicit(message, category, frame.f_code.co_filename, frame.f_lineno, module, registry)
 
 
 @contextmanager
@@ -105,7 +109,13 @@ def declares(method: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(method)
     def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        # pytest shows the line of the test, and not this one.
+        __tracebackhide__ = True
         with noting(user_place()):
-            return method(*args, **kwargs)
+            try:
+                return method(*args, **kwargs)
+            except TypeError as error:
+                arguments.explain(method, error)
+                raise
 
     return wrapped

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 
+from pathway._ground import arguments
+
 
 def set_license_key(key: str | None) -> None:
     """Accepts a license key and does nothing with it: no feature needs one.
@@ -20,6 +22,7 @@ def set_license_key(key: str | None) -> None:
         raise TypeError(f"argument key has to be a text or None, found {key!r}")
 
 
+@arguments.explained
 def set_monitoring_config(
     *, server_endpoint: str | None = None, detailed_metrics_dir: str | os.PathLike[str] | None = None
 ) -> None:

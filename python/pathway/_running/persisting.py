@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import KW_ONLY, dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple, TypeAlias
 
-from pathway._ground import environment
+from pathway._ground import arguments, environment
 from pathway._native import Pointer
 from pathway.io.s3 import AwsS3Settings
 
@@ -323,6 +323,7 @@ def _check_texts(**arguments: Any) -> None:
             raise TypeError(f"argument {name} has to be a str, found a {type(value).__name__}")
 
 
+@arguments.explained_class
 @dataclass(frozen=True)
 class Config:
     """How a run is kept, so that the next one goes on where it has ended, whatever has ended it.
@@ -384,12 +385,22 @@ class Config:
             )
 
     @classmethod
-    def simple_config(cls, backend: Backend, **settings: Any) -> Config:
-        """Deprecated: the same as ``Config``.
+    def simple_config(
+        cls,
+        backend: Backend,
+        snapshot_interval_ms: int = 0,
+        snapshot_access: SnapshotAccess = SnapshotAccess.FULL,
+        persistence_mode: PersistenceMode = PersistenceMode.PERSISTING,
+        continue_after_replay: bool = True,
+    ) -> Config:
+        """Deprecated: the same as ``Config``, whose arguments these are.
 
         Args:
             backend: where the run is kept.
-            settings: the other arguments of ``Config``.
+            snapshot_interval_ms: see ``Config``.
+            snapshot_access: see ``Config``.
+            persistence_mode: see ``Config``.
+            continue_after_replay: see ``Config``.
 
         Example:
 
@@ -402,7 +413,13 @@ class Config:
         True
         """
         warnings.warn("Config.simple_config is deprecated, use Config", DeprecationWarning, stacklevel=2)
-        return cls(backend, **settings)
+        return cls(
+            backend,
+            snapshot_interval_ms=snapshot_interval_ms,
+            snapshot_access=snapshot_access,
+            persistence_mode=persistence_mode,
+            continue_after_replay=continue_after_replay,
+        )
 
 
 class Place(NamedTuple):

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ParamSpec
 
-from pathway._ground import tracebacks
+from pathway._ground import hints, tracebacks
 from pathway._running.monitoring import MonitoringLevel
 from pathway._running.persisting import Config
 
@@ -74,7 +74,9 @@ def taking(settings: Callable[P, RunSettings]) -> Callable[[Callable[[RunSetting
             try:
                 signature.bind(*args, **kwargs)
             except TypeError as error:
-                raise TypeError(f"pw.{function.__name__}() {error}") from None
+                mistake = TypeError(f"pw.{function.__name__}() {error}")
+                hints.naming_arguments(settings, mistake)
+                raise mistake from None
             try:
                 made = settings(*args, **kwargs)
             except (TypeError, ValueError) as error:

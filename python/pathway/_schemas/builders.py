@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
+from pathway._ground import arguments
 from pathway._ground.origin import noting, user_place
 from pathway._native import DType
 from pathway._schemas import plain_values
@@ -16,6 +17,7 @@ from pathway._values import dtypes
 NO_PROPERTIES = SchemaProperties()
 
 
+@arguments.explained
 def schema_builder(
     columns: Mapping[str, Any],
     *,
@@ -77,6 +79,7 @@ def schema_from_types(_name: str | None = None, **kwargs: Any) -> type[Schema]:
     return schema_builder(definitions, name=_name or f"schema({kwargs})")
 
 
+@arguments.explained
 def schema_from_dict(
     columns: Mapping[str, Any],
     *,
@@ -109,6 +112,7 @@ def schema_from_dict(
     return schema_builder(definitions, name=name, properties=properties)
 
 
+@arguments.explained
 def schema_from_csv(
     path: str,
     *,

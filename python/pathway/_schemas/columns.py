@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pathway._ground import arguments
 from pathway._native import DType
 from pathway._values import dtypes
 
@@ -115,6 +116,7 @@ class ColumnSchema:
         )
 
 
+@arguments.explained
 def column_definition(
     *,
     primary_key: bool = False,

@@ -13,10 +13,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from types import GenericAlias, MappingProxyType
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pathway._expressions.expression import ColumnReference
-from pathway._expressions.table_like import missing_column
+from pathway._ground import hints
 from pathway._ground.origin import noting, user_names, user_place
 from pathway._native import Field, Pointer
 from pathway._schemas import matching, text
@@ -81,6 +81,18 @@ class SchemaMetaclass(type):
 
     def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         raise TypeError("Schemas should not be called. Use `table.schema` not `table.schema()`.")
+
+    if not TYPE_CHECKING:
+        # Type checkers know the methods that are there.
+        def __getattr__(cls, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+            if name in cls.__attributes__:
+                message = f"a schema has its columns in brackets: {cls.__name__}[{cls.__attributes__[name]!r}]"
+            else:
+                names = hints.public(SchemaMetaclass)
+                message = hints.of_member(f"schema {cls.__name__} has no", "schema", name, names)
+            raise AttributeError(message, name=name)
 
     # Asking.
 
@@ -211,7 +223,7 @@ class SchemaMetaclass(type):
     def __getitem__(cls, name: str | ColumnReference) -> ColumnSchema:
         key = name if isinstance(name, str) else name.name
         if key not in cls.__columns__:
-            raise KeyError(missing_column(key, cls.__columns__).replace("Table", "Schema", 1))
+            raise KeyError(hints.of_column(key, cls.__columns__).replace("Table", "Schema", 1))
         return cls.__columns__[key]
 
     def _fields(cls) -> list[Field]:

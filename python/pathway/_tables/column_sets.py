@@ -96,11 +96,11 @@ class ColumnSet(TableLike, Generic[Chosen]):
         return self._choose(without(columns))
 
     @declares
-    def rename(self, names: Mapping[str | ColumnReference, str | ColumnReference]) -> Chosen:
+    def rename(self, rename_dict: Mapping[str | ColumnReference, str | ColumnReference]) -> Chosen:
         """All columns, some under new names (old name -> new name), which go to the end.
 
         Args:
-            names: new names by old ones.
+            rename_dict: new names by old ones.
 
         Raises:
             KeyError: there is no such column. For `pw.this` and the like it is raised where the result is used.
@@ -112,7 +112,7 @@ class ColumnSet(TableLike, Generic[Chosen]):
         >>> table.select(*pw.this.rename({"a": "x"})).column_names()
         ['b', 'x']
         """
-        return self._choose(renamed((new, old) for old, new in names.items()))
+        return self._choose(renamed((new, old) for old, new in rename_dict.items()))
 
     @declares
     def with_prefix(self, prefix: str) -> Chosen:

@@ -8,12 +8,12 @@ the same rows.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, NoReturn, overload
 
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
-from pathway._expressions.table_like import TableLike, missing_column
-from pathway._ground import not_there_yet
+from pathway._expressions.table_like import TableLike
+from pathway._ground import hints
 from pathway._ground.origin import declares, noting, user_place
 from pathway._tables.binder import Binder, define
 from pathway._tables.column_sets import Choice, ColumnSet, renamed
@@ -43,7 +43,7 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
         try:
             return self._columns[name]
         except KeyError:
-            raise KeyError(missing_column(name, self._columns)) from None
+            raise KeyError(hints.of_column(name, self._columns)) from None
 
     def _names(self) -> Sequence[str]:
         return list(self._columns)
@@ -121,7 +121,8 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
             raise AttributeError(name)
         if name not in self._names():
             with noting(user_place()):
-                raise AttributeError(not_there_yet.of_table(name) or missing_column(name, self._names()))
+                message = hints.missing(f"Table.{name}")
+                raise AttributeError(message or hints.of_column(name, self._names(), hints.public(self)), name=name)
         return ColumnReference(self, name)
 
     @overload
@@ -138,7 +139,7 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
                 return self._same_rows({column: self._column(column) for column in columns})
             own = self._own(name)
             if own not in ("id", *self._names()):
-                raise KeyError(missing_column(own, self._names()))
+                raise KeyError(hints.of_column(own, self._names()))
             return ColumnReference(self, own)
 
     def _own(self, column: object) -> str:
@@ -148,6 +149,28 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
                 f"{column!r} is a column of another table; take one of this table, of pw.this, or give its name"
             )
         return _name(column)
+
+    # Tables do not change; whoever tries it would not see that nothing has happened. Nor do they hold values that one
+    # could look for. Type checkers see it.
+    if not TYPE_CHECKING:
+
+        def __setattr__(self, name: str, value: object) -> None:
+            if not name.startswith("_"):
+                with noting(user_place()):
+                    raise AttributeError(_unchanging(name), name=name)
+            super().__setattr__(name, value)
+
+        def __contains__(self, name: object) -> NoReturn:
+            with noting(user_place()):
+                raise TypeError(f"whether there is a column is known of the names: {name!r} in table.column_names()")
+
+        def __setitem__(self, name: object, value: object) -> NoReturn:
+            with noting(user_place()):
+                raise TypeError(_unchanging(name))
+
+        def __delitem__(self, name: object) -> NoReturn:
+            with noting(user_place()):
+                raise TypeError(f"a table does not change; make another one: table = table.without({name!r})")
 
     def __iter__(self) -> Iterator[ColumnReference]:
         return iter(self._references())
@@ -348,9 +371,21 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
         return binder, {name: binder.column(column) for name, column in self._columns.items()}
 
 
+def _unchanging(name: object) -> str:
+    shown = name if isinstance(name, str) else "name"
+    return f"a table does not change; make another one: table = table.with_columns({shown}=...)"
+
+
 def _name(column: object) -> str:
     if isinstance(column, ColumnReference):
         return column.name
     if isinstance(column, str):
         return column
+    if isinstance(column, ColumnExpression):
+        raise TypeError(f"rows are chosen by a condition with filter: table.filter({column!r})")
+    if isinstance(column, int | slice):
+        raise TypeError(
+            "rows have no order, so there is none at a position; choose them with table.filter(...), or look at some "
+            "with pw.debug.compute_and_print(table, n_rows=5)"
+        )
     raise TypeError(f"expected the name of a column or a column, found {column!r}")

@@ -17,7 +17,8 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.nodes import ReducerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order
-from pathway._ground.origin import declares, user_frame, user_origin, user_place
+from pathway._ground import hints
+from pathway._ground.origin import declares, noting, user_frame, user_origin, user_place
 from pathway._tables.binder import Binder, define, lookup_of
 from pathway._tables.column_sets import ColumnNamespace
 from pathway._tables.deferred import Star
@@ -70,8 +71,9 @@ class Groupable(Joinable):
         """
         if kwargs:
             raise ValueError(
-                f"groupby() does not take {', '.join(kwargs)}; columns of the result are written in "
-                "table.groupby(...).reduce(...)"
+                f"groupby() does not take {', '.join(kwargs)}; "
+                f"{hints.meaning(kwargs, ('id', 'sort_by', 'instance'))}"
+                "columns of the result are written in table.groupby(...).reduce(...)"
             )
         if isinstance(id, str):
             raise ValueError(f"id= of groupby() takes a column, found a text; did you mean pw.this.{id}?")
@@ -174,7 +176,21 @@ class GroupedTable(TableLike):
     def __getattr__(self, name: str) -> ColumnReference:
         if name.startswith("__") or name in ("_source", "_grouping"):
             raise AttributeError(name)
+        names = self._source._names()
+        if name not in ("id", *names) and name not in self._source._ambiguous_names():
+            with noting(user_place()):
+                raise AttributeError(self._no_method(name), name=name)
         return ColumnNamespace(self._source).__getattr__(name)
+
+    def _no_method(self, name: str) -> str:
+        """What to say of a name that neither columns nor methods have."""
+        then = (
+            "what becomes of the rows of a group is said in reduce: "
+            "table.groupby(table.b).reduce(table.b, total=pw.reducers.sum(table.a))"
+        )
+        return hints.of_no_table("the result of groupby", name, Joinable._table_class, then) or hints.of_column(
+            name, self._source._names(), hints.public(self)
+        )
 
     def __getitem__(self, name: str) -> ColumnReference:
         self._source._column(name)

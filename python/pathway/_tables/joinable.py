@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference, wrap
-from pathway._expressions.table_like import TableLike, missing_column
+from pathway._expressions.table_like import TableLike
+from pathway._ground import hints
 from pathway._ground.origin import Place, declares, user_place, warn
 from pathway._tables.column_sets import WithNamespace
 from pathway._tables.deferred import DeferredSlice, Star
@@ -149,7 +150,7 @@ class Joinable(WithNamespace):
         return None
 
     def _misses(self, name: str) -> str:
-        return missing_column(name, self._names())
+        return hints.of_column(name, self._names())
 
     def keys(self) -> Sequence[str]:
         """The names of the columns.
@@ -235,6 +236,8 @@ def expand(
             raise ValueError(
                 f"Expected a column, found a text. Did you mean pw.this.{argument} instead of {argument!r}?"
             )
+        elif isinstance(argument, list | tuple):
+            raise ValueError(f"{method}() takes columns one by one; unpack the list: {method}(*[...])")
         elif isinstance(argument, TableLike):
             raise ValueError(f"{method}() takes columns; to give all columns of a table, unpack it: {method}(*table)")
         else:
@@ -270,7 +273,7 @@ def resolved(scope: Joinable, reference: ColumnReference) -> ColumnReference:
         return reference
     columns = dict(star_items(scope, table._star()))
     if reference._name not in columns:
-        raise KeyError(missing_column(reference._name, columns))
+        raise KeyError(hints.of_column(reference._name, columns))
     return columns[reference._name]
 
 

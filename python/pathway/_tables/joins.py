@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any, Never, Unpack
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground.origin import declares, user_origin, user_place
+from pathway._ground import hints
+from pathway._ground.origin import declares, noting, user_origin, user_place
 from pathway._tables import placeholders
 from pathway._tables.binder import define
 from pathway._tables.filtering import filtered
@@ -85,9 +86,14 @@ class JoinMethods(Joinable):
         Rex | 7
         """
         if kwargs:
+            if "on" in kwargs:
+                raise ValueError(
+                    "conditions of a join are written without a name: table.join(other, table.a == other.a)"
+                )
             raise ValueError(
-                f"a join does not take {', '.join(kwargs)}; columns of the result are written in "
-                "table.join(...).select(...)"
+                f"a join does not take {', '.join(kwargs)}; "
+                f"{hints.meaning(kwargs, ('id', 'how', *JoinOptions.__annotations__))}"
+                "columns of the result are written in table.join(...).select(...)"
             )
         if not isinstance(how, JoinMode):
             raise ValueError(f"how={how!r} is no kind of join; use pw.JoinMode.INNER, LEFT, RIGHT or OUTER")
@@ -365,7 +371,20 @@ class JoinResult(Groupable, JoinMethods):
         try:
             return self[name]
         except KeyError as error:
-            raise AttributeError(*error.args) from None
+            with noting(user_place()):
+                missing = name not in self._ambiguous_names()
+                raise AttributeError(self._no_method(name) if missing else error.args[0], name=name) from None
+
+    def _no_method(self, name: str) -> str:
+        """What to say of a name that neither columns nor methods have."""
+        then = (
+            "it is no table yet. Take the columns first: table.join(other, table.a == other.a).select(table.a, other.b)"
+        )
+        return (
+            hints.missing(f"Table.{name}")
+            or hints.of_no_table("the result of a join", name, Joinable._table_class, then)
+            or hints.of_column(name, self._names(), hints.public(self))
+        )
 
     def __getitem__(self, name: str | ColumnReference) -> ColumnReference:
         if isinstance(name, ColumnReference):

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, overload
 
 from pathway._expressions.expression import ColumnExpression, ColumnReference
-from pathway._expressions.table_like import TableLike, missing_column
+from pathway._expressions.table_like import TableLike
+from pathway._ground import hints
 from pathway._ground.origin import noting, user_place
 from pathway._tables.column_sets import Choice, ColumnSet, only
 from pathway._tables.placeholders import this
@@ -52,10 +53,9 @@ class TableSlice(ColumnSet["TableSlice"], Indexed["TableSlice"]):
     def __getattr__(self, name: str) -> ColumnReference:
         if name.startswith("__") or name in ("_mapping", "_table", "_also"):
             raise AttributeError(name)
-        try:
-            return self[name]
-        except KeyError as error:
-            raise AttributeError(*error.args) from None
+        if name not in self._mapping:
+            raise AttributeError(hints.of_column(name, self._mapping, hints.public(self)), name=name)
+        return self[name]
 
     @overload
     def __getitem__(self, names: str | ColumnReference) -> ColumnReference: ...
@@ -100,7 +100,7 @@ class TableSlice(ColumnSet["TableSlice"], Indexed["TableSlice"]):
         else:
             raise TypeError(f"expected the name of a column or a column, found {column!r}")
         if name not in self._mapping:
-            raise KeyError(missing_column(name, self._mapping))
+            raise KeyError(hints.of_column(name, self._mapping))
         return name
 
 

@@ -7,11 +7,12 @@ What a table is and its columns: `columns`. Other rows and keys: `rows`. Types: 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
+from pathway._ground import hints
 from pathway._tables.binder import check_pointer, define, substitute_this, type_of
 from pathway._tables.graph import current_graph
 from pathway._tables.groups import Groupable
@@ -24,12 +25,32 @@ from pathway._tables.types import TableTypes
 from pathway._tables.universes import Universe
 
 if TYPE_CHECKING:
+    # Type checkers bring it; a table of whatever schema is written `pw.Table`.
+    import typing_extensions
+
     from pathway._schemas.schema import Schema
 
-TSchema = TypeVar("TSchema", covariant=True)
+    TSchema = typing_extensions.TypeVar("TSchema", covariant=True, default=Any)
+else:
+    TSchema = TypeVar("TSchema", covariant=True)
 
 
-class Table(TableRows, TableTypes, Groupable, JoinMethods, Indexed["Table[Any]"], Generic[TSchema]):
+class TableClass(type):
+    """The class of `pw.Table`, which answers for `pw.Table.from_streams` and other names that it has not."""
+
+    if not TYPE_CHECKING:
+        # Type checkers know the names that are there.
+        def __getattr__(cls, name: str) -> NoReturn:
+            if name.startswith("_"):
+                raise AttributeError(f"type object {cls.__name__!r} has no attribute {name!r}")
+            what = f"type object {cls.__name__!r} has no attribute"
+            message = hints.missing(f"Table.{name}") or hints.of_member(what, "table", name, hints.public(cls))
+            raise AttributeError(message, name=name)
+
+
+class Table(
+    TableRows, TableTypes, Groupable, JoinMethods, Indexed["Table[Any]"], Generic[TSchema], metaclass=TableClass
+):
     """Rows of named, typed cells, each under a key, which change while the computation runs.
 
     Tables come from connectors (`pw.io`), from `pw.debug`, and from other tables. A table describes a

@@ -14,13 +14,14 @@ from collections.abc import Sequence
 import click
 
 from pathway._ground.version import __version__
+from pathway.cli._commands import Commands
 from pathway.cli._demo import demo
 from pathway.cli._new import new
 from pathway.cli._spawn import replay, spawn
 from pathway.cli._state import state
 
 
-@click.group()
+@click.group(cls=Commands)
 @click.version_option(__version__, prog_name="pathway", message="%(prog)s, version %(version)s (towpath)")
 def command() -> None:
     """Live computations on data that keeps arriving.
@@ -29,6 +30,9 @@ def command() -> None:
 
     \b
         pathway spawn --threads 4 python main.py
+
+    `pathway COMMAND --help` says more of a command, and the guide of all the rest:
+    https://github.com/towpath/towpath/tree/main/docs
     """
 
 

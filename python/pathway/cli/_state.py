@@ -16,6 +16,7 @@ import click
 
 from pathway import _native
 from pathway._running.persisting import place_at
+from pathway.cli._commands import Commands
 from pathway.io import _offsets
 
 # Times that are milliseconds since 1970.
@@ -32,7 +33,7 @@ def _arguments(command: Command) -> Command:
     return _path(_as_json(command))
 
 
-@click.group()
+@click.group(cls=Commands)
 def state() -> None:
     """Look at the state that a run has kept, or change it.
 

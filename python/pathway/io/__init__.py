@@ -1,8 +1,8 @@
 """Everything that reads tables from the outside world and writes them to it."""
 
-from typing import Any
+from typing import TYPE_CHECKING
 
-from pathway._ground import not_there_yet
+from pathway._ground import missing_names
 from pathway.io import csv, fs, jsonlines, null, plaintext, python, s3, sqlite
 from pathway.io._csv_settings import CsvParserSettings
 from pathway.io._subscribe import (
@@ -30,6 +30,6 @@ __all__ = [
     "subscribe",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    raise AttributeError(not_there_yet.of_io(name) or f"module 'pathway.io' has no attribute {name!r}")
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)

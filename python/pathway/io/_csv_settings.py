@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from pathway._ground import arguments
 
+
+@arguments.explained_class
 @dataclasses.dataclass(frozen=True, slots=True)
 class CsvParserSettings:
     """How the fields of a csv file are separated and quoted.

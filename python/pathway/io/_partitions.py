@@ -16,11 +16,11 @@ import functools
 import inspect
 import logging
 import threading
-import warnings
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pathway import _native
+from pathway._ground.origin import warn
 from pathway.io import _drive, _hooks
 from pathway.io._subject import ConnectorSubject, StopSubject, state_of
 
@@ -59,10 +59,9 @@ def are_declared(subject: type[ConnectorSubject]) -> bool:
         return False
     if not takes:
         # A class may have a method of that name for other reasons.
-        warnings.warn(
+        warn(
             f"{subject.__name__}.partitions() is not used, because {what} takes no partition: to read them at the same "
             "time, define run(self, partition)",
-            stacklevel=3,
         )
         return False
     slots = sorted({slot for base in subject.__mro__ for slot in _slots(base)} - {"__dict__", "__weakref__"})

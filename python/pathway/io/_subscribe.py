@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import arguments
 from pathway._native import Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
@@ -37,6 +38,7 @@ class OnFinishCallback(Protocol):
     def __call__(self) -> None: ...
 
 
+@arguments.explained
 def subscribe(
     table: Table[Any],
     on_change: OnChangeCallback | OnChangeCallbackAsync,

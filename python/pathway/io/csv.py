@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import arguments, missing_names
 from pathway._schemas.schema import Schema
 from pathway._tables.table import Table
 from pathway.io import fs
@@ -14,7 +15,12 @@ from pathway.io._csv_settings import CsvParserSettings
 
 __all__ = ["CsvParserSettings", "read", "write"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
+
+@arguments.explained
 def read(
     path: str | os.PathLike[str],
     *,
@@ -71,6 +77,7 @@ def read(
     )
 
 
+@arguments.explained
 def write(
     table: Table[Any],
     filename: str | os.PathLike[str],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import arguments, missing_names
 from pathway._ground.origin import user_origin
 from pathway._schemas.builders import schema_from_types
 from pathway._schemas.schema import Schema
@@ -16,6 +17,10 @@ from pathway._values.json import Json
 from pathway.io._csv_settings import CsvParserSettings
 
 __all__ = ["read", "write"]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
 # The formats of `read`: whether they take their columns from a schema, and otherwise which type `data` has.
 _FORMATS: dict[str, type | None] = {
@@ -28,6 +33,7 @@ _FORMATS: dict[str, type | None] = {
 }
 
 
+@arguments.explained
 def read(
     path: str | os.PathLike[str],
     format: Literal["csv", "json", "plaintext", "plaintext_by_file", "binary", "only_metadata"],
@@ -151,6 +157,7 @@ def _settings(
     return {}
 
 
+@arguments.explained
 def write(
     table: Table[Any],
     filename: str | os.PathLike[str],

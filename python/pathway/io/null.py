@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import arguments, missing_names
 from pathway._tables import connecting
 from pathway._tables.table import Table
 
 __all__ = ["write"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
+
+@arguments.explained
 def write(table: Table[Any], *, name: str | None = None, sort_by: Iterable[ColumnReference] | None = None) -> None:
     """Computes a table and drops it.
 

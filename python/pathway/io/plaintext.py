@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import os
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
+from pathway._ground import arguments, missing_names
 from pathway._tables.table import Table
 from pathway.io import fs
 
 __all__ = ["read"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
+
+@arguments.explained
 def read(
     path: str | os.PathLike[str],
     *,

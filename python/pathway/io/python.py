@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import inspect
-import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pathway import _native
 from pathway._expressions.expression import ColumnReference
-from pathway._ground.origin import user_origin
+from pathway._ground import arguments, missing_names
+from pathway._ground.origin import user_origin, warn
 from pathway._native import Pointer
 from pathway._schemas.builders import schema_from_types
 from pathway._schemas.schema import Schema
@@ -23,7 +23,12 @@ from pathway.io._subscribe import Hooks, connect
 
 __all__ = ["AsyncConnectorObserver", "ConnectorObserver", "ConnectorSubject", "SessionType", "read", "write"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
+
+@arguments.explained
 def read(
     subject: ConnectorSubject,
     *,
@@ -76,11 +81,11 @@ def read(
     LPB  | 4061
     """
     if persistent_id is not None:
-        warnings.warn("persistent_id is deprecated, use name instead", DeprecationWarning, stacklevel=2)
+        warn("persistent_id is deprecated, use name instead", DeprecationWarning)
         name = name if name is not None else persistent_id
     state = _check_subject(subject)
     if format is not None:
-        warnings.warn("format is deprecated: the fields of a row are the columns", DeprecationWarning, stacklevel=2)
+        warn("format is deprecated: the fields of a row are the columns", DeprecationWarning)
     if _hooks.is_internal(subject) and name is not None:
         raise ValueError(f"a {type(subject).__name__} is internal and has no name of its own, found {name!r}")
     connecting.check_debug_data(debug_data)
@@ -238,6 +243,7 @@ class AsyncConnectorObserver(_Observer):
         """
 
 
+@arguments.explained
 def write(
     table: Table[Any],
     observer: ConnectorObserver | AsyncConnectorObserver,

@@ -6,14 +6,19 @@ Nothing is read from buckets or written to them yet but the state of runs: see `
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from pathway._ground import not_there_yet
+from pathway._ground import arguments, missing_names
 
 __all__ = ["AwsS3Settings"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
 
+
+@arguments.explained_class
 @dataclass(frozen=True, kw_only=True)
 class AwsS3Settings:
     """How to get to a bucket of Amazon S3, or of another server with the same interface.
@@ -88,7 +93,3 @@ class AwsS3Settings:
         if parts.scheme != "s3" or not parts.netloc:
             raise ValueError(f"Incorrect S3 path: {s3_path}; it has to be like 's3://bucket/path'")
         return cls(bucket_name=parts.netloc)
-
-
-def __getattr__(name: str) -> Any:
-    raise AttributeError(not_there_yet.of_s3(name) or f"module 'pathway.io.s3' has no attribute {name!r}")

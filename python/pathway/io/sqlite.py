@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from pathway import _native
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import environment
+from pathway._ground import arguments, environment, missing_names
 from pathway._ground.origin import user_origin
 from pathway._schemas.schema import Schema
 from pathway._tables import connecting
@@ -18,10 +18,15 @@ from pathway.io._subscribe import connect
 
 __all__ = ["read", "write"]
 
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
+
 # How often a database is asked whether something has changed.
 _PERIOD_SECONDS = 0.5
 
 
+@arguments.explained
 def read(
     path: str | os.PathLike[str],
     table_name: str,
@@ -134,6 +139,7 @@ def read(
     return connecting.source_table(node, schema)
 
 
+@arguments.explained
 def write(
     table: Table[Any],
     path: str | os.PathLike[str],
