@@ -54,10 +54,11 @@ if TYPE_CHECKING:
     import pathway.testing as testing
     import pathway.udfs as udfs
     import pathway.universes as universes
+    from pathway._running.background import RunHandle
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
     from pathway._running.persisting import PersistenceMode, SnapshotAccess
-    from pathway._running.run import run, run_all
+    from pathway._running.run import run, run_all, start
     from pathway._tables.error_log import global_error_log
     from pathway._tables.transformers import assert_table_has_schema, table_transformer
     from pathway._values.datetimes import DateTimeNaive, DateTimeUtc, Duration
@@ -81,6 +82,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Duration": ("pathway._values.datetimes", "Duration"),
     "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
     "PersistenceMode": ("pathway._running.persisting", "PersistenceMode"),
+    "RunHandle": ("pathway._running.background", "RunHandle"),
     "SnapshotAccess": ("pathway._running.persisting", "SnapshotAccess"),
     "assert_table_has_schema": ("pathway._tables.transformers", "assert_table_has_schema"),
     "global_error_log": ("pathway._tables.error_log", "global_error_log"),
@@ -88,6 +90,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "run_all": ("pathway._running.run", "run_all"),
     "set_license_key": ("pathway._running.configuration", "set_license_key"),
     "set_monitoring_config": ("pathway._running.configuration", "set_monitoring_config"),
+    "start": ("pathway._running.run", "start"),
     "table_transformer": ("pathway._tables.transformers", "table_transformer"),
     "__version__": ("pathway._ground.version", "__version__"),
 }
@@ -109,6 +112,7 @@ __all__ = [
     "PersistenceMode",
     "Pointer",
     "PyObjectWrapper",
+    "RunHandle",
     "Schema",
     "SchemaProperties",
     "SnapshotAccess",
@@ -149,6 +153,7 @@ __all__ = [
     "schema_from_types",
     "set_license_key",
     "set_monitoring_config",
+    "start",
     "table_transformer",
     "testing",
     "this",
