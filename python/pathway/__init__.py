@@ -24,6 +24,7 @@ from pathway._expressions.functions import (
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.udfs import UDF, udf
 from pathway._ground import not_there_yet, tracebacks
+from pathway._looking import formatters
 from pathway._native import Pointer
 from pathway._schemas.builders import (
     schema_builder,
@@ -54,6 +55,7 @@ if TYPE_CHECKING:
     import pathway.testing as testing
     import pathway.udfs as udfs
     import pathway.universes as universes
+    from pathway._looking.live import LiveTable
     from pathway._running.background import RunHandle
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
@@ -66,6 +68,7 @@ if TYPE_CHECKING:
 GroupedJoinResult = GroupedTable
 
 tracebacks.install()
+formatters.install()
 
 # What is imported when it is first asked for: name -> module, and name in it if it is not the module.
 _LAZY: dict[str, tuple[str, str | None]] = {
@@ -80,6 +83,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "DateTimeNaive": ("pathway._values.datetimes", "DateTimeNaive"),
     "DateTimeUtc": ("pathway._values.datetimes", "DateTimeUtc"),
     "Duration": ("pathway._values.datetimes", "Duration"),
+    "LiveTable": ("pathway._looking.live", "LiveTable"),
     "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
     "PersistenceMode": ("pathway._running.persisting", "PersistenceMode"),
     "RunHandle": ("pathway._running.background", "RunHandle"),
@@ -108,6 +112,7 @@ __all__ = [
     "JoinResult",
     "Joinable",
     "Json",
+    "LiveTable",
     "MonitoringLevel",
     "PersistenceMode",
     "Pointer",

@@ -237,7 +237,7 @@ def apply(rows: dict[Pointer, list[tuple[Any, ...]]], key: Pointer, row: tuple[A
         live.extend([row] * diff)
         return
     for _ in range(-diff):
-        position = next((number for number, other in enumerate(live) if _same(other, row)), None)
+        position = next((number for number, other in enumerate(live) if same(other, row)), None)
         if position is None:
             raise KeyError(f"a row was removed that does not exist, key {key}")
         del live[position]
@@ -251,6 +251,6 @@ def only(rows: Mapping[Pointer, Sequence[tuple[Any, ...]]]) -> dict[Pointer, tup
     return {key: live[0] for key, live in rows.items() if live}
 
 
-def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
     # Arrays and NaN do not compare to a truth value, or not to the right one; their text does.
     return one is other or repr(one) == repr(other)

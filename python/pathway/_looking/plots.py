@@ -1,0 +1,165 @@
+"""`Table.plot`: a figure of the rows of a table."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from pathway._debugging import printing
+from pathway._debugging.captures import capture_updates, quiet
+from pathway._debugging.snapshots import Snapshot, final_rows
+from pathway._expressions.expression import ColumnReference
+from pathway._ground import environment
+from pathway._ground.shown import of_error
+from pathway._looking import content, html, previews
+from pathway._looking.displays import Display
+from pathway._looking.refreshing import Refresher
+from pathway._tables import connecting
+from pathway._tables.table import Table
+
+SECONDS = 0.5
+
+# What is in the annotation of the function's argument, and what the function takes then.
+_ANNOTATIONS = {
+    "ColumnDataSource": "bokeh",
+    "polars": "polars",
+    "pl.": "polars",
+    "pyarrow": "arrow",
+    "pa.": "arrow",
+}
+_FRAMES = ("pandas", "polars", "arrow", "bokeh")
+
+
+class Plot(Display):
+    """A figure of the rows of a table, as ``Table.plot`` has made it."""
+
+    def __init__(
+        self,
+        table: Table[Any],
+        function: Callable[[Any], Any],
+        sorting_col: ColumnReference | str | None,
+        frame: str | None,
+    ) -> None:
+        super().__init__()
+        if not callable(function):
+            raise TypeError(f"argument plotting_function of plot() has to be a function, found {function!r}")
+        if frame is not None and frame not in _FRAMES:
+            raise ValueError(f"argument frame of plot() is one of {', '.join(_FRAMES)}, found {frame!r}")
+        self._function = function
+        self._frame = frame or _wanted(function)
+        self._position = _position(table, sorting_col)
+        self._content = content.of_table(table)
+        self.figure: Any = None
+        self.error: Exception | None = None
+        if previews.is_static(table):
+            (updates,) = capture_updates([table], quiet())
+            self.figure = self._figure_of(Snapshot(final_rows(updates), self._content.dtypes))
+        else:
+            refresher = Refresher(self._draw, SECONDS)
+            content.follow(table, self._content, name="plot", on_time_end=refresher.poke, on_end=refresher.finish)
+        if printing.in_notebook() and environment.is_first_process():
+            self._show()
+
+    def __repr__(self) -> str:
+        return "<pathway.Plot without a figure yet>" if self.figure is None else f"<pathway.Plot {self.figure!r}>"
+
+    def _draw(self) -> None:
+        """Makes the figure anew. What the function raises is shown in its place: the run is not about that."""
+        try:
+            self.figure, self.error = self._figure_of(self._content.snapshot()), None
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self._update()
+
+    def _figure_of(self, snapshot: Snapshot) -> Any:
+        if self._position is not None:
+            position = self._position
+            items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
+            snapshot = Snapshot(dict(items), snapshot._dtypes)
+        return self._function(_frame_of(snapshot, self._frame))
+
+    def _bundle(self) -> dict[str, str]:
+        if self.error is not None:
+            words = f"the figure cannot be made: {of_error(self.error)}"
+            return {"text/plain": words, "text/html": html.note(html.text(words))}
+        if self.figure is None:
+            words = "the figure comes with pw.run() or pw.start()"
+            return {"text/plain": words, "text/html": html.note(words)}
+        return bundle_of_figure(self.figure)
+
+    def _print(self) -> None:
+        print(repr(self), flush=True)
+
+
+def _wanted(function: Callable[[Any], Any]) -> str:
+    """What the annotation of the function's argument says."""
+    try:
+        first = next(iter(inspect.signature(function).parameters.values()))
+    except (TypeError, ValueError, StopIteration):
+        return "pandas"
+    annotation = first.annotation
+    text = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__module__', '')}.{annotation!r}"
+    return next((frame for part, frame in _ANNOTATIONS.items() if part in text), "pandas")
+
+
+def _position(table: Table[Any], column: ColumnReference | str | None) -> int | None:
+    if column is None:
+        return None
+    if isinstance(column, str):
+        column = table[column]
+    (name,) = connecting.column_names("sorting_col", table, [column])
+    return table.column_names().index(name)
+
+
+def _frame_of(snapshot: Snapshot, frame: str) -> Any:
+    if frame == "polars":
+        return snapshot.to_polars()
+    if frame == "arrow":
+        return snapshot.to_arrow()
+    if frame == "bokeh":
+        # Only who draws with it has it.
+        from bokeh.models import ColumnDataSource  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        return ColumnDataSource(snapshot._columns())
+    return snapshot.to_pandas(include_id=False)
+
+
+def bundle_of_figure(figure: Any) -> dict[str, str]:
+    """A figure of any library by the kind of text or image that a notebook can show."""
+    plain = {"text/plain": repr(figure)}
+    if hasattr(figure, "savefig") or hasattr(getattr(figure, "figure", None), "savefig"):
+        return {**plain, "image/png": _png(figure if hasattr(figure, "savefig") else figure.figure)}
+    if _is_of_bokeh(figure):
+        # Who has such a figure has it.
+        from bokeh.embed import file_html  # type: ignore[import-untyped,import-not-found,unused-ignore]
+        from bokeh.resources import CDN  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+        page = html.text(file_html(figure, CDN))
+        style = f"border: 0; width: 100%; height: {(getattr(figure, 'height', None) or 600) + 40}px"
+        return {**plain, "text/html": f'<iframe srcdoc="{page}" style="{style}"></iframe>'}
+    bundle = getattr(figure, "_repr_mimebundle_", None)
+    if bundle is not None:
+        found = bundle(include=None, exclude=None)
+        return {**plain, **(found[0] if isinstance(found, tuple) else found)}
+    kinds = {"_repr_html_": "text/html", "_repr_svg_": "image/svg+xml", "_repr_markdown_": "text/markdown"}
+    found = {kind: getattr(figure, name)() for name, kind in kinds.items() if hasattr(figure, name)}
+    return {**plain, **{kind: text for kind, text in found.items() if text is not None}}
+
+
+def _png(figure: Any) -> str:
+    """A figure of matplotlib. One of pyplot is closed: it is shown here, and would be again at the end of the cell."""
+    image = io.BytesIO()
+    figure.savefig(image, format="png", bbox_inches="tight")
+    if "matplotlib.pyplot" in sys.modules:
+        sys.modules["matplotlib.pyplot"].close(figure)
+    return base64.b64encode(image.getvalue()).decode("ascii")
+
+
+def _is_of_bokeh(figure: Any) -> bool:
+    return "bokeh.model" in sys.modules and isinstance(figure, sys.modules["bokeh.model"].Model)
