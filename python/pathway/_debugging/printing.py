@@ -9,18 +9,12 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pathway._ground.shown import shown
 from pathway._native import Pointer
 from pathway._values.json import Json
-
-# A shortened key: `^` and seven characters, then dots.
-_SHORT = 8
+from pathway._values.texts import cell, cut, pointer
 
 MOST_ROWS = 100
 """How many rows are shown of a table that is cut."""
-
-MOST_CHARACTERS = 80
-"""How many characters are shown of a cell that is cut."""
 
 
 def for_people() -> bool:
@@ -39,13 +33,6 @@ def in_notebook() -> bool:
 def more(number: int, what: str = "row") -> str:
     """What is said of rows that are not shown."""
     return f"... {number:,} more {what if number == 1 else what + 's'}"
-
-
-def cut(text: str) -> str:
-    """A cell on one line, of so many characters at most."""
-    # Of a very long text, most is never looked at.
-    text = shown(text[: MOST_CHARACTERS + 1])
-    return text if len(text) <= MOST_CHARACTERS else text[: MOST_CHARACTERS - 1] + "…"
 
 
 def preview(names: Sequence[str], items: Sequence[tuple[Pointer, Sequence[Any]]], most: int) -> list[str]:
@@ -85,19 +72,6 @@ def lines(
         " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in (header, *cells)
     ]
-
-
-def pointer(key: Pointer, short: bool) -> str:
-    return f"{str(key)[:_SHORT]}..." if short else str(key)
-
-
-def cell(value: Any, short: bool) -> str:
-    """A value as text."""
-    if value is None:
-        return ""
-    if isinstance(value, Pointer):
-        return pointer(value, short)
-    return str(value)
 
 
 def sort_key(values: Sequence[Any]) -> tuple[Any, ...]:

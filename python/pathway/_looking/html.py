@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
-from pathway._debugging import printing
 from pathway._native import ERROR
+from pathway._values import texts
 
 _NUMBERS = (int, float)
 _QUIET = "font-weight: normal; opacity: 0.6"
@@ -30,8 +30,8 @@ def cell(value: Any) -> str:
     """A cell of a table; whole if one points to it, up to a limit."""
     if value is None:
         return f'<td style="{_QUIET}">None</td>'
-    whole = printing.cell(value, short=False)
-    short = printing.cut(printing.cell(value, short=True))
+    whole = texts.cell(value, short=False)
+    short = texts.cut(texts.cell(value, short=True))
     styles = []
     if isinstance(value, _NUMBERS) and not isinstance(value, bool):
         styles.append("text-align: right")

@@ -10,7 +10,7 @@ from pathway._schemas.schema import SchemaMetaclass
 from pathway._tables.groups import GroupedTable
 from pathway._tables.joins import JoinResult
 from pathway._tables.table import Table
-from pathway._values import dtypes
+from pathway._values import dtypes, texts
 
 _ROWS = 10
 _COLUMNS = 200
@@ -52,7 +52,7 @@ def html_of_schema(schema: SchemaMetaclass) -> str:
     for name, column in schema.columns().items():
         words = ["primary key"] if column.primary_key else []
         if column.has_default:
-            words.append(f"default {printing.cut(repr(column.default_value))}")
+            words.append(f"default {texts.cut(repr(column.default_value))}")
         if column.append_only:
             words.append("append-only")
         if column.description:

@@ -18,6 +18,7 @@ from pathway._looking.displays import Display
 from pathway._looking.refreshing import Refresher
 from pathway._native import Pointer
 from pathway._tables.table import Table
+from pathway._values import texts
 
 NOTEBOOK_SECONDS = 0.25
 TERMINAL_SECONDS = 1.0
@@ -102,7 +103,7 @@ class TableView(Display):
         headers = [*self._types, *([] if look.snapshot else [("time", ""), ("diff", "")])]
         if look.include_id:
             headers = [("id", ""), *headers]
-            rows = [(printing.pointer(key, look.short_pointers), *row) for key, row in items]
+            rows = [(texts.pointer(key, look.short_pointers), *row) for key, row in items]
         what = "row" if look.snapshot else "earlier change"
         return {
             "text/plain": "\n".join([*lines, *([printing.more(more, what)] if more else [])]),
