@@ -12,8 +12,6 @@ import polars as pl
 import pyarrow as pa
 import pytest
 
-pytestmark = pytest.mark.one_process("only the first process has the rows")
-
 
 class Passage(pw.Schema):
     lock: str

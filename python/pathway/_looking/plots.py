@@ -82,7 +82,9 @@ class Plot(Display):
             position = self._position
             items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
             snapshot = Snapshot(dict(items), snapshot._dtypes)
-        return self._function(_frame_of(snapshot, self._frame))
+        figure = self._function(_frame_of(snapshot, self._frame))
+        _release(figure)
+        return figure
 
     def _bundle(self) -> dict[str, str]:
         if self.error is not None:
@@ -133,8 +135,8 @@ def _frame_of(snapshot: Snapshot, frame: str) -> Any:
 def bundle_of_figure(figure: Any) -> dict[str, str]:
     """A figure of any library by the kind of text or image that a notebook can show."""
     plain = {"text/plain": repr(figure)}
-    if hasattr(figure, "savefig") or hasattr(getattr(figure, "figure", None), "savefig"):
-        return {**plain, "image/png": _png(figure if hasattr(figure, "savefig") else figure.figure)}
+    if _of_matplotlib(figure) is not None:
+        return {**plain, "image/png": _png(_of_matplotlib(figure))}
     if _is_of_bokeh(figure):
         # Who has such a figure has it.
         from bokeh.embed import file_html  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -152,12 +154,21 @@ def bundle_of_figure(figure: Any) -> dict[str, str]:
     return {**plain, **{kind: text for kind, text in found.items() if text is not None}}
 
 
+def _of_matplotlib(figure: Any) -> Any:
+    """The figure of matplotlib that it is, or that it is a part of; None if it is of another library."""
+    whole = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
+    return whole if hasattr(whole, "savefig") else None
+
+
+def _release(figure: Any) -> None:
+    """Has pyplot forget a figure, which would show it again at the end of the cell, and keep it for ever."""
+    if "matplotlib.pyplot" in sys.modules and _of_matplotlib(figure) is not None:
+        sys.modules["matplotlib.pyplot"].close(_of_matplotlib(figure))
+
+
 def _png(figure: Any) -> str:
-    """A figure of matplotlib. One of pyplot is closed: it is shown here, and would be again at the end of the cell."""
     image = io.BytesIO()
     figure.savefig(image, format="png", bbox_inches="tight")
-    if "matplotlib.pyplot" in sys.modules:
-        sys.modules["matplotlib.pyplot"].close(figure)
     return base64.b64encode(image.getvalue()).decode("ascii")
 
 
