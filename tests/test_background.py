@@ -5,6 +5,7 @@ import csv
 import logging
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import threading
@@ -365,3 +366,27 @@ def test_logging_is_left_alone(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.WARNING), pw.start(**QUIET):
         pass
     assert caplog.records == []
+
+
+@pytest.mark.parametrize(
+    ("number", "status"), [(signal.SIGINT, -signal.SIGINT), (signal.SIGTERM, 128 + signal.SIGTERM)]
+)
+def test_who_waits_in_the_main_thread_is_interrupted_as_a_run_is(
+    number: signal.Signals, status: int, tmp_path: pathlib.Path
+) -> None:
+    ending = f"""
+threading.Timer(0.05, lambda: __import__("os").kill(__import__("os").getpid(), {int(number)})).start()
+try:
+    handle.wait()
+except BaseException as error:
+    print(type(error).__name__, handle)
+    # It is raised once.
+    assert handle.stop()
+    raise
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", PROGRAM + ending], capture_output=True, text=True, timeout=60, cwd=tmp_path
+    )
+    name = "KeyboardInterrupt" if number == signal.SIGINT else "SystemExit"
+    assert done.stdout == f"stopped\n{name} <pathway.RunHandle: has ended>\n", done.stderr
+    assert done.returncode == status

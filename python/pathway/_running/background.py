@@ -1,7 +1,7 @@
 """A run in the background, and the handle by which the program waits for it and ends it.
 
-The run goes on in a daemon thread, in which `pw.run` would do the same. The thread that waits for a handle holds
-nothing of the run: an interrupt leaves it at once.
+The run goes on in a daemon thread, as it would in `pw.run`. Whoever waits for its end does so as in `pw.run`, too: signals
+that come meanwhile end the run in order, and what they are for is raised then.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import os
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pathway._ground.shown import of_error
-from pathway._running.waiting import Signals
+from pathway._running.waiting import Signals, noted_signals
 
 if TYPE_CHECKING:
     import asyncio
@@ -62,6 +63,8 @@ class RunHandle:
         self._ended = threading.Event()
         self._has_begun = False
         self._error: BaseException | None = None
+        # What is to be raised once, since a signal has ended the run.
+        self._leaving: BaseException | None = None
         # Whether the program knows of the error.
         self._is_told = False
         self._waiting = 0
@@ -95,6 +98,9 @@ class RunHandle:
     def wait(self, timeout: float | None = None) -> bool:
         """Waits until the run has ended by itself, or was stopped.
 
+        In the main thread, and without a timeout, it is as if ``pw.run`` had been called: Ctrl-C and SIGTERM end the
+        run in order, and only then KeyboardInterrupt or SystemExit(143) is raised.
+
         Args:
             timeout: for how many seconds at most; None is for as long as it takes.
 
@@ -113,11 +119,15 @@ class RunHandle:
         with self._lock:
             self._waiting += 1
         try:
-            if not self._ended.wait(timeout):
-                return False
+            with noted_signals(self._control.signals) if timeout is None else nullcontext():
+                if not self._ended.wait(timeout):
+                    return False
         finally:
             with self._lock:
                 self._waiting -= 1
+        leaving, self._leaving = self._leaving, None
+        if leaving is not None:
+            raise leaving
         if self._error is not None:
             self._is_told = True
             raise self._error
@@ -207,6 +217,9 @@ class RunHandle:
             self._execute(self._control)
         except BaseException as raised:
             error = raised
+        signals = self._control.signals
+        if (signals.interrupted or signals.terminated) and isinstance(error, (KeyboardInterrupt, SystemExit)):
+            self._leaving, error = error, None
         with self._lock:
             self._has_begun = self._control.begun.is_set()
             self._error = error

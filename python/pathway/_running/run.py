@@ -100,8 +100,8 @@ def start(settings: RunSettings) -> RunHandle:
     a terminal ``MonitoringLevel.AUTO`` shows nothing: the panel would be drawn over what the program does meanwhile.
 
     At the end of the program the run is stopped, for at most a second and a half: leave a ``with`` block, or call
-    ``stop``, if more may be on its way. No signal is noted: Ctrl-C raises KeyboardInterrupt in the main thread, which
-    leaves the block.
+    ``stop``, if more may be on its way. Ctrl-C raises KeyboardInterrupt in the main thread, which leaves the block;
+    SIGTERM ends the program at once, unless it has a handler, or waits for the run with ``wait`` or ``stop``.
 
     Returns:
         The handle of the run, a ``pw.RunHandle``.
