@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pathway as pw
 import polars as pl
@@ -68,6 +69,10 @@ def text_of(html: str) -> str:
 def test_the_repr_has_the_columns_and_is_short(rivers: pw.Table[Any]) -> None:
     assert repr(rivers) == "<pathway.Table river: str, km: int>"
     assert repr(pw.Table.empty()) == "<pathway.Table without columns>"
+    types = {"a": np.ndarray, "b": np.ndarray[2, float], "c": pw.DateTimeUtc | None, "d": tuple[int, list[str]]}  # type: ignore[misc]
+    assert repr(pw.Table.empty(**types)) == (
+        "<pathway.Table a: np.ndarray, b: np.ndarray[2, float], c: pw.DateTimeUtc | None, d: tuple[int, list[str]]>"
+    )
     wide = pw.Table.empty(**{f"c{number}": int | None for number in range(40)})
     assert repr(wide).startswith("<pathway.Table c0: int | None, c1: int | None, ")
     assert repr(wide).endswith(", c19: int | None, and 20 more columns>")
@@ -249,9 +254,10 @@ def test_a_stream_is_printed_while_it_changes_and_at_the_end(
                 printed += capsys.readouterr().out
                 time.sleep(0.002)
     printed += capsys.readouterr().out
-    *_, state, header, first, second = printed.splitlines()
+    *_, header, first, second, state = printed.splitlines()
     assert "2 rows, at the end" in state
     assert state.startswith("[test_looking.py:")
+    # What is there already is not repeated.
     assert [header, first, second] == ["place | level", "a     | 1", "b     | 2"]
 
 
@@ -263,7 +269,9 @@ def test_a_run_from_the_beginning_shows_its_own_rows(capsys: pytest.CaptureFixtu
     pw.io.python.read(Once(), schema=Reading).show(include_id=False)
     for _ in range(2):
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
-        assert capsys.readouterr().out.splitlines()[-3:][0].endswith("1 row, at the end")
+        state, *rows = capsys.readouterr().out.splitlines()
+        assert state.endswith("1 row, at the end")
+        assert rows == ["place | level", "a     | 1"]
 
 
 # plot().

@@ -18,9 +18,7 @@ _COLUMNS = 200
 
 def types(table: Table[Any]) -> list[tuple[str, str]]:
     """The columns with their types, as one would write them."""
-    return [
-        (name, dtypes.display(dtypes.to_python(table._plan.dtype(column)))) for name, column in table._columns.items()
-    ]
+    return [(name, dtypes.describe(table._plan.dtype(column))) for name, column in table._columns.items()]
 
 
 def bundle_of_table(table: Table[Any]) -> dict[str, str]:
@@ -32,7 +30,7 @@ def bundle_of_table(table: Table[Any]) -> dict[str, str]:
     rows = snapshot._in_order()
     notes = html.note(
         f"{count(len(rows), 'row')}{f', of which the first {_ROWS} are shown' if len(rows) > _ROWS else ''}"
-        f" · key: {html.text(dtypes.display(table._id_type))}"
+        f" · key: {html.text(dtypes.describe(dtypes.to_dtype(table._id_type)))}"
     )
     return {
         "text/plain": "\n".join([repr(table), *printing.preview(snapshot.column_names, rows, _ROWS)]),
@@ -41,7 +39,7 @@ def bundle_of_table(table: Table[Any]) -> dict[str, str]:
 
 
 def _columns(table: Table[Any], columns: list[tuple[str, str]], reason: str) -> str:
-    title = f"<b>pathway.Table</b> · key: {html.text(dtypes.display(table._id_type))}"
+    title = f"<b>pathway.Table</b> · key: {html.text(dtypes.describe(dtypes.to_dtype(table._id_type)))}"
     more = html.note(printing.more(len(columns) - _COLUMNS, "column")) if len(columns) > _COLUMNS else ""
     return html.listed(title, ["column", "type"], columns[:_COLUMNS], more + html.note(html.text(reason)))
 
@@ -57,8 +55,8 @@ def html_of_schema(schema: SchemaMetaclass) -> str:
             words.append("append-only")
         if column.description:
             words.append(column.description)
-        rows.append((name, dtypes.display(schema.typehints()[name]), ", ".join(words)))
-    title = f"<b>{html.text(schema.__name__)}</b> · key: {html.text(dtypes.display(schema.id_type))}"
+        rows.append((name, dtypes.describe(column.dtype.dtype), ", ".join(words)))
+    title = f"<b>{html.text(schema.__name__)}</b> · key: {html.text(dtypes.describe(dtypes.to_dtype(schema.id_type)))}"
     return html.listed(title, ["column", "type", ""], rows)
 
 

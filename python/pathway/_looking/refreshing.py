@@ -28,22 +28,27 @@ _has_ended = False
 
 
 class Refresher:
-    """Calls `draw` after `poke`, once in so many seconds at most, and in `finish`."""
+    """Calls `draw` after `poke`, once in so many seconds at most, and in `finish`. Where it is patient, the first time
+    is so many seconds after the first `poke`."""
 
-    def __init__(self, draw: Callable[[], None], seconds: float, clock: Clock = time.monotonic) -> None:
+    def __init__(
+        self, draw: Callable[[], None], seconds: float, *, is_patient: bool = False, clock: Clock = time.monotonic
+    ) -> None:
         self._draw = draw
         self._seconds = seconds
         self._clock = clock
         self._poked = threading.Condition()
         self._is_due = False
         self._thread: threading.Thread | None = None
-        self._earliest = clock()
+        self._earliest: float | None = None if is_patient else clock()
         self._last_problem: str | None = None
 
     def poke(self) -> None:
         """There is something new."""
         with self._poked:
             self._is_due = True
+            if self._earliest is None:
+                self._earliest = self._clock() + self._seconds
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="refreshing what is shown", daemon=True)
                 self._thread.start()
@@ -62,7 +67,7 @@ class Refresher:
                 if not self._is_due:
                     self._thread = None
                     return
-                early = self._earliest - self._clock()
+                early = (self._earliest or 0.0) - self._clock()
                 if early > 0:
                     self._poked.wait_for(lambda: not self._is_due, early)
                 if not self._is_due:

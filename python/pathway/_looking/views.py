@@ -69,6 +69,7 @@ class TableView(Display):
         look.check([name for name, _ in self._types])
         self._content = content.of_table(table, changes=0 if look.snapshot else look.page_size)
         self._is_static = previews.is_static(table)
+        self._printed: str | None = None
         place = user_place()
         self._name = f"{os.path.basename(place[0])}:{place[1]}" if place else "show()"
         if self._is_static:
@@ -76,7 +77,10 @@ class TableView(Display):
         else:
             is_printed = not printing.in_notebook()
             refresher = Refresher(
-                self._print if is_printed else self._update, TERMINAL_SECONDS if is_printed else NOTEBOOK_SECONDS
+                self._print if is_printed else self._update,
+                TERMINAL_SECONDS if is_printed else NOTEBOOK_SECONDS,
+                # What is over soon is printed once.
+                is_patient=is_printed,
             )
             content.follow(table, self._content, name="show", on_time_end=refresher.poke, on_end=refresher.finish)
         # Elsewhere there is nothing to print yet. Every process has computed what is static.
@@ -148,10 +152,13 @@ class TableView(Display):
         return ", ".join(words)
 
     def _print(self) -> None:
-        if not self._is_static:
-            now = datetime.datetime.now().strftime("%H:%M:%S")
-            end = ", at the end" if self._content.has_ended else ""
-            rows = notebooks.count(len(self._content), "row")
-            print(f"[{self._name}] {now}, {rows}{end}\n{self._text()}", flush=True)
-        else:
-            super()._print()
+        text = self._text()
+        if self._is_static:
+            print(text, flush=True)
+            return
+        now = datetime.datetime.now().strftime("%H:%M:%S")
+        end = ", at the end" if self._content.has_ended else ""
+        state = f"[{self._name}] {now}, {notebooks.count(len(self._content), 'row')}{end}"
+        # What is above already is not repeated.
+        print(state if text == self._printed else f"{state}\n{text}", flush=True)
+        self._printed = None if self._content.has_ended else text

@@ -1,7 +1,7 @@
 """A run in the background, and the handle by which the program waits for it and ends it.
 
-The run goes on in a daemon thread, as it would in `pw.run`. Whoever waits for its end does so as in `pw.run`, too: signals
-that come meanwhile end the run in order, and what they are for is raised then.
+The run goes on in a daemon thread, as it would in `pw.run`. Whoever waits for its end does so as in `pw.run`, too:
+signals that come meanwhile end the run in order, and what they are for is raised then.
 """
 
 from __future__ import annotations

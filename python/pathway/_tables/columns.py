@@ -114,10 +114,7 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
 
     def __repr__(self) -> str:
         columns = list(self._columns.items())
-        shown = [
-            f"{name}: {dtypes.display(dtypes.to_python(self._plan.dtype(column)))}"
-            for name, column in columns[:_SHOWN_COLUMNS]
-        ]
+        shown = [f"{name}: {dtypes.describe(self._plan.dtype(column))}" for name, column in columns[:_SHOWN_COLUMNS]]
         if len(columns) > _SHOWN_COLUMNS:
             shown.append(f"and {len(columns) - _SHOWN_COLUMNS} more columns")
         return f"<pathway.Table {', '.join(shown) or 'without columns'}>"

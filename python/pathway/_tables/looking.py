@@ -36,7 +36,8 @@ class Lookable:
 
         Of a table that depends on nothing but data at rest, the rows are computed and shown at once. Any other table is
         shown while ``pw.run`` or ``pw.start`` goes on afterwards: in a notebook the rows are kept up to date in place,
-        elsewhere they are printed again when they have changed, once a second at most, and at the end.
+        elsewhere they are printed again when they have changed, once a second at most, and at the end. In a run that
+        goes on from what was kept, a view has what has come and gone since.
 
         Args:
             snapshot: whether to show the rows that there are; otherwise the latest changes, with ``time`` and ``diff``.
