@@ -189,3 +189,12 @@ def test_many_threads_look_at_it() -> None:
         for thread in threads:
             thread.join()
     assert set(sums) == {0}
+
+
+def test_it_is_no_table_to_compute_with() -> None:
+    with pw.debug.table_from_rows(Passage, [("Marple", 1)]).live() as live:
+        for name in ("select", "lock"):
+            with pytest.raises(AttributeError, match=f"has rows, and no {name} to compute with: use that of the table"):
+                getattr(live, name)
+        with pytest.raises(AttributeError, match="'LiveTable' object has no attribute 'rows'"):
+            live.rows  # noqa: B018

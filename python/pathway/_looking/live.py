@@ -170,6 +170,13 @@ class LiveTable:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.snapshot())
 
+    def __getattr__(self, name: str) -> Any:
+        if not name.startswith("_") and (hasattr(Table, name) or name in dict(self._types)):
+            raise AttributeError(
+                f"a live table has rows, and no {name} to compute with: use that of the table it was made of"
+            )
+        raise AttributeError(f"'LiveTable' object has no attribute {name!r}")
+
     # The run.
 
     @property
