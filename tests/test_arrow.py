@@ -201,6 +201,9 @@ def test_a_long_snapshot_is_cut_where_it_is_shown() -> None:
     lines = repr(snapshot).splitlines()
     assert lines[:2] == ["a", "1000"]
     assert lines[-1] == "... 80 more rows"
+    html = snapshot._repr_html_()
+    assert html.count("<tr>") == 1 + 20
+    assert "100 rows, of which 20 are shown" in html
 
 
 def test_what_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:

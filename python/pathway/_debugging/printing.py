@@ -30,9 +30,14 @@ def in_notebook() -> bool:
     return shell is not None and hasattr(shell, "kernel")
 
 
+def count(number: int, what: str) -> str:
+    """So many of something."""
+    return f"{number:,} {what if number == 1 else what + 's'}"
+
+
 def more(number: int, what: str = "row") -> str:
     """What is said of rows that are not shown."""
-    return f"... {number:,} more {what if number == 1 else what + 's'}"
+    return f"... {count(number, f'more {what}')}"
 
 
 def preview(names: Sequence[str], items: Sequence[tuple[Pointer, Sequence[Any]]], most: int) -> list[str]:

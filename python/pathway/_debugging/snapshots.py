@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pathway._debugging import printing
+from pathway._debugging import html, printing
 from pathway._debugging.captures import Update
 from pathway._native import DType, Pointer
+from pathway._values import dtypes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,10 +42,10 @@ class Snapshot:
     """
 
     def __init__(
-        self, rows: Mapping[Pointer, tuple[Any, ...]], dtypes: Mapping[str, DType], frontier: int | None = None
+        self, rows: Mapping[Pointer, tuple[Any, ...]], types: Mapping[str, DType], frontier: int | None = None
     ) -> None:
         self._rows = rows
-        self._dtypes = dict(dtypes)
+        self._dtypes = dict(types)
         self._frontier = frontier
         self._arrow: pa.Table | None = None
 
@@ -202,6 +203,19 @@ class Snapshot:
 
     def __repr__(self) -> str:
         return "\n".join(printing.preview(self.column_names, self._in_order(), _SHOWN_ROWS))
+
+    def _repr_html_(self) -> str:
+        return self._html()
+
+    def _html(self, state: str = "") -> str:
+        """The first rows for a notebook, and in what state they are."""
+        rows = [row for _, row in self._in_order()]
+        words = [printing.count(len(rows), "row")]
+        if len(rows) > _SHOWN_ROWS:
+            words.append(f"of which {_SHOWN_ROWS} are shown")
+        types = [(name, dtypes.describe(dtype)) for name, dtype in self._dtypes.items()]
+        notes = html.note(html.text(", ".join([*words, *([state] if state else [])])))
+        return html.table(types, rows[:_SHOWN_ROWS], notes=notes)
 
     def _in_order(self) -> list[tuple[Pointer, tuple[Any, ...]]]:
         """The rows with their keys, in the order of their values."""

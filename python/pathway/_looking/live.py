@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from pathway._debugging import printing
 from pathway._debugging.captures import quiet
 from pathway._debugging.snapshots import Snapshot
-from pathway._looking import content, html, notebooks
+from pathway._looking import content, notebooks
 from pathway._running import run
 from pathway._running.background import RunHandle
 from pathway._tables.table import Table
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-_SHOWN_ROWS = 20
 
 
 class LiveTable:
@@ -263,15 +262,10 @@ class LiveTable:
         return "kept up to date" if self.is_running else "the run has ended"
 
     def __repr__(self) -> str:
-        return f"{self.snapshot()!r}\n[{notebooks.count(len(self), 'row')}, {self._state()}]"
+        return f"{self.snapshot()!r}\n[{printing.count(len(self), 'row')}, {self._state()}]"
 
     def _repr_html_(self) -> str:
-        rows = [row for _, row in self.snapshot()._in_order()]
-        words = [notebooks.count(len(rows), "row")]
-        if len(rows) > _SHOWN_ROWS:
-            words.append(f"of which {_SHOWN_ROWS} are shown")
-        words += [self._state(), "as it was when the cell was run"]
-        return html.table(self._types, rows[:_SHOWN_ROWS], notes=html.note(", ".join(words)))
+        return self.snapshot()._html(f"{self._state()}, as it was when the cell was run")
 
 
 _running: weakref.WeakValueDictionary[int, LiveTable] = weakref.WeakValueDictionary()

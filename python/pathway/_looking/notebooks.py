@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from pathway._debugging import printing
-from pathway._looking import html, previews
+from pathway._debugging import html, printing
+from pathway._looking import previews
 from pathway._schemas.schema import SchemaMetaclass
 from pathway._tables.groups import GroupedTable
 from pathway._tables.joins import JoinResult
@@ -29,7 +29,7 @@ def bundle_of_table(table: Table[Any]) -> dict[str, str]:
         return {"text/plain": repr(table), "text/html": _columns(table, columns, reason)}
     rows = snapshot._in_order()
     notes = html.note(
-        f"{count(len(rows), 'row')}{f', of which the first {_ROWS} are shown' if len(rows) > _ROWS else ''}"
+        f"{printing.count(len(rows), 'row')}{f', of which the first {_ROWS} are shown' if len(rows) > _ROWS else ''}"
         f" · key: {html.text(dtypes.describe(dtypes.to_dtype(table._id_type)))}"
     )
     return {
@@ -74,8 +74,3 @@ def html_of_join(join: JoinResult) -> str:
     return html.listed("<b>pathway.JoinResult</b>", ["column", "side"], rows) + html.note(
         "a table is made of it with <code>select</code>"
     )
-
-
-def count(number: int, what: str) -> str:
-    """So many of something."""
-    return f"{number:,} {what if number == 1 else what + 's'}"

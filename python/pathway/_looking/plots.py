@@ -9,13 +9,13 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from pathway._debugging import printing
+from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
 from pathway._debugging.snapshots import Snapshot, final_rows
 from pathway._expressions.expression import ColumnReference
 from pathway._ground import environment
 from pathway._ground.shown import of_error
-from pathway._looking import content, html, previews
+from pathway._looking import content, previews
 from pathway._looking.displays import Display
 from pathway._looking.refreshing import Refresher
 from pathway._tables import connecting
