@@ -198,8 +198,11 @@ def test_what_keeps_a_run_from_beginning_is_raised_at_once(tmp_path: pathlib.Pat
     table = endless(subject)
     pw.io.null.write(table)
     with pw.start(**QUIET):
-        with pytest.raises(RuntimeError, match="already running these outputs"):
+        with pytest.raises(RuntimeError, match="already running these outputs") as caught:
             pw.start(**QUIET)
+        (note,) = caught.value.__notes__
+        assert note.startswith("A run goes on in the background that was started at ")
+        assert "test_background.py:" in note
         pw.io.csv.write(table, tmp_path / "more.csv")
         with pytest.raises(RuntimeError, match="reads the connector that was declared at"):
             pw.start(**QUIET)

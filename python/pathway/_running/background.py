@@ -10,12 +10,14 @@ import logging
 import os
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pathway._ground.shown import of_error
+from pathway._ground.origin import user_place
+from pathway._ground.shown import of_error, shown
 from pathway._running.waiting import Signals, noted_signals
 
 if TYPE_CHECKING:
@@ -70,6 +72,8 @@ class RunHandle:
         self._waiting = 0
         self._lock = threading.Lock()
         self._process = os.getpid()
+        place = user_place()
+        self._place = "an unknown place" if place is None else shown(f"{place.file}:{place.line}")
 
     @property
     def is_running(self) -> bool:
@@ -209,7 +213,16 @@ class RunHandle:
             raise
         if self._ended.is_set() and self._error is not None and not self._has_begun:
             self._is_told = True
+            with _lock:
+                others = list(_all)
+            for other in others:
+                if other.is_running:
+                    self._error.add_note(
+                        f"A run goes on in the background that was started at {other._place}; its stop() ends it."
+                    )
             raise self._error
+        with _lock:
+            _all.add(self)
 
     def _run(self) -> None:
         error: BaseException | None = None
@@ -267,3 +280,7 @@ def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
         return asyncio.get_running_loop()
     except RuntimeError:
         return None
+
+
+_lock = threading.Lock()
+_all: weakref.WeakSet[RunHandle] = weakref.WeakSet()
