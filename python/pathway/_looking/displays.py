@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import uuid
+from importlib import import_module
 from typing import Any
 
 from pathway._debugging.printing import in_notebook
@@ -27,11 +28,8 @@ class Display:
         """Shows it, here and now."""
         self._cell = _present_cell()
         if in_notebook():
-            # There is a notebook, so it was imported.
-            from IPython.display import display  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
             self._ids.append(uuid.uuid4().hex)
-            display(self._bundle(), raw=True, display_id=self._ids[-1])
+            import_module("IPython.display").display(self._bundle(), raw=True, display_id=self._ids[-1])
         else:
             self._print()
 
@@ -42,12 +40,9 @@ class Display:
         """Shows what has become of it, wherever it was shown."""
         if not self._ids:
             return
-        # There is a notebook, so it was imported.
-        from IPython.display import update_display  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
         bundle = self._bundle()
         for display_id in self._ids:
-            update_display(bundle, raw=True, display_id=display_id)
+            import_module("IPython.display").update_display(bundle, raw=True, display_id=display_id)
 
     def _ipython_display_(self) -> None:
         # The cell that has made it shows it already.

@@ -7,6 +7,7 @@ import inspect
 import io
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Any
 
 from pathway._debugging import html, printing
@@ -125,10 +126,7 @@ def _frame_of(snapshot: Snapshot, frame: str) -> Any:
     if frame == "arrow":
         return snapshot.to_arrow()
     if frame == "bokeh":
-        # Only who draws with it has it.
-        from bokeh.models import ColumnDataSource  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-        return ColumnDataSource(snapshot._columns())
+        return import_module("bokeh.models").ColumnDataSource(snapshot._columns())
     return snapshot.to_pandas(include_id=False)
 
 
@@ -138,11 +136,8 @@ def bundle_of_figure(figure: Any) -> dict[str, str]:
     if _of_matplotlib(figure) is not None:
         return {**plain, "image/png": _png(_of_matplotlib(figure))}
     if _is_of_bokeh(figure):
-        # Who has such a figure has it.
-        from bokeh.embed import file_html  # type: ignore[import-untyped,import-not-found,unused-ignore]
-        from bokeh.resources import CDN  # type: ignore[import-untyped,import-not-found,unused-ignore]
-
-        page = html.text(file_html(figure, CDN))
+        resources = import_module("bokeh.resources").CDN
+        page = html.text(import_module("bokeh.embed").file_html(figure, resources))
         style = f"border: 0; width: 100%; height: {(getattr(figure, 'height', None) or 600) + 40}px"
         return {**plain, "text/html": f'<iframe srcdoc="{page}" style="{style}"></iframe>'}
     bundle = getattr(figure, "_repr_mimebundle_", None)
