@@ -3,6 +3,8 @@
 import base64
 import pathlib
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -272,6 +274,40 @@ def test_a_run_from_the_beginning_shows_its_own_rows(capsys: pytest.CaptureFixtu
         state, *rows = capsys.readouterr().out.splitlines()
         assert state.endswith("1 row, at the end")
         assert rows == ["place | level", "a     | 1"]
+
+
+PROGRAM = """
+import threading
+import pathway as pw
+from pathway._looking import views
+
+views.TERMINAL_SECONDS = 0.0
+
+class Endless(pw.io.python.ConnectorSubject):
+    stopped = threading.Event()
+    def run(self):
+        number = 0
+        while not self.stopped.wait(0.001):
+            self.next(number=number)
+            number += 1
+    def on_stop(self):
+        self.stopped.set()
+
+table = pw.io.python.read(Endless(), schema=pw.schema_from_types(number=int), autocommit_duration_ms=5)
+table.reduce(n=pw.reducers.count()).show(include_id=False)
+pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+"""
+
+
+def test_a_pipe_that_nobody_reads_is_the_end_without_a_word() -> None:
+    program = subprocess.Popen([sys.executable, "-c", PROGRAM], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert program.stdout is not None
+    assert program.stderr is not None
+    assert b"1 row" in program.stdout.readline()
+    program.stdout.close()
+    assert program.stderr.read() == b""
+    program.stderr.close()
+    assert program.wait(60) == 141
 
 
 # plot().

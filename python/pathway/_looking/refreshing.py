@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 
+from pathway._ground import pipes
 from pathway._ground.shown import of_error
 
 logger = logging.getLogger("pathway")
@@ -42,9 +43,12 @@ class Refresher:
         self._thread: threading.Thread | None = None
         self._earliest: float | None = None if is_patient else clock()
         self._last_problem: str | None = None
+        self._nobody_reads = False
 
     def poke(self) -> None:
         """There is something new."""
+        if self._nobody_reads:
+            pipes.leave()
         with self._poked:
             self._is_due = True
             if self._earliest is None:
@@ -59,6 +63,8 @@ class Refresher:
         with self._poked:
             self._is_due = False
         self._draw_once()
+        if self._nobody_reads:
+            pipes.leave()
 
     def _work(self) -> None:
         while True:
@@ -83,6 +89,8 @@ class Refresher:
             try:
                 self._draw()
                 self._last_problem = None
+            except BrokenPipeError:
+                self._nobody_reads = True
             except Exception as error:
                 # The run is not about what is shown of it.
                 problem = of_error(error)

@@ -6,10 +6,10 @@ import datetime
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import pipes
 from pathway._ground.shown import shown
 from pathway._native import Pointer
 from pathway._tables import connecting
@@ -25,9 +25,6 @@ _WIDEST = 40
 
 _FIRST_TIME_OF_DAY = 10**12
 """Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970."""
-
-_SIGPIPE_STATUS = 141
-"""With what status a shell says that a program has ended since nobody reads what it prints."""
 
 
 def write(
@@ -120,7 +117,7 @@ class _Printer:
             sys.stdout.write("".join(lines))
             sys.stdout.flush()
         except BrokenPipeError:
-            _leave_pipe()
+            pipes.leave()
 
     def _line(self, sign: str, cells: Sequence[str], is_coloured: bool) -> str:
         if is_coloured:
@@ -134,12 +131,3 @@ def _time(time: int) -> str:
         return str(time)
     moment = datetime.datetime.fromtimestamp(time / 1000)
     return f"{moment:%H:%M:%S}.{time % 1000:03}"
-
-
-def _leave_pipe() -> None:
-    """Nobody reads what is printed any more, and Python would complain at its end."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    raise SystemExit(_SIGPIPE_STATUS)
