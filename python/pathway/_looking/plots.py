@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import re
 import sys
 from collections.abc import Callable
 from importlib import import_module
@@ -25,13 +26,7 @@ from pathway._tables.table import Table
 SECONDS = 0.5
 
 # What is in the annotation of the function's argument, and what the function takes then.
-_ANNOTATIONS = {
-    "ColumnDataSource": "bokeh",
-    "polars": "polars",
-    "pl.": "polars",
-    "pyarrow": "arrow",
-    "pa.": "arrow",
-}
+_ANNOTATIONS = {r"\bColumnDataSource\b": "bokeh", r"\b(polars|pl)\.": "polars", r"\b(pyarrow|pa)\.": "arrow"}
 _FRAMES = ("pandas", "polars", "arrow", "bokeh")
 
 
@@ -56,7 +51,8 @@ class Plot(Display):
         self._content = content.of_table(table)
         self.figure: Any = None
         self.error: Exception | None = None
-        if previews.is_static(table):
+        self._is_static = previews.is_static(table)
+        if self._is_static:
             (updates,) = capture_updates([table], quiet())
             self.figure = self._figure_of(Snapshot(final_rows(updates), self._content.dtypes))
         else:
@@ -84,7 +80,8 @@ class Plot(Display):
             items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
             snapshot = Snapshot(dict(items), snapshot._dtypes)
         figure = self._function(_frame_of(snapshot, self._frame))
-        _release(figure)
+        if not self._is_static or printing.in_notebook():
+            _release(figure)
         return figure
 
     def _bundle(self) -> dict[str, str]:
@@ -108,7 +105,7 @@ def _wanted(function: Callable[[Any], Any]) -> str:
         return "pandas"
     annotation = first.annotation
     text = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__module__', '')}.{annotation!r}"
-    return next((frame for part, frame in _ANNOTATIONS.items() if part in text), "pandas")
+    return next((frame for pattern, frame in _ANNOTATIONS.items() if re.search(pattern, text)), "pandas")
 
 
 def _position(table: Table[Any], column: ColumnReference | str | None) -> int | None:
@@ -156,7 +153,7 @@ def _of_matplotlib(figure: Any) -> Any:
 
 
 def _release(figure: Any) -> None:
-    """Has pyplot forget a figure, which would show it again at the end of the cell, and keep it for ever."""
+    """Has pyplot forget a figure, which it would show again at the end of the cell, and keep for ever."""
     if "matplotlib.pyplot" in sys.modules and _of_matplotlib(figure) is not None:
         sys.modules["matplotlib.pyplot"].close(_of_matplotlib(figure))
 

@@ -24,6 +24,9 @@ _IDLE_SECONDS = 2.0
 
 _END_SECONDS = 1.0
 
+_REST = 9
+"""After a drawing there is a rest so many times as long: the run has better things to do."""
+
 _drawing = threading.Lock()
 _has_ended = False
 
@@ -79,8 +82,10 @@ class Refresher:
                 if not self._is_due:
                     continue
                 self._is_due = False
-                self._earliest = self._clock() + self._seconds
+            begun = self._clock()
             self._draw_once()
+            with self._poked:
+                self._earliest = max(begun + self._seconds, self._clock() + _REST * (self._clock() - begun))
 
     def _draw_once(self) -> None:
         with _drawing:

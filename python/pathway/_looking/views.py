@@ -23,8 +23,6 @@ from pathway._values import texts
 NOTEBOOK_SECONDS = 0.25
 TERMINAL_SECONDS = 1.0
 
-_CHANGE_COLUMNS = {"time": TIME, "diff": DIFF}
-
 
 @dataclass(frozen=True, kw_only=True)
 class Look:
