@@ -23,7 +23,7 @@ from pathway._tables import connecting
 from pathway._tables.graph import Graph, current_graph
 from pathway._tables.table import Table
 
-MOST_ROWS = 100_000
+MOST_ROWS = 20_000
 """Of the sources, in the program."""
 
 MOST_BYTES = 5_000_000
