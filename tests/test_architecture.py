@@ -24,6 +24,7 @@ FLOORS = [
     "io",
     "_running",
     "_debugging",
+    "_looking",
     "_crashing",
     # The modules that users import, and the package itself.
     "faces",
@@ -33,6 +34,7 @@ FLOORS = [
 # Imports that run upwards, each with its reason.
 UPWARDS = {
     ("_values/annotations.py", "pathway"): "a type that is written as a text may name whatever is public",
+    ("_tables/looking.py", "pathway._looking.entrance"): "what is shown of a table is computed by a run",
 }
 
 

@@ -40,7 +40,7 @@ MODULES = {
     },
     **{
         f"pw.io.{name}": getattr(pw.io, name)
-        for name in ("csv", "fs", "jsonlines", "null", "plaintext", "python", "sqlite")
+        for name in ("csv", "fs", "jsonlines", "null", "plaintext", "python", "sqlite", "stdout")
     },
 }
 

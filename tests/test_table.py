@@ -239,7 +239,7 @@ def test_types(pets: pw.Table[Any]) -> None:
     assert pets.cast_to_types(age=str).typehints()["age"] is str
     assert pets.eval_type(pets.age * 0.5) == pw.Type.FLOAT
     assert str(pets.schema).split("\n")[0].split() == ["id", "|", "name", "|", "owner", "|", "age"]
-    assert repr(pw.Table.empty(a=int)) == "<pathway.Table schema={'a': <class 'int'>}>"
+    assert repr(pw.Table.empty(a=int)) == "<pathway.Table a: int>"
     assert "Pointer(INT)" in str(pw.Table.empty(a=int).groupby(pw.this.a).reduce(pw.this.a).schema)
 
 

@@ -25,6 +25,7 @@ from pathway._expressions.functions import (
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.udfs import UDF, udf
 from pathway._ground import missing_names, other_package, tracebacks
+from pathway._looking import formatters
 from pathway._native import Pointer
 from pathway._schemas.builders import (
     schema_builder,
@@ -56,10 +57,12 @@ if TYPE_CHECKING:
     import pathway.udfs as udfs
     import pathway.universes as universes
     from pathway._ground.version import __version__ as __version__
+    from pathway._looking.live import LiveTable
+    from pathway._running.background import RunHandle
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
     from pathway._running.persisting import PersistenceMode, SnapshotAccess
-    from pathway._running.run import run, run_all
+    from pathway._running.run import run, run_all, start
     from pathway._tables.error_log import global_error_log
     from pathway._tables.transformers import assert_table_has_schema, table_transformer
     from pathway._values.datetimes import DateTimeNaive, DateTimeUtc, Duration
@@ -69,6 +72,7 @@ GroupedJoinResult = GroupedTable
 other_package.refuse()
 tracebacks.install()
 missing_names.install()
+formatters.install()
 
 # What is imported when it is first asked for: name -> module, and name in it if it is not the module.
 _LAZY: dict[str, tuple[str, str | None]] = {
@@ -83,8 +87,10 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "DateTimeNaive": ("pathway._values.datetimes", "DateTimeNaive"),
     "DateTimeUtc": ("pathway._values.datetimes", "DateTimeUtc"),
     "Duration": ("pathway._values.datetimes", "Duration"),
+    "LiveTable": ("pathway._looking.live", "LiveTable"),
     "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
     "PersistenceMode": ("pathway._running.persisting", "PersistenceMode"),
+    "RunHandle": ("pathway._running.background", "RunHandle"),
     "SnapshotAccess": ("pathway._running.persisting", "SnapshotAccess"),
     "assert_table_has_schema": ("pathway._tables.transformers", "assert_table_has_schema"),
     "global_error_log": ("pathway._tables.error_log", "global_error_log"),
@@ -92,6 +98,7 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "run_all": ("pathway._running.run", "run_all"),
     "set_license_key": ("pathway._running.configuration", "set_license_key"),
     "set_monitoring_config": ("pathway._running.configuration", "set_monitoring_config"),
+    "start": ("pathway._running.run", "start"),
     "table_transformer": ("pathway._tables.transformers", "table_transformer"),
     "__version__": ("pathway._ground.version", "__version__"),
 }
@@ -109,10 +116,12 @@ __all__ = [
     "JoinResult",
     "Joinable",
     "Json",
+    "LiveTable",
     "MonitoringLevel",
     "PersistenceMode",
     "Pointer",
     "PyObjectWrapper",
+    "RunHandle",
     "Schema",
     "SchemaProperties",
     "SnapshotAccess",
@@ -153,6 +162,7 @@ __all__ = [
     "schema_from_types",
     "set_license_key",
     "set_monitoring_config",
+    "start",
     "table_transformer",
     "testing",
     "this",

@@ -10,26 +10,34 @@ from typing import TYPE_CHECKING
 
 from pathway._debugging.generator import StreamGenerator
 from pathway._debugging.results import (
+    compute,
     compute_and_print,
     compute_and_print_update_stream,
+    table_to_arrow,
     table_to_dicts,
     table_to_pandas,
     table_to_parquet,
+    table_to_polars,
 )
+from pathway._debugging.snapshots import Snapshot
 from pathway._debugging.tables import table_from_markdown, table_from_pandas, table_from_parquet, table_from_rows
 from pathway._ground import missing_names
 
 __all__ = [
+    "Snapshot",
     "StreamGenerator",
+    "compute",
     "compute_and_print",
     "compute_and_print_update_stream",
     "table_from_markdown",
     "table_from_pandas",
     "table_from_parquet",
     "table_from_rows",
+    "table_to_arrow",
     "table_to_dicts",
     "table_to_pandas",
     "table_to_parquet",
+    "table_to_polars",
 ]
 
 if not TYPE_CHECKING:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
+from pathway import _native
 from pathway._ground import hints
 from pathway._native import Pointer
 from pathway._running.monitoring import MonitoringLevel
@@ -54,13 +55,14 @@ def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list
         plan.capture(output.node, [column for _, column in output.columns], output.origin) for output in outputs
     ]
     run_captures(captures, settings)
-    results: list[list[Update]] = []
-    for output, captured in zip(outputs, captures, strict=True):
-        names = [name for name, _ in output.columns]
-        results.append(
-            [
-                Update(key, dict(zip(names, values, strict=True)), time, diff)
-                for key, values, time, diff in captured.updates()
-            ]
-        )
-    return results
+    return [
+        updates_of(captured, [name for name, _ in output.columns])
+        for output, captured in zip(outputs, captures, strict=True)
+    ]
+
+
+def updates_of(captured: _native.Capture, names: Sequence[str]) -> list[Update]:
+    """What has happened to a table with columns of these names."""
+    return [
+        Update(key, dict(zip(names, values, strict=True)), time, diff) for key, values, time, diff in captured.updates()
+    ]

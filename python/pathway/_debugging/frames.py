@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from pathway._native import DType, Pointer, infer_dtype
+from pathway._native import ERROR, DType, Pointer, infer_dtype
 
 # By the kind of a numpy type.
 _KINDS = {"i": DType.INT, "u": DType.INT, "f": DType.FLOAT, "b": DType.BOOL, "m": DType.DURATION}
@@ -89,15 +89,20 @@ def _inferred(item: Any) -> DType:
 
 
 def frame(
-    keys: Sequence[Pointer] | None, columns: Mapping[str, Mapping[Pointer, Any]], dtypes: Mapping[str, DType]
+    keys: Sequence[Pointer] | None, columns: Mapping[str, Sequence[Any]], dtypes: Mapping[str, DType]
 ) -> pd.DataFrame:
-    """A frame with the columns, and with the keys as its index if there are any."""
+    """A frame with the columns, and with the keys as its index if there are any.
+
+    A column with an Error among its values holds objects, as in the original.
+    """
     series: dict[str, pd.Series[Any]] = {}
     for name, column in columns.items():
         dtype = dtypes[name]
         names = {**_COLUMNS, **_OPTIONAL_COLUMNS} if dtype.is_optional else _COLUMNS
         kind = names.get(dtype.required.kind, "object")
-        series[name] = pd.Series(list(column.values()), dtype=kind)
+        if any(value is ERROR for value in column):
+            kind = "object"
+        series[name] = pd.Series(list(column), dtype=kind)
     result = pd.DataFrame(series)
     if keys is not None:
         result.index = pd.Index(list[Any](keys), dtype="object")

@@ -1,51 +1,82 @@
-"""How tables are printed: a header, then rows, columns aligned to the left and joined by bars."""
+"""How tables are printed: a header, then rows, columns aligned to the left and joined by bars.
+
+What only people look at is cut: long cells, and tables with many rows.
+"""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from typing import Any
 
 from pathway._native import Pointer
 from pathway._values.json import Json
+from pathway._values.texts import cell, cut, pointer
 
-# A shortened key: `^` and seven characters, then dots.
-_SHORT = 8
+MOST_ROWS = 100
+"""How many rows are shown of a table that is cut."""
+
+
+def for_people() -> bool:
+    """Whether what is printed goes to a terminal or into a notebook."""
+    return sys.stdout is not None and (sys.stdout.isatty() or in_notebook())
+
+
+def in_notebook() -> bool:
+    """Whether this is a kernel of Jupyter."""
+    if "IPython" not in sys.modules:
+        return False
+    shell = sys.modules["IPython"].get_ipython()
+    return shell is not None and hasattr(shell, "kernel")
+
+
+def count(number: int, what: str) -> str:
+    """So many of something."""
+    return f"{number:,} {what if number == 1 else what + 's'}"
+
+
+def more(number: int, what: str = "row") -> str:
+    """What is said of rows that are not shown."""
+    return f"... {count(number, f'more {what}')}"
+
+
+def preview(names: Sequence[str], items: Sequence[tuple[Pointer, Sequence[Any]]], most: int) -> list[str]:
+    """The first rows, cut, without keys unless there is nothing else; and how many there are more."""
+    first = items[:most]
+    found = lines(names, [key for key, _ in first], [row for _, row in first], ids=not names, short=True, is_cut=True)
+    return [*found, more(len(items) - most)] if len(items) > most else found
 
 
 def lines(
-    names: Sequence[str], keys: Sequence[Pointer], rows: Sequence[Sequence[Any]], *, ids: bool, short: bool
+    names: Sequence[str],
+    keys: Sequence[Pointer],
+    rows: Sequence[Sequence[Any]],
+    *,
+    ids: bool,
+    short: bool,
+    is_cut: bool = False,
 ) -> list[str]:
     """The lines of a table. `names` and `rows` are without the keys, which make the first column if `ids`."""
     if ids:
         header = ["" if names else "id", *names]
         cells = [
-            [_pointer(key, short), *(_cell(value, short) for value in row)] for key, row in zip(keys, rows, strict=True)
+            [pointer(key, short), *(cell(value, short) for value in row)] for key, row in zip(keys, rows, strict=True)
         ]
     elif not names:
         return []
     else:
         header = list(names)
-        cells = [[_cell(value, short) for value in row] for row in rows]
+        cells = [[cell(value, short) for value in row] for row in rows]
     if not ids and len(header) == 1:
         # An empty line would not look like a row.
         cells = [[text or "None"] if row[0] is None else [text] for row, (text,) in zip(rows, cells, strict=True)]
+    if is_cut:
+        cells = [list(map(cut, row)) for row in cells]
     widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
     return [
         " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in (header, *cells)
     ]
-
-
-def _pointer(key: Pointer, short: bool) -> str:
-    return f"{str(key)[:_SHORT]}..." if short else str(key)
-
-
-def _cell(value: Any, short: bool) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, Pointer):
-        return _pointer(value, short)
-    return str(value)
 
 
 def sort_key(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -1,13 +1,14 @@
-"""Running what tables need and looking at the result: printed, as dicts, as a pandas frame."""
+"""Running what tables need and looking at the result: printed, as dicts, as frames, as Arrow data."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import printing, static
-from pathway._debugging.captures import Update, capture_updates, quiet
+from pathway._debugging.captures import capture_updates, quiet
+from pathway._debugging.snapshots import Snapshot, final_rows, require
 from pathway._debugging.static import DIFF, TIME
 from pathway._ground import environment, tracebacks
 from pathway._native import Pointer
@@ -16,6 +17,8 @@ from pathway._tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
+    import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
 @tracebacks.shortened
@@ -24,6 +27,7 @@ def compute_and_print(
     include_id: bool = True,
     short_pointers: bool = True,
     n_rows: int | None = None,
+    cut: bool | None = None,
     **kwargs: Any,
 ) -> None:
     """Runs what the tables need and prints their final rows, in the order of their values.
@@ -32,7 +36,9 @@ def compute_and_print(
         tables: the tables; they are printed one after the other.
         include_id: whether to print the keys.
         short_pointers: whether to print only the first characters of keys.
-        n_rows: how many rows to print; all by default.
+        n_rows: how many rows to print; all by default, if the table is not cut.
+        cut: whether to print 100 rows at most, with a line that counts the others, and 80 characters of a cell at
+            most, on one line. Default: on a terminal and in a notebook; what goes into a pipe or a file is complete.
         kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which ``Error`` is printed
             in a cell that could not be computed.
 
@@ -50,12 +56,8 @@ def compute_and_print(
     2 | x
     """
     for table, updates in zip(tables, capture_updates(tables, _settings(kwargs)), strict=True):
-        final = _final_rows(updates)
-        rows = printing.in_order(
-            list(final.items()), lambda item: (printing.sort_key(item[1]), item[0]), lambda item: item[0]
-        )[:n_rows]
-        keys, values = [key for key, _ in rows], [row for _, row in rows]
-        _print(printing.lines(table.column_names(), keys, values, ids=include_id, short=short_pointers))
+        rows = Snapshot(final_rows(updates), static.column_dtypes(table.schema))._in_order()
+        _print(table.column_names(), rows, "row", n_rows, cut, ids=include_id, short=short_pointers)
 
 
 @tracebacks.shortened
@@ -64,6 +66,7 @@ def compute_and_print_update_stream(
     include_id: bool = True,
     short_pointers: bool = True,
     n_rows: int | None = None,
+    cut: bool | None = None,
     **kwargs: Any,
 ) -> None:
     """Runs what the tables need and prints every update: its row, its time, and its diff.
@@ -72,7 +75,9 @@ def compute_and_print_update_stream(
         tables: the tables; they are printed one after the other.
         include_id: whether to print the keys.
         short_pointers: whether to print only the first characters of keys.
-        n_rows: how many updates to print; all by default.
+        n_rows: how many updates to print; all by default, if the table is not cut.
+        cut: whether to print 100 updates at most, with a line that counts the others, and 80 characters of a cell at
+            most, on one line. Default: on a terminal and in a notebook; what goes into a pipe or a file is complete.
         kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which ``Error`` is printed
             in a cell that could not be computed.
 
@@ -92,15 +97,14 @@ def compute_and_print_update_stream(
     2 | 4        | 1
     """
     for table, updates in zip(tables, capture_updates(tables, _settings(kwargs)), strict=True):
-        rows = printing.in_order(
+        ordered = printing.in_order(
             updates,
             lambda update: (update.time, update.diff, printing.sort_key(tuple(update.row.values())), update.key),
             lambda update: (update.time, update.diff, update.key),
-        )[:n_rows]
+        )
+        rows = [(update.key, (*update.row.values(), update.time, update.diff)) for update in ordered]
         names = [*table.column_names(), TIME, DIFF]
-        values = [(*update.row.values(), update.time, update.diff) for update in rows]
-        keys = [update.key for update in rows]
-        _print(printing.lines(names, keys, values, ids=include_id, short=short_pointers))
+        _print(names, rows, "update", n_rows, cut, ids=include_id, short=short_pointers)
 
 
 @tracebacks.shortened
@@ -122,12 +126,119 @@ def table_to_dicts(table: Table[Any], **kwargs: Any) -> tuple[list[Pointer], dic
     >>> columns["a"][keys[0]]
     7
     """
-    (updates,) = capture_updates([table], _settings(kwargs))
-    final = _final_rows(updates)
+    final = _computed(table, kwargs)
     columns = {
         name: {key: row[position] for key, row in final.items()} for position, name in enumerate(table.column_names())
     }
     return list(final), columns
+
+
+@tracebacks.shortened
+def compute(table: Table[Any], **kwargs: Any) -> Snapshot:
+    """Runs what the table needs; gives back its final rows in a form that polars, pyarrow and DuckDB take as it is.
+
+    Args:
+        table: the table.
+        kwargs: further arguments of ``pw.run``, such as ``terminate_on_error``.
+
+    Returns:
+        A `pw.debug.Snapshot`.
+
+    Example:
+
+    >>> import duckdb
+    >>> import pathway as pw
+    >>> birds = pw.debug.compute(pw.debug.table_from_markdown('''
+    ... bird  | grams
+    ... wren  | 9
+    ... raven | 1200
+    ... '''))
+    >>> duckdb.sql("select bird from birds where grams > 100").fetchall()
+    [('raven',)]
+    """
+    return Snapshot(_computed(table, kwargs), static.column_dtypes(table.schema))
+
+
+@tracebacks.shortened
+def table_to_arrow(table: Table[Any], include_id: bool = False, **kwargs: Any) -> pa.Table:
+    """Runs what the table needs; gives back its final rows as a ``pyarrow.Table``.
+
+    ============================== ==================================================================
+    column                         in Arrow
+    ============================== ==================================================================
+    ``int``, ``float``, ``bool``   ``int64``, ``double``, ``bool``
+    ``str``, ``bytes``             ``string``, ``binary``
+    ``None``                       ``null``
+    ``T | None``                   as ``T``
+    ``pw.DateTimeNaive``           ``timestamp[ns]``
+    ``pw.DateTimeUtc``             ``timestamp[ns, tz=UTC]``
+    ``pw.Duration``                ``duration[ns]``
+    ``pw.Json``                    ``string``, the document as text
+    ``pw.Pointer``                 ``string``, such as ``^3CZ78B48PASGNT231KECWPER90``
+    ``list[T]``, ``tuple[T, ...]`` ``list<T>``
+    ``tuple[A, B]``                ``struct<0: A, 1: B>``
+    ``np.ndarray``                 as many ``list`` in each other as it has dimensions
+    ``Any``                        as the values are, which must have a type in common
+    ``pw.PyObjectWrapper``         a TypeError, before anything runs
+    an ``Error`` in a cell         a ValueError that names the column and the row
+    ============================== ==================================================================
+
+    An array whose number of dimensions its type does not say has that of its values, which must have the same. Where
+    the type does not say of what it is, it is of ``int64`` if all values are whole numbers, else of ``double``.
+
+    Args:
+        table: the table.
+        include_id: whether the keys come first, as texts in a column ``id``.
+        kwargs: further arguments of ``pw.run``, such as ``terminate_on_error``.
+
+    Raises:
+        TypeError: a column has a type that Arrow cannot have.
+        ValueError: a cell has no value in Arrow.
+        ImportError: pyarrow is not installed.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... bird | grams
+    ... wren | 9
+    ... ''')
+    >>> pw.debug.table_to_arrow(table).schema
+    bird: string
+    grams: int64
+    """
+    _check_arrow(table)
+    return compute(table, **kwargs).to_arrow(include_id)
+
+
+@tracebacks.shortened
+def table_to_polars(table: Table[Any], include_id: bool = False, **kwargs: Any) -> pl.DataFrame:
+    """Runs what the table needs; gives back its final rows as a polars DataFrame.
+
+    The types are those of `pw.debug.table_to_arrow`, as polars has them.
+
+    Args:
+        table: the table.
+        include_id: whether the keys come first, as texts in a column ``id``.
+        kwargs: further arguments of ``pw.run``, such as ``terminate_on_error``.
+
+    Raises:
+        TypeError: a column has a type that Arrow cannot have.
+        ValueError: a cell has no value in Arrow.
+        ImportError: polars or pyarrow is not installed.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> table = pw.debug.table_from_markdown('''
+    ... bird | grams
+    ... wren | 9
+    ... ''')
+    >>> pw.debug.table_to_polars(table).to_dicts()
+    [{'bird': 'wren', 'grams': 9}]
+    """
+    _check_arrow(table)
+    return compute(table, **kwargs).to_polars(include_id)
 
 
 @tracebacks.shortened
@@ -137,7 +248,8 @@ def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -
     Args:
         table: the table.
         include_id: whether the keys are the index; otherwise rows are numbered.
-        kwargs: further arguments of ``pw.run``, such as ``terminate_on_error``.
+        kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which a column where a cell
+            could not be computed holds objects, and ``Error`` in that cell.
 
     Example:
 
@@ -150,11 +262,7 @@ def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -
     >>> int(pw.debug.table_to_pandas(table)["a"].sum())
     15
     """
-    # It imports pandas.
-    from pathway._debugging import frames
-
-    keys, columns = table_to_dicts(table, **kwargs)
-    return frames.frame(keys if include_id else None, columns, static.column_dtypes(table.schema))
+    return compute(table, **kwargs).to_pandas(include_id)
 
 
 @tracebacks.shortened
@@ -182,38 +290,42 @@ def table_to_parquet(table: Table[Any], filename: str | os.PathLike[str]) -> Non
         frame.to_parquet(filename)
 
 
+def _check_arrow(table: Table[Any]) -> None:
+    """Says what cannot work before anything runs."""
+    require("pyarrow")
+    # It imports pyarrow.
+    from pathway._debugging import arrow
+
+    arrow.check(static.column_dtypes(table.schema))
+
+
+def _computed(table: Table[Any], arguments: dict[str, Any]) -> dict[Pointer, tuple[Any, ...]]:
+    (updates,) = capture_updates([table], _settings(arguments))
+    return final_rows(updates)
+
+
 def _settings(arguments: dict[str, Any]) -> RunSettings:
     return quiet(**{"debug": True, **arguments})
 
 
-def _final_rows(updates: Iterable[Update]) -> dict[Pointer, tuple[Any, ...]]:
-    """The rows that remain; KeyError if that is not at most one for each key."""
-    rows: dict[Pointer, list[tuple[Any, ...]]] = {}
-    for update in updates:
-        row = tuple(update.row.values())
-        live = rows.setdefault(update.key, [])
-        if update.diff > 0:
-            live.extend([row] * update.diff)
-            continue
-        for _ in range(-update.diff):
-            position = next((number for number, other in enumerate(live) if _same(other, row)), None)
-            if position is None:
-                raise KeyError(f"a row was removed that does not exist, key {update.key}")
-            del live[position]
-    for key, live in rows.items():
-        if len(live) > 1:
-            raise KeyError(f"duplicated entries for key {key}")
-    return {key: live[0] for key, live in rows.items() if live}
-
-
-def _same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    # Arrays and NaN do not compare to a truth value, or not to the right one; their text does.
-    return one is other or repr(one) == repr(other)
-
-
-def _print(lines: Iterable[str]) -> None:
+def _print(
+    names: Sequence[str],
+    items: Sequence[tuple[Pointer, Sequence[Any]]],
+    what: str,
+    n_rows: int | None,
+    cut: bool | None,
+    *,
+    ids: bool,
+    short: bool,
+) -> None:
     # Every process has the rows.
     if not environment.is_first_process():
         return
-    for line in lines:
+    is_cut = printing.for_people() if cut is None else cut
+    wanted = items[:n_rows]
+    first = wanted[: printing.MOST_ROWS] if is_cut else wanted
+    keys, rows = [key for key, _ in first], [row for _, row in first]
+    for line in printing.lines(names, keys, rows, ids=ids, short=short, is_cut=is_cut):
         print(line)
+    if len(first) < len(wanted):
+        print(f"{printing.more(len(wanted) - len(first), what)}; cut=False prints all")

@@ -51,6 +51,7 @@ def static_table(
     node = connecting.plan().static_source(
         fields, rows, keys=own_keys, times=times, diffs=diffs, name=name, origin=user_origin()
     )
+    connecting.note_static(node, len(rows))
     is_stream = times is not None or diffs is not None
     return connecting.source_table(node, schema, keys=None if is_stream else keys)
 

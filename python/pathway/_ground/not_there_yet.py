@@ -28,7 +28,6 @@ _MISSING: dict[str, dict[str, str]] = {
     "pathway": {
         "AsyncTransformer apply_async": _ASYNC,
         "BaseCustomAccumulator": _ALL_VALUES,
-        "LiveTable": "",
         "enable_interactive_mode": "Meanwhile, pw.debug.compute_and_print(table) shows a table wherever you are",
         "engine internals optional_import schema third_party": _INSIDE,
         "graphs indexing ml ordered stateful statistical stdlib utils": _TOGETHER,
@@ -87,8 +86,6 @@ _MISSING: dict[str, dict[str, str]] = {
         "from_streams stream_to_table to_stream": "Meanwhile, pw.io.subscribe tells of each change whether a row is "
         "added or removed",
         "interval_join interval_join_inner interval_join_left interval_join_outer interval_join_right": "",
-        "live plot show": "Meanwhile, pw.debug.compute_and_print(table) shows a table, and "
-        "pw.debug.table_to_pandas(table) makes a frame of it",
         "to": "Meanwhile, outputs are functions that take the table, such as pw.io.csv.write(table, path)",
         "unpack_snapshots": "",
         "window_join window_join_inner window_join_left window_join_outer window_join_right": "",

@@ -7,13 +7,17 @@ and serves it over HTTP if asked to (`metrics_server`).
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 
 from pathway import _native
 from pathway._ground import environment
 from pathway._running import ending, logs, monitoring, waiting
+from pathway._running.background import Control, RunHandle
 from pathway._running.cluster import member_of_run
+from pathway._running.monitoring import MonitoringLevel
 from pathway._running.persisting import Config, from_environment, kept, told
 from pathway._running.progress import Ending
 from pathway._running.scaling import scaling_of
@@ -91,20 +95,79 @@ def run_all(settings: RunSettings) -> None:
     _start(settings, everything=True)
 
 
+@taking(RunSettings)
+def start(settings: RunSettings) -> RunHandle:
+    """Starts what ``pw.run`` would run, and comes back while it goes on in the background. The arguments are those of
+    ``pw.run``.
+
+    What keeps the run from beginning is raised here; what ends it later is raised by ``wait`` and ``stop`` of the
+    handle, and logged. Where two runs need the same connector or output, the second is refused with a RuntimeError. On
+    a terminal ``MonitoringLevel.AUTO`` shows nothing: the panel would be drawn over what the program does meanwhile.
+
+    At the end of the program the run is stopped, for at most a second and a half: leave a ``with`` block, or call
+    ``stop``, if more may be on its way. Ctrl-C raises KeyboardInterrupt in the main thread, which leaves the block;
+    SIGTERM ends the program at once, unless it has a handler, or waits for the run with ``wait`` or ``stop``.
+
+    Returns:
+        The handle of the run, a ``pw.RunHandle``.
+
+    Example:
+
+    >>> import threading
+    >>> import pathway as pw
+    >>> class Ticks(pw.io.python.ConnectorSubject):
+    ...     stopped = threading.Event()
+    ...     def run(self):
+    ...         while not self.stopped.wait(0.01):
+    ...             self.next(tick=1)
+    ...     def on_stop(self):
+    ...         self.stopped.set()
+    >>> ticks = pw.io.python.read(Ticks(), schema=pw.schema_from_types(tick=int), autocommit_duration_ms=10)
+    >>> seen = threading.Event()
+    >>> pw.io.subscribe(ticks, lambda **change: seen.set())
+    >>> with pw.start(monitoring_level=pw.MonitoringLevel.NONE) as handle:
+    ...     seen.wait(10)
+    True
+    >>> handle.is_running
+    False
+    """
+    _check(settings)
+    if settings.monitoring_level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL) and sys.stdout.isatty():
+        settings = replace(settings, monitoring_level=MonitoringLevel.NONE)
+    handle = RunHandle(
+        lambda control: _execute(settings, everything=False, captures=None, control=control), settings.event_loop
+    )
+    handle._begin()
+    return handle
+
+
 def _start(settings: RunSettings, *, everything: bool) -> None:
-    if settings.debug and current_graph().has_debug_data:
-        raise NotImplementedError("a source has debug_data, which pw.run(debug=True) does not support yet")
+    _check(settings)
     _execute(settings, everything=everything, captures=None)
 
 
-def run_captures(captures: Sequence[_native.Capture], settings: RunSettings) -> None:
+def _check(settings: RunSettings) -> None:
+    if settings.debug and current_graph().has_debug_data:
+        raise NotImplementedError("a source has debug_data, which pw.run(debug=True) does not support yet")
+
+
+def run_captures(captures: Sequence[_native.Capture], settings: RunSettings, control: Control | None = None) -> None:
     """Runs what the captures need, and no other output."""
     with printed_afterwards(current_graph(), settings.debug) as debugged:
-        _execute(settings, everything=False, captures=[*captures, *debugged])
+        _execute(settings, everything=False, captures=[*captures, *debugged], control=control)
 
 
-def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_native.Capture] | None) -> None:
+def _execute(
+    settings: RunSettings,
+    *,
+    everything: bool,
+    captures: Sequence[_native.Capture] | None,
+    control: Control | None = None,
+) -> None:
+    """Runs to the end; whoever has the `control` of it hears when it has begun, and can end it."""
     __tracebackhide__ = True
+    is_waited_for = control is None
+    control = control or Control()
     terminate_on_error = settings.terminate_on_error
     if terminate_on_error is None:
         terminate_on_error = environment.terminate_on_error()
@@ -121,7 +184,7 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
             from pathway._running.metrics_server import MetricsServer
 
             server = stack.enter_context(MetricsServer(environment.monitoring_host(), environment.monitoring_port()))
-        signals = stack.enter_context(waiting.noted_signals())
+        signals = stack.enter_context(waiting.noted_signals(control.signals))
         cluster = member_of_run(signals)
         persistence = settings.persistence_config
         if persistence is None and captures is None:
@@ -146,12 +209,15 @@ def _execute(settings: RunSettings, *, everything: bool, captures: Sequence[_nat
         except RuntimeError:
             # The wait for other processes ends with the first signal.
             waiting.leave(signals, has_begun=False)
+            if signals.asked:
+                return
             raise
-        if captures is not None:
+        if captures is not None and is_waited_for:
             _tell_that_it_does_not_end(native_run)
         how = Ending.FAILED
         try:
             with ending.stopped_at_the_end(native_run):
+                control.begun.set()
                 if server is not None:
                     server.serve(native_run)
                 waiting.wait(native_run, monitor, signals, is_shared=cluster is not None, scaling=scaling)
@@ -173,8 +239,8 @@ def _tell_that_it_does_not_end(native_run: _native.Run) -> None:
     """Who asks for a table waits for all of it."""
     for name, place in native_run.endless():
         logger.warning(
-            '%s%s goes on for ever, and so does what waits for all of it: read it with mode="static", or write it to an '
-            "output and use pw.run()",
+            '%s%s goes on for ever, and so does what waits for all of it: read it with mode="static", or write it to '
+            "an output and use pw.run()",
             name,
             f" ({place})" if place else "",
         )

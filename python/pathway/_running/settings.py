@@ -7,7 +7,7 @@ import inspect
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ParamSpec
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pathway._ground import hints, tracebacks
 from pathway._running.monitoring import MonitoringLevel
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import asyncio
 
 P = ParamSpec("P")
+R = TypeVar("R")
 
 
 class Replay:
@@ -63,13 +64,15 @@ class RunSettings:
             raise TypeError(f"argument {name} has to be {what}, found {value!r}")
 
 
-def taking(settings: Callable[P, RunSettings]) -> Callable[[Callable[[RunSettings], None]], Callable[P, None]]:
+def taking(settings: Callable[P, RunSettings]) -> Callable[[Callable[[RunSettings], R]], Callable[P, R]]:
     """A function of settings becomes one of the arguments that the settings are made of."""
-    signature = inspect.signature(settings).replace(return_annotation=None)
 
-    def decorate(function: Callable[[RunSettings], None]) -> Callable[P, None]:
+    def decorate(function: Callable[[RunSettings], R]) -> Callable[P, R]:
+        result = inspect.signature(function, eval_str=True).return_annotation
+        signature = inspect.signature(settings).replace(return_annotation=result)
+
         @functools.wraps(function)
-        def called(*args: P.args, **kwargs: P.kwargs) -> None:
+        def called(*args: P.args, **kwargs: P.kwargs) -> R:
             __tracebackhide__ = True
             try:
                 signature.bind(*args, **kwargs)
@@ -81,7 +84,7 @@ def taking(settings: Callable[P, RunSettings]) -> Callable[[Callable[[RunSetting
                 made = settings(*args, **kwargs)
             except (TypeError, ValueError) as error:
                 raise error.with_traceback(None) from None
-            function(made)
+            return function(made)
 
         public = tracebacks.shortened(called)
         public.__signature__ = signature  # type: ignore[attr-defined]

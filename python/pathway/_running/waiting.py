@@ -33,11 +33,13 @@ _STEP_SECONDS = 0.1
 
 
 class Signals:
-    """Which signals have come. The first asks the run to stop, any further one to stop at once."""
+    """Which signals have come. The first asks the run to stop, any further one to stop at once. What holds the run in
+    the background (`background`) asks for the same without a signal."""
 
     def __init__(self) -> None:
         self.interrupted = False
         self.terminated = False
+        self.asked = False
         self.at_once = False
         self.is_told = False
         """Whether people have been told what happens now."""
@@ -45,7 +47,11 @@ class Signals:
 
     @property
     def noted(self) -> bool:
-        return self.interrupted or self.terminated
+        return self.interrupted or self.terminated or self.asked
+
+    def ask(self, *, at_once: bool) -> None:
+        self.asked = True
+        self.at_once = self.at_once or at_once
 
     def interrupt(self, _number: int = signal.SIGINT, _frame: FrameType | None = None) -> None:
         self.at_once = self.noted
@@ -83,7 +89,8 @@ def wait(
         while True:
             try:
                 if signals.noted and not stopped:
-                    stopped = True
+                    # Who has asked for it in the program needs not be told.
+                    stopped, told = True, told or signals.asked
                     _tell(signals, "shutting down the computation gracefully")
                     native_run.stop()
                 elif stopped and not told and not signals.at_once:
@@ -115,7 +122,7 @@ def wait(
                 # The run has ended with an error. If it was told to end, that is what the caller should learn.
                 if aborted:
                     break
-                if not stopped or not isinstance(error, Exception):
+                if not stopped or signals.asked or not isinstance(error, Exception):
                     raise
                 logger.exception("an error while shutting down")
                 break
@@ -173,9 +180,8 @@ def _has_ended(native_run: _native.Run) -> bool:
 
 
 @contextmanager
-def noted_signals() -> Iterator[Signals]:
+def noted_signals(signals: Signals) -> Iterator[Signals]:
     """Notes SIGINT and SIGTERM, each if nobody else takes care of it."""
-    signals = Signals()
     before: dict[signal.Signals, Any] = {}
 
     def restore() -> None:

@@ -29,6 +29,9 @@ if TYPE_CHECKING:
     from pathway._tables.table import Table
 
 
+_SHOWN_COLUMNS = 20
+
+
 class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
     """What a table is, and what gives new columns for the same rows."""
 
@@ -110,8 +113,11 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
             raise ValueError("the table was made before pw.testing.reset(); make it again")
 
     def __repr__(self) -> str:
-        types = {name: dtypes.to_python(self._plan.dtype(column)) for name, column in self._columns.items()}
-        return f"<pathway.Table schema={types}>"
+        columns = list(self._columns.items())
+        shown = [f"{name}: {dtypes.describe(self._plan.dtype(column))}" for name, column in columns[:_SHOWN_COLUMNS]]
+        if len(columns) > _SHOWN_COLUMNS:
+            shown.append(f"and {len(columns) - _SHOWN_COLUMNS} more columns")
+        return f"<pathway.Table {', '.join(shown) or 'without columns'}>"
 
     def __getattr__(self, name: str) -> ColumnReference:
         if name.startswith(("__", "_repr_", "_ipython_")):

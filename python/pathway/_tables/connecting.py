@@ -96,6 +96,11 @@ def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer
     return Table._from_source(node, schema, universe)
 
 
+def note_static(node: int, data: int | str) -> None:
+    """Notes that a source has all its rows when a run begins: so many, or those in the files at a path."""
+    current_graph().static_sources[node] = data
+
+
 def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
     checked = check_table(table)
     names = list(checked._columns)

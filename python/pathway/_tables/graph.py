@@ -28,6 +28,8 @@ class Graph:
         self.debugged: list[Debugged] = []
         # Whether a source was given rows for runs with `debug=True`.
         self.has_debug_data = False
+        # Sources that hold all their rows when a run begins: how many these are, or the path of files that have them.
+        self.static_sources: dict[_native.Node, int | str] = {}
         self._static: dict[frozenset[_native.Pointer], Universe] = {}
 
     def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:

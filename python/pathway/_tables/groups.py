@@ -23,6 +23,7 @@ from pathway._tables.binder import Binder, define, lookup_of
 from pathway._tables.column_sets import ColumnNamespace
 from pathway._tables.deferred import Star
 from pathway._tables.joinable import Joinable, Named, expand, resolved
+from pathway._tables.looking import html_of
 from pathway._tables.placeholders import Placeholder
 from pathway._tables.slices import TableSlice
 from pathway._tables.universes import Universe
@@ -169,6 +170,9 @@ class GroupedTable(TableLike):
     def _binder(self, arguments: Sequence[ColumnExpression]) -> Binder:
         sort_by = [] if self._sort_by is None else [self._sort_by]
         return Binder(self._source, [*self._all_grouping(), *sort_by, *arguments])
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __repr__(self) -> str:
         return f"<pathway.GroupedTable by {', '.join(map(repr, self._grouping))}>"

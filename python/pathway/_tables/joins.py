@@ -22,6 +22,7 @@ from pathway._tables.filtering import filtered
 from pathway._tables.groups import Groupable
 from pathway._tables.join_conditions import JoinMode, JoinOptions, equal_columns, found, side_of_id
 from pathway._tables.joinable import Joinable, expand, resolved
+from pathway._tables.looking import html_of
 from pathway._tables.placeholders import Placeholder
 from pathway._tables.slices import TableSlice
 from pathway._tables.universes import Universe
@@ -361,6 +362,9 @@ class JoinResult(Groupable, JoinMethods):
             "right": (placeholders.right, self._right),
         }[kind]
         return TableSlice({name: ColumnReference(table, name) for name in side._names()}, table, side)
+
+    def _repr_html_(self) -> str:
+        return html_of(self)
 
     def __repr__(self) -> str:
         return f"<pathway.JoinResult of {self._left!r} and {self._right!r}>"

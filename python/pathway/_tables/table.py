@@ -1,7 +1,7 @@
 """`pw.Table`: rows with a key each, changing over time.
 
 What a table is and its columns: `columns`. Other rows and keys: `rows`. Types: `types`. Groups: `groups`. Joins:
-`joins`. Here they are put together, and what `ix` makes of one is a table as well.
+`joins`. Looking at it: `looking`. Here they are put together, and what `ix` makes of one is a table as well.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from pathway._tables.graph import current_graph
 from pathway._tables.groups import Groupable
 from pathway._tables.joinable import Joinable
 from pathway._tables.joins import JoinMethods
+from pathway._tables.looking import Lookable
 from pathway._tables.lookups import Lookup, owner_of
 from pathway._tables.pointers import Indexed
 from pathway._tables.rows import TableRows
@@ -49,7 +50,14 @@ class TableClass(type):
 
 
 class Table(
-    TableRows, TableTypes, Groupable, JoinMethods, Indexed["Table[Any]"], Generic[TSchema], metaclass=TableClass
+    TableRows,
+    TableTypes,
+    Groupable,
+    JoinMethods,
+    Indexed["Table[Any]"],
+    Lookable,
+    Generic[TSchema],
+    metaclass=TableClass,
 ):
     """Rows of named, typed cells, each under a key, which change while the computation runs.
 

@@ -147,6 +147,7 @@ class TableTypes(TableColumns):
         node = graph.plan.static_source(
             fields, [], keys=None, times=None, diffs=None, name="empty", origin=user_origin()
         )
+        graph.static_sources[node] = 0
         columns = dict(zip(types, graph.plan.columns(node), strict=True))
         universe = Universe(graph.solver)
         graph.solver.promise_empty(universe)

@@ -308,7 +308,24 @@ def name(dtype: DType) -> str:
 
 
 def describe(dtype: DType) -> str:
-    """The type in words of Python, for messages: `int | None`."""
+    """The type as the user would write it, for messages and the like; needs neither pandas nor numpy.
+
+    >>> describe(to_dtype(list[int] | None))
+    'list[int] | None'
+    """
+    kind = dtype.kind
+    inner = [describe(argument) for argument in dtype.arguments]
+    if kind == "optional":
+        return f"{inner[0]} | None"
+    if kind in _DATETIMES:
+        return f"pw.{_DATETIMES[kind]}"
+    if kind == "pointer":
+        return f"pw.Pointer[{', '.join(inner)}]" if inner else "pw.Pointer"
+    if kind == "array":
+        of_anything = dtype.dimensions is None and dtype.arguments == [DType.ANY]
+        return "np.ndarray" if of_anything else f"np.ndarray[{dtype.dimensions}, {inner[0]}]"
+    if kind in ("list", "tuple"):
+        return f"{kind}[{', '.join(inner)}]"
     return display(to_python(dtype))
 
 

@@ -3,7 +3,7 @@
 from typing import TYPE_CHECKING
 
 from pathway._ground import missing_names
-from pathway.io import csv, fs, jsonlines, null, plaintext, python, s3, sqlite
+from pathway.io import csv, fs, jsonlines, null, plaintext, python, s3, sqlite, stdout
 from pathway.io._csv_settings import CsvParserSettings
 from pathway.io._subscribe import (
     OnChangeCallback,
@@ -27,6 +27,7 @@ __all__ = [
     "python",
     "s3",
     "sqlite",
+    "stdout",
     "subscribe",
 ]
 

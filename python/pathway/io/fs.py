@@ -103,8 +103,9 @@ def read(
     connecting.check_debug_data(debug_data)
     schema = _schema_for(format, schema)
     fields = connecting.fields(schema, f"files in {format}")
+    place = connecting.path_text("path", path)
     node = connecting.plan().file_source(
-        connecting.path_text("path", path),
+        place,
         fields,
         format=format,
         mode=mode,
@@ -117,6 +118,8 @@ def read(
         name=connecting.check_name(name),
         origin=user_origin(),
     )
+    if mode == "static":
+        connecting.note_static(node, place)
     if with_metadata or format == "only_metadata":
         schema = _with_metadata(schema)
     return connecting.source_table(node, schema)

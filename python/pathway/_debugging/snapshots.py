@@ -1,0 +1,270 @@
+"""The rows that a table has at one time, in the forms that other libraries take."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pathway._debugging import html, printing
+from pathway._debugging.captures import Update
+from pathway._native import DType, Pointer
+from pathway._values import dtypes
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import polars as pl
+    import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+_SHOWN_ROWS = 20
+
+
+class Snapshot:
+    """The rows that a table has at one time. Nothing changes it.
+
+    To go through it gives the rows as dicts, in no particular order. Whatever takes Arrow data takes a snapshot:
+    ``polars.DataFrame(snapshot)``, ``pyarrow.table(snapshot)``, ``duckdb.sql("from snapshot")``; pyarrow has to be
+    installed. `pw.debug.table_to_arrow` says what the columns become.
+
+    >>> import pathway as pw
+    >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+    ... bird  | grams
+    ... wren  | 9
+    ... raven | 1200
+    ... '''))
+    >>> len(snapshot)
+    2
+    >>> sorted(row["grams"] for row in snapshot)
+    [9, 1200]
+    >>> snapshot
+    bird  | grams
+    raven | 1200
+    wren  | 9
+    """
+
+    def __init__(
+        self, rows: Mapping[Pointer, tuple[Any, ...]], types: Mapping[str, DType], frontier: int | None = None
+    ) -> None:
+        self._rows = rows
+        self._dtypes = dict(types)
+        self._frontier = frontier
+        self._arrow: pa.Table | None = None
+
+    @property
+    def column_names(self) -> list[str]:
+        """The names of the columns, in their order.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> snapshot.column_names
+        ['a']
+        """
+        return list(self._dtypes)
+
+    @property
+    def keys(self) -> list[Pointer]:
+        """The keys of the rows, in their order.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> len(snapshot.keys)
+        1
+        """
+        return list(self._rows)
+
+    @property
+    def data(self) -> list[tuple[Pointer, list[Any]]]:
+        """Each row as its key and its values.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> [values for key, values in snapshot.data]
+        [[7]]
+        """
+        return [(key, list(row)) for key, row in self._rows.items()]
+
+    @property
+    def frontier(self) -> int | None:
+        """The time of the last change that is in it; None if no run goes on that could change anything.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> snapshot.frontier is None
+        True
+        """
+        return self._frontier
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        names = self.column_names
+        return (dict(zip(names, row, strict=True)) for row in self._rows.values())
+
+    def to_dicts(self) -> list[dict[str, Any]]:
+        """The rows, a dict each.
+
+        >>> import pathway as pw
+        >>> pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... ''')).to_dicts()
+        [{'a': 7}]
+        """
+        return list(self)
+
+    def to_pandas(self, include_id: bool = True) -> pd.DataFrame:
+        """The rows as a pandas DataFrame. A column with an Error in it holds objects, as they are.
+
+        Args:
+            include_id: whether the keys are the index; otherwise rows are numbered.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> snapshot.to_pandas(include_id=False)
+           a
+        0  7
+        """
+        # It imports pandas.
+        from pathway._debugging import frames
+
+        return frames.frame(self.keys if include_id else None, self._columns(), self._dtypes)
+
+    def to_arrow(self, include_id: bool = False) -> pa.Table:
+        """The rows as a ``pyarrow.Table``; `pw.debug.table_to_arrow` says what the columns become.
+
+        Args:
+            include_id: whether the keys come first, as texts in a column ``id``.
+
+        Raises:
+            ValueError: a cell has no value in Arrow; the message names the column and the row.
+            ImportError: pyarrow is not installed.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> snapshot.to_arrow().schema
+        a: int64
+        """
+        require("pyarrow")
+        # It imports pyarrow.
+        from pathway._debugging import arrow
+
+        arrow.check(self._dtypes)
+        if include_id:
+            return arrow.table(self._columns(), self._dtypes, self.keys, with_keys=True)
+        if self._arrow is None:
+            self._arrow = arrow.table(self._columns(), self._dtypes, self.keys, with_keys=False)
+        return self._arrow
+
+    def to_polars(self, include_id: bool = False) -> pl.DataFrame:
+        """The rows as a polars DataFrame; `pw.debug.table_to_arrow` says what the columns become.
+
+        Args:
+            include_id: whether the keys come first, as texts in a column ``id``.
+
+        Raises:
+            ValueError: a cell has no value in Arrow; the message names the column and the row.
+            ImportError: polars or pyarrow is not installed.
+
+        >>> import pathway as pw
+        >>> snapshot = pw.debug.compute(pw.debug.table_from_markdown('''
+        ... a
+        ... 7
+        ... '''))
+        >>> snapshot.to_polars()["a"].to_list()
+        [7]
+        """
+        require("polars")
+        # Nothing imports polars before it is needed.
+        import polars as pl
+
+        return pl.DataFrame(self.to_arrow(include_id))
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """The rows for whoever takes Arrow data, in Arrow's own protocol."""
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        return "\n".join(printing.preview(self.column_names, self._in_order(), _SHOWN_ROWS))
+
+    def _repr_html_(self) -> str:
+        return self._html()
+
+    def _html(self, state: str = "") -> str:
+        """The first rows for a notebook, and in what state they are."""
+        rows = [row for _, row in self._in_order()]
+        words = [printing.count(len(rows), "row")]
+        if len(rows) > _SHOWN_ROWS:
+            words.append(f"of which {_SHOWN_ROWS} are shown")
+        types = [(name, dtypes.describe(dtype)) for name, dtype in self._dtypes.items()]
+        notes = html.note(html.text(", ".join([*words, *([state] if state else [])])))
+        return html.table(types, rows[:_SHOWN_ROWS], notes=notes)
+
+    def _in_order(self) -> list[tuple[Pointer, tuple[Any, ...]]]:
+        """The rows with their keys, in the order of their values."""
+        return printing.in_order(
+            list(self._rows.items()), lambda item: (printing.sort_key(item[1]), item[0]), lambda item: item[0]
+        )
+
+    def _columns(self) -> dict[str, list[Any]]:
+        return {name: [row[position] for row in self._rows.values()] for position, name in enumerate(self.column_names)}
+
+
+def require(package: str) -> None:
+    """ImportError, with what to do, if a package is not installed."""
+    # Only who converts needs it.
+    from importlib.util import find_spec
+
+    if find_spec(package) is None:
+        raise ImportError(f"this needs {package}, which is not installed: pip install {package}", name=package)
+
+
+def final_rows(updates: Iterable[Update]) -> dict[Pointer, tuple[Any, ...]]:
+    """The rows that remain; KeyError if that is not at most one for each key."""
+    rows: dict[Pointer, list[tuple[Any, ...]]] = {}
+    for update in updates:
+        apply(rows, update.key, tuple(update.row.values()), update.diff)
+    return only(rows)
+
+
+def apply(rows: dict[Pointer, list[tuple[Any, ...]]], key: Pointer, row: tuple[Any, ...], diff: int) -> None:
+    """One change of the rows under each key."""
+    live = rows.setdefault(key, [])
+    if diff > 0:
+        live.extend([row] * diff)
+        return
+    for _ in range(-diff):
+        position = next((number for number, other in enumerate(live) if same(other, row)), None)
+        if position is None:
+            raise KeyError(f"a row was removed that does not exist, key {key}")
+        del live[position]
+
+
+def only(rows: Mapping[Pointer, Sequence[tuple[Any, ...]]]) -> dict[Pointer, tuple[Any, ...]]:
+    """The one row under each key."""
+    for key, live in rows.items():
+        if len(live) > 1:
+            raise KeyError(f"duplicated entries for key {key}")
+    return {key: live[0] for key, live in rows.items() if live}
+
+
+def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
+    # Arrays and NaN do not compare to a truth value, or not to the right one; their text does.
+    return one is other or repr(one) == repr(other)

@@ -1,0 +1,55 @@
+"""Something in a notebook that changes in place, wherever it is shown. Elsewhere it is printed."""
+
+from __future__ import annotations
+
+import sys
+import uuid
+from importlib import import_module
+from typing import Any
+
+from pathway._debugging.printing import in_notebook
+
+
+class Display:
+    """What subclasses show: `_bundle` is all of it by the kind of text."""
+
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        # The cell by which it was shown last.
+        self._cell: int | None = None
+
+    def _bundle(self) -> dict[str, str]:
+        raise NotImplementedError
+
+    def _text(self) -> str:
+        return self._bundle()["text/plain"]
+
+    def _show(self) -> None:
+        """Shows it, here and now."""
+        self._cell = _present_cell()
+        if in_notebook():
+            self._ids.append(uuid.uuid4().hex)
+            import_module("IPython.display").display(self._bundle(), raw=True, display_id=self._ids[-1])
+        else:
+            self._print()
+
+    def _print(self) -> None:
+        print(self._text(), flush=True)
+
+    def _update(self) -> None:
+        """Shows what has become of it, wherever it was shown."""
+        if not self._ids:
+            return
+        bundle = self._bundle()
+        for display_id in self._ids:
+            import_module("IPython.display").update_display(bundle, raw=True, display_id=display_id)
+
+    def _ipython_display_(self) -> None:
+        # The cell that has made it shows it already.
+        if self._cell is None or self._cell != _present_cell():
+            self._show()
+
+
+def _present_cell() -> int | None:
+    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    return None if shell is None else int(shell.execution_count)

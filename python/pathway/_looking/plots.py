@@ -1,0 +1,168 @@
+"""`Table.plot`: a figure of the rows of a table."""
+
+from __future__ import annotations
+
+import base64
+import inspect
+import io
+import re
+import sys
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any
+
+from pathway._debugging import html, printing
+from pathway._debugging.captures import capture_updates, quiet
+from pathway._debugging.snapshots import Snapshot, final_rows
+from pathway._expressions.expression import ColumnReference
+from pathway._ground import environment
+from pathway._ground.shown import of_error
+from pathway._looking import content, previews
+from pathway._looking.displays import Display
+from pathway._looking.refreshing import Refresher
+from pathway._tables import connecting
+from pathway._tables.table import Table
+
+SECONDS = 0.5
+
+# What is in the annotation of the function's argument, and what the function takes then.
+_ANNOTATIONS = {r"\bColumnDataSource\b": "bokeh", r"\b(polars|pl)\.": "polars", r"\b(pyarrow|pa)\.": "arrow"}
+_FRAMES = ("pandas", "polars", "arrow", "bokeh")
+
+
+class Plot(Display):
+    """A figure of the rows of a table, as ``Table.plot`` has made it."""
+
+    def __init__(
+        self,
+        table: Table[Any],
+        function: Callable[[Any], Any],
+        sorting_col: ColumnReference | str | None,
+        frame: str | None,
+    ) -> None:
+        super().__init__()
+        if not callable(function):
+            raise TypeError(f"argument plotting_function of plot() has to be a function, found {function!r}")
+        if frame is not None and frame not in _FRAMES:
+            raise ValueError(f"argument frame of plot() is one of {', '.join(_FRAMES)}, found {frame!r}")
+        self._function = function
+        self._frame = frame or _wanted(function)
+        self._position = _position(table, sorting_col)
+        self._content = content.of_table(table)
+        self.figure: Any = None
+        self.error: Exception | None = None
+        self._is_static = previews.is_static(table)
+        if self._is_static:
+            (updates,) = capture_updates([table], quiet())
+            self.figure = self._figure_of(Snapshot(final_rows(updates), self._content.dtypes))
+        else:
+            refresher = Refresher(self._draw, SECONDS)
+            content.follow(table, self._content, name="plot", on_time_end=refresher.poke, on_end=refresher.finish)
+        if printing.in_notebook() and environment.is_first_process():
+            self._show()
+
+    def __repr__(self) -> str:
+        return "<pathway.Plot without a figure yet>" if self.figure is None else f"<pathway.Plot {self.figure!r}>"
+
+    def _draw(self) -> None:
+        """Makes the figure anew. What the function raises is shown in its place: the run is not about that."""
+        try:
+            self.figure, self.error = self._figure_of(self._content.snapshot()), None
+        except Exception as error:
+            self.error = error
+            raise
+        finally:
+            self._update()
+
+    def _figure_of(self, snapshot: Snapshot) -> Any:
+        if self._position is not None:
+            position = self._position
+            items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
+            snapshot = Snapshot(dict(items), snapshot._dtypes)
+        figure = self._function(_frame_of(snapshot, self._frame))
+        if not self._is_static or printing.in_notebook():
+            _release(figure)
+        return figure
+
+    def _bundle(self) -> dict[str, str]:
+        if self.error is not None:
+            words = f"the figure cannot be made: {of_error(self.error)}"
+            return {"text/plain": words, "text/html": html.note(html.text(words))}
+        if self.figure is None:
+            words = "the figure comes with pw.run() or pw.start()"
+            return {"text/plain": words, "text/html": html.note(words)}
+        return bundle_of_figure(self.figure)
+
+    def _print(self) -> None:
+        print(repr(self), flush=True)
+
+
+def _wanted(function: Callable[[Any], Any]) -> str:
+    """What the annotation of the function's argument says."""
+    try:
+        first = next(iter(inspect.signature(function).parameters.values()))
+    except (TypeError, ValueError, StopIteration):
+        return "pandas"
+    annotation = first.annotation
+    text = annotation if isinstance(annotation, str) else f"{getattr(annotation, '__module__', '')}.{annotation!r}"
+    return next((frame for pattern, frame in _ANNOTATIONS.items() if re.search(pattern, text)), "pandas")
+
+
+def _position(table: Table[Any], column: ColumnReference | str | None) -> int | None:
+    if column is None:
+        return None
+    if isinstance(column, str):
+        column = table[column]
+    (name,) = connecting.column_names("sorting_col", table, [column])
+    return table.column_names().index(name)
+
+
+def _frame_of(snapshot: Snapshot, frame: str) -> Any:
+    if frame == "polars":
+        return snapshot.to_polars()
+    if frame == "arrow":
+        return snapshot.to_arrow()
+    if frame == "bokeh":
+        return import_module("bokeh.models").ColumnDataSource(snapshot._columns())
+    return snapshot.to_pandas(include_id=False)
+
+
+def bundle_of_figure(figure: Any) -> dict[str, str]:
+    """A figure of any library by the kind of text or image that a notebook can show."""
+    plain = {"text/plain": repr(figure)}
+    if _of_matplotlib(figure) is not None:
+        return {**plain, "image/png": _png(_of_matplotlib(figure))}
+    if _is_of_bokeh(figure):
+        resources = import_module("bokeh.resources").CDN
+        page = html.text(import_module("bokeh.embed").file_html(figure, resources))
+        style = f"border: 0; width: 100%; height: {(getattr(figure, 'height', None) or 600) + 40}px"
+        return {**plain, "text/html": f'<iframe srcdoc="{page}" style="{style}"></iframe>'}
+    bundle = getattr(figure, "_repr_mimebundle_", None)
+    if bundle is not None:
+        found = bundle(include=None, exclude=None)
+        return {**plain, **(found[0] if isinstance(found, tuple) else found)}
+    kinds = {"_repr_html_": "text/html", "_repr_svg_": "image/svg+xml", "_repr_markdown_": "text/markdown"}
+    found = {kind: getattr(figure, name)() for name, kind in kinds.items() if hasattr(figure, name)}
+    return {**plain, **{kind: text for kind, text in found.items() if text is not None}}
+
+
+def _of_matplotlib(figure: Any) -> Any:
+    """The figure of matplotlib that it is, or that it is a part of; None if it is of another library."""
+    whole = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
+    return whole if hasattr(whole, "savefig") else None
+
+
+def _release(figure: Any) -> None:
+    """Has pyplot forget a figure, which it would show again at the end of the cell, and keep for ever."""
+    if "matplotlib.pyplot" in sys.modules and _of_matplotlib(figure) is not None:
+        sys.modules["matplotlib.pyplot"].close(_of_matplotlib(figure))
+
+
+def _png(figure: Any) -> str:
+    image = io.BytesIO()
+    figure.savefig(image, format="png", bbox_inches="tight")
+    return base64.b64encode(image.getvalue()).decode("ascii")
+
+
+def _is_of_bokeh(figure: Any) -> bool:
+    return "bokeh.model" in sys.modules and isinstance(figure, sys.modules["bokeh.model"].Model)

@@ -1,0 +1,137 @@
+"""Prints the changes of a table, a line each, for a quick look at what happens."""
+
+from __future__ import annotations
+
+import datetime
+import os
+import sys
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+from pathway._expressions.expression import ColumnReference
+from pathway._ground import missing_names, pipes
+from pathway._ground.shown import shown
+from pathway._native import Pointer
+from pathway._tables import connecting
+from pathway._tables.table import Table
+from pathway._values import texts
+
+__all__ = ["write"]
+
+if not TYPE_CHECKING:
+    # Type checkers know the names that are there.
+    __getattr__ = missing_names.of(__name__)
+
+_GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
+
+_WIDEST = 40
+"""Columns are aligned up to this width."""
+
+_FIRST_TIME_OF_DAY = 10**12
+"""Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970."""
+
+
+def write(
+    table: Table[Any],
+    *,
+    include_id: bool = False,
+    name: str | None = None,
+    sort_by: Iterable[ColumnReference] | None = None,
+) -> None:
+    """Prints the changes of a table, a line each: ``+`` for a row that comes and ``-`` for one that goes, the time, and
+    the values.
+
+    The changes of one commit are printed together. Times are those of the day, where you are; in tables with
+    ``__time__`` they are its numbers. On a terminal the signs have colours, unless the environment variable NO_COLOR is
+    set, and long values are cut. In a pipe every line is complete, with control characters such as line breaks written
+    out; where nobody reads it any more, as with ``| head``, the program ends, as others do.
+
+    Args:
+        table: the table to print.
+        include_id: whether to print the keys.
+        name: a name for monitoring.
+        sort_by: columns of the table that order the changes of one time.
+
+    Example:
+
+    >>> import pathway as pw
+    >>> passages = pw.debug.table_from_markdown('''
+    ... lock   | boats | __time__
+    ... Marple | 2     | 2
+    ... Marple | 3     | 4
+    ... Bosley | 1     | 4
+    ... ''')
+    >>> traffic = passages.groupby(pw.this.lock).reduce(pw.this.lock, boats=pw.reducers.sum(pw.this.boats))
+    >>> pw.io.stdout.write(traffic, sort_by=[traffic.lock])
+    >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+      time | lock   | boats
+    + 2    | Marple | 2
+    - 4    | Marple | 2
+    + 4    | Bosley | 1
+    + 4    | Marple | 5
+    """
+    connecting.check_flag("include_id", include_id)
+    output = connecting.output(table, sort_by)
+    printer = _Printer([column for column, _ in output.columns], include_id)
+    connecting.plan().subscribe(
+        output.node,
+        output.columns,
+        on_change=printer.change,
+        on_time_end=printer.time_ended,
+        on_end=None,
+        skip_errors=False,
+        sort_by=output.sort_by,
+        name=connecting.check_name(name),
+        origin=output.origin,
+        default_name="stdout.write",
+    )
+
+
+class _Printer:
+    """Makes lines of changes."""
+
+    def __init__(self, names: Sequence[str], include_id: bool) -> None:
+        self._header = ["time", *(["id"] if include_id else []), *map(shown, names)]
+        self._include_id = include_id
+        self._widths = [len(cell) for cell in self._header]
+        self._changes: list[tuple[str, list[str]]] = []
+        self._has_begun = False
+
+    def change(self, key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        keys = [str(key)] if self._include_id else []
+        cells = [_time(time), *keys, *(shown(texts.cell(value, short=False)) for value in row.values())]
+        self._changes.append(("+" if is_addition else "-", cells))
+
+    def time_ended(self, _time: int) -> None:
+        if not self._changes:
+            return
+        is_terminal = sys.stdout.isatty()
+        is_coloured = is_terminal and not os.environ.get("NO_COLOR")
+        changes, self._changes = self._changes, []
+        if is_terminal:
+            changes = [(sign, list(map(texts.cut, cells))) for sign, cells in changes]
+        for _, cells in changes:
+            self._widths = [
+                max(width, min(len(cell), _WIDEST)) for width, cell in zip(self._widths, cells, strict=True)
+            ]
+        lines = [self._line(" ", self._header, False)] if not self._has_begun else []
+        lines += [self._line(sign, cells, is_coloured) for sign, cells in changes]
+        self._has_begun = True
+        try:
+            sys.stdout.write("".join(lines))
+            sys.stdout.flush()
+        except BrokenPipeError:
+            pipes.leave()
+
+    def _line(self, sign: str, cells: Sequence[str], is_coloured: bool) -> str:
+        if is_coloured:
+            sign = f"{_GREEN if sign == '+' else _RED}{sign}{_PLAIN}"
+        padded = " | ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
+        return f"{sign} {padded}".rstrip() + "\n"
+
+
+def _time(time: int) -> str:
+    if time < _FIRST_TIME_OF_DAY:
+        return str(time)
+    moment = datetime.datetime.fromtimestamp(time / 1000)
+    return f"{moment:%H:%M:%S}.{time % 1000:03}"

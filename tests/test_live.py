@@ -1,0 +1,200 @@
+"""`Table.live`: rows that are asked for while a run goes on in the background."""
+
+import gc
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import duckdb
+import pathway as pw
+import polars as pl
+import pyarrow as pa
+import pytest
+
+
+class Passage(pw.Schema):
+    lock: str
+    boats: int
+
+
+class Boats(pw.io.python.ConnectorSubject):
+    """Sends what it is told, a commit each."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told: list[dict[str, Any] | None] = []
+        self.changed = threading.Condition()
+        self.is_stopped = False
+
+    def tell(self, **row: Any) -> None:
+        with self.changed:
+            self.told.append(row)
+            self.changed.notify_all()
+
+    def no_more(self) -> None:
+        with self.changed:
+            self.told.append(None)
+            self.changed.notify_all()
+
+    def run(self) -> None:
+        while True:
+            with self.changed:
+                self.changed.wait_for(lambda: self.told)
+                row = self.told.pop(0)
+            if row is None:
+                return
+            self.next(**row)
+            self.commit()
+
+    def on_stop(self) -> None:
+        self.is_stopped = True
+        self.no_more()
+
+
+def totals(subject: Boats) -> pw.Table[Any]:
+    passages = pw.io.python.read(subject, schema=Passage, autocommit_duration_ms=None)
+    return passages.groupby(passages.lock).reduce(passages.lock, boats=pw.reducers.sum(passages.boats))
+
+
+def when(condition: Callable[[], object]) -> None:
+    """Waits for something; pytest's timeout is the limit."""
+    while not condition():
+        time.sleep(0.002)
+
+
+def test_rows_are_there_while_the_run_goes_on() -> None:
+    subject = Boats()
+    with totals(subject).live() as live:
+        assert (len(live), live.frontier(), list(live)) == (0, 0, [])
+        subject.tell(lock="Marple", boats=2)
+        first = live.wait_for(lambda rows: len(rows) == 1)
+        assert first.to_dicts() == live.to_dicts() == [{"lock": "Marple", "boats": 2}]
+        subject.tell(lock="Marple", boats=3)
+        second = live.wait_for(lambda rows: any(row["boats"] == 5 for row in rows))
+        # What was asked for stays as it was.
+        assert (first.to_dicts(), len(second)) == ([{"lock": "Marple", "boats": 2}], 1)
+        assert first.frontier is not None
+        assert second.frontier is not None
+        assert first.frontier < second.frontier
+        assert live.frontier() == second.frontier
+        assert live.snapshot() is second
+        assert live.is_running
+    assert (live.is_running, live.frontier(), live.failed(), live.error) == (False, None, False, None)
+    assert live.to_dicts() == [{"lock": "Marple", "boats": 5}]
+    assert live.snapshot().frontier is None
+    assert subject.is_stopped
+
+
+def test_others_take_it_as_it_is() -> None:
+    subject = Boats()
+    with totals(subject).live() as live:
+        subject.tell(lock="Marple", boats=2)
+        live.wait_for(len)
+        assert live.to_pandas(include_id=False).to_dict("records") == [{"lock": "Marple", "boats": 2}]
+        assert live.to_polars().equals(pl.DataFrame(live))
+        assert live.to_arrow().equals(pa.table(live))
+        assert duckdb.sql("select boats from live").fetchall() == [(2,)]
+
+
+def test_it_shows_what_it_has() -> None:
+    subject = Boats()
+    with totals(subject).live() as live:
+        subject.tell(lock="<Marple>", boats=2)
+        live.wait_for(len)
+        assert repr(live) == "lock     | boats\n<Marple> | 2\n[1 row, kept up to date]"
+        assert "&lt;Marple&gt;" in live._repr_html_()
+        assert "1 row, kept up to date, as it was when the cell was run" in live._repr_html_()
+    assert repr(live).endswith("[1 row, the run has ended]")
+
+
+def test_what_is_waited_for_may_not_come() -> None:
+    subject = Boats()
+    with totals(subject).live() as live:
+        with pytest.raises(TimeoutError, match=r"not true after 0.02 s; there are 0 rows"):
+            live.wait_for(len, timeout=0.02)
+        subject.no_more()
+        with pytest.raises(RuntimeError, match="the run has ended, and what was waited for is not true of its 0 rows"):
+            live.wait_for(len)
+    assert live.wait(timeout=60)
+
+
+def test_what_ends_the_run_is_raised_by_who_waits(caplog: pytest.LogCaptureFixture) -> None:
+    subject = Boats()
+    table = totals(subject).select(x=10 // pw.this.boats)
+    live = table.live()
+    subject.tell(lock="Marple", boats=0)
+    with pytest.raises(ZeroDivisionError):
+        live.wait_for(len)
+    assert live.failed()
+    assert isinstance(live.error, ZeroDivisionError)
+    assert repr(live).endswith("[0 rows, the run has failed]")
+    with pytest.raises(ZeroDivisionError):
+        live.stop()
+
+
+def test_a_cell_that_is_run_again_has_the_same_run() -> None:
+    subject = Boats()
+    table = totals(subject)
+    with table.live() as live:
+        assert table.live() is live
+        subject.tell(lock="Bosley", boats=1)
+        live.wait_for(len)
+    # When it has ended, the next one begins anew.
+    with table.live() as again:
+        assert again is not live
+        subject.tell(lock="Marple", boats=1)
+        assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 1}]
+
+
+def test_it_ends_when_nobody_has_it() -> None:
+    subject = Boats()
+    live = totals(subject).live()
+    handle = live._handle
+    assert handle.is_running
+    del live
+    gc.collect()
+    assert handle.wait(timeout=60)
+    assert subject.is_stopped
+
+
+def test_a_table_at_rest_is_live_as_well() -> None:
+    table = pw.debug.table_from_rows(Passage, [("Marple", 1)])
+    live = table.live()
+    assert live.wait()
+    assert live.to_dicts() == [{"lock": "Marple", "boats": 1}]
+
+
+def test_many_threads_look_at_it() -> None:
+    """Both sides of a transfer are seen together, or neither."""
+    accounts = 5
+    subject = Boats()
+    passages = pw.io.python.read(subject, schema=Passage, autocommit_duration_ms=None)
+    doubled = passages.concat_reindex(passages.with_columns(boats=-pw.this.boats))
+    sums: list[int] = []
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            sums.append(sum(row["boats"] for row in live))
+
+    with doubled.live() as live:
+        threads = [threading.Thread(target=look) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for number in range(1, accounts + 1):
+            subject.tell(lock="Marple", boats=number)
+            assert len(live.wait_for(lambda rows, number=number: len(rows) == 2 * number)) == 2 * number
+        done.set()
+        for thread in threads:
+            thread.join()
+    assert set(sums) == {0}
+
+
+def test_it_is_no_table_to_compute_with() -> None:
+    with pw.debug.table_from_rows(Passage, [("Marple", 1)]).live() as live:
+        for name in ("select", "lock"):
+            with pytest.raises(AttributeError, match=f"has rows, and no {name} to compute with: use that of the table"):
+                getattr(live, name)
+        with pytest.raises(AttributeError, match="'LiveTable' object has no attribute 'rows'"):
+            live.rows  # noqa: B018
