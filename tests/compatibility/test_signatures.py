@@ -86,13 +86,6 @@ DOCUMENTED = {
     ("pathway.io.python.read", "kwargs"),
     # A subject with partitions is given the partition as well.
     ("pathway.io.python.ConnectorSubject.seek", "state"),
-    # The binding takes these by their place alone, or calls them otherwise.
-    ("pathway.Type.future", "wrapped"),
-    ("pathway.Type.list", "arg"),
-    ("pathway.Type.optional", "wrapped"),
-    ("pathway.io.python.ConnectorSubject.next_bytes", "message"),
-    ("pathway.io.python.ConnectorSubject.next_json", "message"),
-    ("pathway.io.python.ConnectorSubject.next_str", "message"),
 }
 
 
@@ -243,7 +236,6 @@ def test_every_exception_is_needed() -> None:
     assert not INSIDE & OURS.keys()
 
 
-@pytest.mark.xfail(reason="the binding takes messages by their place alone")
 def test_messages_can_be_given_by_name() -> None:
     class Words(pw.io.python.ConnectorSubject):
         def run(self) -> None:

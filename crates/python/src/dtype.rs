@@ -40,8 +40,8 @@ macro_rules! constants {
             }
 
             #[staticmethod]
-            fn list(item: PyDType) -> Self {
-                Self(DType::list(item.0))
+            fn list(arg: PyDType) -> Self {
+                Self(DType::list(arg.0))
             }
 
             #[staticmethod]
@@ -51,13 +51,13 @@ macro_rules! constants {
             }
 
             #[staticmethod]
-            fn optional(inner: PyDType) -> Self {
-                Self(inner.0.optional())
+            fn optional(wrapped: PyDType) -> Self {
+                Self(wrapped.0.optional())
             }
 
             #[staticmethod]
-            fn future(inner: PyDType) -> Self {
-                Self(DType::Future(Arc::new(inner.0)))
+            fn future(wrapped: PyDType) -> Self {
+                Self(DType::Future(Arc::new(wrapped.0)))
             }
 
             #[getter]

@@ -23,7 +23,7 @@ impl Subject {
     }
 
     /// Sends one row as a JSON object: its text, as str or bytes, or a dict.
-    #[pyo3(signature = (message, /))]
+    #[pyo3(signature = (message))]
     fn next_json(slf: &Bound<'_, Self>, message: &Bound<'_, PyAny>) -> PyResult<()> {
         match slf.get().is_early() {
             true => keep_message(slf, "next_json", message),

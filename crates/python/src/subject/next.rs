@@ -194,27 +194,56 @@ unsafe extern "C" fn raw_delete(
 }
 
 #[expect(unsafe_code, reason = "raw methods of CPython")]
-unsafe extern "C" fn raw_next_str(receiver: *mut ffi::PyObject, message: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe extern "C" fn raw_next_str(
+    receiver: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     guarded(receiver, |py, subject| {
-        // SAFETY: CPython keeps the argument alive for the time of the call.
-        let message = unsafe { Bound::from_borrowed_ptr(py, message) };
-        match subject.get().is_early() {
-            true => keep_message(subject, "next_str", &message),
-            false => next_message(py, subject, &message, true),
-        }
+        message_row(py, subject, "next_str", (arguments, count, names), true)
     })
 }
 
 #[expect(unsafe_code, reason = "raw methods of CPython")]
-unsafe extern "C" fn raw_next_bytes(receiver: *mut ffi::PyObject, message: *mut ffi::PyObject) -> *mut ffi::PyObject {
+unsafe extern "C" fn raw_next_bytes(
+    receiver: *mut ffi::PyObject,
+    arguments: *const *mut ffi::PyObject,
+    count: ffi::Py_ssize_t,
+    names: *mut ffi::PyObject,
+) -> *mut ffi::PyObject {
     guarded(receiver, |py, subject| {
-        // SAFETY: CPython keeps the argument alive for the time of the call.
-        let message = unsafe { Bound::from_borrowed_ptr(py, message) };
-        match subject.get().is_early() {
-            true => keep_message(subject, "next_bytes", &message),
-            false => next_message(py, subject, &message, false),
-        }
+        message_row(py, subject, "next_bytes", (arguments, count, names), false)
     })
+}
+
+/// The only argument of a call, `message`, by its place or by its name.
+#[expect(unsafe_code, reason = "raw methods of CPython")]
+fn message_row(
+    py: Python<'_>,
+    subject: &Bound<'_, Subject>,
+    method: &str,
+    (arguments, count, names): (*const *mut ffi::PyObject, ffi::Py_ssize_t, *mut ffi::PyObject),
+    wants_text: bool,
+) -> PyResult<()> {
+    // SAFETY: CPython gives a tuple of names or nothing, and keeps it alive for the time of the call.
+    let names = unsafe { Bound::from_borrowed_ptr_or_opt(py, names) };
+    let is_message = match names.as_ref().map(|names| names.cast::<PyTuple>()) {
+        None => count == 1,
+        Some(Ok(names)) => count == 0 && names.len() == 1 && names.get_item(0)?.eq("message")?,
+        Some(Err(_)) => false,
+    };
+    if !is_message {
+        return Err(PyTypeError::new_err(format!(
+            "{method}() takes exactly one argument, message"
+        )));
+    }
+    // SAFETY: there is just one, which CPython keeps alive for the time of the call.
+    let message = unsafe { Bound::from_borrowed_ptr(py, *arguments) };
+    match subject.get().is_early() {
+        true => keep_message(subject, method, &message),
+        false => next_message(py, subject, &message, wants_text),
+    }
 }
 
 const NEXT: &CStr = c"next($self, /, **values)
@@ -238,14 +267,14 @@ const DELETE: &CStr = c"delete($self, /, **values)
 Removes one row that was sent before: the same values, or, with `session_type=\"upsert\"`, its primary key.
 ";
 
-const NEXT_STR: &CStr = c"next_str($self, message, /)
+const NEXT_STR: &CStr = c"next_str($self, /, message)
 --
 
 Sends one row as text: the text of a JSON object with the fields. If the schema has just one column, called
 `data`, a text that is no such object is the value of that column.
 ";
 
-const NEXT_BYTES: &CStr = c"next_bytes($self, message, /)
+const NEXT_BYTES: &CStr = c"next_bytes($self, /, message)
 --
 
 Sends one row as bytes: the UTF-8 text of a JSON object with the fields. If the schema has just one column,
@@ -291,17 +320,17 @@ pub(super) fn install(class: &Bound<'_, PyType>) -> PyResult<()> {
         definition(
             c"next_str",
             ffi::PyMethodDefPointer {
-                PyCFunction: raw_next_str,
+                PyCFunctionFastWithKeywords: raw_next_str,
             },
-            ffi::METH_O,
+            keywords,
             NEXT_STR,
         ),
         definition(
             c"next_bytes",
             ffi::PyMethodDefPointer {
-                PyCFunction: raw_next_bytes,
+                PyCFunctionFastWithKeywords: raw_next_bytes,
             },
-            ffi::METH_O,
+            keywords,
             NEXT_BYTES,
         ),
     ];
