@@ -31,7 +31,7 @@ $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.built: $(SOURCES) $(VENV)/.installed
 	@echo "==> building the engine (the first time takes some minutes)"
-	@. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release --quiet
+	@. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release
 	@touch $@
 
 develop: $(VENV)/.built ## build the engine and install the package into .venv

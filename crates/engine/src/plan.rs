@@ -220,6 +220,12 @@ impl Plan {
         found
     }
 
+    /// The sources that the rows of a node come from.
+    pub fn sources(&self, node: NodeId) -> Vec<NodeId> {
+        let is_source = |node: &NodeId| matches!(self.nodes[node.0].rows, NodeKind::Source(_));
+        self.upstream(&[node]).into_iter().filter(is_source).collect()
+    }
+
     /// Where in the user's program a node was made.
     pub fn origin(&self, node: NodeId) -> Option<&Origin> {
         self.nodes[node.0].origin.as_ref()

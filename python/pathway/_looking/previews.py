@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import glob
 import os
-import re
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -30,9 +29,6 @@ MOST_BYTES = 5_000_000
 """Of the sources, in files."""
 
 SECONDS = 1.0
-
-# A line of `Plan.explain`: the number of a node, the name of its operator, and those of its inputs.
-_OPERATOR = re.compile(r"(\d+): \w+ <- (\d+(?:, \d+)*) \(")
 
 
 class Preview(NamedTuple):
@@ -65,25 +61,7 @@ def is_static(table: Table[Any]) -> bool:
 
 def _static_sources(graph: Graph, node: int) -> Iterator[int | str | None]:
     """What is known of the sources that a node depends on; None stands for each that is not static."""
-    inputs = _inputs(graph)
-    open_nodes, seen = [node], {node}
-    while open_nodes:
-        node = open_nodes.pop()
-        if node in graph.static_sources:
-            yield graph.static_sources[node]
-        elif node not in inputs:
-            yield None
-        else:
-            new = [other for other in inputs[node] if other not in seen]
-            seen.update(new)
-            open_nodes.extend(new)
-
-
-def _inputs(graph: Graph) -> dict[int, list[int]]:
-    """The inputs of each node that has some."""
-    # The names of sources are the user's, and may have line breaks.
-    found = (_OPERATOR.match(line) for line in graph.plan.explain().splitlines())
-    return {int(match[1]): [int(number) for number in match[2].split(", ")] for match in found if match}
+    return (graph.static_sources.get(source) for source in graph.plan.sources(node))
 
 
 def _is_small(sources: list[int | str]) -> bool:

@@ -193,6 +193,12 @@ impl PyPlan {
         self.0.lock().plan.explain()
     }
 
+    /// The sources that the rows of a node come from.
+    fn sources(&self, node: usize) -> Vec<usize> {
+        let sources = self.0.lock().plan.sources(NodeId(node));
+        sources.into_iter().map(|source| source.0).collect()
+    }
+
     /// The columns that the operator of a node puts out.
     fn columns(&self, node: usize) -> Vec<usize> {
         self.0
