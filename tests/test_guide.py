@@ -10,6 +10,7 @@ look at the difference:
 import contextlib
 import io
 import linecache
+import logging
 import os
 import pathlib
 import re
@@ -66,6 +67,17 @@ def run(page: pathlib.Path) -> Iterator[tuple[Example, str]]:
             yield example, printed.getvalue()
     finally:
         del sys.modules["page"]
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Pages may set it up."""
+    loggers = [logging.root, logging.getLogger("pathway")]
+    before = [(logger.level, logger.handlers[:]) for logger in loggers]
+    yield
+    for logger, (level, handlers) in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+        logger.handlers[:] = handlers
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, id=str(page.relative_to(ROOT))) for page in pages()])

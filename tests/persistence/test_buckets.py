@@ -204,7 +204,7 @@ def test_a_server_that_stays_away_ends_the_run(
     monkeypatch.setenv("PATHWAY_STORAGE_TIMEOUT", "1")
     go(server.backend(place), lambda: counted(tmp_path, Sends(2), resume="replay"))
     try:
-        message = "in 'journal/.*': it was asked .* in . s without success"
+        message = "in 'journal/.*'.*: it was asked .* in . s without success"
         go(server.backend(place), lambda: counted(tmp_path, Pausing(4), resume="replay"), (OSError, message))
     finally:
         server.go_on()

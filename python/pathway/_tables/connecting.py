@@ -98,7 +98,9 @@ def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer
 
 def note_static(node: int, data: int | str) -> None:
     """Notes that a source has all its rows when a run begins: so many, or those in the files at a path."""
-    current_graph().static_sources[node] = data
+    graph = current_graph()
+    for source in graph.plan.sources(node):
+        graph.static_sources[source] = data
 
 
 def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:

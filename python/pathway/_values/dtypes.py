@@ -106,19 +106,19 @@ class Type:
         return DType.tuple(items)
 
     @staticmethod
-    def list(item: DType) -> DType:
+    def list(arg: DType) -> DType:
         """A list or tuple of any length."""
-        return DType.list(item)
+        return DType.list(arg)
 
     @staticmethod
-    def optional(inner: DType) -> DType:
+    def optional(wrapped: DType) -> DType:
         """The type, or None."""
-        return DType.optional(inner)
+        return DType.optional(wrapped)
 
     @staticmethod
-    def future(inner: DType) -> DType:
+    def future(wrapped: DType) -> DType:
         """A value that is still being computed."""
-        return DType.future(inner)
+        return DType.future(wrapped)
 
 
 def to_dtype(annotation: Annotation, names: Mapping[str, Any] | None = None) -> DType:
