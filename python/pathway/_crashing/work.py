@@ -23,8 +23,8 @@ def run(
     if until is None:
         run_outputs(persistence_config=config, monitoring_level=MonitoringLevel.NONE)
         return
-    # What a run has done that was killed may be all that is asked for. So nobody asks before this one has begun: it has to
-    # finish what the other one has left.
+    # What a run has done that was killed may be all that is asked for. So nobody asks before this one has begun: it has
+    # to finish what the other one has left.
     with start_outputs(persistence_config=config, monitoring_level=MonitoringLevel.NONE) as handle:
         while not handle.wait(_STEP_SECONDS) and not until(folder):
             pass
