@@ -19,7 +19,7 @@ $(VENV)/.installed: pyproject.toml
 	@echo "==> preparing $(VENV)"
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
 	@$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(PYTHON) -m pip install --quiet 'maturin>=1.9,<2' 'numpy>=1.26' 'pandas>=2.1' 'rich>=13' 'click>=8.1'
+	@$(PYTHON) -m pip install --quiet 'maturin>=1.9,<2'
 	@touch $@
 
 $(VENV)/.tested: pyproject.toml $(VENV)/.installed
@@ -31,7 +31,9 @@ $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.built: $(SOURCES) $(VENV)/.installed
 	@echo "==> building the engine (the first time takes some minutes)"
-	@. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release
+	@# What the package needs to run is fetched meanwhile.
+	@$(PYTHON) -m pip install --quiet 'numpy>=1.26' 'pandas>=2.1' 'rich>=13' 'click>=8.1' & fetching=$$!; \
+		. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release && wait $$fetching
 	@touch $@
 
 develop: $(VENV)/.built ## build the engine and install the package into .venv
