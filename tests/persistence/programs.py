@@ -11,6 +11,8 @@ from typing import Any
 import pathway as pw
 import pytest
 
+from tests.persistence import buckets
+
 Declare = Callable[[pathlib.Path], object]
 QUIET = pw.MonitoringLevel.NONE
 
@@ -31,10 +33,14 @@ KEPT: dict[str, dict[str, Any]] = {
     "state": {"persistence_mode": pw.PersistenceMode.OPERATOR_PERSISTING, "snapshot_interval_ms": 1},
 }
 kept = "history"
+# Where, if that is no folder.
+server: buckets.Server | None = None
 
 
 def config(folder: pathlib.Path, **settings: Any) -> pw.persistence.Config:
     settings = {**KEPT[kept], **settings}
+    if server is not None:
+        return pw.persistence.Config(server.backend(str(folder / "state").strip("/")), **settings)
     return pw.persistence.Config(pw.persistence.Backend.filesystem(folder / "state"), **settings)
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.persistence.programs import go, remaining, written
 
-pytestmark = pytest.mark.usefixtures("kept_both_ways")
+pytestmark = pytest.mark.usefixtures("kept_everywhere")
 
 
 def test_a_job_that_reads_a_folder_each_night_sees_what_has_changed(tmp_path: pathlib.Path) -> None:

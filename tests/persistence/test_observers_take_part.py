@@ -79,7 +79,7 @@ def test_in_a_run_that_is_not_kept_times_are_committed_as_they_end() -> None:
 
 
 @pytest.mark.parametrize("kind", [OneStep, TwoSteps])
-@pytest.mark.usefixtures("kept_both_ways")
+@pytest.mark.usefixtures("kept_everywhere")
 def test_in_a_run_that_is_kept_each_time_comes_once(tmp_path: pathlib.Path, kind: type[Told]) -> None:
     calls: list[Call] = []
     step = [("commit",)] if kind is OneStep else [("prepare",), ("commit",)]

@@ -9,7 +9,7 @@ import pytest
 
 from tests.persistence.programs import QUIET, Declare, Sends, Word, config, counted, go, written
 
-pytestmark = pytest.mark.usefixtures("kept_both_ways")
+pytestmark = pytest.mark.usefixtures("kept_everywhere")
 
 
 def test_a_change_is_told_again_only_if_nobody_knows_that_it_was_told(tmp_path: pathlib.Path) -> None:
@@ -30,7 +30,7 @@ def test_a_change_is_told_again_only_if_nobody_knows_that_it_was_told(tmp_path: 
     assert told == [(1, True), (1, False), (6, True)]
 
 
-@pytest.mark.parametrize("kept_both_ways", ["history"], indirect=True)
+@pytest.mark.parametrize("kept_everywhere", ["history"], indirect=True)
 def test_an_output_in_parts_goes_on_and_is_written_anew_by_other_workers(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -52,7 +52,7 @@ def test_an_output_in_parts_goes_on_and_is_written_anew_by_other_workers(
         assert numbers() == list(range(count))
 
 
-@pytest.mark.parametrize("kept_both_ways", ["history"], indirect=True)
+@pytest.mark.parametrize("kept_everywhere", ["history"], indirect=True)
 def test_a_program_that_has_changed_sees_the_history(tmp_path: pathlib.Path) -> None:
     def changed(folder: pathlib.Path) -> None:
         table = pw.io.python.read(Sends(4), schema=Word, name="words", resume="replay", autocommit_duration_ms=None)
@@ -89,7 +89,7 @@ def test_an_output_that_is_not_the_one_that_was_written_is_refused(tmp_path: pat
     assert rows.read_bytes().startswith(content)
 
 
-@pytest.mark.parametrize("kept_both_ways", ["history"], indirect=True)
+@pytest.mark.parametrize("kept_everywhere", ["history"], indirect=True)
 def test_a_file_keeps_its_columns(tmp_path: pathlib.Path) -> None:
     def declare(folder: pathlib.Path, *names: str) -> None:
         table = pw.io.python.read(Sends(4), schema=Word, name="words", resume="replay", autocommit_duration_ms=None)

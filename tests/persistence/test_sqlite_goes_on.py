@@ -54,7 +54,7 @@ def counts(folder: pathlib.Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize("init_mode", [CREATE, "replace"])
-@pytest.mark.usefixtures("kept_both_ways")
+@pytest.mark.usefixtures("kept_everywhere")
 def test_a_database_goes_on_where_it_was(tmp_path: pathlib.Path, init_mode: str) -> None:
     go(tmp_path, declare(4, fails=True, init_mode=init_mode), fails=Stop)
     assert numbers(tmp_path) == [0, 1, 2, 3]
@@ -132,7 +132,7 @@ class Nameless(pw.Schema):
 
 
 @pytest.mark.parametrize("schema", [Boat, Nameless])
-@pytest.mark.usefixtures("kept_both_ways")
+@pytest.mark.usefixtures("kept_everywhere")
 def test_what_has_changed_meanwhile_comes_as_one_change(tmp_path: pathlib.Path, schema: type[pw.Schema]) -> None:
     def program(folder: pathlib.Path) -> None:
         boats = pw.io.sqlite.read(folder / "boats.db", "boats", schema, mode="static", name="boats")
