@@ -3,7 +3,7 @@
 
 VENV := .venv
 PYTHON := $(VENV)/bin/python
-SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock pyproject.toml
+SOURCES := $(shell find crates -name '*.rs' -o -name 'Cargo.toml') Cargo.toml Cargo.lock rust-toolchain.toml pyproject.toml
 # Tests that choose the threads and processes of their runs themselves.
 SHAPED := $(addprefix --ignore tests/,test_cli.py test_cli_ends.py test_cluster.py test_cluster_failures.py test_cluster_partitions.py \
 	test_network.py properties/test_every_shape.py persistence/test_crashes.py attack \
@@ -31,9 +31,7 @@ $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.built: $(SOURCES) $(VENV)/.installed
 	@echo "==> building the engine (the first time takes some minutes)"
-	@# What the package needs to run is fetched meanwhile.
-	@$(PYTHON) -m pip install --quiet 'numpy>=1.26' 'pandas>=2.1' 'rich>=13' 'click>=8.1' & fetching=$$!; \
-		. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release && wait $$fetching
+	@. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release
 	@touch $@
 
 develop: $(VENV)/.built ## build the engine and install the package into .venv

@@ -139,7 +139,7 @@ def test_who_waits_has_no_need_of_the_log(caplog: pytest.LogCaptureFixture) -> N
     subject = Endless()
     fail = failing(subject)
     handle = pw.start(**QUIET)
-    threading.Timer(0.05, fail.set).start()
+    threading.Thread(target=lambda: (when(lambda: handle._waiting > 0), fail.set())).start()
     with pytest.raises(LookupError, match="of the callback"):
         handle.wait()
     assert "in the background" not in caplog.text
@@ -378,7 +378,12 @@ def test_who_waits_in_the_main_thread_is_interrupted_as_a_run_is(
     number: signal.Signals, status: int, tmp_path: pathlib.Path
 ) -> None:
     ending = f"""
-threading.Timer(0.05, lambda: __import__("os").kill(__import__("os").getpid(), {int(number)})).start()
+import os, signal, time
+def kill():
+    while signal.getsignal({int(number)}) in (signal.SIG_DFL, signal.default_int_handler):
+        time.sleep(0.01)
+    os.kill(os.getpid(), {int(number)})
+threading.Thread(target=kill).start()
 try:
     handle.wait()
 except BaseException as error:

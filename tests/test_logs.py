@@ -1,7 +1,7 @@
 """Where messages go: our own logger, and nobody else's."""
 
 import logging
-import os
+import pathlib
 import re
 import subprocess
 import sys
@@ -134,11 +134,31 @@ def test_there_may_be_no_standard_error(monkeypatch: pytest.MonkeyPatch) -> None
         logging.getLogger("pathway").info("to nobody")
 
 
-def test_a_crash_test_leaves_the_root_logger_alone() -> None:
-    program = "import logging\nimport pathway as pw\nfrom pathway._crashing import crashes\n"
-    program += "try:\n    pw.testing.crash_test(print, kills=0)\nexcept Exception: pass\nprint(logging.root.handlers)\n"
+CRASHED = """
+import logging
+import pathway as pw
+
+class Numbers(pw.io.python.ConnectorSubject):
+    def run(self):
+        for number in range(100):
+            self.next(number=number)
+            self.commit()
+
+def pipeline(folder):
+    numbers = pw.io.python.read(Numbers(), schema=pw.schema_from_types(number=int), resume="replay", name="numbers")
+    pw.io.csv.write(numbers, folder / "numbers.csv", name="written")
+
+if __name__ == "__main__":
+    assert pw.testing.crash_test(pipeline, kills=1, seed=1).kills == 1
+    print(logging.root.handlers)
+"""
+
+
+@pytest.mark.one_process("it runs processes of its own")
+def test_a_crash_test_leaves_the_root_logger_alone(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "crashed.py").write_text(CRASHED)
     done = subprocess.run(
-        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True, env={**os.environ}
+        [sys.executable, tmp_path / "crashed.py"], capture_output=True, text=True, timeout=100, check=True
     )
     assert done.stdout == "[]\n"
 

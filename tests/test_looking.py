@@ -213,9 +213,9 @@ def test_changes_are_shown_as_well(capsys: pytest.CaptureFixture[str]) -> None:
     """)
     table.show(snapshot=False, include_id=False, page_size=2)
     assert capsys.readouterr().out.splitlines() == [
-        "a | __time__ | __diff__",
-        "1 | 4        | -1",
-        "3 | 4        | 1",
+        "a | time | diff",
+        "1 | 4    | -1",
+        "3 | 4    | 1",
         "... 1 more earlier change",
     ]
 

@@ -208,8 +208,11 @@ fn attempt(
         };
         threads.into_iter().map(join).collect()
     });
+    let (lost, compared): (Vec<_>, Vec<_>) =
+        (compared.into_iter()).partition(|compared| matches!(compared, Err(ClusterError::Lost { .. })));
     let mut orders = None;
-    for compared in compared {
+    // One that has gone may come again; one that runs something else will not.
+    for compared in compared.into_iter().chain(lost) {
         orders = compared?.or(orders);
     }
     for peer in &peers {

@@ -1,9 +1,10 @@
 //! Functions of the user's: a whole batch under one acquisition of the GIL.
 
-use std::sync::OnceLock;
+use std::fmt;
 
 use pyo3::exceptions::{PyTypeError, PyValueError};
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyString, PyTuple};
 use towpath_engine::{Description, EngineError, Evaluation, Operand, RowError, UserFunction, listed};
 use towpath_types::{Column, ColumnBuilder};
@@ -27,7 +28,17 @@ pub(crate) struct PythonFunction {
     /// Whether it takes and returns lists, and of which length at most.
     max_batch_size: Option<usize>,
     /// What its parameters are called, once somebody has asked.
-    parameters: OnceLock<Vec<String>>,
+    parameters: Parameters,
+}
+
+/// Names that are asked for once: by Python, so others must not wait for them with the GIL.
+#[derive(Default)]
+struct Parameters(PyOnceLock<Vec<String>>);
+
+impl fmt::Debug for Parameters {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Parameters")
+    }
 }
 
 /// So many characters of a call are shown.
@@ -49,13 +60,13 @@ impl PythonFunction {
             deterministic,
             propagate_none,
             max_batch_size,
-            parameters: OnceLock::new(),
+            parameters: Parameters::default(),
         }
     }
 
     /// What the parameters are called that take arguments by their position; as many as are known.
     fn parameters(&self, py: Python<'_>) -> &[String] {
-        self.parameters.get_or_init(|| {
+        self.parameters.0.get_or_init(py, || {
             let names = || {
                 let inspect = py.import("inspect")?;
                 let signature = inspect.call_method1("signature", (&self.function,))?;

@@ -24,9 +24,7 @@ def for_people() -> bool:
 
 def in_notebook() -> bool:
     """Whether this is a kernel of Jupyter."""
-    if "IPython" not in sys.modules:
-        return False
-    shell = sys.modules["IPython"].get_ipython()
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return shell is not None and hasattr(shell, "kernel")
 
 

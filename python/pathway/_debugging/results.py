@@ -163,25 +163,23 @@ def compute(table: Table[Any], **kwargs: Any) -> Snapshot:
 def table_to_arrow(table: Table[Any], include_id: bool = False, **kwargs: Any) -> pa.Table:
     """Runs what the table needs; gives back its final rows as a ``pyarrow.Table``.
 
-    ============================== ==================================================================
-    column                         in Arrow
-    ============================== ==================================================================
-    ``int``, ``float``, ``bool``   ``int64``, ``double``, ``bool``
-    ``str``, ``bytes``             ``string``, ``binary``
-    ``None``                       ``null``
-    ``T | None``                   as ``T``
-    ``pw.DateTimeNaive``           ``timestamp[ns]``
-    ``pw.DateTimeUtc``             ``timestamp[ns, tz=UTC]``
-    ``pw.Duration``                ``duration[ns]``
-    ``pw.Json``                    ``string``, the document as text
-    ``pw.Pointer``                 ``string``, such as ``^3CZ78B48PASGNT231KECWPER90``
-    ``list[T]``, ``tuple[T, ...]`` ``list<T>``
-    ``tuple[A, B]``                ``struct<0: A, 1: B>``
-    ``np.ndarray``                 as many ``list`` in each other as it has dimensions
-    ``Any``                        as the values are, which must have a type in common
-    ``pw.PyObjectWrapper``         a TypeError, before anything runs
-    an ``Error`` in a cell         a ValueError that names the column and the row
-    ============================== ==================================================================
+    | column | in Arrow |
+    |---|---|
+    | ``int``, ``float``, ``bool`` | ``int64``, ``double``, ``bool`` |
+    | ``str``, ``bytes`` | ``string``, ``binary`` |
+    | ``None`` | ``null`` |
+    | ``T \\| None`` | as ``T`` |
+    | ``pw.DateTimeNaive`` | ``timestamp[ns]`` |
+    | ``pw.DateTimeUtc`` | ``timestamp[ns, tz=UTC]`` |
+    | ``pw.Duration`` | ``duration[ns]`` |
+    | ``pw.Json`` | ``string``, the document as text |
+    | ``pw.Pointer`` | ``string``, such as ``^3CZ78B48PASGNT231KECWPER90`` |
+    | ``list[T]``, ``tuple[T, ...]`` | ``list<T>`` |
+    | ``tuple[A, B]`` | ``struct<0: A, 1: B>`` |
+    | ``np.ndarray`` | as many ``list`` in each other as it has dimensions |
+    | ``Any`` | as the values are, which must have a type in common |
+    | ``pw.PyObjectWrapper`` | a TypeError, before anything runs |
+    | an ``Error`` in a cell | a ValueError that names the column and the row |
 
     An array whose number of dimensions its type does not say has that of its values, which must have the same. Where
     the type does not say of what it is, it is of ``int64`` if all values are whole numbers, else of ``double``.

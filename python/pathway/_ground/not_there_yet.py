@@ -20,7 +20,7 @@ _RETRY = "Meanwhile, repeat the attempt inside of the function"
 _ASYNC = "Meanwhile, functions are synchronous; what waits for a network can be a connector with `async def run`"
 _ALL_VALUES = "Meanwhile, apply a function to all values of a group: pw.apply(function, pw.reducers.tuple(column))"
 _INSIDE = "It is the inside of the original package; what programs need is in `import pathway as pw`"
-_PICTURES = "Meanwhile, pw.debug.table_to_pandas(table) gives a frame that any library can draw"
+_PICTURES = "Tables have show() and plot()"
 _TOGETHER = "Meanwhile, methods of tables and reducers are what it can be put together from"
 
 # Where users look: what of that is missing, by what to write meanwhile.
@@ -28,7 +28,7 @@ _MISSING: dict[str, dict[str, str]] = {
     "pathway": {
         "AsyncTransformer apply_async": _ASYNC,
         "BaseCustomAccumulator": _ALL_VALUES,
-        "enable_interactive_mode": "Meanwhile, pw.debug.compute_and_print(table) shows a table wherever you are",
+        "enable_interactive_mode": "Meanwhile, table.live() computes a table in the background",
         "engine internals optional_import schema third_party": _INSIDE,
         "graphs indexing ml ordered stateful statistical stdlib utils": _TOGETHER,
         "iterate iterate_universe": "Meanwhile, a fixed number of steps can be written as a loop of Python over tables",

@@ -29,7 +29,7 @@ def refuse(package: str = _PACKAGE) -> None:
                 "their files are mixed, since both bring the module `pathway`. Use an environment for each, or keep "
                 "one. To keep towpath:\n\n"
                 f"    {sys.executable} -m pip uninstall --yes pathway towpath\n"
-                f"    {sys.executable} -m pip install towpath\n"
+                f"    {sys.executable} -m pip install PATH_OF_A_CHECKOUT_OF_TOWPATH\n"
             )
 
 

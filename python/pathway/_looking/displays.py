@@ -51,5 +51,5 @@ class Display:
 
 
 def _present_cell() -> int | None:
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     return None if shell is None else int(shell.execution_count)

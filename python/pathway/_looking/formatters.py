@@ -8,7 +8,7 @@ from typing import Any
 
 def install() -> None:
     """Tells IPython, if this is a program of its."""
-    shell: Any = sys.modules["IPython"].get_ipython() if "IPython" in sys.modules else None
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     formatters = getattr(getattr(shell, "display_formatter", None), "formatters", {})
     if "text/html" in formatters:
         formatters["text/html"].for_type_by_name("pathway._schemas.schema", "SchemaMetaclass", _html)

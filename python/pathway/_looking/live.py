@@ -96,18 +96,21 @@ class LiveTable:
             Exception: what has ended the run.
         """
         until = None if timeout is None else time.monotonic() + timeout
-        while True:
-            has_ended = not self._handle.is_running
-            snapshot = self.snapshot()
-            if condition(snapshot):
-                return snapshot
-            if has_ended:
-                self._handle.wait(0)
-                raise RuntimeError(f"the run has ended, and what was waited for is not true of its {len(self)} rows")
-            left = None if until is None else until - time.monotonic()
-            if left is not None and left <= 0:
-                raise TimeoutError(f"what was waited for is not true after {timeout} s; there are {len(self)} rows")
-            self._wait_for_change(snapshot, left)
+        with self._handle._awaited():
+            while True:
+                has_ended = not self._handle.is_running
+                snapshot = self.snapshot()
+                if condition(snapshot):
+                    return snapshot
+                if has_ended:
+                    self._handle.wait(0)
+                    raise RuntimeError(
+                        f"the run has ended, and what was waited for is not true of its {len(self)} rows"
+                    )
+                left = None if until is None else until - time.monotonic()
+                if left is not None and left <= 0:
+                    raise TimeoutError(f"what was waited for is not true after {timeout} s; there are {len(self)} rows")
+                self._wait_for_change(snapshot, left)
 
     def _wait_for_change(self, snapshot: Snapshot, seconds: float | None) -> None:
         # That a run has failed, no change tells.
@@ -169,12 +172,14 @@ class LiveTable:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.snapshot())
 
-    def __getattr__(self, name: str) -> Any:
-        if not name.startswith("_") and (hasattr(Table, name) or name in dict(self._types)):
-            raise AttributeError(
-                f"a live table has rows, and no {name} to compute with: use that of the table it was made of"
-            )
-        raise AttributeError(f"'LiveTable' object has no attribute {name!r}")
+    if not TYPE_CHECKING:
+        # Type checkers know the names that are there.
+        def __getattr__(self, name: str) -> Any:
+            if not name.startswith("_") and (hasattr(Table, name) or name in dict(self._types)):
+                raise AttributeError(
+                    f"a live table has rows, and no {name} to compute with: use that of the table it was made of"
+                )
+            raise AttributeError(f"'LiveTable' object has no attribute {name!r}")
 
     # The run.
 

@@ -43,6 +43,8 @@ class Refresher:
         self._clock = clock
         self._poked = threading.Condition()
         self._is_due = False
+        # How often it was finished: what was begun before must not be drawn after.
+        self._finished = 0
         self._thread: threading.Thread | None = None
         self._earliest: float | None = None if is_patient else clock()
         self._last_problem: str | None = None
@@ -65,7 +67,9 @@ class Refresher:
         """There will be nothing new: draws it as it is, in this thread."""
         with self._poked:
             self._is_due = False
-        self._draw_once()
+            self._finished += 1
+            finished = self._finished
+        self._draw_once(finished)
         if self._nobody_reads:
             pipes.leave()
 
@@ -82,14 +86,15 @@ class Refresher:
                 if not self._is_due:
                     continue
                 self._is_due = False
+                finished = self._finished
             begun = self._clock()
-            self._draw_once()
+            self._draw_once(finished)
             with self._poked:
                 self._earliest = max(begun + self._seconds, self._clock() + _REST * (self._clock() - begun))
 
-    def _draw_once(self) -> None:
+    def _draw_once(self, finished: int) -> None:
         with _drawing:
-            if _has_ended:
+            if _has_ended or finished != self._finished:
                 return
             try:
                 self._draw()

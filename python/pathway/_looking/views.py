@@ -10,7 +10,6 @@ from typing import Any
 
 from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
-from pathway._debugging.static import DIFF, TIME
 from pathway._ground import environment
 from pathway._ground.origin import user_place
 from pathway._looking import content, notebooks, previews
@@ -99,7 +98,7 @@ class TableView(Display):
     def _bundle(self) -> dict[str, str]:
         items, more = self._items()
         look = self._look
-        names = [name for name, _ in self._types] + ([] if look.snapshot else [TIME, DIFF])
+        names = [name for name, _ in self._types] + ([] if look.snapshot else ["time", "diff"])
         keys, rows = [key for key, _ in items], [row for _, row in items]
         lines = printing.lines(names, keys, rows, ids=look.include_id, short=look.short_pointers, is_cut=True)
         headers = [*self._types, *([] if look.snapshot else [("time", ""), ("diff", "")])]

@@ -11,8 +11,8 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
@@ -68,6 +68,7 @@ class RunHandle:
         self._error: BaseException | None = None
         # What is to be raised once, since a signal has ended the run.
         self._leaving: BaseException | None = None
+        self._traceback: TracebackType | None = None
         # Whether the program knows of the error.
         self._is_told = False
         self._waiting = 0
@@ -122,21 +123,18 @@ class RunHandle:
         True
         """
         self._check_caller(timeout)
-        with self._lock:
-            self._waiting += 1
-        try:
-            with noted_signals(self._control.signals) if timeout is None else nullcontext():
-                if not self._ended.wait(timeout):
-                    return False
-        finally:
-            with self._lock:
-                self._waiting -= 1
-        leaving, self._leaving = self._leaving, None
-        if leaving is not None:
-            raise leaving
+        with self._awaited(), noted_signals(self._control.signals) if timeout is None else nullcontext():
+            if not self._ended.wait(timeout):
+                return False
+        if timeout is None and threading.current_thread() is threading.main_thread():
+            # Signals are for who waits as `pw.run` does.
+            leaving, self._leaving = self._leaving, None
+            if leaving is not None:
+                raise leaving
         if self._error is not None:
             self._is_told = True
-            raise self._error
+            # What was added where it was raised before is of no use here.
+            raise self._error.with_traceback(self._traceback)
         return True
 
     @tracebacks.shortened
@@ -239,11 +237,23 @@ class RunHandle:
         with self._lock:
             self._has_begun = self._control.begun.is_set()
             self._error = error
+            self._traceback = None if error is None else error.__traceback__
             is_awaited = self._waiting > 0
             self._ended.set()
         self._control.begun.set()
         if error is not None and self._has_begun and not is_awaited and not sys.is_finalizing():
             logger.error("the run in the background has failed: %s", of_error(error))
+
+    @contextmanager
+    def _awaited(self) -> Iterator[None]:
+        """Somebody waits for what comes of it, and hears what ends it."""
+        with self._lock:
+            self._waiting += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._waiting -= 1
 
     def _leave(self, error: BaseException | None) -> None:
         """The end of a block, which an exception may have left."""
@@ -265,8 +275,8 @@ class RunHandle:
         thread = threading.current_thread()
         if isinstance(thread, threading._DummyThread) or thread.name.startswith("pathway:"):
             raise RuntimeError(
-                "the run would wait for its own end: this was called by a function or a connector that the run has "
-                "called; use handle.stop(timeout=0) there"
+                "the run would wait for its own end, if this was called by a function or a connector of it, as threads "
+                "are that Python has not started; use handle.stop(timeout=0) there"
             )
         if self._event_loop is not None and self._event_loop is _loop_of_this_thread():
             raise RuntimeError(

@@ -39,9 +39,7 @@ _READ = 3
 
 def is_here() -> bool:
     """Whether the program runs in a notebook. Nothing of IPython is imported: where it is not, there is none."""
-    if "IPython" not in sys.modules:
-        return False
-    shell = sys.modules["IPython"].get_ipython()
+    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
     # Some services have shells of their own, which are made of this one.
     return shell is not None and any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 

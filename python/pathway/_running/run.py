@@ -104,7 +104,7 @@ def start(settings: RunSettings) -> RunHandle:
     handle, and logged. Where two runs need the same connector or output, the second is refused with a RuntimeError. On
     a terminal ``MonitoringLevel.AUTO`` shows nothing: the panel would be drawn over what the program does meanwhile.
 
-    At the end of the program the run is stopped, for at most a second and a half: leave a ``with`` block, or call
+    At the end of the program the run is stopped, for at most two seconds: leave a ``with`` block, or call
     ``stop``, if more may be on its way. Ctrl-C raises KeyboardInterrupt in the main thread, which leaves the block;
     SIGTERM ends the program at once, unless it has a handler, or waits for the run with ``wait`` or ``stop``.
 
@@ -132,7 +132,11 @@ def start(settings: RunSettings) -> RunHandle:
     False
     """
     _check(settings)
-    if settings.monitoring_level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL) and sys.stdout.isatty():
+    if (
+        settings.monitoring_level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
+        and sys.stdout is not None
+        and sys.stdout.isatty()
+    ):
         settings = replace(settings, monitoring_level=MonitoringLevel.NONE)
     handle = RunHandle(
         lambda control: _execute(settings, everything=False, captures=None, control=control), settings.event_loop

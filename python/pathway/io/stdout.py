@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import missing_names, pipes
+from pathway._ground import arguments, missing_names, pipes
 from pathway._ground.shown import shown
 from pathway._native import Pointer
 from pathway._tables import connecting
@@ -31,6 +31,7 @@ _FIRST_TIME_OF_DAY = 10**12
 """Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970."""
 
 
+@arguments.explained
 def write(
     table: Table[Any],
     *,
@@ -104,6 +105,9 @@ class _Printer:
 
     def time_ended(self, _time: int) -> None:
         if not self._changes:
+            return
+        if sys.stdout is None:
+            self._changes = []
             return
         is_terminal = sys.stdout.isatty()
         is_coloured = is_terminal and not os.environ.get("NO_COLOR")

@@ -34,6 +34,8 @@ pub(crate) struct FileReader {
     pub(crate) clock: Arc<dyn Clock>,
     reporter: Reporter,
     pub(crate) keeps_bad_rows: bool,
+    /// Whether a file that has not what the schema wants of it ends the run.
+    needs_all: bool,
     projection: Projection,
     /// The fields of the schema that are read.
     pub(crate) fields: Vec<Field>,
@@ -66,6 +68,7 @@ impl FileReader {
             clock: Arc::clone(&context.clock),
             reporter: context.reporter.clone(),
             keeps_bad_rows: context.keeps_bad_rows,
+            needs_all: !context.keeps_bad_rows,
             projection,
             failures,
         }
@@ -163,9 +166,7 @@ impl FileReader {
     /// reported.
     pub(crate) fn has_all(&self, format: &dyn RecordFormat) -> io::Result<()> {
         match format.lacks() {
-            Some(what) if !self.keeps_bad_rows => {
-                Err(io::Error::new(io::ErrorKind::InvalidData, Lacking(what.to_owned())))
-            }
+            Some(what) if self.needs_all => Err(io::Error::new(io::ErrorKind::InvalidData, Lacking(what.to_owned()))),
             _ => Ok(()),
         }
     }
@@ -237,6 +238,7 @@ impl FileReader {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::super::declared::ReadMode;
+    use super::super::work::Work;
     use super::*;
     use parking_lot::Mutex;
     use std::sync::Arc;
@@ -244,7 +246,7 @@ pub(crate) mod tests {
     use towpath_engine::reporter::ErrorLog;
     use towpath_engine::source::{Limits, Team};
     use towpath_engine::{Origin, Reporter, RowError, Source as _};
-    use towpath_types::{Schema, Value};
+    use towpath_types::{DType, Schema, Value};
 
     #[derive(Default)]
     pub(crate) struct Messages(pub(crate) Mutex<Vec<String>>);
@@ -270,13 +272,47 @@ pub(crate) mod tests {
             clock: Arc::new(ManualClock::default()),
             keeps_bad_rows,
         };
-        FileReader::new(
-            source.clone(),
-            &context,
-            queue,
-            Arc::default(),
-            Arc::new(FailureCounts::new(1)),
-        )
+        let failures = Arc::new(FailureCounts::new(1));
+        FileReader {
+            needs_all: false,
+            ..FileReader::new(source.clone(), &context, queue, Arc::default(), failures)
+        }
+    }
+
+    #[test]
+    fn a_file_has_what_the_schema_wants_or_ends_the_run() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        for (content, piece_bytes, is_right) in [
+            ("a,b\nx,1\n", 1 << 20, true),
+            ("sep=,\na,b\nx,1\n", 1 << 20, true),
+            ("", 1 << 20, true),
+            ("a,c\nx,1\n", 1 << 20, false),
+            ("a,c\nx,1\n", 1, false),
+            ("a,c\n", 1, false),
+        ] {
+            let path = directory.path().join("file");
+            std::fs::write(&path, content).expect("the file is written");
+            let format = FileFormat::Csv(super::super::CsvSettings::default());
+            let schema = Schema::of([("a", DType::Str), ("b", DType::Int)]);
+            let source = FileSource::new("s", path.to_string_lossy(), format, ReadMode::Static, schema);
+            let source = FileSource {
+                piece_bytes,
+                ..source.expect("the source is right")
+            };
+            for needs_all in [true, false] {
+                let reader = FileReader {
+                    needs_all,
+                    ..reader(&source, false, &Arc::default())
+                };
+                let work = Work::new(source.entries(&source.location.list().found, 0), source.cut(), (0, 1));
+                let mut parser = None;
+                let mut result = Ok(true);
+                while matches!(result, Ok(true)) {
+                    result = reader.read_next(&work, &mut parser, |_| Ok(()));
+                }
+                assert_eq!(result.is_ok(), is_right || !needs_all, "{content:?}: {result:?}");
+            }
+        }
     }
 
     /// The rows of a file with this content, and why others were rejected.
