@@ -1,14 +1,14 @@
 """A FastAPI application that pushes rows into a computation, and answers with what has come of them.
 
-`POST /orders` hands an order to the subject; `GET /totals` gives the totals of this moment. The run goes on in a thread
-for as long as the application does. The libraries are FastAPI and uvicorn (`pip install fastapi uvicorn`).
+`POST /orders` hands an order to the subject; `GET /totals` gives the totals of this moment. The run goes on in the
+background for as long as the application does. The libraries are FastAPI and uvicorn (`pip install fastapi uvicorn`).
 
     python examples/06_fastapi/main.py [port] [totals.csv]
 
     curl -X POST localhost:8000/orders -H 'Content-Type: application/json' -d '{"shop": "harbour", "pounds": 12.5}'
     curl localhost:8000/totals
 
-Ctrl-C ends the application, which closes the subject; so the run ends by itself, with everything written.
+Ctrl-C ends the application, which stops the run, with everything written.
 """
 
 import sys
@@ -76,23 +76,19 @@ def application(output: str = "totals.csv") -> FastAPI:
     )
     totals = Totals(table)
     pw.io.csv.write(table, output)
-    # Without the panel, which would be in the way of what uvicorn prints.
-    settings = {"monitoring_level": pw.MonitoringLevel.NONE}
-    computation = threading.Thread(target=pw.run, kwargs=settings, name="computation", daemon=True)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        computation.start()
-        yield
-        subject.ended.set()
-        computation.join()
+        # Without lines about the progress, which would be in the way of what uvicorn prints.
+        async with pw.start(monitoring_level=pw.MonitoringLevel.NONE) as app.state.computation:
+            yield
 
     app = FastAPI(lifespan=lifespan)
 
     # Not `async`: `next` waits when the engine is behind, which must not hold up the event loop.
     @app.post("/orders", status_code=202)
     def take(order: Order) -> None:
-        if not computation.is_alive():
+        if not app.state.computation.is_running:
             raise HTTPException(503, "the computation has ended, see the log")
         subject.next(**order.model_dump())
 
