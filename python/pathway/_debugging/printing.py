@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from pathway._ground import notebook_shell
 from pathway._native import Pointer
 from pathway._values.json import Json
 from pathway._values.texts import cell, cut, pointer
@@ -19,13 +20,7 @@ MOST_ROWS = 100
 
 def for_people() -> bool:
     """Whether what is printed goes to a terminal or into a notebook."""
-    return sys.stdout is not None and (sys.stdout.isatty() or in_notebook())
-
-
-def in_notebook() -> bool:
-    """Whether this is a kernel of Jupyter."""
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return shell is not None and hasattr(shell, "kernel")
+    return sys.stdout is not None and (sys.stdout.isatty() or notebook_shell.is_here())
 
 
 def count(number: int, what: str) -> str:

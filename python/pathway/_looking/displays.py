@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import uuid
 from importlib import import_module
-from typing import Any
 
-from pathway._debugging.printing import in_notebook
+from pathway._ground import notebook_shell
 
 
 class Display:
@@ -27,7 +25,7 @@ class Display:
     def _show(self) -> None:
         """Shows it, here and now."""
         self._cell = _present_cell()
-        if in_notebook():
+        if notebook_shell.is_here():
             self._ids.append(uuid.uuid4().hex)
             import_module("IPython.display").display(self._bundle(), raw=True, display_id=self._ids[-1])
         else:
@@ -51,5 +49,5 @@ class Display:
 
 
 def _present_cell() -> int | None:
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell = notebook_shell.shell()
     return None if shell is None else int(shell.execution_count)

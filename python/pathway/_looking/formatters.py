@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from pathway._ground import notebook_shell
 
 
 def install() -> None:
     """Tells IPython, if this is a program of its."""
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
+    shell = notebook_shell.shell()
     formatters = getattr(getattr(shell, "display_formatter", None), "formatters", {})
     if "text/html" in formatters:
         formatters["text/html"].for_type_by_name("pathway._schemas.schema", "SchemaMetaclass", _html)

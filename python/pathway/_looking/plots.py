@@ -15,7 +15,7 @@ from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
 from pathway._debugging.snapshots import Snapshot, final_rows
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import environment
+from pathway._ground import environment, notebook_shell
 from pathway._ground.shown import of_error
 from pathway._looking import content, previews
 from pathway._looking.displays import Display
@@ -58,7 +58,7 @@ class Plot(Display):
         else:
             refresher = Refresher(self._draw, SECONDS)
             content.follow(table, self._content, name="plot", on_time_end=refresher.poke, on_end=refresher.finish)
-        if printing.in_notebook() and environment.is_first_process():
+        if notebook_shell.is_here() and environment.is_first_process():
             self._show()
 
     def __repr__(self) -> str:
@@ -80,7 +80,7 @@ class Plot(Display):
             items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
             snapshot = Snapshot(dict(items), snapshot._dtypes)
         figure = self._function(_frame_of(snapshot, self._frame))
-        if not self._is_static or printing.in_notebook():
+        if not self._is_static or notebook_shell.is_here():
             _release(figure)
         return figure
 

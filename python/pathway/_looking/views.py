@@ -10,7 +10,7 @@ from typing import Any
 
 from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
-from pathway._ground import environment
+from pathway._ground import environment, notebook_shell
 from pathway._ground.origin import user_place
 from pathway._looking import content, notebooks, previews
 from pathway._looking.displays import Display
@@ -72,7 +72,7 @@ class TableView(Display):
         if self._is_static:
             self._compute(table)
         else:
-            is_printed = not printing.in_notebook()
+            is_printed = not notebook_shell.is_here()
             refresher = Refresher(
                 self._print if is_printed else self._update,
                 TERMINAL_SECONDS if is_printed else NOTEBOOK_SECONDS,
@@ -81,7 +81,7 @@ class TableView(Display):
             )
             content.follow(table, self._content, name="show", on_time_end=refresher.poke, on_end=refresher.finish)
         # Elsewhere there is nothing to print yet. Every process has computed what is static.
-        if (self._is_static or printing.in_notebook()) and environment.is_first_process():
+        if (self._is_static or notebook_shell.is_here()) and environment.is_first_process():
             self._show()
 
     def _compute(self, table: Table[Any]) -> None:

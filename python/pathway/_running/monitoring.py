@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from pathway._ground import environment
+from pathway._ground import environment, notebook_shell
 from pathway._running import notebook
 from pathway._running.log_lines import LogMonitor
 from pathway._running.monitor import Monitor, SilentMonitor
@@ -45,7 +45,7 @@ def choose(level: MonitoringLevel) -> Monitor:
     operators = level in (MonitoringLevel.ALL, MonitoringLevel.AUTO_ALL)
     if level is MonitoringLevel.NONE:
         return Monitor()
-    if notebook.is_here():
+    if notebook_shell.is_here():
         return notebook.NotebookMonitor(operators=operators)
     if not _can_draw(sys.stdout):
         return LogMonitor()

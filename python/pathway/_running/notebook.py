@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import html
 import logging
-import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import import_module
@@ -35,13 +34,6 @@ _HEADERS = ("", "name", "rows", "read", "rows/s", "rejected", "waiting", "lag", 
 
 _READ = 3
 """The column that is left out where no size is known."""
-
-
-def is_here() -> bool:
-    """Whether the program runs in a notebook. Nothing of IPython is imported: where it is not, there is none."""
-    shell: Any = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    # Some services have shells of their own, which are made of this one.
-    return shell is not None and any(kind.__name__ == "ZMQInteractiveShell" for kind in type(shell).__mro__)
 
 
 class NotebookMonitor(Monitor):
