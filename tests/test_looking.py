@@ -455,3 +455,10 @@ def test_the_thread_ends_where_there_is_nothing_to_draw(monkeypatch: pytest.Monk
     for times in (1, 2):
         refresher.poke()
         when(lambda times=times: len(drawn) == times and refresher._thread is None)
+
+
+def test_a_preview_that_fails_says_why_and_logs_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    table = pw.debug.table_from_markdown("a\n1\n2\n0")
+    shown = table.select(b=pw.apply_with_type(lambda a: 1 // a, int, table.a))._repr_html_()
+    assert "it cannot be computed: ZeroDivisionError" in shown
+    assert caplog.records == []

@@ -87,7 +87,8 @@ def _files(path: str) -> Iterator[str]:
 def _computed(table: Table[Any]) -> Preview:
     output = connecting.output(table)
     capture = connecting.plan().capture(output.node, [column for _, column in output.columns], output.origin)
-    settings = quiet(terminate_on_error=False)
+    # Otherwise every row that fails would be logged, of which nobody has asked.
+    settings = quiet(terminate_on_error=True)
     handle = RunHandle(lambda control: run_captures([capture], settings, control), None)
     handle._begin()
     try:
