@@ -100,6 +100,9 @@ class LiveTable:
             while True:
                 has_ended = not self._handle.is_running
                 snapshot = self.snapshot()
+                if has_ended and self._handle.error is not None:
+                    # Not all of its rows have come.
+                    self._handle.wait(0)
                 if condition(snapshot):
                     return snapshot
                 if has_ended:

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 from pathway._ground import tracebacks
 from pathway._ground.origin import user_place
 from pathway._ground.shown import of_error, shown
+from pathway._running import logs
 from pathway._running.waiting import Signals, noted_signals
 
 if TYPE_CHECKING:
@@ -236,13 +237,18 @@ class RunHandle:
             self._leaving, error = error, None
         with self._lock:
             self._has_begun = self._control.begun.is_set()
+            if error is not None:
+                tracebacks.shorten(error)
             self._error = error
             self._traceback = None if error is None else error.__traceback__
             is_awaited = self._waiting > 0
             self._ended.set()
         self._control.begun.set()
         if error is not None and self._has_begun and not is_awaited and not sys.is_finalizing():
-            logger.error("the run in the background has failed: %s", of_error(error))
+            with logs.set_up():
+                # With its traceback, and what else is known of it: nobody else tells.
+                what = "the run in the background has failed: %s; it was started at %s"
+                logger.error(what, of_error(error), self._place, exc_info=error)
 
     @contextmanager
     def _awaited(self) -> Iterator[None]:

@@ -12,12 +12,15 @@ these is left alone.
 from __future__ import annotations
 
 import atexit
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pathway import _native
 from pathway._ground import forks
+
+logger = logging.getLogger("pathway")
 
 _STOP_SECONDS = 1.0
 """How long runs may take to bring to their outputs what was committed."""
@@ -44,12 +47,17 @@ def stopped_at_the_end(native_run: _native.Run) -> Iterator[None]:
 
 def _end() -> None:
     runs = list(_runs)
+    if runs:
+        logger.warning(
+            "the program has ended while a computation goes on, which is stopped now: pw.run() waits for its end, and "
+            "so do wait() of what pw.start() gives, and a with block"
+        )
     for native_run in runs:
-        with suppress(Exception):
+        with suppress(Exception, KeyboardInterrupt):
             native_run.stop()
     runs = _going_on(runs, _STOP_SECONDS)
     for native_run in runs:
-        with suppress(Exception):
+        with suppress(Exception, KeyboardInterrupt):
             native_run.abort()
     _going_on(runs, _ABORT_SECONDS)
     _native.close_door(_ABORT_SECONDS)

@@ -122,7 +122,9 @@ class _Printer:
         lines += [self._line(sign, cells, is_coloured) for sign, cells in changes]
         self._has_begun = True
         try:
-            sys.stdout.write("".join(lines))
+            # What it cannot write becomes what one would type in Python.
+            encoding = sys.stdout.encoding or "utf-8"
+            sys.stdout.write("".join(lines).encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
         except BrokenPipeError:
             pipes.leave()
