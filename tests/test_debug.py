@@ -100,6 +100,22 @@ def test_text_with_spaces() -> None:
     assert column(table, "b") == ["two words"]
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| a | b |\n| 1 | x |\n| 2 | |\n",
+        "| a | b |\n|---|:-:|\n| 1 | x |\n| 2 | |\n",
+        "a | b\n--- | ---\n1 | x\n2 |\n",
+        "  | a | b\n  | 1 | x\n  | 2 |\n",
+    ],
+)
+def test_tables_of_markdown(text: str) -> None:
+    found = pw.debug.table_from_markdown(text)
+    assert found.column_names() == ["a", "b"]
+    rows = [tuple(update.row.values()) for update in pw.testing.capture(found)]
+    assert sorted(rows) == [(1, "x"), (2, None)]
+
+
 def test_odd_times_are_doubled() -> None:
     with pytest.warns(UserWarning, match="required to be even"):
         table = pw.debug.table_from_markdown("a | __time__\n1 | 3")

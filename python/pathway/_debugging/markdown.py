@@ -15,6 +15,7 @@ from pathway._native import DType, Pointer
 
 _MISSING = frozenset({"", "None", "nan", "NaN", "NA", "NULL"})
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?|[+-]?inf(inity)?", re.IGNORECASE | re.ASCII)
+_RULE = re.compile(r":?-{3,}:?|:-+:?|-+:")
 _WORDS = {"true": True, "false": False}
 
 
@@ -28,15 +29,21 @@ class Cells(NamedTuple):
 
 
 def split(text: str, *, split_on_whitespace: bool) -> Cells:
-    """The cells of a table. A first column whose header is empty, missing or `id` holds the ids."""
+    """The cells of a table. A first column whose header is empty, missing or `id` holds the ids; where all of it is
+    empty, there is a bar at the beginning of the lines, as in Markdown."""
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         raise ValueError("the text holds no table: at least a line with the names of the columns is needed")
     separate = _at_whitespace if split_on_whitespace else _at_bars
     header, *rows = (separate(line) for line in lines)
+    if rows and all(_RULE.fullmatch(cell) for cell in rows[0] if cell) and any(rows[0]):
+        # The line below the header.
+        del lines[1], rows[0]
     if len(header) > 1 and not header[-1] and all(len(row) < len(header) or not row[-1] for row in rows):
         # A bar at the end of the lines.
         header, rows = header[:-1], [row[: len(header) - 1] for row in rows]
+    if len(header) > 1 and rows and not any(row[0] for row in (header, *rows)):
+        header, rows = header[1:], [row[1:] for row in rows]
     ids = header[0] in ("", "id") or any(len(row) == len(header) + 1 for row in rows)
     names = header[1:] if header[0] in ("", "id") else header
     if not all(names):
