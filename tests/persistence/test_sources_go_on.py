@@ -163,7 +163,9 @@ def test_partitions_have_an_offset_each(tmp_path: pathlib.Path) -> None:
     assert {row[0]: row[1] for row in remaining(tmp_path / "groups.csv")} == {"a": "2", "b": "4", "c": "6"}
 
 
-def test_the_rows_of_a_partition_that_is_not_listed_any_more_stay(tmp_path: pathlib.Path) -> None:
+def test_the_rows_of_a_partition_that_is_not_listed_any_more_stay(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
     listed = ["a", 'b "of" \\ the\nyear é', "c"]
     ends = dict.fromkeys(listed, 2)
     sought: dict[str, int] = {}
@@ -188,8 +190,10 @@ def test_the_rows_of_a_partition_that_is_not_listed_any_more_stay(tmp_path: path
     assert groups() == {"a": "2", "b": "2", "c": "2"}
     all_listed, listed = listed, ["c"]
     ends["c"] = 5
-    # The groups of the others are what they were.
+    # The groups of the others are what they were, and a warning names them.
     assert groups() == {"a": "2", "b": "2", "c": "5"}
+    assert 'source "words": "a", "b \\"of' in caplog.text
+    assert "are kept, and not among its partitions any more; the rows stay" in caplog.text
     assert groups() == {"a": "2", "b": "2", "c": "5"}
     listed = all_listed
     ends[listed[1]] = 3

@@ -158,13 +158,13 @@ pub(crate) fn add_operator<'scope>(
                         Some(columns) => projected(batch, columns),
                         None => batch,
                     };
-                    driver.counters.count_in(&batch);
                     let Some(capability) = capability.retain_least(0) else {
                         return;
                     };
                     if delivered.is_some_and(|delivered| *capability.time() <= delivered) {
                         return;
                     }
+                    driver.counters.count_in(&batch);
                     let pending = driver.pending.entry(*capability.time()).or_insert_with(|| Pending {
                         capability,
                         batches: VecDeque::new(),

@@ -160,7 +160,16 @@ pub(super) fn add_former(plan: &PhysicalPlan, divisions: &mut BTreeMap<usize, Di
         let (Kept::Rows(_), Some(division)) = (source.kept(), divisions.get_mut(&node)) else {
             continue;
         };
-        let former = former(&names.source(&**source), &**source, division, kept.names());
+        let connector = names.source(&**source);
+        let former = former(&connector, &**source, division, kept.names());
+        if !former.is_empty() {
+            let names: Vec<String> = former.iter().map(|name| format!("{name:?}")).collect();
+            tracing::warn!(
+                target: "pathway",
+                "{connector}: {} kept, and not among its partitions any more; the rows stay",
+                if let [name] = &names[..] { format!("{name} is") } else { format!("{} are", names.join(", ")) },
+            );
+        }
         source.add_former(division, former);
     }
 }
