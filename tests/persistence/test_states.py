@@ -29,12 +29,13 @@ def state(folder: pathlib.Path) -> dict[str, Any]:
 
 
 def test_a_run_goes_on_behind_its_state_and_the_history_is_gone(tmp_path: pathlib.Path) -> None:
-    for count in (4, 7, 9):
+    for before, count in ((0, 4), (4, 7), (7, 9)):
         go(tmp_path, lambda folder, count=count: counted(folder, Sends(count), resume="replay"))
         found = state(tmp_path)
         assert found["snapshot"]["time"] >= found["last_time"] - 1
         assert not found["snapshot"]["has_journal"]
-        assert all(kept["rows"] == 0 for kept in found["connectors"])
+        # What came while the last snapshot was taken may be in the journal as well; what runs before have sent is not.
+        assert all(kept["rows"] <= count - before for kept in found["connectors"])
     assert [int(row["number"]) for row in written(tmp_path / "rows.csv")] == list(range(9))
     assert remaining(tmp_path / "groups.csv") == [("a", "5", "20", "8"), ("b", "4", "16", "7")]
 
