@@ -18,11 +18,15 @@ help: ## list the targets
 $(VENV)/.installed: pyproject.toml
 	@echo "==> preparing $(VENV)"
 	@test -x $(PYTHON) || python3 -m venv $(VENV)
-	@$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
-	@$(PYTHON) -m pip install --quiet 'maturin>=1.9,<2'
+	@$(PYTHON) -m pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2'
 	@touch $@
 
-$(VENV)/.tested: pyproject.toml $(VENV)/.installed
+# Groups of dependencies are known to pip since this version.
+$(VENV)/.pip: $(VENV)/.installed
+	@$(PYTHON) -m pip install --quiet --upgrade 'pip>=25.1'
+	@touch $@
+
+$(VENV)/.tested: pyproject.toml $(VENV)/.pip
 	@echo "==> installing what the tests need"
 	@$(PYTHON) -m pip install --quiet --group test
 	@# A server of Azure Blob Storage, with the node that pyright has brought.
@@ -35,7 +39,12 @@ $(VENV)/.tested: pyproject.toml $(VENV)/.installed
 
 $(VENV)/.built: $(SOURCES) $(VENV)/.installed
 	@echo "==> building the engine (the first time takes some minutes)"
-	@. $(VENV)/bin/activate && PIP_QUIET=1 maturin develop --release
+	@# What the package needs is installed meanwhile; the second call finds all built, and installs the package.
+	@$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
+		> $(VENV)/dependencies.txt
+	@. $(VENV)/bin/activate && export PIP_QUIET=1 PIP_DISABLE_PIP_VERSION_CHECK=1 && \
+		{ python -m pip install -r $(VENV)/dependencies.txt & } && \
+		maturin develop --release --skip-install && wait $$! && maturin develop --release --quiet
 	@touch $@
 
 develop: $(VENV)/.built ## build the engine and install the package into .venv
@@ -43,7 +52,7 @@ develop: $(VENV)/.built ## build the engine and install the package into .venv
 demo: $(VENV)/.built ## run the first example and show what it writes
 	@cd examples/01_file_stream && ../../$(PYTHON) main.py && echo "==> examples/01_file_stream/delays.csv" && cat delays.csv
 
-$(VENV)/.documented: pyproject.toml $(VENV)/.installed
+$(VENV)/.documented: pyproject.toml $(VENV)/.pip
 	@echo "==> installing what the documentation needs"
 	@$(PYTHON) -m pip install --quiet --group docs
 	@touch $@

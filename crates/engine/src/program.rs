@@ -310,13 +310,12 @@ fn compute_kept(
         .map(|row| row as u32)
         .collect();
     if !missing.is_empty() {
-        let indices = missing.clone().into();
         let mut columns: Vec<Column> = rows
             .columns
             .iter()
             .map(|column| Column::empty(column.physical()))
             .collect();
-        expression.for_each_column(&mut |slot| columns[slot] = rows.columns[slot].take(&indices));
+        expression.for_each_column(&mut |slot| columns[slot] = rows.columns[slot].take(&missing));
         let keys = missing.iter().map(|row| rows.keys[*row as usize]).collect();
         let computed = expression.evaluate(
             &Rows {

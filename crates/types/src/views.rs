@@ -81,22 +81,50 @@ impl Views {
 
     /// What was pushed, as an array.
     pub(crate) fn finish_bytes(&mut self, nulls: Option<NullBuffer>) -> BinaryViewArray {
-        let (views, buffers) = self.finish();
-        BinaryViewArray::new(views, buffers, nulls)
+        let (views, blocks) = self.finish();
+        bytes(views, blocks, nulls)
     }
 
     /// What was pushed, as an array. All of it must have been valid UTF-8.
     pub(crate) fn finish_texts(&mut self, nulls: Option<NullBuffer>) -> StringViewArray {
-        let (views, buffers) = self.finish();
-        #[expect(
-            unsafe_code,
-            reason = "a check of every text again would cost more than all the rest"
-        )]
-        // SAFETY: the views were made by `Views::push` of valid UTF-8, within the buffers they refer to.
-        unsafe {
-            StringViewArray::new_unchecked(views, buffers, nulls)
-        }
+        let (views, blocks) = self.finish();
+        texts(views, blocks, nulls)
     }
+}
+
+/// An array of views that are known to refer to valid UTF-8 within the blocks.
+pub(crate) fn texts(views: ScalarBuffer<u128>, blocks: Arc<[Buffer]>, nulls: Option<NullBuffer>) -> StringViewArray {
+    #[expect(
+        unsafe_code,
+        reason = "a check of every text again would cost more than all the rest"
+    )]
+    // SAFETY: within the crate, views are made by `Views::push` of valid UTF-8, or are copies of those of arrays, with
+    // their blocks.
+    unsafe {
+        StringViewArray::new_unchecked(views, blocks, nulls)
+    }
+}
+
+/// An array of views that are known to refer to bytes within the blocks.
+pub(crate) fn bytes(views: ScalarBuffer<u128>, blocks: Arc<[Buffer]>, nulls: Option<NullBuffer>) -> BinaryViewArray {
+    #[expect(unsafe_code, reason = "as of texts")]
+    // SAFETY: as of texts.
+    unsafe {
+        BinaryViewArray::new_unchecked(views, blocks, nulls)
+    }
+}
+
+/// The same views, where `count` blocks have been put before their own.
+pub(crate) fn moved(views: &[u128], count: u32) -> Vec<u128> {
+    // The index of the block is the third of four words.
+    let moved = |view: &u128| {
+        if *view as u32 as usize > SHORT {
+            view.wrapping_add(u128::from(count) << 64)
+        } else {
+            *view
+        }
+    };
+    views.iter().map(moved).collect()
 }
 
 /// A column of texts, or of other bytes, that can be overwritten; texts are addressed by slots.

@@ -4,7 +4,6 @@
 //! from its primary key. Rows that come one by one are put together, so that a file that grows line by line takes no
 //! more memory than one that is there at once.
 
-use arrow_array::UInt32Array;
 use towpath_types::{Batch, Column};
 
 use super::rows::{Records, Stamping};
@@ -70,10 +69,9 @@ struct Chunk {
 
 impl Chunk {
     fn take(&self, rows: &[u32]) -> Records {
-        let indices = UInt32Array::from(rows.to_vec());
         Records {
             names: rows.iter().map(|row| self.names.get(*row as usize)).collect(),
-            columns: self.columns.iter().map(|column| column.take(&indices)).collect(),
+            columns: self.columns.iter().map(|column| column.take(rows)).collect(),
         }
     }
 
@@ -236,10 +234,9 @@ impl<'a> Difference<'a> {
         if added.len() == new.names.len() {
             self.changes.push(now.batch(new));
         } else if !added.is_empty() {
-            let indices = UInt32Array::from(added);
             let records = Records {
-                names: indices.values().iter().map(|row| new.names[*row as usize]).collect(),
-                columns: new.columns.iter().map(|column| column.take(&indices)).collect(),
+                names: added.iter().map(|row| new.names[*row as usize]).collect(),
+                columns: new.columns.iter().map(|column| column.take(&added)).collect(),
             };
             self.changes.push(now.batch(&records));
         }

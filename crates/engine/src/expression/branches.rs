@@ -3,7 +3,6 @@
 //!
 //! Rows are parted by a mask, an argument is evaluated for its part alone, and the parts are merged in order.
 
-use arrow_array::BooleanArray;
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Cells, Column, DType, Key, Shared};
 
@@ -109,9 +108,8 @@ impl Expression {
                 }
             };
             let (left, right) = (speculate(then)?, speculate(otherwise)?);
-            if let Some(column) = zip(chosen, &left, &right, self.dtype())
-                && (part.is_silent || column.errors().is_none())
-            {
+            let column = zip(chosen, &left, &right, self.dtype());
+            if part.is_silent || column.errors().is_none() {
                 return Ok(column);
             }
         }
@@ -186,35 +184,14 @@ pub(super) fn merge(chosen: &BooleanBuffer, then: &Column, otherwise: &Column, d
             *next - 1
         })
         .collect();
-    both.take(&indices.into())
+    both.take(&indices)
 }
 
-/// A choice between whole columns or scalars in one kernel, for layouts that have one.
-fn zip(chosen: &BooleanBuffer, then: &Operand, otherwise: &Operand, dtype: &DType) -> Option<Column> {
+/// A choice between whole columns or scalars.
+fn zip(chosen: &BooleanBuffer, then: &Operand, otherwise: &Operand, dtype: &DType) -> Column {
     let (left, right) = (
         then.cells().with_layout_of(dtype),
         otherwise.cells().with_layout_of(dtype),
     );
-    dtype.physical().arrow()?;
-    let mask = BooleanArray::new(chosen.clone(), None);
-    let scalar = |column: &Column| arrow_array::Scalar::new(column.cells().as_arrow().slice(0, 1));
-    let (left_cells, right_cells) = (left.cells().as_arrow(), right.cells().as_arrow());
-    let zipped = match (then.is_scalar(), otherwise.is_scalar()) {
-        (false, false) => arrow_select::zip::zip(&mask, &left_cells, &right_cells),
-        (true, false) => arrow_select::zip::zip(&mask, &scalar(&left), &right_cells),
-        (false, true) => arrow_select::zip::zip(&mask, &left_cells, &scalar(&right)),
-        (true, true) => arrow_select::zip::zip(&mask, &scalar(&left), &scalar(&right)),
-    };
-    let cells = Cells::from_arrow(dtype.physical(), zipped.ok()?);
-    let wrong = |column: &Column, operand: &Operand, mask: &BooleanBuffer| {
-        let errors = column.errors()?;
-        let wrong = if operand.is_scalar() {
-            mask.clone()
-        } else {
-            errors & mask
-        };
-        (wrong.count_set_bits() > 0).then_some(wrong)
-    };
-    let errors = union(wrong(&left, then, chosen), wrong(&right, otherwise, &!chosen));
-    Some(Column::with_errors(cells, errors))
+    Column::zip(chosen, (&left, then.is_scalar()), (&right, otherwise.is_scalar()))
 }

@@ -3,11 +3,9 @@
 //! The function answers for plain rows only. Rows with an error among the arguments, or with a `None` that it does not
 //! take, are settled here, before and after the call: they are masked, and their results are put in afterwards.
 
-use arrow_array::BooleanArray;
 use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Value};
 
-use super::branches::merge;
 use super::evaluate::Part;
 use super::{Expression, Kind};
 use crate::error::{EngineError, ErrorKind, RowError};
@@ -171,7 +169,7 @@ impl Expression {
         let mut column = call(&operands, &mut evaluation)?;
         let failures = evaluation.failures;
         if let Some(nones) = nones {
-            column = with_nones(&column, &nones, self.dtype());
+            column = column.with_layout_of(self.dtype()).with_nones(&nones);
         }
         let mut errors = errors;
         if !failures.is_empty() {
@@ -220,17 +218,4 @@ fn marked(
         }
     }
     mask.filter(|mask| mask.count_set_bits() > 0)
-}
-
-/// The column with `None` where `nones` is true.
-fn with_nones(column: &Column, nones: &BooleanBuffer, dtype: &DType) -> Column {
-    if column.physical().arrow().is_some() && column.physical() == dtype.physical() {
-        let mask = BooleanArray::new(nones.clone(), None);
-        if let Ok(array) = arrow_select::nullif::nullif(column.cells().as_arrow(), &mask) {
-            return Column::with_errors(Cells::from_arrow(column.physical(), array), column.errors().cloned());
-        }
-    }
-    let present = !nones;
-    let nones = dtype.physical().nones(column.len() - present.count_set_bits());
-    merge(&present, &column.filter(&present), &nones, dtype)
 }

@@ -129,10 +129,10 @@ impl Expression {
         let operand = match (&results.positions, part.positions) {
             _ if results.operand.is_scalar() => results.operand.clone(),
             (None, None) => results.operand.clone(),
-            (None, Some(positions)) => Operand::column(results.operand.cells().take(&positions.to_vec().into())),
+            (None, Some(positions)) => Operand::column(results.operand.cells().take(positions)),
             (Some(positions), _) => {
                 let positions: Vec<u32> = (0..part.len()).map(|row| positions[rows(row) as usize]).collect();
-                Operand::column(results.operand.cells().take(&positions.into()))
+                Operand::column(results.operand.cells().take(&positions))
             }
         };
         part.shared.put(slot, results);

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use arrow_array::UInt32Array;
 use towpath_types::{Cells, Column, Key, Physical, Value, hash_columns};
 
 use super::SavedItems;
@@ -181,7 +180,7 @@ pub(super) fn put_items(table: u16, saved: &mut Saved, groups: &[Key], columns: 
     let (there, gone): (Vec<usize>, Vec<usize>) = (0..groups.len()).partition(|row| counts[*row].is_some());
     let names = |rows: &[usize]| rows.iter().map(|row| name(*row)).collect::<Vec<Name>>();
     saved.remove(table, &names(&gone));
-    let indices: UInt32Array = there.iter().map(|row| *row as u32).collect();
+    let indices: Vec<u32> = there.iter().map(|row| *row as u32).collect();
     let mut columns: Vec<Column> = columns.iter().map(|column| column.take(&indices)).collect();
     let counts: Vec<i64> = there.iter().filter_map(|row| counts[*row]).collect();
     columns.push(Column::new(Cells::Int(counts.into())));

@@ -2,7 +2,6 @@
 
 mod consolidate;
 
-use arrow_array::UInt32Array;
 use arrow_buffer::BooleanBuffer;
 
 use crate::column::Column;
@@ -124,16 +123,11 @@ impl Batch {
 
     /// The rows at `indices`, in that order.
     pub fn take(&self, indices: &[u32]) -> Self {
-        self.take_rows(&UInt32Array::from(indices.to_vec()))
-    }
-
-    fn take_rows(&self, indices: &UInt32Array) -> Self {
-        let rows: &[u32] = indices.values();
         let (keys, diffs): (&[Key], Option<&[i64]>) = (&self.keys, self.diffs.as_deref());
         Self::new(
-            rows.iter().map(|i| keys[*i as usize]).collect::<Shared<_>>(),
+            indices.iter().map(|i| keys[*i as usize]).collect::<Shared<_>>(),
             self.columns.iter().map(|column| column.take(indices)).collect(),
-            diffs.map(|diffs| rows.iter().map(|i| diffs[*i as usize]).collect()),
+            diffs.map(|diffs| indices.iter().map(|i| diffs[*i as usize]).collect()),
         )
     }
 
@@ -161,10 +155,9 @@ impl Batch {
             rows[*next] = row as u32;
             *next += 1;
         }
-        let rows = UInt32Array::from(rows);
         let mut start = 0;
         let part = |end| {
-            let part = self.take_rows(&rows.slice(start, end - start));
+            let part = self.take(&rows[start..end]);
             start = end;
             part
         };

@@ -15,6 +15,7 @@ use crate::value::Value;
 
 mod builder;
 mod cells;
+mod gather;
 mod hash;
 mod select;
 mod size;

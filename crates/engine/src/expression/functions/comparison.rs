@@ -5,13 +5,13 @@
 
 use std::cmp::Ordering;
 
-use arrow_array::{BooleanArray, Datum, Scalar};
+use arrow_array::GenericByteViewArray;
+use arrow_array::types::ByteViewType;
 use arrow_buffer::BooleanBuffer;
-use arrow_ord::cmp;
-use arrow_schema::ArrowError;
-use towpath_types::{Cells, Column, DType, Physical, Value};
+use arrow_data::MAX_INLINE_VIEW_LEN;
+use towpath_types::{Cells, Column, DType, Value};
 
-use super::kernels::{Slice, bool_column, floats, ints, nones};
+use super::kernels::{Slice, bits, bool_column, floats, ints, nones};
 use super::rules::{arity, unsupported};
 use crate::error::PlanError;
 use crate::expression::{Evaluation, Function, Operand};
@@ -71,17 +71,6 @@ impl Relation {
             Relation::LessOrEqual => matches!(ordering, Some(Ordering::Less | Ordering::Equal)),
             Relation::Greater => ordering == Some(Ordering::Greater),
             Relation::GreaterOrEqual => matches!(ordering, Some(Ordering::Greater | Ordering::Equal)),
-        }
-    }
-
-    fn arrow(self) -> fn(&dyn Datum, &dyn Datum) -> Result<BooleanArray, ArrowError> {
-        match self {
-            Relation::Equal => cmp::eq,
-            Relation::NotEqual => cmp::neq,
-            Relation::Less => cmp::lt,
-            Relation::LessOrEqual => cmp::lt_eq,
-            Relation::Greater => cmp::gt,
-            Relation::GreaterOrEqual => cmp::gt_eq,
         }
     }
 }
@@ -190,31 +179,62 @@ fn compare(arguments: &[Operand], len: usize, relation: Relation) -> BooleanBuff
             // One of the types is `None`: there is no value to compare with.
             BooleanBuffer::new_unset(len)
         }
-        _ if matches!(
-            left.cells().physical(),
-            Physical::Str | Physical::Bytes | Physical::Bool
-        ) =>
-        {
-            texts(left, right, relation)
-        }
+        (Cells::Str(a), Cells::Str(b)) => views(relation, len, (left, a), (right, b)),
+        (Cells::Bytes(a), Cells::Bytes(b)) => views(relation, len, (left, a), (right, b)),
+        (Cells::Bool(_), Cells::Bool(_)) => bools(relation, &bits(left, len), &bits(right, len)),
         _ => loops(relation, len, &ints(left), &ints(right)),
     }
 }
 
-/// By Arrow's kernels, which compare the inline beginnings of texts first.
-fn texts(left: &Operand, right: &Operand, relation: Relation) -> BooleanBuffer {
-    let kernel = relation.arrow();
-    let (a, b) = (left.cells().cells().as_arrow(), right.cells().cells().as_arrow());
-    let (a_scalar, b_scalar) = (
-        Scalar::new(a.slice(0, a.len().min(1))),
-        Scalar::new(b.slice(0, b.len().min(1))),
-    );
-    let result = match (left.is_scalar(), right.is_scalar()) {
-        (false, true) => kernel(&a, &b_scalar),
-        (true, false) => kernel(&a_scalar, &b),
-        _ => kernel(&a, &b),
+fn bools(relation: Relation, left: &BooleanBuffer, right: &BooleanBuffer) -> BooleanBuffer {
+    match relation {
+        Relation::Equal => !&(left ^ right),
+        Relation::NotEqual => left ^ right,
+        Relation::Less => &!left & right,
+        Relation::LessOrEqual => &!left | right,
+        Relation::Greater => left & &!right,
+        Relation::GreaterOrEqual => left | &!right,
+    }
+}
+
+/// Texts, or other bytes. Most are told apart by what is in their views: the length, and the first four bytes or, of a
+/// short text, all of it.
+fn views<T: ByteViewType>(
+    relation: Relation,
+    len: usize,
+    (left, a): (&Operand, &GenericByteViewArray<T>),
+    (right, b): (&Operand, &GenericByteViewArray<T>),
+) -> BooleanBuffer {
+    let (left, right) = (|row| left.position(row), |row| right.position(row));
+    let equal = |row| {
+        let (at_a, at_b) = (left(row), right(row));
+        let (view_a, view_b) = (a.views()[at_a], b.views()[at_b]);
+        if view_a as u32 <= MAX_INLINE_VIEW_LEN || view_a as u64 != view_b as u64 {
+            view_a == view_b
+        } else {
+            bytes(a, at_a) == bytes(b, at_b)
+        }
     };
-    result.expect("the layouts are the same").values().clone()
+    let order = |row| {
+        let (at_a, at_b) = (left(row), right(row));
+        // Texts that are shorter than that end in zeros here, and come first as they should.
+        let beginning = |view: u128| ((view >> 32) as u32).swap_bytes();
+        let (first_a, first_b) = (beginning(a.views()[at_a]), beginning(b.views()[at_b]));
+        if first_a == first_b {
+            bytes(a, at_a).cmp(bytes(b, at_b))
+        } else {
+            first_a.cmp(&first_b)
+        }
+    };
+    match relation {
+        Relation::Equal => BooleanBuffer::collect_bool(len, equal),
+        Relation::NotEqual => BooleanBuffer::collect_bool(len, |row| !equal(row)),
+        _ => BooleanBuffer::collect_bool(len, |row| relation.holds(Some(order(row)))),
+    }
+}
+
+fn bytes<T: ByteViewType>(array: &GenericByteViewArray<T>, row: usize) -> &[u8] {
+    array.value(row).as_ref()
 }
 
 fn loops<T: Copy + PartialOrd>(
@@ -317,6 +337,35 @@ mod tests {
                 [true, false, false, true, false, true],
                 "{large:?}"
             );
+        }
+    }
+
+    #[test]
+    fn texts_compare_as_their_bytes() {
+        let texts = [
+            "",
+            "\0",
+            "a",
+            "a\0",
+            "a\0\0\0\0",
+            "abc",
+            "abcd",
+            "abcd\0",
+            "abce",
+            "twelve bytes",
+            "twelve bytes\0",
+            "twelve bytes, then more",
+            "twelve bytes, then mork",
+            "grün",
+            "\u{10ffff}",
+        ];
+        let bytes = |text: &str| Value::Bytes(text.as_bytes().into());
+        for (a, b) in texts.iter().flat_map(|a| texts.iter().map(move |b| (*a, *b))) {
+            let right = [a == b, a != b, a < b, a <= b, a > b, a >= b].map(|holds| holds.to_string());
+            for pair in [[Value::str(a), Value::str(b)], [bytes(a), bytes(b)]] {
+                let results = ["==", "!=", "<", "<=", ">", ">="].map(|name| outcome(name, pair.clone()));
+                assert_eq!(results, right, "{a:?} {b:?}");
+            }
         }
     }
 

@@ -1,6 +1,5 @@
 //! Rows of one side paired with those of the other, a batch at a time.
 
-use arrow_array::UInt32Array;
 use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, Column, Key, Physical, Shared, hash_columns};
 
@@ -137,8 +136,7 @@ impl Matching {
         let own: Vec<Column> = if is_every_row {
             batch.columns().to_vec()
         } else {
-            let indices = UInt32Array::from(rows.to_vec());
-            batch.columns().iter().map(|column| column.take(&indices)).collect()
+            batch.columns().iter().map(|column| column.take(rows)).collect()
         };
         let other = &self.sides[1 - side];
         let other_keys: Vec<Key> = slots.iter().map(|slot| other.key(*slot)).collect();

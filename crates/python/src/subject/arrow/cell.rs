@@ -3,22 +3,22 @@
 
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type,
-    UInt32Type, UInt64Type,
+    Decimal32Type, Decimal64Type, Decimal128Type, Decimal256Type, Float16Type, Float32Type, Float64Type, Int8Type,
+    Int16Type, Int32Type, Int64Type, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
 use arrow_array::{Array, ArrayRef};
-use arrow_cast::display::array_value_to_string;
 use arrow_schema::DataType;
 use towpath_types::{DType, Json, JsonObject, Value, date_time_text};
 
 use super::data_types::{is_decimal, steps};
+use super::references::{value_of, values_of};
 
 /// The cell as a value of a type.
 ///
 /// # Errors
 /// Why it is none.
 pub(super) fn typed(data_type: &DataType, array: &ArrayRef, row: usize, dtype: &DType) -> Result<Value, String> {
-    if let Some((data_type, value)) = referred(data_type, array, row)? {
+    if let Some((data_type, value)) = referred(data_type, array, row) {
         return typed(data_type, &value, 0, dtype);
     }
     if array.is_null(row) {
@@ -50,8 +50,8 @@ pub(super) fn typed(data_type: &DataType, array: &ArrayRef, row: usize, dtype: &
             Ok(Value::Tuple(items.collect::<Result<_, _>>()?))
         }
         DType::Float if is_decimal(data_type) => {
-            let text = array_value_to_string(array, row).map_err(|error| error.to_string())?;
-            text.parse().map(Value::Float).map_err(|_| refusal(data_type, dtype))
+            let number = decimal(array, row).and_then(|text| text.parse().ok());
+            number.map(Value::Float).ok_or_else(|| refusal(data_type, dtype))
         }
         required => {
             let value = any(data_type, array, row)?;
@@ -74,21 +74,34 @@ fn refusal(data_type: &DataType, dtype: &DType) -> String {
     format!("cannot take a {data_type} as {dtype}")
 }
 
-/// What a cell of a dictionary or of a run refers to, as an array of one.
-fn referred<'a>(
-    data_type: &'a DataType,
-    array: &ArrayRef,
-    row: usize,
-) -> Result<Option<(&'a DataType, ArrayRef)>, String> {
-    let (data_type, stored) = match (data_type, array.data_type()) {
-        (DataType::Dictionary(_, values), DataType::Dictionary(_, stored)) => (&**values, &**stored),
-        (DataType::RunEndEncoded(_, values), DataType::RunEndEncoded(_, stored)) => {
-            (values.data_type(), stored.data_type())
-        }
-        _ => return Ok(None),
-    };
-    let value = arrow_cast::cast(&array.slice(row, 1), stored).map_err(|error| error.to_string())?;
-    Ok(Some((data_type, value)))
+/// What a cell of a dictionary or of a run refers to, as an array of one, and its type.
+fn referred<'a>(data_type: &'a DataType, array: &ArrayRef, row: usize) -> Option<(&'a DataType, ArrayRef)> {
+    Some((values_of(data_type)?, value_of(array, row)?))
+}
+
+/// The bytes of a text or of bytes.
+pub(super) fn bytes(array: &ArrayRef, row: usize) -> Option<&[u8]> {
+    if array.is_null(row) {
+        return None;
+    }
+    match array.data_type() {
+        DataType::Binary => array.as_binary_opt::<i32>().map(|array| array.value(row)),
+        DataType::LargeBinary => array.as_binary_opt::<i64>().map(|array| array.value(row)),
+        DataType::BinaryView => array.as_binary_view_opt().map(|array| array.value(row)),
+        DataType::FixedSizeBinary(_) => array.as_fixed_size_binary_opt().map(|array| array.value(row)),
+        _ => None,
+    }
+}
+
+/// A decimal as text.
+fn decimal(array: &ArrayRef, row: usize) -> Option<String> {
+    match array.data_type() {
+        DataType::Decimal32(..) => Some(array.as_primitive_opt::<Decimal32Type>()?.value_as_string(row)),
+        DataType::Decimal64(..) => Some(array.as_primitive_opt::<Decimal64Type>()?.value_as_string(row)),
+        DataType::Decimal128(..) => Some(array.as_primitive_opt::<Decimal128Type>()?.value_as_string(row)),
+        DataType::Decimal256(..) => Some(array.as_primitive_opt::<Decimal256Type>()?.value_as_string(row)),
+        _ => None,
+    }
 }
 
 /// The items of a list, and their type.
@@ -148,15 +161,6 @@ fn scalar<'a>(data_type: &DataType, array: &'a ArrayRef, row: usize) -> Result<O
             array.as_primitive_opt::<$of>().map(|array| array.value(row))
         };
     }
-    let bytes = |array: &'a ArrayRef| -> Option<&'a [u8]> {
-        match array.data_type() {
-            T::Binary => array.as_binary_opt::<i32>().map(|array| array.value(row)),
-            T::LargeBinary => array.as_binary_opt::<i64>().map(|array| array.value(row)),
-            T::BinaryView => array.as_binary_view_opt().map(|array| array.value(row)),
-            T::FixedSizeBinary(_) => array.as_fixed_size_binary_opt().map(|array| array.value(row)),
-            _ => None,
-        }
-    };
     Ok(match data_type {
         T::Boolean => array.as_boolean_opt().map(|array| Scalar::Bool(array.value(row))),
         T::Int8 => number!(Int8Type).map(|value| Scalar::Int(value.into())),
@@ -170,12 +174,12 @@ fn scalar<'a>(data_type: &DataType, array: &'a ArrayRef, row: usize) -> Result<O
         T::Float16 => number!(Float16Type).map(|value| Scalar::Float(value.into())),
         T::Float32 => number!(Float32Type).map(|value| Scalar::Float(value.into())),
         T::Float64 => number!(Float64Type).map(Scalar::Float),
-        T::Utf8 | T::LargeUtf8 | T::Utf8View => match bytes(array).map(std::str::from_utf8) {
+        T::Utf8 | T::LargeUtf8 | T::Utf8View => match bytes(array, row).map(std::str::from_utf8) {
             Some(Ok(text)) => Some(Scalar::Str(text)),
             Some(Err(error)) => return Err(format!("no valid UTF-8: {error}")),
             None => None,
         },
-        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => bytes(array).map(Scalar::Bytes),
+        T::Binary | T::LargeBinary | T::BinaryView | T::FixedSizeBinary(_) => bytes(array, row).map(Scalar::Bytes),
         T::Timestamp(_, zone) => match steps(data_type, array) {
             Some((unit, steps)) => Some(Scalar::Moment(unit.moment(steps[row])?, zone.is_some())),
             None => None,
@@ -190,7 +194,7 @@ fn scalar<'a>(data_type: &DataType, array: &'a ArrayRef, row: usize) -> Result<O
 
 /// The cell as a value of any type.
 fn any(data_type: &DataType, array: &ArrayRef, row: usize) -> Result<Value, String> {
-    if let Some((data_type, value)) = referred(data_type, array, row)? {
+    if let Some((data_type, value)) = referred(data_type, array, row) {
         return any(data_type, &value, 0);
     }
     if array.is_null(row) || matches!(data_type, DataType::Null) {
@@ -226,7 +230,7 @@ fn any(data_type: &DataType, array: &ArrayRef, row: usize) -> Result<Value, Stri
 
 /// The cell as a JSON document.
 fn document(data_type: &DataType, array: &ArrayRef, row: usize) -> Result<Json, String> {
-    if let Some((data_type, value)) = referred(data_type, array, row)? {
+    if let Some((data_type, value)) = referred(data_type, array, row) {
         return document(data_type, &value, 0);
     }
     if array.is_null(row) || matches!(data_type, DataType::Null) {

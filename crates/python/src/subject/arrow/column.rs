@@ -3,28 +3,24 @@
 //! A column of a type that never fits is an error at once; in one that may fit, the rows are refused whose values do
 //! not. Numbers, moments and texts are checked as a whole first, and one by one only where that fails.
 
+use std::collections::HashMap;
+
 use arrow_array::cast::AsArray;
-use arrow_array::{
-    Array, ArrayRef, BinaryViewArray, Float64Array, GenericStringArray, OffsetSizeTrait, StringViewArray,
-};
+use arrow_array::{Array, ArrayRef, Float64Array, GenericStringArray, Int64Array, OffsetSizeTrait, StringViewArray};
 use arrow_buffer::{Buffer, OffsetBuffer};
-use arrow_cast::CastOptions;
-use arrow_schema::{ArrowError, DataType};
+use arrow_schema::DataType;
 use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical, Value};
 
-use super::cell;
 use super::data_types::{is_decimal, steps};
 use super::import::Imported;
+use super::references::{all_values_of, values_of};
 use super::refusal::unreadable;
+use super::{cell, numbers};
 
 /// The values that are not accepted: their rows, and why.
 type Refused = Vec<(usize, PyErr)>;
-
-fn wrong(error: &ArrowError) -> PyErr {
-    unreadable(&error.to_string())
-}
 
 /// Whether values of an Arrow type are accepted for a layout, by the rules of `next`.
 fn is_accepted(physical: Physical, data_type: &DataType) -> bool {
@@ -47,21 +43,11 @@ fn is_accepted(physical: Physical, data_type: &DataType) -> bool {
 
 /// A column of the field's type. Of pandas, a null among floats is a NaN, unless the field may be None.
 pub(super) fn column(field: &Field, given: &Imported, is_pandas: bool, refused: &mut Refused) -> PyResult<Column> {
-    let (data_type, array) = match (&given.data_type, given.array.data_type()) {
-        (DataType::Dictionary(_, values), DataType::Dictionary(_, stored)) => {
-            let array = arrow_cast::cast(&given.array, stored).map_err(|error| wrong(&error))?;
-            (&**values, array)
-        }
-        (DataType::RunEndEncoded(_, values), DataType::RunEndEncoded(_, stored)) => {
-            let array = arrow_cast::cast(&given.array, stored.data_type()).map_err(|error| wrong(&error))?;
-            (values.data_type(), array)
-        }
-        (data_type, _) => (data_type, given.array.clone()),
-    };
+    let data_type = values_of(&given.data_type).unwrap_or(&given.data_type);
     let physical = field.dtype.physical();
     if matches!(data_type, DataType::Null) {
-        refuse_nulls(field, &array, |_| true, refused);
-        return Ok(physical.nones(array.len()));
+        refuse_nulls(field, &given.array, |_| true, refused);
+        return Ok(physical.nones(given.array.len()));
     }
     if !is_accepted(physical, data_type) {
         return Err(PyTypeError::new_err(format!(
@@ -70,22 +56,76 @@ pub(super) fn column(field: &Field, given: &Imported, is_pandas: bool, refused: 
         )));
     }
     if physical.arrow().is_none() || is_decimal(data_type) {
-        return Ok(cells(field, data_type, &array, refused));
+        return Ok(cells(field, &given.data_type, &given.array, refused));
     }
+    match all_values_of(&given.array) {
+        Some(Ok((values, rows))) => {
+            let mut wrong = Refused::new();
+            let column = of_type(field, data_type, &values, is_pandas, &mut wrong)?;
+            refuse_references(&rows, wrong, refused);
+            Ok(column.take(&rows))
+        }
+        Some(Err(error)) => Err(unreadable(&error.to_string())),
+        None => of_type(field, data_type, &given.array, is_pandas, refused),
+    }
+}
+
+/// Refuses the rows that refer to values that are refused.
+fn refuse_references(rows: &[u32], wrong: Refused, refused: &mut Refused) {
+    let wrong: HashMap<usize, PyErr> = wrong.into_iter().collect();
+    if wrong.is_empty() {
+        return;
+    }
+    Python::attach(|py| {
+        for (row, value) in rows.iter().enumerate() {
+            if let Some(error) = wrong.get(&(*value as usize)) {
+                refused.push((row, error.clone_ref(py)));
+            }
+        }
+    });
+}
+
+/// A column of a layout that Arrow has as well.
+fn of_type(
+    field: &Field,
+    data_type: &DataType,
+    array: &ArrayRef,
+    is_pandas: bool,
+    refused: &mut Refused,
+) -> PyResult<Column> {
     let is_nan = is_pandas && field.dtype == DType::Float && data_type.is_floating();
     if !is_nan {
-        refuse_nulls(field, &array, |row| array.is_null(row), refused);
+        refuse_nulls(field, array, |row| array.is_null(row), refused);
     }
-    match physical {
-        Physical::Str => checked_text(data_type, &array, refused),
+    match field.dtype.physical() {
+        Physical::Str => Ok(texts(data_type, array, refused)),
         Physical::DateTimeNaive | Physical::DateTimeUtc | Physical::Duration => {
-            Ok(moments(field, data_type, &array, refused))
+            Ok(moments(field, data_type, array, refused))
         }
-        _ => {
-            let column = plain(field, &array, refused)?;
-            Ok(if is_nan { with_nans(column) } else { column })
+        Physical::Float => {
+            let floats = numbers::floats(array).ok_or_else(|| misnamed(data_type))?;
+            Ok(Column::new(Cells::Float(if is_nan {
+                with_nans(floats)
+            } else {
+                floats
+            })))
         }
+        Physical::Int => {
+            let ints = numbers::ints(array).ok_or_else(|| misnamed(data_type))?;
+            refuse_too_large(field, array, &ints, refused);
+            Ok(Column::new(Cells::Int(ints)))
+        }
+        Physical::Bool => {
+            let bools = array.as_boolean_opt().ok_or_else(|| misnamed(data_type))?;
+            Ok(Column::new(Cells::Bool(bools.clone())))
+        }
+        _ => Ok(bytes(array)),
     }
+}
+
+/// What says that it is of a type, and is not.
+fn misnamed(data_type: &DataType) -> PyErr {
+    unreadable(&format!("what is said to be {data_type} is not"))
 }
 
 fn refuse_nulls(field: &Field, array: &ArrayRef, is_null: impl Fn(usize) -> bool, refused: &mut Refused) {
@@ -101,40 +141,38 @@ fn refuse_nulls(field: &Field, array: &ArrayRef, is_null: impl Fn(usize) -> bool
     }
 }
 
-/// Numbers and bytes.
-fn plain(field: &Field, array: &ArrayRef, refused: &mut Refused) -> PyResult<Column> {
-    let physical = field.dtype.physical();
-    let Some(target) = physical.arrow() else {
-        return Err(unreadable("there is no such layout"));
-    };
-    // What does not fit becomes null.
-    let options = CastOptions {
-        safe: true,
-        ..CastOptions::default()
-    };
-    let cast = arrow_cast::cast_with_options(array, &target, &options).map_err(|error| wrong(&error))?;
-    if cast.null_count() > array.logical_null_count() {
-        for row in (0..array.len()).filter(|row| cast.is_null(*row) && !array.is_null(*row)) {
-            let message = format!(
-                "a value of type {} does not fit into {}",
-                array.data_type(),
-                field.dtype
-            );
-            refused.push((row, PyOverflowError::new_err(message)));
-        }
+/// Refuses the numbers in whose place there is a null.
+fn refuse_too_large(field: &Field, array: &ArrayRef, ints: &Int64Array, refused: &mut Refused) {
+    if ints.null_count() == array.null_count() {
+        return;
     }
-    Ok(Column::new(Cells::from_arrow(physical, cast)))
+    for row in (0..array.len()).filter(|row| ints.is_null(*row) && !array.is_null(*row)) {
+        let message = format!(
+            "a value of type {} does not fit into {}",
+            array.data_type(),
+            field.dtype
+        );
+        refused.push((row, PyOverflowError::new_err(message)));
+    }
 }
 
-/// Floats with NaN in the place of nulls.
-fn with_nans(column: Column) -> Column {
-    match column.cells() {
-        Cells::Float(array) if array.null_count() > 0 => {
-            let values = array.iter().map(|value| value.unwrap_or(f64::NAN));
-            Column::new(Cells::Float(Float64Array::from_iter_values(values)))
-        }
-        _ => column,
+/// NaN in the place of nulls.
+fn with_nans(floats: Float64Array) -> Float64Array {
+    if floats.null_count() == 0 {
+        return floats;
     }
+    Float64Array::from_iter_values(floats.iter().map(|value| value.unwrap_or(f64::NAN)))
+}
+
+fn bytes(array: &ArrayRef) -> Column {
+    let mut builder = ColumnBuilder::with_physical(Physical::Bytes);
+    for row in 0..array.len() {
+        match cell::bytes(array, row) {
+            Some(bytes) => builder.push_bytes(bytes),
+            None => builder.push_none(),
+        }
+    }
+    builder.finish()
 }
 
 /// Moments and durations of any unit.
@@ -172,7 +210,7 @@ fn cells(field: &Field, data_type: &DataType, array: &ArrayRef, refused: &mut Re
 }
 
 /// Text of other people's making: Arrow says that it is UTF-8, which is checked before anybody relies on it.
-fn checked_text(data_type: &DataType, array: &ArrayRef, refused: &mut Refused) -> PyResult<Column> {
+fn texts(data_type: &DataType, array: &ArrayRef, refused: &mut Refused) -> Column {
     let whole = match data_type {
         DataType::Utf8 => whole_text::<i32>(array).map(|text| StringViewArray::from(&text)),
         DataType::LargeUtf8 => whole_text::<i64>(array).map(|text| StringViewArray::from(&text)),
@@ -182,15 +220,11 @@ fn checked_text(data_type: &DataType, array: &ArrayRef, refused: &mut Refused) -
         // Short texts are in their views, and do not need the buffer.
         let size: usize = text.data_buffers().iter().map(Buffer::len).sum();
         let is_sparse = text.total_buffer_bytes_used() < size / 2;
-        return Ok(Column::new(Cells::Str(if is_sparse { text.gc() } else { text })));
+        return Column::new(Cells::Str(if is_sparse { text.gc() } else { text }));
     }
-    let bytes = arrow_cast::cast(array, &DataType::BinaryView).map_err(|error| wrong(&error))?;
-    let bytes: &BinaryViewArray = bytes
-        .as_binary_view_opt()
-        .ok_or_else(|| unreadable("a text has no bytes"))?;
     let mut builder = ColumnBuilder::with_physical(Physical::Str);
-    for (row, bytes) in bytes.iter().enumerate() {
-        match bytes.map(std::str::from_utf8) {
+    for row in 0..array.len() {
+        match cell::bytes(array, row).map(std::str::from_utf8) {
             Some(Ok(text)) => builder.push_str(text),
             Some(Err(error)) => {
                 refused.push((row, PyValueError::new_err(format!("no valid UTF-8: {error}"))));
@@ -199,7 +233,7 @@ fn checked_text(data_type: &DataType, array: &ArrayRef, refused: &mut Refused) -
             None => builder.push_none(),
         }
     }
-    Ok(builder.finish())
+    builder.finish()
 }
 
 /// A copy of the text, which is checked as a whole; None if that fails, or a cell that is null has something wrong.

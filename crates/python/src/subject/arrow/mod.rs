@@ -13,6 +13,8 @@ mod cell;
 mod column;
 mod data_types;
 mod import;
+mod numbers;
+mod references;
 mod refusal;
 
 use arrow_array::Array;
