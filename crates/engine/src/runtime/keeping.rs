@@ -266,7 +266,7 @@ impl Opened {
         let secret = self.state.secret();
         keeping.seeds = Some([0_u64, 1].map(|number| xxh3_64_with_seed(&secret.to_le_bytes(), number)));
         let looks = Arc::clone(cut);
-        journal.wakes(move || looks.look());
+        journal.durable().wakes(move || looks.look());
         let (mut streams, mut outputs) = (Vec::new(), Vec::new());
         for part in parts {
             let at = (part.node, part.part);
