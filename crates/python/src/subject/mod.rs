@@ -3,10 +3,12 @@
 //! A subject is an instance of a class of the user's, who may choose any name for an attribute or a method. So nothing of
 //! ours is looked up through it: what belongs to it is in the native half, and what works on it is a function.
 
+mod admission;
 mod arrow;
 mod batches;
 mod buffer;
 mod columns;
+mod commits;
 mod early;
 mod fork;
 mod json;
