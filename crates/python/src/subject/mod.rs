@@ -19,6 +19,7 @@ mod native;
 mod next;
 mod phase;
 mod places;
+mod running;
 pub(crate) mod slots;
 mod source;
 mod stage;
@@ -38,7 +39,7 @@ pub(crate) use starting::Starting;
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     methods::install(module)?;
     next::install(&module.py().get_type::<Subject>())?;
-    module.add_class::<source::SubjectStream>()?;
+    module.add_class::<running::SubjectStream>()?;
     module.add_function(wrap_pyfunction!(fork::begin_forked_process, module)?)?;
     Ok(())
 }
