@@ -1,4 +1,5 @@
-//! Brings the processes together: each listens, and calls those with lower numbers; then they compare what they run.
+//! Brings the processes together: each listens, and calls those with lower numbers; then they [compare](crate::comparison)
+//! what they run.
 
 use std::io;
 use std::net::TcpListener;
@@ -10,11 +11,11 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use crate::calls::{AGAIN, Effort, HANDSHAKE, Made};
+use crate::calls::{AGAIN, Effort, Made};
 use crate::channel::Channel;
+use crate::comparison::compare_all;
 use crate::handshake::Purpose;
-use crate::line::{Ends, Message};
-use crate::program::{difference, doubts};
+use crate::line::Ends;
 use crate::{ClusterError, Membership, Peer};
 
 impl Effort {
@@ -57,49 +58,6 @@ impl Effort {
         }
         Ok(peers)
     }
-
-    /// Makes sure that a process runs the same; what it decides for all, if it is the first.
-    fn compare(&self, peer: &mut Peer, hello: &Message) -> Result<Option<String>, ClusterError> {
-        let own = &self.membership;
-        let process = peer.process;
-        let mismatch = |reason: String| ClusterError::Mismatch { process, reason };
-        let lost = |error: io::Error| ClusterError::Lost {
-            process,
-            reason: error.to_string(),
-        };
-        let Message::Hello {
-            version,
-            processes,
-            threads,
-            program,
-            orders,
-        } = peer.line.exchange(hello).map_err(lost)?
-        else {
-            return Err(mismatch("it did not say what it runs".to_owned()));
-        };
-        let differs = |what: &str, its: &dyn std::fmt::Display, ours: &dyn std::fmt::Display| {
-            mismatch(format!("{what} {its} there, and {ours} in process {}", own.process))
-        };
-        if version != own.version {
-            return Err(differs("the version is", &version, &own.version));
-        }
-        if processes != own.addresses.len() {
-            return Err(differs("the number of processes is", &processes, &own.addresses.len()));
-        }
-        if threads != own.threads {
-            return Err(differs("the number of threads is", &threads, &own.threads));
-        }
-        if let Some(difference) = difference(&own.program, &program, process) {
-            return Err(mismatch(difference));
-        }
-        for doubt in doubts(&own.program, &program, process) {
-            tracing::warn!(
-                target: "pathway",
-                "{doubt}. Where a row is computed may make a difference to the result"
-            );
-        }
-        Ok((process == 0).then_some(orders))
-    }
 }
 
 /// Connects this process with all others; they are in the order of their numbers. With them comes what the first
@@ -132,8 +90,27 @@ fn attempt(
     deadline: Instant,
     is_interrupted: &dyn Fn() -> bool,
 ) -> Result<(Vec<Peer>, Option<String>), ClusterError> {
-    let processes = membership.addresses.len();
-    let address = membership.addresses[membership.process].clone();
+    let listener = listen(&membership)?;
+    let os = |error: io::Error| ClusterError::Os(error.to_string());
+
+    let effort = Arc::new(Effort {
+        deadline,
+        seen: Mutex::new(vec!["it did not connect".to_owned(); membership.addresses.len()]),
+        membership,
+        is_over: AtomicBool::new(false),
+    });
+    let mut peers = meet(&effort, listener, is_interrupted)?;
+    let orders = compare_all(&effort.membership, &mut peers)?;
+    for peer in &peers {
+        peer.data.set_timeouts(None, None).map_err(os)?;
+        peer.line.set_timeouts(None, None).map_err(os)?;
+    }
+    Ok((peers, orders))
+}
+
+/// Listens for the others.
+fn listen(membership: &Membership) -> Result<TcpListener, ClusterError> {
+    let address = &membership.addresses[membership.process];
     let cannot_listen = |error: io::Error| ClusterError::Listen {
         process: membership.process,
         address: address.clone(),
@@ -142,21 +119,23 @@ fn attempt(
             _ => error.to_string(),
         },
     };
-    let listener = TcpListener::bind(&address).map_err(cannot_listen)?;
+    let listener = TcpListener::bind(address).map_err(cannot_listen)?;
     listener.set_nonblocking(true).map_err(cannot_listen)?;
-    let os = |error: io::Error| ClusterError::Os(error.to_string());
+    Ok(listener)
+}
 
-    let effort = Arc::new(Effort {
-        deadline,
-        seen: Mutex::new(vec!["it did not connect".to_owned(); processes]),
-        membership,
-        is_over: AtomicBool::new(false),
-    });
+/// Calls some processes and answers others, until all connections are made.
+fn meet(
+    effort: &Arc<Effort>,
+    listener: TcpListener,
+    is_interrupted: &dyn Fn() -> bool,
+) -> Result<Vec<Peer>, ClusterError> {
+    let os = |error: io::Error| ClusterError::Os(error.to_string());
     let (made, to_collect) = channel();
     let mut threads = Vec::new();
     for process in 0..effort.membership.process {
         for purpose in [Purpose::Data, Purpose::Line] {
-            let (effort, made) = (Arc::clone(&effort), made.clone());
+            let (effort, made) = (Arc::clone(effort), made.clone());
             let call = move || effort.call(process, purpose, &made);
             threads.push(
                 thread::Builder::new()
@@ -166,7 +145,7 @@ fn attempt(
             );
         }
     }
-    let listening = Arc::clone(&effort);
+    let listening = Arc::clone(effort);
     let listen = move || listening.listen(&listener, &made);
     threads.push(
         thread::Builder::new()
@@ -181,45 +160,7 @@ fn attempt(
         // Then nobody waits for anything long any more, and the port is free for the next run.
         threads.into_iter().for_each(|thread| drop(thread.join()));
     }
-    let mut peers = peers?;
-    let own = &effort.membership;
-    let hello = Message::Hello {
-        version: own.version.clone(),
-        processes,
-        threads: own.threads,
-        program: own.program.clone(),
-        orders: own.orders.clone(),
-    };
-    // It says hello when all have come to it, too.
-    let timeout = Some(own.timeout + HANDSHAKE);
-    let compared: Vec<Result<Option<String>, ClusterError>> = thread::scope(|scope| {
-        let mut threads = Vec::new();
-        for peer in &mut peers {
-            let (effort, hello) = (&effort, &hello);
-            threads.push(scope.spawn(move || {
-                let timeouts = peer.line.set_timeouts(timeout, timeout);
-                timeouts.map_err(|error| ClusterError::Os(error.to_string()))?;
-                effort.compare(peer, hello)
-            }));
-        }
-        let join = |thread: thread::ScopedJoinHandle<'_, _>| match thread.join() {
-            Ok(compared) => compared,
-            Err(panic) => std::panic::resume_unwind(panic),
-        };
-        threads.into_iter().map(join).collect()
-    });
-    let (lost, compared): (Vec<_>, Vec<_>) =
-        (compared.into_iter()).partition(|compared| matches!(compared, Err(ClusterError::Lost { .. })));
-    let mut orders = None;
-    // One that has gone may come again; one that runs something else will not.
-    for compared in compared.into_iter().chain(lost) {
-        orders = compared?.or(orders);
-    }
-    for peer in &peers {
-        peer.data.set_timeouts(None, None).map_err(os)?;
-        peer.line.set_timeouts(None, None).map_err(os)?;
-    }
-    Ok((peers, orders))
+    peers
 }
 
 #[cfg(test)]

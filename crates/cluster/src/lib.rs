@@ -9,6 +9,7 @@
 
 mod calls;
 mod channel;
+mod comparison;
 mod connect;
 mod handshake;
 mod line;

@@ -3,28 +3,10 @@
 use std::fmt;
 use std::io;
 
+pub use crate::advice::StateErrorKind;
+use crate::advice::{Advised, RESTORE};
+use crate::format::VERSION;
 use crate::storage::Storage;
-
-/// What is wrong with a state.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum StateErrorKind {
-    /// The storage failed.
-    Io(io::ErrorKind),
-    /// Another process uses it.
-    Held,
-    /// It is something else, or of another state.
-    Foreign,
-    /// The place is no folder.
-    NotAFolder,
-    /// It was written by a version of the program that writes otherwise.
-    Version,
-    /// It is not what was written.
-    Damaged,
-    /// Something that was written is not there.
-    Missing,
-    /// It was opened to be read only.
-    ReadOnly,
-}
 
 /// Why a state cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -57,48 +39,6 @@ impl fmt::Display for StateError {
 }
 
 impl std::error::Error for StateError {}
-
-/// What a storage says of a failure that the kind of it does not.
-#[derive(Debug, thiserror::Error)]
-#[error("{reason}")]
-pub(crate) struct Advised {
-    /// If it is not that the storage failed.
-    kind: Option<StateErrorKind>,
-    reason: String,
-    advice: &'static str,
-}
-
-impl Advised {
-    /// The storage failed.
-    pub(crate) fn io(kind: io::ErrorKind, reason: String, advice: &'static str) -> io::Error {
-        io::Error::new(
-            kind,
-            Self {
-                kind: None,
-                reason,
-                advice,
-            },
-        )
-    }
-
-    /// Another process uses it.
-    pub(crate) fn held(reason: String, advice: &'static str) -> io::Error {
-        let kind = Some(StateErrorKind::Held);
-        io::Error::other(Self { kind, reason, advice })
-    }
-
-    /// Something that was written is not there.
-    pub(crate) fn missing(reason: String) -> io::Error {
-        let kind = Some(StateErrorKind::Missing);
-        io::Error::other(Self {
-            kind,
-            reason,
-            advice: RESTORE,
-        })
-    }
-}
-
-const RESTORE: &str = "restore the state from a copy, or delete all of it to begin anew";
 
 impl StateError {
     pub(crate) fn new(
@@ -153,15 +93,13 @@ impl StateError {
 
     /// It was written by a version that writes otherwise.
     pub(crate) fn version(storage: &dyn Storage, name: &str, found: u32) -> Self {
-        let (age, advice) = if found < crate::state::VERSION {
+        let (age, advice) = if found < VERSION {
             ("an older", "start that version, or name another place")
         } else {
             ("a newer", "start that version or a later one, or name another place")
         };
-        let reason = format!(
-            "it was written by {age} version of the program (format {found}; this one reads format {})",
-            crate::state::VERSION
-        );
+        let reason =
+            format!("it was written by {age} version of the program (format {found}; this one reads format {VERSION})");
         Self::new(storage, StateErrorKind::Version, reason, advice).of(name)
     }
 

@@ -10,9 +10,13 @@
 //!
 //! Every step of writing is a [point](points) at which a test can have the process fail, stop or be killed.
 
+mod advice;
+mod blob_format;
 mod blobs;
 mod error;
+mod format;
 mod journal;
+mod names;
 pub mod points;
 mod snapshots;
 mod state;
@@ -21,9 +25,10 @@ mod storage;
 pub use blobs::{put_blob, read_blob};
 pub use error::{StateError, StateErrorKind};
 pub use journal::{Beginning, Group, IndexEntry, JournalIndex, JournalWriter, Record, delete_before};
+pub use names::PartName;
 pub use snapshots::{
-    PartName, PartWriter, Section, check_part, damaged_manifest, delete_part, delete_parts_before, put_manifest,
-    read_manifest, read_section,
+    PartWriter, Section, check_part, damaged_manifest, delete_part, delete_parts_before, put_manifest, read_manifest,
+    read_section,
 };
 pub use state::{Access, State};
 pub use storage::{

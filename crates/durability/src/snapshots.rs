@@ -5,20 +5,18 @@
 //! the manifest. The manifest is replaced as a whole, after all parts that it names are durable. So what it says holds,
 //! whenever a process dies; parts that it does not name are what one has left that died before.
 
-use std::fmt;
 use std::io;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
 
-use crate::blobs::{self, fixed};
+use crate::blobs;
 use crate::error::{StateError, StateErrorKind};
+use crate::format::{VERSION, fixed};
+use crate::names::{PartName, SNAPSHOTS};
 use crate::points;
-use crate::state::{State, VERSION};
+use crate::state::State;
 use crate::storage::{Appender, Storage};
-
-/// Where the files of snapshots are.
-pub(crate) const FOLDER: &str = "snapshots/";
 
 const MANIFEST: &str = "snapshots/manifest";
 const MANIFEST_KIND: [u8; 4] = *b"mani";
@@ -27,41 +25,6 @@ const MAGIC: &[u8; 8] = b"TOWPATHP";
 
 /// Magic, version, state.
 const HEADER: usize = 28;
-
-/// The name of a part: which run and process has made it, and a number that the process has given to no other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct PartName {
-    /// Which run.
-    pub generation: u64,
-    /// Which process of it.
-    pub process: u32,
-    /// Which of the parts it has made.
-    pub number: u32,
-}
-
-impl PartName {
-    /// Which part a blob is, if it is one.
-    fn parse(blob: &str) -> Option<Self> {
-        let numbers = blob.strip_prefix(FOLDER)?.strip_suffix(".part")?;
-        let mut numbers = numbers.split('-');
-        Some(Self {
-            generation: numbers.next()?.parse().ok()?,
-            process: numbers.next()?.parse().ok()?,
-            number: numbers.next()?.parse().ok()?,
-        })
-    }
-}
-
-impl fmt::Display for PartName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            generation,
-            process,
-            number,
-        } = self;
-        write!(f, "{FOLDER}{generation:08}-{process:04}-{number:08}.part")
-    }
-}
 
 /// Where a section of a part is, and what its content is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -259,8 +222,8 @@ pub fn delete_part(state: &State, name: PartName) -> Result<(), StateError> {
 pub fn delete_parts_before(state: &State, generation: u64, kept: &[PartName]) -> Result<(), StateError> {
     let storage = &**state.storage();
     let entries = storage
-        .list(FOLDER)
-        .map_err(|error| StateError::io(storage, &error).of(FOLDER))?;
+        .list(SNAPSHOTS)
+        .map_err(|error| StateError::io(storage, &error).of(SNAPSHOTS))?;
     for name in entries.iter().filter_map(|entry| PartName::parse(&entry.name)) {
         if name.generation < generation && !kept.contains(&name) {
             delete_part(state, name)?;

@@ -1,41 +1,21 @@
 //! A place that a run uses, and what makes it known as one.
 
-use std::fmt;
 use std::io;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use crate::blobs;
+use crate::blob_format;
 use crate::error::{StateError, StateErrorKind};
-use crate::journal::End;
+use crate::format::StateId;
+use crate::names::{End, JOURNAL, SNAPSHOTS};
 use crate::points;
-use crate::snapshots;
 use crate::storage::{Holder, Lock, LockError, Storage};
-
-/// The format of all that is written.
-pub(crate) const VERSION: u32 = 1;
 
 /// What says that a place is a state, and which.
 const FORMAT: &str = "format";
 const FORMAT_KIND: [u8; 4] = *b"form";
-
-/// What tells a state from all others.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) struct StateId(pub(crate) [u8; 16]);
-
-impl fmt::Display for StateId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:032x}", u128::from_be_bytes(self.0))
-    }
-}
-
-impl fmt::Debug for StateId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
 
 /// What may be done with a state.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -184,7 +164,7 @@ fn read_format(storage: &dyn Storage) -> Result<Option<(StateId, u64)>, StateErr
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Err(StateError::io(storage, &error)),
         Err(error) => return Err(StateError::io(storage, &error).of(FORMAT)),
     };
-    let content = blobs::decode(storage, StateId([0; 16]), FORMAT, FORMAT_KIND, bytes)?;
+    let content = blob_format::decode(storage, StateId([0; 16]), FORMAT, FORMAT_KIND, bytes)?;
     let format: Option<Format> = serde_json::from_slice(&content).ok();
     let parsed = format.and_then(|format| {
         let id = u128::from_str_radix(&format.id, 16).ok()?;
@@ -205,7 +185,7 @@ fn check_empty(storage: &dyn Storage, access: Access) -> Result<(), StateError> 
             "there is none",
             "name the place to which a program has written",
         )),
-        Some(name) if name == "journal" || name.starts_with("journal/") => Err(StateError::missing(storage, FORMAT)),
+        Some(name) if name == "journal" || name.starts_with(JOURNAL) => Err(StateError::missing(storage, FORMAT)),
         Some(name) => Err(StateError::new(
             storage,
             StateErrorKind::Foreign,
@@ -217,12 +197,12 @@ fn check_empty(storage: &dyn Storage, access: Access) -> Result<(), StateError> 
 
 /// Whether a blob is a part of a state, however damaged.
 fn is_ours(storage: &dyn Storage, name: &str) -> Result<bool, StateError> {
-    if name == FORMAT || name.starts_with("journal/") || name.starts_with(snapshots::FOLDER) {
+    if name == FORMAT || name.starts_with(JOURNAL) || name.starts_with(SNAPSHOTS) {
         return Ok(true);
     }
-    let bytes = storage.read(name, Some(0..blobs::MAGIC.len() as u64));
+    let bytes = storage.read(name, Some(0..blob_format::MAGIC.len() as u64));
     let bytes = bytes.map_err(|error| StateError::io(storage, &error).of(name))?;
-    Ok(bytes == blobs::MAGIC)
+    Ok(bytes == blob_format::MAGIC)
 }
 
 /// Takes a storage for this process.
@@ -258,7 +238,7 @@ fn begin(storage: &dyn Storage, created: u64) -> Result<(StateId, u64), StateErr
     };
     let content = serde_json::to_vec(&format).map_err(|error| failed(&error.into()))?;
     points::reach("state.begin.before").map_err(|error| failed(&error))?;
-    let bytes = blobs::encode(StateId([0; 16]), FORMAT, FORMAT_KIND, &content);
+    let bytes = blob_format::encode(StateId([0; 16]), FORMAT, FORMAT_KIND, &content);
     storage.put(FORMAT, &bytes).map_err(|error| failed(&error))?;
     Ok((id, created))
 }

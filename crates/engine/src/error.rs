@@ -172,6 +172,12 @@ pub struct EngineError {
     pub cause: Option<Cause>,
 }
 
+impl From<PlanError> for EngineError {
+    fn from(error: PlanError) -> Self {
+        EngineError::new(error.kind, error.message)
+    }
+}
+
 impl EngineError {
     /// A failure without an exception behind it.
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use towpath_cluster::Declared;
+use towpath_cluster::{Declared, Setting};
 use towpath_types::{Field, Object, Words};
 use xxhash_rust::xxh3::xxh3_128;
 
@@ -123,11 +123,13 @@ struct Speaker<'a> {
 }
 
 impl Speaker<'_> {
+    /// Says what a node is.
     fn describe(&mut self, node: NodeId) {
         let plan = self.plan;
         let own = &plan.nodes[node.0];
         let mut description = Description::default();
         let mut exactly = Vec::new();
+        // How many of the settings are of what it reads.
         let mut reads = 0;
         let what = match &own.rows {
             NodeKind::Source(source) => {
@@ -144,14 +146,7 @@ impl Speaker<'_> {
             NodeKind::Operator { operator, inputs } => {
                 for input in inputs {
                     self.read(input.node, &mut description, &mut exactly);
-                    for (position, column) in input.columns.iter().enumerate() {
-                        let said = self.column_of(*column);
-                        exactly.extend(said.digest.to_le_bytes());
-                        let name = plan.columns[column.0].name.as_ref();
-                        let label =
-                            name.map_or_else(|| format!("column {}", position + 1), |name| format!("column {name:?}"));
-                        description.exactly(&label, &said);
-                    }
+                    self.read_columns(&input.columns, &mut description, &mut exactly);
                 }
                 reads = description.settings.len();
                 operator.describe(&mut description);
@@ -171,16 +166,8 @@ impl Speaker<'_> {
             _ => called.clone().unwrap_or_else(|| what.clone()),
         };
         let what = called.unwrap_or(what);
-        let mut lasting = description.settings.clone();
         let is_output = matches!(own.rows, NodeKind::Operator { .. }) && own.columns.is_empty();
-        if description.name.is_some() || is_output {
-            // What it is set to may change; an output has no state, wherever it writes to.
-            let types = lasting.len() - 1;
-            lasting.drain(reads..types);
-        }
-        if let Some(name) = &description.name {
-            lasting.insert(0, setting("name", name.clone()));
-        }
+        let lasting = lasting_settings(&description, reads, is_output);
         match &description.name {
             Some(name) => exactly = name.as_bytes().to_vec(),
             None => {
@@ -191,13 +178,7 @@ impl Speaker<'_> {
                 }
             }
         }
-        let hash = xxh3_128(&exactly);
-        let times = self.same.entry(hash).or_insert(0);
-        *times += 1;
-        self.identities.push(Identity(match times {
-            1 => hash,
-            times => xxh3_128(&[&hash.to_le_bytes()[..], &times.to_le_bytes()].concat()),
-        }));
+        self.identify(&exactly);
         self.nodes.push(self.declared.len());
         let declared = description.declared(what, own.origin.as_ref());
         self.lasting.push(Declared {
@@ -207,6 +188,28 @@ impl Speaker<'_> {
             ..declared.clone()
         });
         self.declared.push(declared);
+    }
+
+    /// Gives the next node its identity, which tells it also from nodes that are the same in everything.
+    fn identify(&mut self, exactly: &[u8]) {
+        let hash = xxh3_128(exactly);
+        let times = self.same.entry(hash).or_insert(0);
+        *times += 1;
+        self.identities.push(Identity(match times {
+            1 => hash,
+            times => xxh3_128(&[&hash.to_le_bytes()[..], &times.to_le_bytes()].concat()),
+        }));
+    }
+
+    /// Says which columns of an input an operator has.
+    fn read_columns(&mut self, columns: &[ColumnId], description: &mut Description, exactly: &mut Vec<u8>) {
+        for (position, column) in columns.iter().enumerate() {
+            let said = self.column_of(*column);
+            exactly.extend(said.digest.to_le_bytes());
+            let name = self.plan.columns[column.0].name.as_ref();
+            let label = name.map_or_else(|| format!("column {}", position + 1), |name| format!("column {name:?}"));
+            description.exactly(&label, &said);
+        }
     }
 
     /// Says what a node reads.
@@ -292,6 +295,21 @@ impl Speaker<'_> {
             }
         }
     }
+}
+
+/// What has to stay of a node's settings when the state of operators is kept; `reads` of them are of what it reads, the last
+/// is of its types.
+fn lasting_settings(description: &Description, reads: usize, is_output: bool) -> Vec<Setting> {
+    let mut lasting = description.settings.clone();
+    if description.name.is_some() || is_output {
+        // What it is set to may change; an output has no state, wherever it writes to.
+        let types = lasting.len() - 1;
+        lasting.drain(reads..types);
+    }
+    if let Some(name) = &description.name {
+        lasting.insert(0, setting("name", name.clone()));
+    }
+    lasting
 }
 
 impl Speaker<'_> {

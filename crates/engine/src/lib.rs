@@ -13,7 +13,7 @@
 //! operators, plan                the operators there are; what to compute
 //! operator, cluster              what an operator answers; what processes tell each other
 //! reducers, program, monitor     aggregates; fused columns and filters; counting what passes
-//! persistence                    what is kept for the next run
+//! persistence, kept_results      what is kept for the next run, and with rows
 //! expression, source             how a column is computed; how data comes in
 //! reporter, description, store   the way of failures; things in words; rows in slots
 //! live_errors, type_rules        which failures are news; which types fit tables
@@ -28,6 +28,7 @@ mod description;
 pub mod error;
 pub mod expression;
 mod fingerprint;
+mod kept_results;
 mod live_errors;
 pub mod monitor;
 pub mod operator;

@@ -1,22 +1,15 @@
 //! What happens to the batches of one node before others read them: a fused chain of computed columns and
 //! filters, one batch at a time.
-//!
-//! Results that are kept with their rows are state:
-//!
-//! | saved | columns | identity | owner |
-//! |---|---|---|---|
-//! | k: a result of the k-th step | the result, how often its row is there | a hash of the row's key and of what was read | the row's key |
 
-use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Physical, Time, Value, hash_columns};
+use towpath_types::{Batch, Cells, Column, Key, Time};
 
 use crate::error::{EngineError, Origin};
 use crate::expression::{Expression, Rows};
+use crate::kept_results::KeptResults;
 use crate::reporter::{Gathered, Reporter};
-use crate::state::{self, Name, Saved, Touched, no_table};
-use crate::store::shrink;
+use crate::state::{Saved, no_table};
 
 /// One step of a program. Columns are in numbered slots; a step fills the next slot or thins the rows.
 #[derive(Clone, Debug)]
@@ -91,17 +84,8 @@ struct RunningStep {
     reporter: Reporter,
     gathered: Arc<Gathered>,
     gathering: Reporter,
-    /// If it keeps results: those of each row, see `compute_kept`.
+    /// If it keeps results: those of each row.
     kept: KeptResults,
-}
-
-/// Results that are kept with their rows.
-#[derive(Debug, Default)]
-struct KeptResults {
-    /// The result and the multiplicity of each row.
-    results: HashMap<Key, (Value, i64), BuildKeyHasher>,
-    /// The rows that have come or gone, and their keys, where that will be saved.
-    touched: Option<Touched<(Key, Key)>>,
 }
 
 impl RunningStep {
@@ -154,7 +138,7 @@ impl RunningProgram {
     #[must_use]
     pub fn keeping(mut self, keeps_state: bool) -> Self {
         for running in &mut self.steps {
-            running.kept.touched = keeps_state.then(Touched::default);
+            running.kept.keep(keeps_state);
         }
         self
     }
@@ -175,24 +159,7 @@ impl RunningProgram {
             let Step::Compute { expression, .. } = step else {
                 continue;
             };
-            let KeptResults { results, touched } = &mut running.kept;
-            let touched = touched.as_mut().map_or_else(Vec::new, Touched::take);
-            let (mut gone, mut there, mut counts) = (Vec::new(), Vec::new(), Vec::new());
-            let mut builder = ColumnBuilder::new(expression.dtype());
-            for (identity, owner) in touched {
-                let name = Name { identity, owner };
-                match results.get(&identity) {
-                    Some((value, count)) => {
-                        there.push(name);
-                        builder.push(value);
-                        counts.push(*count);
-                    }
-                    None => gone.push(name),
-                }
-            }
-            saved.remove(table, &gone);
-            let counts = Column::new(Cells::Int(counts.into()));
-            saved.put_named(table, &there, vec![builder.finish(), counts]);
+            running.kept.save(table, expression.dtype(), saved);
         }
     }
 
@@ -208,14 +175,8 @@ impl RunningProgram {
         else {
             return Err(no_table(table));
         };
-        state::check(rows, owners, &[expression.dtype().physical(), Physical::Int])?;
-        let results = rows
-            .column(0)
-            .values()
-            .zip(state::ints(rows.column(1))?.iter().copied());
-        let kept = &mut self.steps[usize::from(table)].kept.results;
-        kept.extend(rows.keys().iter().copied().zip(results));
-        Ok(())
+        let kept = &mut self.steps[usize::from(table)].kept;
+        kept.restore(expression.dtype(), rows, owners)
     }
 
     /// The result for one batch.
@@ -238,7 +199,7 @@ impl RunningProgram {
                         diffs: diffs.as_deref(),
                     };
                     let column = if *kept {
-                        compute_kept(expression, &rows, &mut running.kept, &running.gathering)?
+                        running.kept.compute(expression, &rows, &running.gathering)?
                     } else {
                         expression.evaluate(&rows, &running.gathering)?
                     };
@@ -285,71 +246,11 @@ impl RunningProgram {
     }
 }
 
-/// Computes a column for the rows that are added, and repeats for those that are removed what was sent for them.
-///
-/// A row is told by its key and by what the expression reads: within one time, rows of a key may come and go
-/// several times, in any order and in several batches.
-fn compute_kept(
-    expression: &Expression,
-    rows: &Rows<'_>,
-    KeptResults { results: kept, touched }: &mut KeptResults,
-    reporter: &Reporter,
-) -> Result<Column, EngineError> {
-    let keys = Column::pointers(rows.keys.clone());
-    let mut told_by = vec![&keys];
-    expression.for_each_column(&mut |slot| told_by.push(&rows.columns[slot]));
-    let identities = hash_columns(&told_by, rows.keys.len());
-
-    if let Some(touched) = touched {
-        let rows = identities.iter().copied().zip(rows.keys.iter().copied());
-        rows.for_each(|row| touched.push(row));
-    }
-    let mut met: HashSet<Key, BuildKeyHasher> = HashSet::default();
-    let missing: Vec<u32> = (0..identities.len())
-        .filter(|row| !kept.contains_key(&identities[*row]) && met.insert(identities[*row]))
-        .map(|row| row as u32)
-        .collect();
-    if !missing.is_empty() {
-        let mut columns: Vec<Column> = rows
-            .columns
-            .iter()
-            .map(|column| Column::empty(column.physical()))
-            .collect();
-        expression.for_each_column(&mut |slot| columns[slot] = rows.columns[slot].take(&missing));
-        let keys = missing.iter().map(|row| rows.keys[*row as usize]).collect();
-        let computed = expression.evaluate(
-            &Rows {
-                columns: &columns,
-                keys: &keys,
-                diffs: None,
-            },
-            reporter,
-        )?;
-        for (position, row) in missing.iter().enumerate() {
-            kept.insert(identities[*row as usize], (computed.value(position), 0));
-        }
-    }
-
-    let mut builder = ColumnBuilder::new(expression.dtype());
-    for (row, identity) in identities.iter().enumerate() {
-        let (value, count) = kept.get_mut(identity).expect("what was missing has been computed");
-        *count += rows.diff(row);
-        builder.push(value);
-    }
-    for identity in &identities {
-        if kept.get(identity).is_some_and(|(_, count)| *count == 0) {
-            kept.remove(identity);
-        }
-    }
-    shrink(kept);
-    Ok(builder.finish())
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::atomic::{AtomicI64, Ordering};
 
-    use towpath_types::DType;
+    use towpath_types::{DType, Value};
 
     use super::*;
     use crate::error::RowError;

@@ -2,17 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
 use towpath_engine::source::{Commits, Kept, Resume};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle};
-use towpath_types::{Batch, DType, Time};
+use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Time, Value, hash_columns};
+
+use crate::value::convert;
 
 /// Rows that are known beforehand.
 #[derive(Debug)]
 pub(crate) struct StaticSource {
     pub(crate) name: String,
-    pub(crate) dtypes: Vec<DType>,
-    pub(crate) batches: BTreeMap<Time, Batch>,
-    pub(crate) unique_keys: bool,
+    dtypes: Vec<DType>,
+    batches: BTreeMap<Time, Batch>,
+    unique_keys: bool,
 }
 
 struct NothingToStop;
@@ -23,7 +27,100 @@ impl SourceHandle for NothingToStop {
     fn join(self: Box<Self>) {}
 }
 
+/// Rows of values of Python's, in columns; how many rows there are.
+fn columns_of(fields: &[Field], rows: &Bound<'_, PyAny>, name: &str) -> PyResult<(Vec<Column>, usize)> {
+    let mut builders: Vec<ColumnBuilder> = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
+    let mut len = 0;
+    for row in rows.try_iter()? {
+        let row = row?;
+        let values: Vec<Bound<'_, PyAny>> = row.try_iter()?.collect::<PyResult<_>>()?;
+        if values.len() != fields.len() {
+            return Err(PyValueError::new_err(format!(
+                "row {} has {} values; the schema has {} columns",
+                len + 1,
+                values.len(),
+                fields.len()
+            )));
+        }
+        for ((builder, field), value) in builders.iter_mut().zip(fields).zip(&values) {
+            let value = convert(value, &field.dtype).inspect_err(|error| {
+                let py = value.py();
+                // The note is all that is added; without it the error is still the error.
+                let note = format!("in row {} of {name}, column {:?}", len + 1, field.name);
+                let _ = error.value(py).call_method1("add_note", (note,));
+            })?;
+            builder.push(&value);
+        }
+        len += 1;
+    }
+    Ok((builders.iter_mut().map(ColumnBuilder::finish).collect(), len))
+}
+
+/// The keys of rows that were given none.
+fn keys_of(fields: &[Field], columns: &[Column], len: usize) -> Vec<Key> {
+    let primary: Vec<&Column> = fields
+        .iter()
+        .zip(columns)
+        .filter_map(|(field, column)| field.primary_key.then_some(column))
+        .collect();
+    if primary.is_empty() {
+        (0..len).map(|row| Key::for_values(&[Value::Int(row as i64)])).collect()
+    } else {
+        hash_columns(&primary, len)
+    }
+}
+
+fn check_length(what: &str, given: usize, rows: usize) -> PyResult<()> {
+    if given == rows {
+        return Ok(());
+    }
+    Err(PyValueError::new_err(format!(
+        "{given} {what} are given for {rows} rows"
+    )))
+}
+
 impl StaticSource {
+    /// A source of rows of values of Python's. Rows without keys get them from their primary keys or positions; those without
+    /// times are there from the beginning, and those without differences are added.
+    ///
+    /// # Errors
+    /// If a value does not fit its field, or the numbers of rows, keys, times and differences are not the same.
+    pub(crate) fn new(
+        name: String,
+        fields: Vec<Field>,
+        rows: &Bound<'_, PyAny>,
+        keys: Option<Vec<Key>>,
+        times: Option<Vec<Time>>,
+        diffs: Option<Vec<i64>>,
+    ) -> PyResult<Self> {
+        let (columns, len) = columns_of(&fields, rows, &name)?;
+        let keys = keys.unwrap_or_else(|| keys_of(&fields, &columns, len));
+        check_length("keys", keys.len(), len)?;
+        times
+            .as_ref()
+            .map_or(Ok(()), |times| check_length("times", times.len(), len))?;
+        diffs
+            .as_ref()
+            .map_or(Ok(()), |diffs| check_length("diffs", diffs.len(), len))?;
+        let mut unique = keys.clone();
+        unique.sort_unstable();
+        unique.dedup();
+        let unique_keys = unique.len() == len;
+        let whole = Batch::new(keys, columns, diffs.map(Into::into));
+        let mut rows_at: BTreeMap<Time, Vec<u32>> = BTreeMap::new();
+        for row in 0..len {
+            let time = times.as_ref().map_or(0, |times| times[row]);
+            rows_at.entry(time).or_default().push(row as u32);
+        }
+        let batches = rows_at.into_iter();
+        Ok(Self {
+            name,
+            dtypes: fields.into_iter().map(|field| field.dtype).collect(),
+            batches: batches.map(|(time, rows)| (time, whole.take(&rows))).collect(),
+            unique_keys,
+        })
+    }
+
     /// Whether it is just rows that are there from the beginning.
     fn is_plain(&self) -> bool {
         self.batches.keys().all(|time| *time == 0) && self.batches.values().all(Batch::is_insert_only)

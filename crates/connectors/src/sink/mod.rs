@@ -14,6 +14,7 @@ mod gate;
 mod jsonlines;
 mod mark;
 mod null;
+mod page;
 mod target;
 mod writer;
 

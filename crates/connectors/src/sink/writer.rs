@@ -1,53 +1,27 @@
-//! Renders rows and writes them to a file, on a thread of its own when there is much to write.
+//! Has rows rendered and written to a [page](super::page), on a thread of its own when there is much to write.
 //!
 //! A sink sees its rows while a time is still open, often long before its end: the worker goes on with what comes
 //! next while they are rendered. At the end of the time it waits, so a time that is complete is in the file.
-//! What may still have to be consolidated is rendered as a *draft*, which is kept or thrown away at the end.
-//!
-//! A run that fails may leave a time unfinished of which rows are in the file already. They were never committed: the
-//! file is cut back to where it was when the last time was complete.
-//!
-//! In a run that is kept, the text of a time waits until all that it comes of is on disk, see [`Gate`](super::gate::Gate).
 
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::JoinHandle;
 
 use parking_lot::Mutex;
-use towpath_engine::{EngineError, ErrorKind, Reporter};
+use towpath_engine::{EngineError, Reporter};
 use towpath_types::{Batch, Time};
 
 use super::format::RowFormat;
 use super::gate::Gate;
+use super::page::{Job, Page, WRITE_BYTES};
 use super::target::Target;
-
-/// How many bytes gather before they are written within a commit.
-const WRITE_BYTES: usize = 1 << 18;
-
-/// How many rows are rendered before the size of the buffer is looked at.
-const ROWS_A_TURN: usize = 1 << 12;
 
 /// From how many rows on a batch is worth another thread: below, waking it costs as much as the rows do.
 const ROWS_FOR_THREAD: usize = 1 << 10;
 
 /// How many jobs wait for the thread before the worker waits for it.
 const QUEUED_JOBS: usize = 4;
-
-/// What a writer is asked to do.
-enum Job {
-    /// Write rows.
-    Write(Batch, Time),
-    /// Render rows into the draft.
-    Draft(Batch, Time),
-    /// Hand what was rendered to the operating system: the time is complete.
-    Complete(Time),
-    /// Write what waited for everything before this time to be on disk.
-    Release(Time),
-    /// Answer once all before is done.
-    Answer(SyncSender<()>),
-}
 
 /// Writes to a file; see the module.
 pub(super) struct Writer {
@@ -77,17 +51,7 @@ impl Writer {
         reporter: Reporter,
         gate: Option<Gate>,
     ) -> Self {
-        let page = Page {
-            name: name.clone(),
-            path,
-            target,
-            reporter,
-            format,
-            has_header: gate.as_ref().is_some_and(Gate::has_text),
-            gate,
-            buffer: Vec::new(),
-            draft: Vec::new(),
-        };
+        let page = Page::new(name.clone(), path, target, format, reporter, gate);
         Self {
             name,
             page: Arc::new(Mutex::new(page)),
@@ -127,9 +91,9 @@ impl Writer {
     pub(super) fn complete(&mut self, time: Time) -> Result<(), EngineError> {
         self.run(Job::Complete(time), false)?;
         self.wait()?;
-        if let Some(gate) = &self.page.lock().gate {
+        if let Some(bytes) = self.page.lock().waiting_bytes() {
             self.awaiting = Some(time);
-            self.waiting_bytes = gate.bytes();
+            self.waiting_bytes = bytes;
         }
         Ok(())
     }
@@ -154,7 +118,7 @@ impl Writer {
         self.wait()?;
         let mut page = self.page.lock();
         page.note(true)?;
-        Ok(page.gate.as_ref().is_none_or(Gate::is_whole))
+        Ok(page.is_whole())
     }
 
     /// No more comes.
@@ -231,161 +195,4 @@ impl Drop for Writer {
         }
         self.page.lock().cut_back();
     }
-}
-
-/// The file and what is still to be written to it.
-struct Page {
-    name: String,
-    path: PathBuf,
-    target: Target,
-    /// Says when the run is over.
-    reporter: Reporter,
-    format: Arc<dyn RowFormat>,
-    has_header: bool,
-    gate: Option<Gate>,
-    buffer: Vec<u8>,
-    draft: Vec<u8>,
-}
-
-impl Page {
-    fn run(&mut self, job: Job) -> Result<(), EngineError> {
-        match job {
-            Job::Write(batch, time) => {
-                self.begin();
-                for turn in turns(&batch) {
-                    self.format.write_rows(&turn, time, &mut self.buffer);
-                    match &mut self.gate {
-                        None if self.buffer.len() >= WRITE_BYTES => self.flush()?,
-                        Some(gate) if gate.overflows(self.buffer.len()) => {
-                            let texts = gate.spill(time);
-                            texts.iter().try_for_each(|text| self.write_all(text))?;
-                            self.flush()?;
-                        }
-                        _ => {}
-                    }
-                }
-            }
-            Job::Draft(batch, time) => {
-                for turn in turns(&batch) {
-                    self.format.write_rows(&turn, time, &mut self.draft);
-                }
-            }
-            Job::Complete(time) => match &mut self.gate {
-                Some(gate) => gate.close(time, std::mem::take(&mut self.buffer)),
-                None => {
-                    self.flush()?;
-                    self.complete()?;
-                }
-            },
-            Job::Release(time) => self.release(time)?,
-            Job::Answer(answer) => {
-                // Who asked waits for the answer, unless it has ended.
-                let _ = answer.send(());
-            }
-        }
-        Ok(())
-    }
-
-    fn begin(&mut self) {
-        if !self.has_header {
-            self.has_header = true;
-            self.format.write_header(&mut self.buffer);
-        }
-    }
-
-    fn end_draft(&mut self, keep: bool) -> Result<(), EngineError> {
-        let draft = std::mem::take(&mut self.draft);
-        if keep && !draft.is_empty() {
-            self.begin();
-            if self.gate.is_some() {
-                self.buffer.extend(draft);
-                return Ok(());
-            }
-            self.flush()?;
-            self.write_all(&draft)?;
-        }
-        Ok(())
-    }
-
-    fn complete(&mut self) -> Result<(), EngineError> {
-        self.target.complete().map_err(|error| self.failed(&error))
-    }
-
-    /// Writes what waited for everything before `time` to be on disk.
-    fn release(&mut self, time: Time) -> Result<(), EngineError> {
-        while let Some(text) = self.gate.as_mut().and_then(|gate| gate.open(time)) {
-            self.write_all(&text)?;
-        }
-        if self.gate.as_ref().is_some_and(Gate::is_whole) {
-            self.complete()?;
-            self.note(false)?;
-        }
-        Ok(())
-    }
-
-    /// Notes, now and then or `at_once`, how far the file is written.
-    fn note(&mut self, at_once: bool) -> Result<(), EngineError> {
-        let Some(gate) = &mut self.gate else {
-            return Ok(());
-        };
-        if gate.is_to_note(at_once) {
-            let durable = self
-                .target
-                .durable()
-                .map_err(|error| failed(&self.name, &self.path, &error))?;
-            gate.note(durable, &self.path);
-        }
-        Ok(())
-    }
-
-    fn flush(&mut self) -> Result<(), EngineError> {
-        let buffer = std::mem::take(&mut self.buffer);
-        self.write_all(&buffer)?;
-        self.buffer = buffer;
-        self.buffer.clear();
-        Ok(())
-    }
-
-    fn write_all(&mut self, bytes: &[u8]) -> Result<(), EngineError> {
-        if bytes.is_empty() {
-            return Ok(());
-        }
-        if let Some(gate) = &mut self.gate {
-            gate.wrote(bytes);
-        }
-        let written = self.target.write(bytes, &self.reporter);
-        written.map_err(|error| self.failed(&error))
-    }
-
-    fn failed(&self, error: &io::Error) -> EngineError {
-        failed(&self.name, &self.path, error)
-    }
-
-    /// Takes back what was written of a time that was not completed; of a pipe or a device nothing can be.
-    fn cut_back(&mut self) {
-        if let Err(error) = self.target.cut_back() {
-            tracing::error!(
-                target: "pathway",
-                "{}: rows that were not committed cannot be taken out of {}: {error}",
-                self.name,
-                self.path.display()
-            );
-        }
-    }
-}
-
-fn failed(name: &str, path: &Path, error: &io::Error) -> EngineError {
-    let what = format!("{name}: cannot write to {}", path.display());
-    if error.kind() == io::ErrorKind::BrokenPipe {
-        let message = format!("{what}: who read from it is gone ({error})");
-        return EngineError::new(ErrorKind::BrokenPipe, message);
-    }
-    EngineError::os(what, error)
-}
-
-/// A batch in pieces.
-fn turns(batch: &Batch) -> impl Iterator<Item = Batch> {
-    (0..batch.len())
-        .step_by(ROWS_A_TURN)
-        .map(|start| batch.slice(start, ROWS_A_TURN.min(batch.len() - start)))
 }

@@ -6,8 +6,10 @@ use std::io;
 use serde::{Deserialize, Serialize};
 
 use crate::error::{StateError, StateErrorKind};
-use crate::journal::layout::{End, FOLDER, FileHeader, FileName, PREFACE, Preface};
-use crate::state::{State, VERSION};
+use crate::format::VERSION;
+use crate::journal::layout::{FileHeader, PREFACE, Preface};
+use crate::names::{End, FileName, JOURNAL};
+use crate::state::State;
 use crate::storage::{Entry, Storage};
 
 /// Where a journal begins: what lies before is not needed any more, whether it is there or not.
@@ -38,11 +40,11 @@ impl Beginning {
 /// The files of all journals in a state, in their order.
 fn list(storage: &dyn Storage) -> Result<Vec<(FileName, Entry)>, StateError> {
     let entries = storage
-        .list(FOLDER)
-        .map_err(|error| StateError::io(storage, &error).of(FOLDER))?;
+        .list(JOURNAL)
+        .map_err(|error| StateError::io(storage, &error).of(JOURNAL))?;
     let mut files = Vec::with_capacity(entries.len());
     for entry in entries {
-        let file = &entry.name[FOLDER.len()..];
+        let file = &entry.name[JOURNAL.len()..];
         // What operating systems put into folders without being asked.
         if file.starts_with('.') {
             continue;

@@ -6,7 +6,7 @@ use memchr::memmem;
 use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use crate::Time;
-use crate::blobs::fixed;
+use crate::format::fixed;
 use crate::journal::layout::{CONTENT_HEADER, GROUP_HEADER, GROUP_MAGIC, GroupHeader, RECORD_HEADER};
 use crate::journal::window::{WINDOW, Window};
 

@@ -10,8 +10,8 @@ use crate::Time;
 use crate::error::StateError;
 use crate::journal::files::{Beginning, JournalFile, read_failed, read_headers, told_ends};
 use crate::journal::groups::{Found, IndexEntry, finds_group, read_group};
-use crate::journal::layout::End;
 use crate::journal::window::{WINDOW, Window};
+use crate::names::End;
 use crate::state::State;
 use crate::storage::{Entry, Storage};
 

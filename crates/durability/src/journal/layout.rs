@@ -5,19 +5,12 @@
 //! (8), XXH3-128 of the content (16), and the content: the time that is closed (8), the number of records (8), whether
 //! the run ends here (1), and each record: stream (4), kind (1), time (8), length (8), payload.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
-use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed, xxh3_128_with_seed};
+use xxhash_rust::xxh3::{Xxh3, xxh3_64_with_seed, xxh3_128_with_seed};
 
 use crate::Time;
-use crate::blobs::fixed;
-use crate::error::{StateError, StateErrorKind};
-use crate::state::{StateId, VERSION};
-use crate::storage::Storage;
-
-/// Where journals are.
-pub(super) const FOLDER: &str = "journal/";
+use crate::format::{VERSION, fixed};
+use crate::names::{End, FileName};
 
 const FILE_MAGIC: &[u8; 8] = b"TOWPATHJ";
 pub(super) const GROUP_MAGIC: &[u8; 8] = b"\xF1groupT\xA7";
@@ -54,64 +47,6 @@ pub struct Group {
     pub closed: Time,
     /// What is written.
     pub records: Vec<Record>,
-}
-
-/// Which file of a journal it is, in the order in which they are read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct FileName {
-    pub(super) generation: u64,
-    pub(super) process: u32,
-    pub(super) file: u32,
-}
-
-impl fmt::Display for FileName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self {
-            generation,
-            process,
-            file,
-        } = self;
-        write!(f, "{FOLDER}{generation:08}-{process:04}-{file:06}.journal")
-    }
-}
-
-impl FileName {
-    /// Which file a blob is.
-    pub(super) fn parse(storage: &dyn Storage, name: &str) -> Result<Self, StateError> {
-        let parsed = || {
-            let numbers = name.strip_prefix(FOLDER)?.strip_suffix(".journal")?;
-            let mut numbers = numbers.split('-');
-            Some(Self {
-                generation: numbers.next()?.parse().ok()?,
-                process: numbers.next()?.parse().ok()?,
-                file: numbers.next()?.parse().ok()?,
-            })
-        };
-        parsed().filter(|parsed| parsed.to_string() == name).ok_or_else(|| {
-            let reason = "it is no file of a journal";
-            let advice = "if it was put there by hand, take it away; if it was renamed, name it as before";
-            StateError::new(storage, StateErrorKind::Foreign, reason, advice).of(name)
-        })
-    }
-
-    /// Whether the same process has written another file in the same run.
-    pub(super) fn is_of_journal_of(&self, other: &Self) -> bool {
-        (self.generation, self.process) == (other.generation, other.process)
-    }
-
-    /// What the checksums of groups begin with in this file.
-    pub(super) fn seed(&self, state: StateId) -> u64 {
-        xxh3_64(format!("{state} {self}").as_bytes())
-    }
-}
-
-/// How far a run has read the last file that a process of an earlier one had written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct End {
-    #[serde(flatten)]
-    pub(super) file: FileName,
-    /// How many groups it had.
-    pub(super) groups: u64,
 }
 
 /// What a file says of itself.

@@ -20,6 +20,5 @@ mod writer;
 pub use files::{Beginning, delete_before};
 pub use groups::IndexEntry;
 pub use index::JournalIndex;
-pub(crate) use layout::End;
 pub use layout::{Group, Record};
 pub use writer::JournalWriter;

@@ -9,6 +9,7 @@
 //! worker                            turns the dataflow until it ends or fails
 //!   build                           makes it of a plan
 //!     sources      operators        what stands at a node
+//!                    driver         what a task does next
 //!                    saving         how its state is saved
 //!                    edges          how rows come to it
 //!     fed              exchange     and to other workers
@@ -21,6 +22,7 @@
 
 mod build;
 mod context;
+mod driver;
 mod edges;
 mod ending;
 mod exchange;

@@ -18,6 +18,7 @@ pub mod upsert;
 mod join_once;
 mod keyed;
 mod matching;
+mod once_side;
 mod side;
 
 #[cfg(test)]

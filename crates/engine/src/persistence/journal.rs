@@ -1,14 +1,13 @@
-//! The thread that writes what is kept, and what is known of how far it has come.
+//! The thread that writes what is kept.
 //!
 //! Workers put records in line and go on. The thread takes all that wait and writes them together, so that many commits
 //! share one wait for the disk. Before it takes them it looks up to which time all records of this process are in line;
 //! when they are written, that is *durable*, and outputs may go so far.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -17,8 +16,8 @@ use parking_lot::{Condvar, Mutex, MutexGuard};
 use towpath_durability::{Group, JournalWriter, Record};
 use towpath_types::Time;
 
+use super::durable::Durable;
 use super::figures::{Figures, KeptFigures};
-use super::record::kind;
 use crate::error::EngineError;
 
 /// So many bytes wait to be written before those who add more have to wait.
@@ -38,22 +37,8 @@ enum Request {
     Flush(Sender<()>),
 }
 
-/// Is told that more is durable.
-type Waker = Box<dyn Fn() + Send>;
-
 /// How long a run that has ended well waits for other processes to have written what came into them.
 const PATIENCE: Duration = Duration::from_secs(2);
-
-/// Up to which time all that came into the run is on disk.
-#[derive(Debug, Default)]
-pub(crate) struct Durable(AtomicU64);
-
-impl Durable {
-    /// Everything that was committed at an earlier time is.
-    pub(crate) fn time(&self) -> Time {
-        self.0.load(Ordering::Acquire)
-    }
-}
 
 #[derive(Default)]
 struct Waiting {
@@ -72,13 +57,6 @@ struct Waiting {
     has_ended: bool,
 }
 
-/// How many notes of an output are in line, and how many of them on disk.
-#[derive(Debug, Default)]
-struct Prepared {
-    put: u64,
-    written: u64,
-}
-
 /// What a run keeps.
 pub(crate) struct Journal {
     waiting: Mutex<Waiting>,
@@ -86,14 +64,7 @@ pub(crate) struct Journal {
     /// The thread is not told yet that it is wanted, see [`want_soon`](Self::want_soon).
     is_put_off: AtomicBool,
     space: Condvar,
-    /// In all processes.
     durable: Durable,
-    /// Up to which time it is in this one, and in each of the others.
-    own: AtomicU64,
-    others: BTreeMap<usize, AtomicU64>,
-    wakers: Mutex<Vec<Waker>>,
-    /// Of outputs that wait for what they have prepared to be noted on disk.
-    prepared: Mutex<BTreeMap<u32, Prepared>>,
     /// What people see of it.
     figures: Figures,
     thread: Mutex<Option<JoinHandle<()>>>,
@@ -124,11 +95,7 @@ impl Journal {
             work: Condvar::new(),
             is_put_off: AtomicBool::new(false),
             space: Condvar::new(),
-            durable: Durable::default(),
-            own: AtomicU64::new(0),
-            others: others.map(|process| (process, AtomicU64::new(0))).collect(),
-            wakers: Mutex::default(),
-            prepared: Mutex::default(),
+            durable: Durable::new(others),
             figures,
             thread: Mutex::default(),
         });
@@ -149,6 +116,7 @@ impl Journal {
         Ok(journal)
     }
 
+    /// How far all that came into the run is on disk.
     pub(crate) fn durable(&self) -> &Durable {
         &self.durable
     }
@@ -160,16 +128,6 @@ impl Journal {
     /// What people see of it now.
     pub(crate) fn shown(&self) -> KeptFigures {
         self.figures.shown(self.durable.time())
-    }
-
-    /// Calls this whenever more is durable.
-    pub(crate) fn wakes(&self, waker: impl Fn() + Send + 'static) {
-        self.wakers.lock().push(Box::new(waker));
-    }
-
-    /// Nobody is told any more.
-    pub(crate) fn forget_wakers(&self) {
-        self.wakers.lock().clear();
     }
 
     /// All outputs have come so far that they may wait for more to be durable.
@@ -234,62 +192,10 @@ impl Journal {
         }
     }
 
-    /// What came into another process before a time is on disk.
-    pub(crate) fn saved_elsewhere(&self, process: usize, time: Time) {
-        if let Some(other) = self.others.get(&process) {
-            other.fetch_max(time, Ordering::AcqRel);
-            self.publish();
-        }
-    }
-
-    /// Says up to which time everything is durable in all processes, if that is news.
-    fn publish(&self) {
-        let others = self.others.values().map(|other| other.load(Ordering::Acquire));
-        let durable = others.min().unwrap_or(Time::MAX).min(self.own.load(Ordering::Acquire));
-        if self.durable.0.fetch_max(durable, Ordering::AcqRel) < durable {
-            self.wake();
-        }
-    }
-
-    fn wake(&self) {
-        for waker in self.wakers.lock().iter() {
-            waker();
-        }
-    }
-
-    /// An output puts a note in line of something that it has only prepared.
-    pub(super) fn prepares(&self, stream: u32) {
-        self.prepared.lock().entry(stream).or_default().put += 1;
-    }
-
-    /// Whether all such notes of an output are on disk.
-    pub(super) fn is_prepared(&self, stream: u32) -> bool {
-        let prepared = self.prepared.lock();
-        prepared
-            .get(&stream)
-            .is_none_or(|prepared| prepared.written >= prepared.put)
-    }
-
-    /// These records are on disk: tells the outputs that wait for what they have prepared.
-    fn wrote(&self, records: &[Record]) {
-        let mut is_news = false;
-        let mut prepared = self.prepared.lock();
-        for record in records.iter().filter(|record| record.kind == kind::DELIVERED) {
-            if let Some(prepared) = prepared.get_mut(&record.stream) {
-                prepared.written += 1;
-                is_news = true;
-            }
-        }
-        drop(prepared);
-        if is_news {
-            self.wake();
-        }
-    }
-
     pub(super) fn keep_output(&self, record: Record, sync: Option<Sync>) {
         let mut waiting = self.waiting.lock();
         waiting.bytes += record.payload.len() + size_of::<Record>();
-        if self.others.is_empty() {
+        if self.durable.is_of_one_process() {
             // Behind all that it comes of, which is in line.
             waiting.records.push(record);
         } else {
@@ -375,11 +281,8 @@ impl Journal {
                 fail(error);
                 return;
             }
-            self.wrote(&group.records);
-            if self.own.fetch_max(closed, Ordering::AcqRel) < closed {
-                saved(closed);
-                self.publish();
-            }
+            self.durable.wrote(&group.records);
+            self.durable.saved_here(closed, saved);
             if end.is_some() {
                 return;
             }
@@ -389,11 +292,10 @@ impl Journal {
     /// Waits until all that came into other processes is on disk: all their sources have ended.
     fn wait_for_others(&self, waiting: &mut MutexGuard<'_, Waiting>) {
         let until = Instant::now() + PATIENCE;
-        let is_saved = |other: &AtomicU64| other.load(Ordering::Acquire) == Time::MAX;
-        while !self.others.values().all(is_saved) && Instant::now() < until {
+        while !self.durable.is_all_saved_elsewhere() && Instant::now() < until {
             self.work.wait_for(waiting, Duration::from_millis(10));
         }
-        self.publish();
+        self.durable.publish();
     }
 
     fn write_group(&self, writer: &mut JournalWriter, group: &Group, syncs: Vec<Sync>) -> Result<(), EngineError> {

@@ -76,7 +76,7 @@ impl KeptOutput {
 
     /// Calls this whenever more is.
     pub(crate) fn wakes(&self, waker: impl Fn() + Send + 'static) {
-        self.journal.wakes(waker);
+        self.journal.durable().wakes(waker);
     }
 
     /// The output waits for more to be, or for what it has noted.
@@ -103,14 +103,14 @@ impl KeptOutput {
     /// Notes what finishes the delivery of `time`, for which everything is ready. The output waits until that is on disk,
     /// see [`is_prepared`](Self::is_prepared); then it delivers, and says so, see [`finish`](Self::finish).
     pub fn prepare(&self, time: Time, token: Vec<u8>) {
-        self.journal.prepares(self.stream);
+        self.journal.durable().prepares(self.stream);
         self.put(time, token, None);
         self.want();
     }
 
     /// Whether all that was prepared is noted on disk.
     pub fn is_prepared(&self) -> bool {
-        self.journal.is_prepared(self.stream)
+        self.journal.durable().is_prepared(self.stream)
     }
 
     /// What was prepared is delivered.

@@ -12,7 +12,8 @@
 //!   taking         the thread that takes snapshots
 //!   stream_journal what a stream sends
 //!   kept_output    what an output has delivered
-//!   journal        the thread that writes; what is on disk
+//!   journal        the thread that writes
+//!   durable        what is on disk
 //!   figures        what people see of both
 //!   history        what was kept of a stream or an output
 //!     snapshots    the state of all operators
@@ -27,6 +28,7 @@
 
 mod comparing;
 mod cut;
+mod durable;
 mod figures;
 mod history;
 mod inspecting;

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::needs::Needs;
+use super::nodes::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use super::program_builder::ProgramBuilder;
-use super::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::plan::{ColumnId, NodeId, NodeKind, Plan};
 use crate::program::Program;
 use crate::source::{Feeder, Kept, Resume};

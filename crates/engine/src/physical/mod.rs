@@ -2,160 +2,19 @@
 //! the operators before them, every column reference a position in a batch.
 //!
 //! Lowering takes two passes: `needs` goes from the outputs backwards and finds what each node must carry; `lowering`
-//! goes forwards and places what is needed, with a `program_builder` for each operator it places.
-
-use std::sync::Arc;
-
-use towpath_types::DType;
-
-use crate::error::Origin;
-use crate::operator::Operator;
-use crate::plan::{NodeId, Plan};
-use crate::program::Program;
-use crate::source::Source;
+//! goes forwards and places what is needed, with a `program_builder` for each operator it places. Where state is kept, a
+//! third, `results_apart`, follows.
 
 mod lowering;
 mod needs;
+mod nodes;
 mod program_builder;
+mod results_apart;
 
-/// A plan made ready to run. Nodes read only nodes before them.
-#[derive(Clone, Debug, Default)]
-pub struct PhysicalPlan {
-    /// The nodes.
-    pub nodes: Vec<PhysicalNode>,
-}
-
-/// One operator of the dataflow.
-#[derive(Clone, Debug)]
-pub struct PhysicalNode {
-    /// The node of the plan, for messages and monitoring.
-    pub id: NodeId,
-    /// What it is.
-    pub work: Work,
-    /// What happens to its batches before others read them.
-    pub program: Program,
-    /// Where it was declared.
-    pub origin: Option<Origin>,
-    /// For a source that the run feeds: when it ends.
-    pub ends_after: Option<EndsAfter>,
-    /// Whether it comes of a source that all others feed.
-    pub after_all: bool,
-    /// Its rows before its program, as another node would read them.
-    layout: PhysicalInput,
-}
-
-/// After which nodes a source ends that the run feeds.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum EndsAfter {
-    /// After the node at this position in [`PhysicalPlan::nodes`].
-    Node(usize),
-    /// After all that are not [`PhysicalNode::after_all`].
-    AllOthers,
-}
-
-impl EndsAfter {
-    /// Whether it has to wait for the node at a position.
-    pub(crate) fn waits_for(self, position: usize, node: &PhysicalNode) -> bool {
-        match self {
-            EndsAfter::Node(own) => own == position,
-            EndsAfter::AllOthers => !node.after_all,
-        }
-    }
-}
-
-/// What a node does.
-#[derive(Clone, Debug)]
-pub enum Work {
-    /// Brings rows in.
-    Source {
-        /// From where.
-        source: Arc<dyn Source>,
-        /// The positions of the source's columns that are read.
-        columns: Vec<usize>,
-    },
-    /// Passes the rows of a node on, to be thinned by the program.
-    Pass(PhysicalInput),
-    /// Makes rows of other rows.
-    Operator {
-        /// How.
-        operator: Arc<dyn Operator>,
-        /// Of which.
-        inputs: Vec<PhysicalInput>,
-    },
-}
-
-impl Work {
-    fn inputs_mut(&mut self) -> &mut [PhysicalInput] {
-        match self {
-            Work::Source { .. } => &mut [],
-            Work::Pass(input) => std::slice::from_mut(input),
-            Work::Operator { inputs, .. } => inputs,
-        }
-    }
-
-    /// What the node reads.
-    pub fn inputs(&self) -> &[PhysicalInput] {
-        match self {
-            Work::Source { .. } => &[],
-            Work::Pass(input) => std::slice::from_ref(input),
-            Work::Operator { inputs, .. } => inputs,
-        }
-    }
-}
-
-/// What an operator reads.
-#[derive(Clone, Debug)]
-pub struct PhysicalInput {
-    /// The position of the node in [`PhysicalPlan::nodes`].
-    pub node: usize,
-    /// The positions of the columns in the node's batches.
-    pub columns: Vec<usize>,
-    /// What they are called, where they have a name.
-    pub names: Vec<Option<Arc<str>>>,
-    /// Their types.
-    pub dtypes: Vec<DType>,
-    /// Whether rows of the input are never removed.
-    pub append_only: bool,
-    /// Whether the input has one row for a key.
-    pub unique_keys: bool,
-}
+use crate::plan::{NodeId, Plan};
+pub use nodes::{EndsAfter, PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 
 impl PhysicalPlan {
-    /// The same plan in which programs that keep results have nodes of their own, so that rows can be brought to the workers
-    /// that own them before.
-    fn with_results_apart(self) -> Self {
-        let mut nodes = Vec::with_capacity(self.nodes.len());
-        // Where each node is now.
-        let mut places = Vec::with_capacity(self.nodes.len());
-        for mut node in self.nodes {
-            for input in node.work.inputs_mut() {
-                input.node = places[input.node];
-            }
-            if let Some(EndsAfter::Node(other)) = &mut node.ends_after {
-                *other = places[*other];
-            }
-            if node.program.keeps_results() && !matches!(node.work, Work::Pass(_)) {
-                let program = std::mem::replace(&mut node.program, Program::identity(node.layout.columns.len()));
-                let input = PhysicalInput {
-                    node: nodes.len(),
-                    ..node.layout.clone()
-                };
-                let results = PhysicalNode {
-                    work: Work::Pass(input),
-                    program,
-                    ends_after: None,
-                    ..node.clone()
-                };
-                nodes.push(node);
-                nodes.push(results);
-            } else {
-                nodes.push(node);
-            }
-            places.push(nodes.len() - 1);
-        }
-        Self { nodes }
-    }
-
     /// Lowers the part of a plan that the nodes of `roots` need.
     ///
     /// Where `everything`, each of the nodes `roots` has all its columns, whether an output reads them or not. Where
@@ -170,6 +29,10 @@ impl PhysicalPlan {
         keeps_state: bool,
     ) -> Self {
         let plan = lowering::lower(plan, roots, everything, errors_flow, keeps_sources);
-        if keeps_state { plan.with_results_apart() } else { plan }
+        if keeps_state {
+            results_apart::with_results_apart(plan)
+        } else {
+            plan
+        }
     }
 }

@@ -45,7 +45,7 @@ impl Acknowledging {
             .spawn(work)
             .map_err(|error| EngineError::os("the thread that tells sources what is kept did not start", &error))?;
         let asks = look.clone();
-        journal.wakes(move || {
+        journal.durable().wakes(move || {
             // It has ended with the run.
             let _ = asks.send(());
         });
@@ -57,7 +57,7 @@ impl Acknowledging {
     /// All is written: waits until the sources know, though not for ever.
     pub(super) fn finish(self, run: &RunContext) {
         if let Some(journal) = run.keeping.as_ref().and_then(|keeping| keeping.journal.as_ref()) {
-            journal.forget_wakers();
+            journal.durable().forget_wakers();
         }
         // The last look.
         let _ = self.look.send(());

@@ -3,8 +3,8 @@
 
 use towpath_cluster::{Declared, Peer};
 
-use super::RunOptions;
 use super::keeping::Opened;
+use super::options::RunOptions;
 use super::streams::divide;
 use crate::cluster::Orders;
 use crate::description::Description;

@@ -163,34 +163,7 @@ impl Opened {
         let mut keeping = Keeping::default();
         keeping.only_plays = self.only_plays();
         if self.access != Access::Replay {
-            let writer = JournalWriter::create(&self.state, self.generation, process as u32, &names.all)?;
-            let streams = ending.queues().count();
-            let closed = {
-                let times = Arc::clone(times);
-                move || times.closed(streams)
-            };
-            let saved = {
-                let lines = Arc::clone(lines);
-                move |time| lines.saved(time)
-            };
-            let fail = {
-                let ending = Arc::downgrade(ending);
-                move |error| {
-                    if let Some(ending) = Weak::upgrade(&ending) {
-                        ending.fail(error);
-                    }
-                }
-            };
-            let others = (0..team.processes).filter(|other| *other != process);
-            let earlier = if process == 0 { self.histories.bytes() } else { 0 };
-            let figures = Figures::new(self.histories.last_time(), earlier);
-            let journal = Journal::start(writer, figures, others, closed, saved, fail)?;
-            let wanting = Arc::downgrade(&journal);
-            times.on_advance(move || {
-                if let Some(journal) = wanting.upgrade() {
-                    journal.want_soon();
-                }
-            });
+            let journal = self.start_journal(&names.all, (team, process), (times, lines, ending))?;
             keeping.journal = Some(journal);
         }
         if let Some(snapshots) = self.snapshots {
@@ -231,6 +204,44 @@ impl Opened {
         Ok((keeping, self.state))
     }
 
+    /// Starts the thread that writes what is kept.
+    fn start_journal(
+        &self,
+        names: &[String],
+        (team, process): (Team, usize),
+        (times, lines, ending): (&Arc<SourceTimes>, &Arc<Lines>, &Arc<Ending>),
+    ) -> Result<Arc<Journal>, EngineError> {
+        let writer = JournalWriter::create(&self.state, self.generation, process as u32, names)?;
+        let streams = ending.queues().count();
+        let closed = {
+            let times = Arc::clone(times);
+            move || times.closed(streams)
+        };
+        let saved = {
+            let lines = Arc::clone(lines);
+            move |time| lines.saved(time)
+        };
+        let fail = {
+            let ending = Arc::downgrade(ending);
+            move |error| {
+                if let Some(ending) = Weak::upgrade(&ending) {
+                    ending.fail(error);
+                }
+            }
+        };
+        let others = (0..team.processes).filter(|other| *other != process);
+        let earlier = if process == 0 { self.histories.bytes() } else { 0 };
+        let figures = Figures::new(self.histories.last_time(), earlier);
+        let journal = Journal::start(writer, figures, others, closed, saved, fail)?;
+        let wanting = Arc::downgrade(&journal);
+        times.on_advance(move || {
+            if let Some(journal) = wanting.upgrade() {
+                journal.want_soon();
+            }
+        });
+        Ok(journal)
+    }
+
     /// Begins to keep the state of operators, and finds what was kept of it.
     fn keep_state(
         &self,
@@ -266,7 +277,7 @@ impl Opened {
         let secret = self.state.secret();
         keeping.seeds = Some([0_u64, 1].map(|number| xxh3_64_with_seed(&secret.to_le_bytes(), number)));
         let looks = Arc::clone(cut);
-        journal.wakes(move || looks.look());
+        journal.durable().wakes(move || looks.look());
         let (mut streams, mut outputs) = (Vec::new(), Vec::new());
         for part in parts {
             let at = (part.node, part.part);

@@ -6,6 +6,7 @@ mod counts;
 mod error_log;
 mod keeping;
 mod kept_parts;
+mod options;
 mod start;
 mod streams;
 
@@ -15,57 +16,20 @@ use std::time::{Duration, Instant};
 
 use parking_lot::{Condvar, Mutex};
 use towpath_durability::State;
-use towpath_types::Time;
 
 use self::acknowledging::Acknowledging;
 use self::counts::{Heard, counts};
 use self::start::Started;
 use self::streams::Sources;
-use crate::clock::{Clock, SystemClock};
-use crate::cluster::{Connections, Lines, Member};
+use crate::cluster::{Connections, Lines};
 use crate::dataflow::{RunContext, Workers};
-use crate::error::{EngineError, ErrorKind, Origin, PlanError};
+use crate::error::{EngineError, ErrorKind, Origin};
 use crate::monitor::Statistics;
-use crate::persistence::{KeptFigures, Persistence};
+use crate::persistence::KeptFigures;
 use crate::physical::Work;
-use crate::plan::{NodeId, Plan};
+use crate::plan::Plan;
 
-/// How to run a plan.
-#[derive(Clone, Debug)]
-pub struct RunOptions {
-    /// How many worker threads.
-    pub workers: usize,
-    /// Whether the first row that fails ends the run; otherwise failures flow on as errors and are logged.
-    pub terminate_on_error: bool,
-    /// The time of day.
-    pub clock: Arc<dyn Clock>,
-    /// The time of the first commits; the time of day at the start if there is none. That of the first process holds
-    /// in all.
-    pub start: Option<Time>,
-    /// Whether every node runs that is no output, or only those that an output needs.
-    pub everything: bool,
-    /// The outputs that run; all of the plan's if there is none.
-    pub outputs: Option<Vec<NodeId>>,
-    /// The other processes of the run, if there are any; each has as many workers.
-    pub cluster: Option<Member>,
-    /// Where the run is kept, if it is.
-    pub persistence: Option<Persistence>,
-}
-
-impl Default for RunOptions {
-    fn default() -> Self {
-        Self {
-            workers: 1,
-            terminate_on_error: true,
-            clock: Arc::new(SystemClock),
-            start: None,
-            everything: false,
-            outputs: None,
-            cluster: None,
-            persistence: None,
-        }
-    }
-}
+pub use self::options::RunOptions;
 
 #[derive(Default)]
 struct Finish {
@@ -254,10 +218,4 @@ impl Drop for Run {
 /// What ended the run.
 pub fn run(plan: &Plan, options: RunOptions) -> Result<(), EngineError> {
     Run::start(plan, options)?.wait(None).unwrap_or(Ok(()))
-}
-
-impl From<PlanError> for EngineError {
-    fn from(error: PlanError) -> Self {
-        EngineError::new(error.kind, error.message)
-    }
 }

@@ -6,11 +6,11 @@ use towpath_cluster::Peer;
 use towpath_durability::State;
 use towpath_types::Time;
 
-use super::RunOptions;
 use super::agreement::{agree, is_followed_elsewhere};
 use super::counts::Heard;
 use super::error_log::{AsideLog, RunLog, SourceLog};
 use super::keeping::Opened;
+use super::options::RunOptions;
 use super::streams::{Sources, watch};
 use crate::cluster::{Connections, Lines, Orders, Told, gone};
 use crate::dataflow::{Ending, Ledger, LostWire, Network, RunContext, SourceTimes, Workers, start_workers};
@@ -279,7 +279,7 @@ impl Told for Asked {
 
     fn saved(&self, process: usize, time: Time) {
         if let Some(journal) = &self.journal {
-            journal.saved_elsewhere(process, time);
+            journal.durable().saved_elsewhere(process, time);
         }
     }
 

@@ -21,11 +21,13 @@ use crate::runtime::{RunOptions, run};
 use crate::source::{Queued, SourceQueue};
 
 mod collect;
+mod random;
 mod restarts;
 mod script;
 
 pub use collect::{Collect, Collected, Seen, collect, in_order, lines, text};
-pub use restarts::{Random, RandomTable, Rows, check_restarts, saved_bytes};
+pub use random::{Random, RandomTable, Rows};
+pub use restarts::{check_restarts, saved_bytes};
 pub use script::{Script, Update, batch, tables, update};
 
 /// Runs a plan to its end with a clock that stands still.

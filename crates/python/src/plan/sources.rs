@@ -12,14 +12,13 @@ use towpath_engine::operators::upsert::Upsert;
 use towpath_engine::plan::Input;
 use towpath_engine::source::{ErrorTable, Limits, Resume};
 use towpath_engine::{NodeId, Operator, Origin, Plan, Source};
-use towpath_types::{Batch, ColumnBuilder, Field, Key, Schema, Time, Value, hash_columns};
+use towpath_types::{Field, Schema, Time};
 
 use super::{PyField, PyPlan};
 use crate::error::{OriginArgument, plan_error};
 use crate::pointer::PyPointer;
 use crate::static_source::StaticSource;
 use crate::subject::{PythonSource, Settings, Subject};
-use crate::value::convert;
 
 /// An operator on all columns of a node.
 fn after(plan: &mut Plan, node: NodeId, operator: Arc<dyn Operator>, origin: Option<Origin>) -> PyResult<NodeId> {
@@ -114,78 +113,10 @@ impl PyPlan {
         origin: OriginArgument,
     ) -> PyResult<usize> {
         let fields: Vec<Field> = fields.into_iter().map(|field| field.0).collect();
-        let mut builders: Vec<ColumnBuilder> = fields.iter().map(|field| ColumnBuilder::new(&field.dtype)).collect();
-        let mut len = 0;
-        for row in rows.try_iter()? {
-            let row = row?;
-            let values: Vec<Bound<'_, PyAny>> = row.try_iter()?.collect::<PyResult<_>>()?;
-            if values.len() != fields.len() {
-                return Err(PyValueError::new_err(format!(
-                    "row {} has {} values; the schema has {} columns",
-                    len + 1,
-                    values.len(),
-                    fields.len()
-                )));
-            }
-            for ((builder, field), value) in builders.iter_mut().zip(&fields).zip(&values) {
-                let value = convert(value, &field.dtype).inspect_err(|error| {
-                    let py = value.py();
-                    // The note is all that is added; without it the error is still the error.
-                    let note = format!("in row {} of {name}, column {:?}", len + 1, field.name);
-                    let _ = error.value(py).call_method1("add_note", (note,));
-                })?;
-                builder.push(&value);
-            }
-            len += 1;
-        }
-        let columns: Vec<_> = builders.iter_mut().map(ColumnBuilder::finish).collect();
-        let primary: Vec<usize> = (0..fields.len())
-            .filter(|position| fields[*position].primary_key)
-            .collect();
         // Otherwise a removal names its row by the values.
-        let has_keys = keys.is_some() || !primary.is_empty();
-        let keys: Vec<Key> = match keys {
-            Some(keys) => keys.into_iter().map(|key| key.0).collect(),
-            None if !primary.is_empty() => {
-                let columns: Vec<_> = primary.iter().map(|position| &columns[*position]).collect();
-                hash_columns(&columns, len)
-            }
-            None => (0..len).map(|row| Key::for_values(&[Value::Int(row as i64)])).collect(),
-        };
-        let check = |what: &str, given: usize| {
-            if given == len {
-                Ok(())
-            } else {
-                Err(PyValueError::new_err(format!(
-                    "{given} {what} are given for {len} rows"
-                )))
-            }
-        };
-        check("keys", keys.len())?;
-        times.as_ref().map_or(Ok(()), |times| check("times", times.len()))?;
-        diffs.as_ref().map_or(Ok(()), |diffs| check("diffs", diffs.len()))?;
-        let mut unique = keys.clone();
-        unique.sort_unstable();
-        unique.dedup();
-        let unique_keys = unique.len() == len;
-        let whole = Batch::new(keys, columns, diffs.map(Into::into));
-        let mut rows_at: BTreeMap<Time, Vec<u32>> = BTreeMap::new();
-        for row in 0..len {
-            rows_at
-                .entry(times.as_ref().map_or(0, |times| times[row]))
-                .or_default()
-                .push(row as u32);
-        }
-        let batches = rows_at
-            .into_iter()
-            .map(|(time, rows)| (time, whole.take(&rows)))
-            .collect();
-        let source = StaticSource {
-            name,
-            dtypes: fields.into_iter().map(|field| field.dtype).collect(),
-            batches,
-            unique_keys,
-        };
+        let has_keys = keys.is_some() || fields.iter().any(|field| field.primary_key);
+        let keys = keys.map(|keys| keys.into_iter().map(|key| key.0).collect());
+        let source = StaticSource::new(name, fields, rows, keys, times, diffs)?;
         let removals = (!source.is_append_only()).then(|| Removals::new(&source.name, has_keys, false));
         let plan = &mut self.0.lock().plan;
         let mut node = plan.source(Arc::new(source), origin.0.clone());

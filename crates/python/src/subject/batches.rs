@@ -41,13 +41,8 @@ fn take<'py>(
             Some(value) => row.take(field, value),
             None => row.take_absent(field, diff < 0 && ingest.upsert),
         };
-        match taken {
-            Ok(()) => {}
-            Err(error) if ingest.keeps(field) => {
-                ingest.report_value(py, field, error)?;
-                row.take_error();
-            }
-            Err(error) => return ingest.reject(py, Some(field), error),
+        if !ingest.goes_on(py, &mut row, field, taken)? {
+            return Ok(());
         }
     }
     if ingest.append_with_key(&row, diff, key) {

@@ -130,13 +130,8 @@ fn take_data(py: Python<'_>, ingest: &Ingest, message: &Bound<'_, PyAny>) -> PyR
         } else {
             row.take_absent(field, false)
         };
-        match taken {
-            Ok(()) => {}
-            Err(error) if ingest.keeps(field) => {
-                ingest.report_value(py, field, error)?;
-                row.take_error();
-            }
-            Err(error) => return ingest.reject(py, Some(field), error),
+        if !ingest.goes_on(py, &mut row, field, taken)? {
+            return Ok(());
         }
     }
     if ingest.append(&row, 1) {

@@ -3,10 +3,12 @@
 //! A subject is an instance of a class of the user's, who may choose any name for an attribute or a method. So nothing of
 //! ours is looked up through it: what belongs to it is in the native half, and what works on it is a function.
 
+mod admission;
 mod arrow;
 mod batches;
 mod buffer;
 mod columns;
+mod commits;
 mod early;
 mod fork;
 mod json;
@@ -17,6 +19,7 @@ mod native;
 mod next;
 mod phase;
 mod places;
+mod running;
 pub(crate) mod slots;
 mod source;
 mod stage;
@@ -36,7 +39,7 @@ pub(crate) use starting::Starting;
 pub(crate) fn install(module: &Bound<'_, PyModule>) -> PyResult<()> {
     methods::install(module)?;
     next::install(&module.py().get_type::<Subject>())?;
-    module.add_class::<source::SubjectStream>()?;
+    module.add_class::<running::SubjectStream>()?;
     module.add_function(wrap_pyfunction!(fork::begin_forked_process, module)?)?;
     Ok(())
 }

@@ -38,13 +38,8 @@ fn take_row(
             // The values of a removed row do not matter where the key says which row it is.
             None => row.take_absent(field, diff < 0 && ingest.upsert),
         };
-        match taken {
-            Ok(()) => {}
-            Err(error) if ingest.keeps(field) => {
-                ingest.report_value(py, field, error)?;
-                row.take_error();
-            }
-            Err(error) => return ingest.reject(py, Some(field), error),
+        if !ingest.goes_on(py, &mut row, field, taken)? {
+            return Ok(());
         }
     }
     if ingest.append(&row, diff) {

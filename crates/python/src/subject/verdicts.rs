@@ -14,6 +14,7 @@ use towpath_types::Field;
 
 use super::buffer::Ingest;
 use super::places::caller;
+use super::slots::Slots;
 use super::verdict::Verdict;
 use crate::door::Visit;
 use crate::error::row_error;
@@ -58,6 +59,33 @@ impl Ingest {
         error: PyErr,
     ) -> PyResult<()> {
         self.judge(py, row, true, field, error)
+    }
+
+    /// What becomes of a row one of whose values was taken, or not: one that does not fit is an error in it, or the row is not
+    /// accepted. Whether the row goes on.
+    #[inline]
+    pub(super) fn goes_on(
+        &self,
+        py: Python<'_>,
+        row: &mut Slots,
+        field: &Field,
+        taken: PyResult<()>,
+    ) -> PyResult<bool> {
+        match taken {
+            Ok(()) => Ok(true),
+            Err(error) => self.misfit(py, row, field, error),
+        }
+    }
+
+    #[cold]
+    fn misfit(&self, py: Python<'_>, row: &mut Slots, field: &Field, error: PyErr) -> PyResult<bool> {
+        if !self.keeps(field) {
+            self.reject(py, Some(field), error)?;
+            return Ok(false);
+        }
+        self.report_value(py, field, error)?;
+        row.take_error();
+        Ok(true)
     }
 
     fn judge(&self, py: Python<'_>, row: u64, is_kept: bool, field: Option<&Field>, error: PyErr) -> PyResult<()> {

@@ -3,7 +3,7 @@
 use std::io::{self, Read as _, Seek as _, SeekFrom};
 
 use towpath_engine::source::Stopped;
-use towpath_types::Batch;
+use towpath_types::{Batch, Value};
 
 use super::{Finding, Followed, Look, Patience};
 use crate::files::block::{Blocks, Sizes};
@@ -76,6 +76,48 @@ impl Taking<'_> {
         self.has_sent = true;
         self.reader.queue.push(changes)?;
         self.reader.queue.wait_for_space()
+    }
+
+    /// Notes how far the file was read and which rows it has, up to a last record without an end of which `rest` says what
+    /// was done; what there was before if it has changed and could not be read.
+    fn keep(
+        &mut self,
+        known: &mut Followed,
+        file: &Named,
+        (position, metadata): (FilePosition, Option<Value>),
+        rest: Option<Patience>,
+        has_failed: bool,
+    ) -> Result<(), Stopped> {
+        if has_failed && self.is_change {
+            // Nothing was sent of what has changed.
+            known.kept = self.difference.take_old();
+            known.position = position;
+            known.metadata = metadata;
+            return Ok(());
+        }
+        known.position.taken = self.takes.or(self.taken.map(|(_, hash)| hash));
+        if rest.is_none()
+            && !has_failed
+            && let Some((name, _)) = self.taken
+        {
+            known.position.taken = None;
+            known.position.records = known.position.records.max(name + 1);
+            self.is_broken = true;
+        }
+        if has_failed {
+            self.kept.append(self.difference.take_old());
+        } else if rest == Some(Patience::Wait)
+            && !self.reader.has_metadata()
+            && let Some(open) = self.difference.leave(known.position.records)
+        {
+            // The last record has not come to its end yet; until then it is what it was.
+            self.kept.push(&open);
+        }
+        let changes = self.difference.take_last_changes();
+        self.send(changes)?;
+        known.kept = std::mem::take(&mut self.kept);
+        known.metadata.clone_from(&file.metadata);
+        Ok(())
     }
 }
 
@@ -152,42 +194,13 @@ impl FileReader {
             )
         });
         known.reported = reported;
-        let position = &mut known.position;
         let (rest, failure) = match result {
             Ok(rest) => (rest, None),
             Err(Halt::Unreadable(error)) => (None, Some(error)),
             Err(Halt::Stopped) => return Err(Stopped),
         };
-        position.taken = taking.takes.or(taking.taken.map(|(_, hash)| hash));
-        if rest.is_none()
-            && failure.is_none()
-            && let Some((name, _)) = taking.taken
-        {
-            position.taken = None;
-            position.records = position.records.max(name + 1);
-            taking.is_broken = true;
-        }
-        if failure.is_some() && is_change {
-            // Nothing was sent of what has changed.
-            known.kept = taking.difference.take_old();
-            known.position = before;
-            known.metadata = metadata;
-        } else {
-            if failure.is_some() {
-                taking.kept.append(taking.difference.take_old());
-            } else if rest == Some(Patience::Wait)
-                && !self.has_metadata()
-                && let Some(open) = taking.difference.leave(known.position.records)
-            {
-                // The last record has not come to its end yet; until then it is what it was.
-                taking.kept.push(&open);
-            }
-            let changes = taking.difference.take_last_changes();
-            taking.send(changes)?;
-            known.kept = taking.kept;
-            known.metadata.clone_from(&file.metadata);
-            known.position.file = stamp.file;
-        }
+        known.position.file = stamp.file;
+        taking.keep(known, file, (before, metadata), rest, failure.is_some())?;
         if taking.is_broken {
             self.report(format!(
                 "{}: the last line of {} was taken as it was and has changed since; the schema is append-only, so the \

@@ -10,7 +10,7 @@ use object_store::path::Path;
 use parking_lot::Mutex;
 
 use super::calls::{Calls, Purpose};
-use super::lease::{Content, HELD, Lease, Life, State, look, now, replace, write};
+use super::lease::{Content, HELD, Lease, Life, Seen, State, look, now, replace, write};
 use crate::storage::{Holder, LockError};
 
 /// A lease that is renewed by the runtime.
@@ -31,94 +31,120 @@ pub(super) fn take(calls: &Calls, path: &Path, holder: &Holder) -> Result<Held, 
         lock: format!("{:032x}", u128::from_le_bytes(token)),
         renewals: 0,
     };
-    let store = calls.store();
-    let patience = calls.patience;
+    let lapse = calls.patience.lapse;
+    // What was seen first of another's lease, and when.
     let mut first: Option<(UpdateVersion, Instant)> = None;
     loop {
         let begin = now();
-        let is_new = calls.wait(calls.attempt(Purpose::Read, async || {
-            match write(&**store, path, &content, PutMode::Create).await {
-                Ok(version) => Ok(Ok(version)),
-                Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
-                    match look(&**store, path).await {
-                        Ok(seen) => Ok(Err(Some(seen))),
-                        Err(object_store::Error::NotFound { .. }) => Ok(Err(None)),
-                        Err(error) => Err(error),
-                    }
-                }
-                Err(error) => Err(error),
-            }
-        }))?;
-        let mut until = begin + patience.lapse;
-        let version = match is_new {
-            Ok(version) => Some(version),
-            Err(None) => None,
+        let seen = match make(calls, path, &content)? {
+            Made::New(version) => return Ok(held(calls, path, content, version, begin + lapse)),
             // An answer was lost, and with it when that was: the first write renews it.
-            Err(Some(seen)) if seen.content.as_ref() == Some(&content) => {
-                until = Duration::ZERO;
-                Some(seen.version)
+            Made::There(seen) if seen.content.as_ref() == Some(&content) => {
+                return Ok(held(calls, path, content, seen.version, Duration::ZERO));
             }
-            Err(Some(seen)) => {
-                let since = match &first {
-                    Some((version, since)) if version.e_tag == seen.version.e_tag => Some(*since),
-                    // It was renewed, or another was faster.
-                    Some(_) if !seen.is_free() => return Err(LockError::Held(seen.holder())),
-                    _ => None,
-                };
-                let is_old = since.is_some_and(|since| since.elapsed() > patience.lapse);
-                if seen.is_free() || is_old {
-                    let replaced = calls.wait(calls.attempt(Purpose::Read, async || {
-                        match replace(&**store, path, &content, seen.version.clone()).await {
-                            Ok(version) => Ok(Some(version)),
-                            Err(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => {
-                                Ok(None)
-                            }
-                            Err(error) => Err(error),
-                        }
-                    }))?;
-                    if replaced.is_none() {
-                        // It is looked at again: by whom, this one says.
-                        first = Some((seen.version, Instant::now()));
-                    }
-                    replaced
-                } else if seen.is_alive() {
-                    return Err(LockError::Held(seen.holder()));
-                } else {
-                    if since.is_none() {
-                        let who = seen.holder().map_or_else(
-                            || "another process".to_owned(),
-                            |holder| format!("process {} on {}", holder.process, holder.host),
-                        );
-                        tracing::warn!(
-                            target: "pathway",
-                            "{who} has not given back '{path}'; unless it renews its lease, it is taken over in {} s",
-                            patience.lapse.as_secs()
-                        );
-                        first = Some((seen.version, Instant::now()));
-                    }
-                    Calls::pause(patience.renewal / 4);
-                    None
+            Made::There(seen) => seen,
+            Made::Gone => continue,
+        };
+        let since = match &first {
+            Some((version, since)) if version.e_tag == seen.version.e_tag => Some(*since),
+            // It was renewed, or another was faster.
+            Some(_) if !seen.is_free() => return Err(LockError::Held(seen.holder())),
+            _ => None,
+        };
+        if seen.is_free() || since.is_some_and(|since| since.elapsed() > lapse) {
+            if let Some(version) = take_over(calls, path, &content, &seen.version)? {
+                return Ok(held(calls, path, content, version, begin + lapse));
+            }
+            // It is looked at again: by whom, this one says.
+            first = Some((seen.version, Instant::now()));
+            continue;
+        }
+        if seen.is_alive() {
+            return Err(LockError::Held(seen.holder()));
+        }
+        if since.is_none() {
+            warn_of_wait(path, seen.holder(), lapse);
+            first = Some((seen.version, Instant::now()));
+        }
+        Calls::pause(calls.patience.renewal / 4);
+    }
+}
+
+/// What came of making a lease that was not there.
+enum Made {
+    New(UpdateVersion),
+    /// There is one.
+    There(Seen),
+    /// There was one, until just now.
+    Gone,
+}
+
+/// Makes the lease, unless it is there.
+fn make(calls: &Calls, path: &Path, content: &Content) -> io::Result<Made> {
+    let store = calls.store();
+    calls.wait(calls.attempt(
+        Purpose::Read,
+        async || match write(&**store, path, content, PutMode::Create).await {
+            Ok(version) => Ok(Made::New(version)),
+            Err(object_store::Error::AlreadyExists { .. } | object_store::Error::Precondition { .. }) => {
+                match look(&**store, path).await {
+                    Ok(seen) => Ok(Made::There(seen)),
+                    Err(object_store::Error::NotFound { .. }) => Ok(Made::Gone),
+                    Err(error) => Err(error),
                 }
             }
-        };
-        if let Some(version) = version {
-            let lock = content.lock.clone();
-            let lease = Arc::new(Lease {
-                path: path.clone(),
-                lapse: patience.lapse,
-                state: tokio::sync::Mutex::new(State {
-                    content,
-                    version,
-                    lost: None,
-                }),
-                until: Mutex::new(until),
-            });
-            HELD.lock().insert(lock.clone());
-            calls.claim(Arc::clone(&lease));
-            let keeping = calls.spawn(Arc::clone(&lease).keep(Arc::clone(store), patience));
-            return Ok(Held { lease, lock, keeping });
-        }
-    }
+            Err(error) => Err(error),
+        },
+    ))
+}
+
+/// Replaces the lease, if it is still of this version.
+fn take_over(
+    calls: &Calls,
+    path: &Path,
+    content: &Content,
+    version: &UpdateVersion,
+) -> io::Result<Option<UpdateVersion>> {
+    let store = calls.store();
+    calls.wait(calls.attempt(
+        Purpose::Read,
+        async || match replace(&**store, path, content, version.clone()).await {
+            Ok(version) => Ok(Some(version)),
+            Err(object_store::Error::Precondition { .. } | object_store::Error::NotFound { .. }) => Ok(None),
+            Err(error) => Err(error),
+        },
+    ))
+}
+
+fn warn_of_wait(path: &Path, holder: Option<Holder>, lapse: Duration) {
+    let who = holder.map_or_else(
+        || "another process".to_owned(),
+        |holder| format!("process {} on {}", holder.process, holder.host),
+    );
+    tracing::warn!(
+        target: "pathway",
+        "{who} has not given back '{path}'; unless it renews its lease, it is taken over in {} s",
+        lapse.as_secs()
+    );
+}
+
+/// The lease that was taken, which lasts until a time.
+fn held(calls: &Calls, path: &Path, content: Content, version: UpdateVersion, until: Duration) -> Held {
+    let lock = content.lock.clone();
+    let lease = Arc::new(Lease {
+        path: path.clone(),
+        lapse: calls.patience.lapse,
+        state: tokio::sync::Mutex::new(State {
+            content,
+            version,
+            lost: None,
+        }),
+        until: Mutex::new(until),
+    });
+    HELD.lock().insert(lock.clone());
+    calls.claim(Arc::clone(&lease));
+    let keeping = calls.spawn(Arc::clone(&lease).keep(Arc::clone(calls.store()), calls.patience));
+    Held { lease, lock, keeping }
 }
 
 impl Held {

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
 use super::patience::Patience;
-use crate::error::Advised;
+use crate::advice::Advised;
 use crate::storage::Holder;
 
 /// What is in the object.

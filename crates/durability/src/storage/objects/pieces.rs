@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
 
-use crate::error::Advised;
+use crate::advice::Advised;
 use crate::storage::Entry;
 
 /// How the name of a blob goes on in those of its pieces.

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use object_store::Error;
 
-use crate::error::Advised;
+use crate::advice::Advised;
 
 /// How much of what a store says is shown.
 const SHOWN: usize = 400;

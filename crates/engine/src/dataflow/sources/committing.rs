@@ -12,6 +12,31 @@ use crate::persistence::StreamJournal;
 use crate::source::{Arrival, Commits, Keys};
 
 impl StreamReader {
+    /// Closes the open commit and opens the next at a later time that the source has chosen.
+    pub(super) fn open_chosen(&mut self, time: Time) {
+        if let Some(capability) = &mut self.capability
+            && time > *capability.time()
+        {
+            self.times.chooses(time);
+            capability.downgrade(&time);
+            self.own.open.store(time, Ordering::Release);
+        }
+    }
+
+    /// Commits where a producer waits for space, or a timer or another stream for this one.
+    pub(super) fn commit_what_is_due(&mut self, pressed: Time, send: &mut Forward<'_>) -> Result<(), EngineError> {
+        let may_commit = self.has_rows && !self.reading.queue.holds_commits();
+        if may_commit && self.reading.queue.wants_space() {
+            self.commit_unasked(send, true)?;
+            if self.minds_positions() && !self.held.is_empty() {
+                self.reading.queue.waits_for_position(&self.reading.name);
+            }
+        } else if std::mem::take(&mut self.is_due) || self.has_paused() || may_commit && self.is_open_before(pressed) {
+            self.commit_unasked(send, false)?;
+        }
+        Ok(())
+    }
+
     /// Whether nobody but the source commits, or says how much of its rows may be committed.
     pub(super) fn holds(&self) -> bool {
         if self.minds_positions() || self.reading.comparing.is_some() && self.is_streaming() {

@@ -42,7 +42,7 @@ use super::worker_ending::WorkerEnding;
 use crate::error::EngineError;
 use crate::monitor::Counters;
 use crate::program::RunningProgram;
-use crate::source::Queued;
+use crate::source::{Arrival, Queued};
 use reader::{Forward, ROWS_A_TURN, StreamReader, Turn};
 
 pub(crate) use reader::Reading;
@@ -146,34 +146,9 @@ impl StreamReader {
                 continue;
             }
             match message {
-                Queued::Rows(arrival) => {
-                    let Some(arrival) = self.new_rows(arrival)? else {
-                        continue;
-                    };
-                    self.has_rows = true;
-                    rows += arrival.len();
-                    if self.holds() {
-                        self.held.push(arrival);
-                    } else {
-                        // Commits may have been held until just now.
-                        self.release(send)?;
-                        self.forward(arrival, send)?;
-                    }
-                }
-                Queued::Position(position) => {
-                    // One among rows that come again says nothing new.
-                    if self.reading.journal.is_some() && self.reading.resuming.is_none() {
-                        self.release(send)?;
-                        self.has_position = true;
-                        self.reading.queue.has_position();
-                        if let Some(journal) = &mut self.reading.journal {
-                            journal.position(position);
-                        }
-                    }
-                }
-                Queued::Whole(is_complete) => {
-                    self.compare(is_complete, send)?;
-                }
+                Queued::Rows(arrival) => rows += self.take(arrival, send)?,
+                Queued::Position(position) => self.note_position(position, send)?,
+                Queued::Whole(is_complete) => self.compare(is_complete, send)?,
                 Queued::Discard => self.discard(),
                 Queued::Commit if self.is_ahead() => {
                     self.next_tick.get_or_insert_with(|| Instant::now() + PAUSE);
@@ -186,15 +161,7 @@ impl StreamReader {
                         return Ok(Turn::Again);
                     }
                 }
-                Queued::Advance(time) => {
-                    if let Some(capability) = &mut self.capability
-                        && time > *capability.time()
-                    {
-                        self.times.chooses(time);
-                        capability.downgrade(&time);
-                        self.own.open.store(time, Ordering::Release);
-                    }
-                }
+                Queued::Advance(time) => self.open_chosen(time),
                 Queued::Close(Ok(())) => {
                     self.release(send)?;
                     self.keep_commit();
@@ -207,15 +174,7 @@ impl StreamReader {
         if self.capability.is_none() {
             return Ok(Turn::Wait(None));
         }
-        let may_commit = self.has_rows && !self.reading.queue.holds_commits();
-        if may_commit && self.reading.queue.wants_space() {
-            self.commit_unasked(send, true)?;
-            if self.minds_positions() && !self.held.is_empty() {
-                self.reading.queue.waits_for_position(&self.reading.name);
-            }
-        } else if std::mem::take(&mut self.is_due) || self.has_paused() || may_commit && self.is_open_before(pressed) {
-            self.commit_unasked(send, false)?;
-        }
+        self.commit_what_is_due(pressed, send)?;
         self.own.answered.store(pressed, Ordering::Release);
         if rows >= ROWS_A_TURN {
             return Ok(Turn::Again);
@@ -225,6 +184,37 @@ impl StreamReader {
             self.next_tick
                 .map(|tick| tick.saturating_duration_since(Instant::now())),
         ))
+    }
+
+    /// Takes rows into the open commit; how many of them are new.
+    fn take(&mut self, arrival: Arrival, send: &mut Forward<'_>) -> Result<usize, EngineError> {
+        let Some(arrival) = self.new_rows(arrival)? else {
+            return Ok(0);
+        };
+        self.has_rows = true;
+        let rows = arrival.len();
+        if self.holds() {
+            self.held.push(arrival);
+        } else {
+            // Commits may have been held until just now.
+            self.release(send)?;
+            self.forward(arrival, send)?;
+        }
+        Ok(rows)
+    }
+
+    /// All rows so far are before a position.
+    fn note_position(&mut self, position: Vec<u8>, send: &mut Forward<'_>) -> Result<(), EngineError> {
+        // One among rows that come again says nothing new.
+        if self.reading.journal.is_some() && self.reading.resuming.is_none() {
+            self.release(send)?;
+            self.has_position = true;
+            self.reading.queue.has_position();
+            if let Some(journal) = &mut self.reading.journal {
+                journal.position(position);
+            }
+        }
+        Ok(())
     }
 
     /// Forgets what still comes after a failure. The run goes on until what others have committed is complete, and this

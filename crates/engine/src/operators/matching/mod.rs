@@ -21,53 +21,27 @@
 //! All else that is known of a join key follows from its rows.
 
 mod complaints;
+mod correcting;
 mod groups;
 mod held;
+mod inputs;
 mod pairing;
 mod settling;
 
-use std::collections::VecDeque;
-
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, Column, DType, Key, Physical, Time};
+use towpath_types::{Batch, Column, Key, Physical, Time};
 
 use super::side::Side;
 use super::{keys_of, usable};
 use crate::error::EngineError;
 use crate::operator::{Output, Task, TaskContext};
-use crate::reporter::Reporter;
 use crate::state::{self, Name, Saved, no_table};
-use complaints::Complaints;
-use groups::Groups;
-use held::Held;
+use inputs::{Inputs, LEFT, RIGHT};
 use pairing::Pairing;
 use settling::Settling;
 
-/// Which key a joined row gets.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum JoinId {
-    /// One made of the keys of both rows.
-    #[default]
-    Pair,
-    /// That of the left row.
-    Left,
-    /// That of the right row.
-    Right,
-}
-
-/// What becomes of rows without a partner.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Unmatched {
-    /// Nothing.
-    Drop,
-    /// The cells of the other side are `None`.
-    Nones,
-    /// The cells of the other side are errors, which are reported.
-    Errors,
-}
-
-const LEFT: usize = 0;
-const RIGHT: usize = 1;
+pub use inputs::JoinId;
+pub(super) use inputs::Unmatched;
 
 /// The number of the table of counts.
 const COUNTS: u16 = 2;
@@ -83,37 +57,20 @@ enum Keeping {
 
 /// See the module.
 pub(super) struct Matching {
-    reporter: Reporter,
-    id: JoinId,
-    unmatched: [Unmatched; 2],
+    inputs: Inputs,
     /// Where each input has its join key; the key of the row itself where there is none.
     pointers: [Option<usize>; 2],
-    /// The layouts of the columns of each side.
-    layouts: [Vec<Physical>; 2],
-    sides: [Side; 2],
     keeping: [Keeping; 2],
     /// Whether something of the open time was absorbed.
     is_open: bool,
-    groups: Groups,
-    /// Changes to rows whose groups had no partners before, with their groups.
-    deltas: [VecDeque<(Batch, Vec<u32>)>; 2],
-    held: Held,
     /// What is left to be done when the output was full.
     left: Option<Left>,
-    complaints: Complaints,
 }
 
 /// What is left to be done.
 enum Left {
     Pairing(Pairing),
     Settling(Settling),
-}
-
-impl JoinId {
-    /// That of a row of this side.
-    fn of(side: usize) -> Self {
-        if side == LEFT { Self::Left } else { Self::Right }
-    }
 }
 
 impl Matching {
@@ -124,64 +81,20 @@ impl Matching {
         unmatched: [Unmatched; 2],
         pointers: [Option<usize>; 2],
     ) -> Self {
-        let layouts = [LEFT, RIGHT].map(|side| {
-            let dtypes = context.dtypes[side].iter().enumerate();
-            dtypes
-                .filter(|(position, _)| Some(*position) != pointers[side])
-                .map(|(_, dtype)| DType::physical(dtype))
-                .collect::<Vec<_>>()
-        });
         Self {
-            id,
-            unmatched,
+            inputs: Inputs::new(context, id, unmatched, pointers),
             pointers,
-            sides: [LEFT, RIGHT].map(|side| {
-                Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])
-                    .keeping(context.keeps_state)
-            }),
             keeping: [Keeping::Kept; 2],
             is_open: false,
-            reporter: context.reporter,
-            layouts,
-            groups: Groups::new(context.keeps_state),
-            deltas: [VecDeque::new(), VecDeque::new()],
-            held: Held::default(),
             left: None,
-            complaints: Complaints::default(),
         }
-    }
-
-    /// Whether what was before must be known at the end of a time.
-    fn looks_back(&self) -> bool {
-        self.id != JoinId::Pair || self.unmatched != [Unmatched::Drop; 2]
-    }
-
-    /// Notes that a group changes in the open time.
-    fn touch(&mut self, group: u32) {
-        if self.groups.touch(group) {
-            self.correct(group, -1);
-        }
-    }
-
-    /// The group of every row.
-    fn find_groups(&mut self, keys: &[Key]) -> Vec<u32> {
-        let looks_back = self.looks_back();
-        let mut found = Vec::with_capacity(keys.len());
-        for key in keys {
-            let group = self.groups.find(*key);
-            if looks_back {
-                self.touch(group);
-            }
-            found.push(group);
-        }
-        found
     }
 
     /// Forgets the rows of a side whose other side has ended, and the groups that only they had.
     fn forget(&mut self, side: usize) {
         self.keeping[side] = Keeping::Forgotten;
-        self.sides[side].forget();
-        self.groups.forget(side, self.looks_back());
+        self.inputs.sides[side].forget();
+        self.inputs.groups.forget(side, self.inputs.looks_back());
     }
 
     /// Takes out the rows whose join key is an error or `None`: they have no partner.
@@ -195,16 +108,16 @@ impl Matching {
         let Some(mask) = usable(pointer) else {
             return Ok((batch, None));
         };
-        let unmatched = self.unmatched[side];
+        let unmatched = self.inputs.unmatched[side];
         if let Some(errors) = pointer.errors() {
             let wrong = batch.filter(errors);
             if unmatched != Unmatched::Errors {
                 // Otherwise the error, which is known, spreads to the cells that were looked up.
-                super::report_routed(&batch, pointer, Some(errors), "join condition", &self.reporter)?;
+                super::report_routed(&batch, pointer, Some(errors), "join condition", &self.inputs.reporter)?;
             }
             if unmatched != Unmatched::Drop {
-                let alone = self.alone(side, &wrong, unmatched);
-                self.held.put_out(alone, output);
+                let alone = self.inputs.alone(side, &wrong, unmatched);
+                self.inputs.held.put_out(alone, output);
             }
         }
         if let Some(nulls) = pointer.nulls()
@@ -214,52 +127,24 @@ impl Matching {
             if let Some(errors) = pointer.errors() {
                 none = &none & &!errors;
             }
-            let alone = self.alone(side, &batch.filter(&none), Unmatched::Nones);
-            self.held.put_out(alone, output);
+            let alone = self.inputs.alone(side, &batch.filter(&none), Unmatched::Nones);
+            self.inputs.held.put_out(alone, output);
         }
         Ok((batch.filter(&mask), Some(mask)))
     }
 
-    /// Rows of a side have been paired.
-    fn paired(&mut self, pairing: Pairing, output: &mut Output) -> Result<(), EngineError> {
-        let Pairing {
-            side,
-            batch,
-            groups,
-            passed,
-            ..
-        } = pairing;
-        if let Some(alone) = passed {
-            return self.passed(side, &batch, &groups, &alone, output);
-        }
-        let states = &mut self.groups;
-        let owners: Vec<Key> = if self.sides[side].keeps_state() {
-            groups.iter().map(|group| states[*group].key).collect()
-        } else {
-            Vec::new()
-        };
-        self.sides[side].add(&batch, &groups, &owners, |group, head| {
-            std::mem::replace(&mut states[group].heads[side], head)
-        });
-        for (row, group) in groups.iter().enumerate() {
-            self.groups[*group].counts[side] += batch.diff(row);
-        }
-        if self.unmatched[side] != Unmatched::Drop {
-            self.deltas[side].push_back((batch, groups));
-        }
-        Ok(())
-    }
-
     /// All that the touched groups mean has been put out or is held: the end of a time.
     fn settled(&mut self, touched: &[u32], output: &mut Output) -> Result<(), EngineError> {
-        self.check_ids(touched)?;
+        self.inputs.check_ids(touched)?;
         for group in touched {
-            self.correct(*group, 1);
+            self.inputs.correct(*group, 1);
         }
-        self.complaints.report(&self.reporter)?;
-        output.push(self.held.take());
-        self.groups.close(self.sides.iter_mut().flat_map(Side::take_emptied));
-        self.sides.iter_mut().for_each(Side::shrink);
+        self.inputs.complaints.report(&self.inputs.reporter)?;
+        output.push(self.inputs.held.take());
+        self.inputs
+            .groups
+            .close(self.inputs.sides.iter_mut().flat_map(Side::take_emptied));
+        self.inputs.sides.iter_mut().for_each(Side::shrink);
         for side in [LEFT, RIGHT] {
             if self.keeping[side] == Keeping::UntilComplete {
                 self.forget(side);
@@ -272,7 +157,7 @@ impl Matching {
 
 impl Task for Matching {
     fn open(&mut self, time: Time) {
-        self.sides.iter_mut().for_each(|side| side.open(time));
+        self.inputs.sides.iter_mut().for_each(|side| side.open(time));
     }
 
     fn absorb(&mut self, side: usize, batch: Batch, output: &mut Output) -> Result<(), EngineError> {
@@ -296,10 +181,10 @@ impl Task for Matching {
             return Ok(());
         }
         let pairing = if self.keeping[side] != Keeping::Forgotten {
-            let groups = self.find_groups(&keys);
+            let groups = self.inputs.find_groups(&keys);
             Pairing::new(side, batch, groups)
         } else {
-            self.passing(side, batch, &keys)
+            self.inputs.passing(side, batch, &keys)
         };
         self.left = Some(Left::Pairing(pairing));
         self.go_on(output)
@@ -308,14 +193,14 @@ impl Task for Matching {
     fn go_on(&mut self, output: &mut Output) -> Result<(), EngineError> {
         match self.left.take() {
             Some(Left::Pairing(mut pairing)) => {
-                if self.pair(&mut pairing, output) {
-                    self.paired(pairing, output)?;
+                if self.inputs.pair(&mut pairing, output) {
+                    self.inputs.paired(pairing, output)?;
                 } else {
                     self.left = Some(Left::Pairing(pairing));
                 }
             }
             Some(Left::Settling(mut settling)) => {
-                if self.settle(&mut settling, output) {
+                if self.inputs.settle(&mut settling, output) {
                     self.settled(&settling.touched, output)?;
                 } else {
                     self.left = Some(Left::Settling(settling));
@@ -331,12 +216,12 @@ impl Task for Matching {
     }
 
     fn input_ended(&mut self, input: usize) {
-        if self.corrects() {
+        if self.inputs.corrects() {
             // Whether a row that comes has several partners depends on those there were.
             return;
         }
         // Which rows have had no partner until now is settled at the end of the time, if one is open.
-        if self.looks_back() && self.is_open {
+        if self.inputs.looks_back() && self.is_open {
             self.keeping[1 - input] = Keeping::UntilComplete;
         } else {
             self.forget(1 - input);
@@ -344,33 +229,33 @@ impl Task for Matching {
     }
 
     fn complete(&mut self, _time: Time, output: &mut Output) -> Result<(), EngineError> {
-        self.left = Some(Left::Settling(Settling::new(self.groups.take_touched())));
+        self.left = Some(Left::Settling(Settling::new(self.inputs.groups.take_touched())));
         self.go_on(output)
     }
 
     fn save(&mut self, saved: &mut Saved) {
         for side in [LEFT, RIGHT] {
-            self.sides[side].save(side as u16, saved);
+            self.inputs.sides[side].save(side as u16, saved);
         }
-        self.groups.save(COUNTS, saved);
+        self.inputs.groups.save(COUNTS, saved);
     }
 
     fn restore(&mut self, table: u16, rows: Batch, owners: &[Key]) -> Result<(), EngineError> {
         match usize::from(table) {
             side @ (LEFT | RIGHT) => {
-                let batch = self.sides[side].saved_rows(&rows, owners)?;
-                let groups: Vec<u32> = owners.iter().map(|owner| self.groups.find(*owner)).collect();
+                let batch = self.inputs.sides[side].saved_rows(&rows, owners)?;
+                let groups: Vec<u32> = owners.iter().map(|owner| self.inputs.groups.find(*owner)).collect();
                 let names = rows.keys().iter().zip(owners);
                 let names = names.map(|(identity, owner)| Name {
                     identity: *identity,
                     owner: *owner,
                 });
-                let states = &mut self.groups;
-                self.sides[side].restore(&batch, &groups, names, |group, head| {
+                let states = &mut self.inputs.groups;
+                self.inputs.sides[side].restore(&batch, &groups, names, |group, head| {
                     std::mem::replace(&mut states[group].heads[side], head)
                 });
                 for (row, group) in groups.iter().enumerate() {
-                    self.groups[*group].counts[side] += batch.diff(row);
+                    self.inputs.groups[*group].counts[side] += batch.diff(row);
                 }
                 Ok(())
             }
@@ -378,7 +263,7 @@ impl Task for Matching {
                 state::check(&rows, owners, &[Physical::Int; 2])?;
                 let (left, right) = (state::ints(rows.column(LEFT))?, state::ints(rows.column(RIGHT))?);
                 for ((key, left), right) in rows.keys().iter().zip(left).zip(right) {
-                    self.groups.restore(*key, [*left, *right]);
+                    self.inputs.groups.restore(*key, [*left, *right]);
                 }
                 Ok(())
             }

@@ -1,25 +1,25 @@
 //! Rows of one side paired with those of the other, a batch at a time.
 
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, Column, Key, Physical, Shared, hash_columns};
+use towpath_types::{Batch, Key};
 
 use super::complaints::several_partners;
-use super::{JoinId, LEFT, Matching, Unmatched};
+use super::inputs::{Inputs, JoinId, Unmatched};
 use crate::error::EngineError;
 use crate::operator::Output;
 use crate::operators::side::END;
 
 /// Rows of a side that are being paired.
 pub(super) struct Pairing {
-    pub(super) side: usize,
-    pub(super) batch: Batch,
+    side: usize,
+    batch: Batch,
     /// The group of every row.
-    pub(super) groups: Vec<u32>,
+    groups: Vec<u32>,
     /// Where it stands: the row, and its next partner if it has had some.
     row: usize,
     slot: Option<u32>,
     /// Of rows that are not kept: those that have no group, with their join keys.
-    pub(super) passed: Option<Alone>,
+    passed: Option<Alone>,
 }
 
 /// Rows without a group.
@@ -41,7 +41,21 @@ impl Pairing {
     }
 }
 
-impl Matching {
+impl Inputs {
+    /// The group of every row.
+    pub(super) fn find_groups(&mut self, keys: &[Key]) -> Vec<u32> {
+        let looks_back = self.looks_back();
+        let mut found = Vec::with_capacity(keys.len());
+        for key in keys {
+            let group = self.groups.find(*key);
+            if looks_back {
+                self.touch(group);
+            }
+            found.push(group);
+        }
+        found
+    }
+
     /// Rows whose other side has ended: they are paired without being kept.
     pub(super) fn passing(&self, side: usize, batch: Batch, keys: &[Key]) -> Pairing {
         let mut groups = Vec::with_capacity(keys.len());
@@ -66,7 +80,7 @@ impl Matching {
     }
 
     /// What else they mean, once they have been paired.
-    pub(super) fn passed(
+    fn passed(
         &mut self,
         side: usize,
         partnered: &Batch,
@@ -128,56 +142,33 @@ impl Matching {
         pairing.row == pairing.groups.len()
     }
 
-    /// The pairs of rows of a batch with slots of the other side.
-    pub(super) fn joined(&self, side: usize, batch: &Batch, rows: &[u32], slots: &[u32], diffs: Vec<i64>) -> Batch {
-        let own_keys: Vec<Key> = rows.iter().map(|row| batch.keys()[*row as usize]).collect();
-        // Very often every row has exactly one partner.
-        let is_every_row = rows.len() == batch.len() && rows.iter().enumerate().all(|(at, row)| at == *row as usize);
-        let own: Vec<Column> = if is_every_row {
-            batch.columns().to_vec()
+    /// Rows of a side have been paired.
+    pub(super) fn paired(&mut self, pairing: Pairing, output: &mut Output) -> Result<(), EngineError> {
+        let Pairing {
+            side,
+            batch,
+            groups,
+            passed,
+            ..
+        } = pairing;
+        if let Some(alone) = passed {
+            return self.passed(side, &batch, &groups, &alone, output);
+        }
+        let states = &mut self.groups;
+        let owners: Vec<Key> = if self.sides[side].keeps_state() {
+            groups.iter().map(|group| states[*group].key).collect()
         } else {
-            batch.columns().iter().map(|column| column.take(rows)).collect()
+            Vec::new()
         };
-        let other = &self.sides[1 - side];
-        let other_keys: Vec<Key> = slots.iter().map(|slot| other.key(*slot)).collect();
-        let other = other.gather(slots);
-        let (left_keys, right_keys, mut columns, right) = if side == LEFT {
-            (own_keys, other_keys, own, other)
-        } else {
-            (other_keys, own_keys, other, own)
-        };
-        columns.extend(right);
-        let keys: Vec<Key> = match self.id {
-            JoinId::Left => left_keys,
-            JoinId::Right => right_keys,
-            JoinId::Pair => left_keys
-                .into_iter()
-                .zip(right_keys)
-                .map(|(left, right)| Key::pair(left, right))
-                .collect(),
-        };
-        Batch::new(keys, columns, Some(diffs.into()))
-    }
-
-    /// Rows of a side without a partner.
-    pub(super) fn alone(&self, side: usize, rows: &Batch, how: Unmatched) -> Batch {
-        let len = rows.len();
-        let other = |layout: &Physical| match how {
-            Unmatched::Errors => layout.errors(len),
-            _ => layout.nones(len),
-        };
-        let others: Vec<Column> = self.layouts[1 - side].iter().map(other).collect();
-        let own = rows.columns().to_vec();
-        let (mut columns, right) = if side == LEFT { (own, others) } else { (others, own) };
-        columns.extend(right);
-        let keys: Shared<Key> = if self.id == JoinId::Pair {
-            let own = Column::pointers(rows.keys().clone());
-            let none = Physical::Pointer.nones(len);
-            let both = if side == LEFT { [&own, &none] } else { [&none, &own] };
-            hash_columns(&both, len).into()
-        } else {
-            rows.keys().clone()
-        };
-        Batch::new(keys, columns, rows.diffs().cloned())
+        self.sides[side].add(&batch, &groups, &owners, |group, head| {
+            std::mem::replace(&mut states[group].heads[side], head)
+        });
+        for (row, group) in groups.iter().enumerate() {
+            self.groups[*group].counts[side] += batch.diff(row);
+        }
+        if self.unmatched[side] != Unmatched::Drop {
+            self.deltas[side].push_back((batch, groups));
+        }
+        Ok(())
     }
 }

@@ -3,10 +3,8 @@
 use arrow_buffer::BooleanBuffer;
 use towpath_types::Batch;
 
-use super::complaints::several_partners;
 use super::groups::Group;
-use super::{JoinId, LEFT, Matching, RIGHT, Unmatched};
-use crate::error::EngineError;
+use super::inputs::{Inputs, LEFT, RIGHT, Unmatched};
 use crate::operator::Output;
 use crate::operators::side::END;
 
@@ -36,7 +34,7 @@ fn is_alone(group: &Group, other: usize) -> (bool, bool) {
     (group.before[other] == 0, group.counts[other] == 0)
 }
 
-impl Matching {
+impl Inputs {
     /// What the touched groups mean for rows without partners, until the output is full; whether that is all.
     pub(super) fn settle(&mut self, settling: &mut Settling, output: &mut Output) -> bool {
         while settling.side <= RIGHT {
@@ -115,69 +113,5 @@ impl Matching {
             let alone = self.alone(side, &rows, how);
             self.held.hold(alone, output);
         }
-    }
-
-    /// The side whose ids the rows have, if it is one of the two.
-    fn own_side(&self) -> Option<usize> {
-        match self.id {
-            JoinId::Pair => None,
-            JoinId::Left => Some(LEFT),
-            JoinId::Right => Some(RIGHT),
-        }
-    }
-
-    /// Finds rows that were given the key of a row they share with others, where the run ends with that.
-    pub(super) fn check_ids(&self, touched: &[u32]) -> Result<(), EngineError> {
-        let Some(own) = self.own_side().filter(|_| self.reporter.is_strict()) else {
-            return Ok(());
-        };
-        for group in touched {
-            let group = &self.groups[*group];
-            if group.counts[1 - own] > 1 && group.counts[own] > 0 && group.heads[own] != END {
-                return Err(several_partners(self.sides[own].key(group.heads[own])).into());
-            }
-        }
-        Ok(())
-    }
-
-    /// Whether a row that has several partners, and whose id the pairs would have, is put out with errors instead.
-    pub(super) fn corrects(&self) -> bool {
-        self.id != JoinId::Pair && !self.reporter.is_strict()
-    }
-
-    /// Puts errors in place of the pairs of rows that have several partners as they are now, or, with the sign -1, takes
-    /// that back.
-    pub(super) fn correct(&mut self, group: u32, sign: i64) {
-        let Some(own) = self.own_side().filter(|_| self.corrects()) else {
-            return;
-        };
-        let other = 1 - own;
-        let group = self.groups[group];
-        if group.counts[other] <= 1 {
-            return;
-        }
-        let slots = |side: usize| {
-            let there = |slot: u32| Some(slot).filter(|slot| *slot != END);
-            let next = |slot: &u32| there(self.sides[side].next(*slot));
-            std::iter::successors(there(group.heads[side]), next).collect::<Vec<u32>>()
-        };
-        let (owns, others) = (slots(own), slots(other));
-        let counts: Vec<i64> = owns.iter().map(|slot| sign * self.sides[own].count(*slot)).collect();
-        let rows = self.sides[own].rows(&owns, counts);
-        for (row, key) in rows.keys().iter().enumerate() {
-            self.complaints.several(*key, rows.diff(row));
-        }
-        let (mut pair_rows, mut pair_slots, mut diffs) = (Vec::new(), Vec::new(), Vec::new());
-        for row in 0..rows.len() {
-            for slot in &others {
-                pair_rows.push(row as u32);
-                pair_slots.push(*slot);
-                diffs.push(-rows.diff(row) * self.sides[other].count(*slot));
-            }
-        }
-        let pairs = self.joined(own, &rows, &pair_rows, &pair_slots, diffs);
-        let errors = self.alone(own, &rows, Unmatched::Errors);
-        self.held.keep(pairs);
-        self.held.keep(errors);
     }
 }

@@ -8,7 +8,8 @@ use std::thread::JoinHandle;
 use towpath_durability::{PartName, State, delete_part};
 use towpath_types::{Batch, Key};
 
-use super::parts::{Live, Part, Parts, PartsWriter, RANGES};
+use super::live::Live;
+use super::parts::{Part, Parts, PartsWriter, RANGES};
 use crate::error::{EngineError, ErrorKind};
 use crate::state::SavedRows;
 

@@ -8,9 +8,11 @@
 //! merging        many parts become one
 //! restoring      operators get back what they have saved
 //!   manifest     what a snapshot is of
-//!     parts      saved rows in files, and which of them hold
+//!     live       which saved rows hold
+//!       parts    saved rows in files
 //! ```
 
+mod live;
 mod manifest;
 mod merging;
 mod parts;

@@ -1,24 +1,22 @@
-//! Saved rows in the files of a snapshot, and which of them hold.
+//! Saved rows in the files of a snapshot.
 //!
 //! A part holds the rows that operators have saved, in sections of one table each, and of one range of owners where there
-//! are many rows; its last section says what is in which. A row of a later part replaces that of the same name in an
-//! earlier one, and one that is removed there is no more: so parts are read from the last to the first, and what was seen
-//! is left out. Where there are many rows, that is remembered for one range of owners at a time.
+//! are many rows; its last section says what is in which. Which rows of all parts hold, [`live`](super::live) finds out.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use towpath_durability::{PartName, PartWriter, Section, State, check_part, read_section};
-use towpath_types::{Batch, Key, wire};
+use towpath_types::{Key, wire};
 
 use crate::error::{EngineError, ErrorKind};
-use crate::state::{Name, SavedRows};
+use crate::state::SavedRows;
 
 /// Into so many ranges of owners rows are divided.
 pub(in crate::persistence) const RANGES: usize = 64;
 
 /// From so many rows on.
-const MANY_ROWS: usize = 1 << 14;
+pub(super) const MANY_ROWS: usize = 1 << 14;
 
 /// What a manifest says of a part.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,19 +29,19 @@ pub(in crate::persistence) struct Part {
 
 /// What is in a part.
 #[derive(Debug, Serialize, Deserialize)]
-struct Contents {
+pub(super) struct Contents {
     /// Into how many ranges of owners its rows are divided: one, or [`RANGES`].
-    ranges: usize,
+    pub(super) ranges: usize,
     /// By what the operator is known.
-    sections: BTreeMap<String, Vec<Rows>>,
+    pub(super) sections: BTreeMap<String, Vec<Rows>>,
 }
 
 /// Rows of a table in a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Rows {
-    table: u16,
-    range: usize,
-    section: Section,
+pub(super) struct Rows {
+    pub(super) table: u16,
+    pub(super) range: usize,
+    pub(super) section: Section,
 }
 
 /// Writes a part.
@@ -164,14 +162,7 @@ fn decode(table: u16, bytes: &[u8]) -> Option<SavedRows> {
 #[derive(Debug)]
 pub(in crate::persistence) struct Parts {
     state: State,
-    all: Vec<(Part, Contents)>,
-}
-
-/// Rows of an operator's table that hold, and their owners; or of which it holds that they are removed.
-pub(super) struct Live {
-    pub(super) rows: Batch,
-    pub(super) owners: Vec<Key>,
-    pub(super) is_removal: bool,
+    pub(super) all: Vec<(Part, Contents)>,
 }
 
 impl Parts {
@@ -212,113 +203,9 @@ impl Parts {
         self.all.iter().map(|(_, contents)| of_contents(contents)).sum()
     }
 
-    /// Looks at a table of an operator.
-    pub(in crate::persistence) fn table(&self, node: &str, table: u16) -> Result<Table<'_>, EngineError> {
-        let mut sections = Vec::new();
-        for (part, contents) in self.all.iter().rev() {
-            let of_node = contents.sections.get(node).into_iter().flatten();
-            let of_table = of_node.rev().filter(|rows| rows.table == table);
-            for rows in of_table {
-                sections.push(TableSection {
-                    part,
-                    rows: *rows,
-                    // Few rows, which are there for all ranges.
-                    undivided: match contents.ranges {
-                        1 => Some(self.read(part, rows)?),
-                        _ => None,
-                    },
-                });
-            }
-        }
-        Ok(Table { parts: self, sections })
-    }
-
-    fn read(&self, part: &Part, rows: &Rows) -> Result<SavedRows, EngineError> {
+    pub(super) fn read(&self, part: &Part, rows: &Rows) -> Result<SavedRows, EngineError> {
         let bytes = read_section(&self.state, part.name, &rows.section)?;
         decode(rows.table, &bytes).ok_or_else(|| unreadable(part))
-    }
-}
-
-/// A table of an operator in all parts.
-pub(in crate::persistence) struct Table<'a> {
-    parts: &'a Parts,
-    /// The last one first.
-    sections: Vec<TableSection<'a>>,
-}
-
-struct TableSection<'a> {
-    part: &'a Part,
-    rows: Rows,
-    /// Its rows, if it is not divided by owners.
-    undivided: Option<SavedRows>,
-}
-
-impl Table<'_> {
-    /// How many bytes were read for it when it was looked at.
-    pub(in crate::persistence) fn undivided_bytes(&self) -> u64 {
-        let undivided = self.sections.iter().filter(|section| section.undivided.is_some());
-        undivided.map(|section| section.rows.section.length).sum()
-    }
-
-    /// How many are read for a range of owners besides.
-    pub(in crate::persistence) fn bytes(&self, range: usize) -> u64 {
-        let divided = self.sections.iter().filter(|section| section.undivided.is_none());
-        let of_range = divided.filter(|section| section.rows.range == range);
-        of_range.map(|section| section.rows.section.length).sum()
-    }
-
-    /// Hands over the rows of a range of owners that hold, and what is said to be removed where nothing came later.
-    pub(in crate::persistence) fn live(
-        &self,
-        range: usize,
-        mut take: impl FnMut(Live) -> Result<(), EngineError>,
-    ) -> Result<(), EngineError> {
-        let is_of_range = |section: &&TableSection<'_>| section.undivided.is_some() || section.rows.range == range;
-        let mut sections = self.sections.iter().filter(is_of_range).peekable();
-        let mut seen: HashSet<Name> = HashSet::new();
-        while let Some(section) = sections.next() {
-            let read;
-            let saved = match &section.undivided {
-                Some(saved) => saved,
-                None => {
-                    read = self.parts.read(section.part, &section.rows)?;
-                    &read
-                }
-            };
-            let is_last = sections.peek().is_none();
-            let mut chosen = Vec::new();
-            for row in 0..saved.rows.len() {
-                let owner = saved.owner(row);
-                if owner.worker(RANGES) != range {
-                    continue;
-                }
-                let identity = saved.rows.keys()[row];
-                let name = Name { identity, owner };
-                let is_new = if is_last {
-                    !seen.contains(&name)
-                } else {
-                    seen.insert(name)
-                };
-                if is_new {
-                    chosen.push(row as u32);
-                }
-            }
-            if chosen.is_empty() {
-                continue;
-            }
-            let owners = chosen.iter().map(|row| saved.owner(*row as usize)).collect();
-            let rows = if chosen.len() == saved.rows.len() {
-                saved.rows.clone()
-            } else {
-                saved.rows.take(&chosen)
-            };
-            take(Live {
-                rows,
-                owners,
-                is_removal: saved.is_removal(),
-            })?;
-        }
-        Ok(())
     }
 }
 
@@ -332,90 +219,9 @@ fn unreadable(part: &Part) -> EngineError {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-    use std::sync::Arc;
-
-    use towpath_durability::{Access, Holder, MemoryStorage};
-    use towpath_types::{Column, DType, Value};
+    use towpath_types::{Batch, Column, DType, Value};
 
     use super::*;
-    use crate::testing::Random;
-
-    fn name(part: u32) -> PartName {
-        PartName {
-            generation: 0,
-            process: 0,
-            number: part,
-        }
-    }
-
-    fn owner(number: usize) -> Key {
-        Key::for_values(&[Value::Int(number as i64)])
-    }
-
-    #[test]
-    fn what_was_said_last_holds() {
-        let mut random = Random::new(7);
-        for (rows_a_part, owned) in [(20, false), (20, true), (3 * MANY_ROWS, false), (3 * MANY_ROWS, true)] {
-            let storage = Arc::new(MemoryStorage::default());
-            let state = State::open(storage, Holder::current(0), Access::ReadWrite).expect("it is empty");
-            let mut expected: BTreeMap<(Key, Key), i64> = BTreeMap::new();
-            let mut parts = Vec::new();
-            for part in 0..4 {
-                // Some parts have few rows.
-                let rows = if part == 2 { 10 } else { rows_a_part };
-                let mut writer = PartsWriter::create(&state, name(part), Some(rows)).expect("it can be written");
-                for is_removal in [false, true] {
-                    let mut names: BTreeMap<(Key, Key), i64> = BTreeMap::new();
-                    for _ in 0..rows {
-                        let owner = owner(random.below(rows_a_part));
-                        let identity = if owned { Key(random.below(3) as u128) } else { owner };
-                        names.insert((owner, identity), random.below(1000) as i64);
-                    }
-                    let rows: Vec<Value> = names.values().map(|value| Value::Int(*value)).collect();
-                    let keys: Vec<Key> = names.keys().map(|(_, identity)| *identity).collect();
-                    let owners = owned.then(|| names.keys().map(|(owner, _)| *owner).collect());
-                    let rows = if is_removal {
-                        let diffs = vec![-1; keys.len()];
-                        Batch::new(keys, Vec::new(), Some(diffs.into()))
-                    } else {
-                        Batch::new(keys, vec![Column::from_values(&DType::Int, &rows)], None)
-                    };
-                    let saved = SavedRows { table: 3, owners, rows };
-                    writer.add("node", saved).expect("it can be written");
-                    for (name, value) in names {
-                        if is_removal {
-                            expected.remove(&name);
-                        } else {
-                            expected.insert(name, value);
-                        }
-                    }
-                }
-                parts.push(writer.finish().expect("it can be written"));
-            }
-            let parts = Parts::open(&state, &parts).expect("it was written");
-            assert_eq!(parts.tables("node"), BTreeSet::from([3]));
-            let mut found = BTreeMap::new();
-            let table = parts.table("node", 3).expect("it can be read");
-            for range in 0..RANGES {
-                let mut take = |live: Live| {
-                    if live.is_removal {
-                        return Ok(());
-                    }
-                    for (row, owner) in live.owners.iter().enumerate() {
-                        let Value::Int(value) = live.rows.column(0).value(row) else {
-                            panic!("an int");
-                        };
-                        let before = found.insert((*owner, live.rows.keys()[row]), value);
-                        assert_eq!(before, None, "each is there once");
-                    }
-                    Ok(())
-                };
-                table.live(range, &mut take).expect("it can be read");
-            }
-            assert_eq!(found, expected);
-        }
-    }
 
     #[test]
     fn rows_come_back_as_they_were_or_not_at_all() {
