@@ -133,6 +133,43 @@ def test_a_wrong_argument_is_at_the_line_of_the_run(script: Callable[[str], str]
     assert done.stderr.count("Error: ") == 1
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        't.select(b=t.a + "x")',
+        "t.a.dt.strftime(1, 2, 3)",
+        "t.a.str.nonsense()",
+        't.groupby("a")',
+        "t.join(1)",
+        "pw.io.csv.read(1, schema=2)",
+        'pw.io.csv.write(t, "x.csv", nonsense=1)',
+        "pw.reducers.sum()",
+        "pw.debug.table_from_rows(t, 1)",
+        "pw.testing.assert_equal_tables(1, 2)",
+        'pw.schema_builder({"a": 1})',
+    ],
+)
+def test_a_wrong_line_is_all_that_is_shown(script: Callable[[str], str], line: str) -> None:
+    text = f"""
+import pathway as pw
+t = pw.debug.table_from_rows(pw.schema_from_types(a=int), [(0,)])
+def declare():
+    {line}
+declare()
+"""
+    done = run(script(text))
+    assert done.returncode == 1
+    assert functions(done.stderr) == ["<module>", "declare"]
+    assert done.stderr.count("Error: ") == 1
+
+
+def test_a_run_that_fails_within_a_block_is_at_the_line_of_the_block(script: Callable[[str], str]) -> None:
+    done = run(script(FAILING + "with pw.start(monitoring_level=pw.MonitoringLevel.NONE) as handle:\n    pass\n"))
+    assert done.returncode == 1
+    assert functions(done.stderr) == ["<module>", "inverted", "invert"]
+    assert done.stderr.count("Traceback") == 1
+
+
 def test_a_source_of_the_user(script: Callable[[str], str]) -> None:
     text = """
 import asyncio

@@ -16,7 +16,7 @@ from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import noting, user_names, user_place
 from pathway._native import Field, Pointer
 from pathway._schemas import matching, text
@@ -25,6 +25,7 @@ from pathway._schemas.columns import ColumnDefinition, ColumnProperties, ColumnS
 from pathway._values import dtypes
 
 
+@tracebacks.shortened_class
 class SchemaMetaclass(type):
     """The class of schemas."""
 

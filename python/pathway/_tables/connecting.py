@@ -30,6 +30,7 @@ def check_schema(schema: object) -> type[Schema]:
 def check_table(table: object) -> Table[Any]:
     if not isinstance(table, Table):
         raise TypeError(f"parameter table has to be a pw.Table, found {table!r}")
+    table._require_current()
     return table
 
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex, SupportsInt, cast
 
+from pathway._ground import tracebacks
+
 _SUPPORTED = (dict, list, tuple, str, int, float, bool, type(None))
 
 
@@ -40,6 +42,7 @@ class Json:
         return self._value
 
     @staticmethod
+    @tracebacks.shortened
     def parse(value: str | bytes | bytearray) -> Json:
         """The document that a text holds; ValueError if it is no JSON.
 
@@ -49,6 +52,7 @@ class Json:
         return Json(json.loads(value))
 
     @staticmethod
+    @tracebacks.shortened
     def dumps(obj: Any) -> str:
         """The text of a document, which may have `Json` and date values inside.
 
@@ -113,6 +117,9 @@ class Json:
         return self._value
 
     def __getitem__(self, key: int | str) -> Json:
+        # Functions of the user call it for every row, where an edge would cost more than it does. What is not there is
+        # no mistake of ours.
+        __tracebackhide__ = True
         return Json(self._value[key])
 
     def __iter__(self) -> Iterator[Json]:
