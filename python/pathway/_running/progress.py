@@ -38,6 +38,10 @@ class Ending(Enum):
 
     FINISHED = "finished"
     STOPPED = "stopped"
+    """Asked to, by a signal or by the program: what was committed has reached the outputs."""
+    ABORTED = "aborted"
+    """Asked to stop at once: rows that were on their way are lost."""
+    LEFT = "stopped by the end of the program"
     FAILED = "failed"
 
 
@@ -105,12 +109,15 @@ class Progress:
         ]
 
     def end(self, statistics: Sequence[Statistics]) -> list[Line]:
-        """The same for the end of the run: rates are those of the whole run."""
+        """The same for the end of the run: rates are those of the whole run, and a source has all rows that it has
+        read, those included that went nowhere."""
         seconds = self.seconds
-        return [
-            line._replace(rate=line.rows / seconds if seconds > 0 else 0.0, age_seconds=None)
-            for line in self.look(statistics)
-        ]
+        lines = []
+        for entry, line in zip(statistics, self.look(statistics), strict=True):
+            rows = max(entry.rows_in, line.rows) if line.role == "source" else line.rows
+            rate = rows / seconds if seconds > 0 else 0.0
+            lines.append(line._replace(rows=rows, rate=rate, age_seconds=None))
+        return lines
 
     def totals(self, lines: Sequence[Line]) -> Totals:
         return Totals(
