@@ -103,7 +103,7 @@ def test_rows_that_went_nowhere_were_read_and_not_delivered(
     text = """
 seen.set()
 table = declare(Finite)
-pw.io.null.write(table.select(b=pw.apply_with_type(lambda number: 1 // (2 - number), int, table.number)), name="failing")
+pw.io.null.write(table.select(b=pw.apply_with_type(lambda a: 1 // (2 - a), int, table.number)), name="failing")
 pw.run()
 """
     done = run(text)
