@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from pathway._ground.words import counted
+from pathway._running import logs
 from pathway._running.progress import Ending
 
 if TYPE_CHECKING:
@@ -55,6 +56,7 @@ class LastLine:
         with self._lock:
             native_run, self._native_run = self._native_run, None
         if native_run is not None:
+            logs.tell_the_rest()
             self._monitor.finish(native_run.statistics(), ending)
 
 
