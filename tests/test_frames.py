@@ -197,6 +197,25 @@ def test_the_operators_of_an_object(name: str) -> None:
             assert complaints(what, partial(operated, operation, make, wrong)) == []
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "pw.Tabel",
+        "pw.io.kafka",
+        "pw.reducers.summ",
+        "pw.udfs.DiskCache",
+        "import pathway.io.kafka",
+        "from pathway.stdlib.temporal import tumbling",
+        "from pathway import tumblin",
+        "from pathway.io import csvv",
+        "pw.Json({})['a']",
+        "class Sale(pw.Schema, nonsense=1): pass",
+    ],
+)
+def test_a_name_that_is_not_there(line: str) -> None:
+    assert complaints(line, lambda: exec(line, {"pw": pw})) == []
+
+
 def test_what_is_no_row_of_a_json_document_is_no_mistake_of_ours() -> None:
     table = pw.debug.table_from_rows(pw.schema_from_types(a=pw.Json), [(pw.Json({}),)])
     result = table.select(b=pw.apply_with_type(lambda document: document["b"].as_int(), int, pw.this.a))

@@ -117,10 +117,12 @@ class Json:
         return self._value
 
     def __getitem__(self, key: int | str) -> Json:
-        # Functions of the user call it for every row, where an edge would cost more than it does. What is not there is
-        # no mistake of ours.
-        __tracebackhide__ = True
-        return Json(self._value[key])
+        # Functions of the user call it for every row, where `tracebacks.shortened` would cost more than it does.
+        try:
+            return Json(self._value[key])
+        except Exception as error:
+            error.__traceback__ = None
+            raise
 
     def __iter__(self) -> Iterator[Json]:
         return (Json(item) for item in self._value)
