@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from pathway._ground import tracebacks
 
 from tests.processes import environment, free_ports, pathway
+from tests.waiting import when
 
 FAILING = """
 import sys, threading
@@ -383,7 +383,7 @@ def test_ctrl_c_while_other_processes_are_waited_for_is_one_line(script: Callabl
     variables = {"PATHWAY_PROCESSES": "2", "PATHWAY_PROCESS_ID": "0", "PATHWAY_FIRST_PORT": str(port)}
     command = [sys.executable, script(ENDLESS + QUIET)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**variables)) as process:
-        wait_for(port)
+        when(lambda: is_listened_at(port))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
@@ -393,13 +393,9 @@ def test_ctrl_c_while_other_processes_are_waited_for_is_one_line(script: Callabl
     assert line.endswith("WARNING:Interrupted: the computation had not begun")
 
 
-def wait_for(port: int) -> None:
-    """Returns when somebody listens at a port."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=60).close()
-            return
-        except OSError:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+def is_listened_at(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except OSError:
+        return False
+    return True

@@ -161,8 +161,8 @@ def operands(function: str, kinds: Sequence[str]) -> str | None:
     other mistakes."""
     if "optional" in kinds:
         return (
-            "A value that may be None, as those of the other side in an outer join: pw.coalesce(value, ...) puts another "
-            "in its place, pw.unwrap(value) says that it never is"
+            "A value that may be None, as those of the other side of an outer join: pw.coalesce(value, ...) puts "
+            "another in its place, pw.unwrap(value) says that it never is"
         )
     if function == "+" and "str" in kinds and len(set(kinds)) > 1:
         return "To put a value into a text, make a text of it: " + " + ".join(

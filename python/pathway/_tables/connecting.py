@@ -30,7 +30,6 @@ def check_schema(schema: object) -> type[Schema]:
 def check_table(table: object) -> Table[Any]:
     if not isinstance(table, Table):
         raise TypeError(f"parameter table has to be a pw.Table, found {table!r}")
-    table._require_current()
     return table
 
 
@@ -106,6 +105,7 @@ def note_static(node: int, data: int | str) -> None:
 
 def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
     checked = check_table(table)
+    checked._require_current()
     names = list(checked._columns)
     return Output(
         node=checked._node,
