@@ -10,6 +10,8 @@ import pathway as pw
 import pytest
 from pathway.io._subject_run import SubjectRun
 
+from tests.waiting import when
+
 SILENT = pw.MonitoringLevel.NONE
 
 
