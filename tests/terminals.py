@@ -13,21 +13,23 @@ import subprocess
 import sys
 import termios
 import time
+from pathlib import Path
 
 
 class Terminal:
-    """A program in a terminal of so many columns, 100 unless it is said otherwise."""
+    """A program, or a command, in a terminal of so many columns, 100 unless it is said otherwise."""
 
-    def __init__(self, program: str, *, columns: int = 100, **variables: str) -> None:
+    def __init__(
+        self, program: str | list[str], *, columns: int = 100, folder: Path | None = None, **variables: str
+    ) -> None:
         self._master, slave = pty.openpty()
         fcntl.ioctl(slave, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
         environment = {**os.environ, "TERM": "xterm-256color"}
         for name in ("COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
             environment.pop(name, None)
         environment.update(variables)
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program], stdin=slave, stdout=slave, stderr=slave, env=environment
-        )
+        command = [sys.executable, "-c", program] if isinstance(program, str) else program
+        self.process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=environment, cwd=folder)
         os.close(slave)
         self.written = ""
         self._decoder = codecs.getincrementaldecoder("utf-8")()

@@ -9,12 +9,12 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pathway as pw
 import pytest
+
+from tests.waiting import when
 
 QUIET = {"monitoring_level": pw.MonitoringLevel.NONE, "default_logging": False}
 
@@ -44,12 +44,6 @@ class Endless(pw.io.python.ConnectorSubject):
 
 def endless(subject: Endless) -> pw.Table[Any]:
     return pw.io.python.read(subject, schema=Number, autocommit_duration_ms=5)
-
-
-def when(condition: Callable[[], object]) -> None:
-    """Waits for something; pytest's timeout is the limit."""
-    while not condition():
-        time.sleep(0.002)
 
 
 def test_everything_that_was_taken_in_is_in_the_file(tmp_path: pathlib.Path) -> None:

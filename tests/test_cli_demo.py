@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-import pty
 import re
 import signal
 import subprocess
@@ -13,6 +10,7 @@ from collections import Counter
 from pathway.cli._trades import trades
 
 from tests.processes import PATHWAY, environment, pathway
+from tests.terminals import Terminal
 
 LINE = re.compile(
     r"(?P<symbol>[A-Z]{3}) +(?P<trades>\d+) trades +mean +(?P<mean>[\d.]+) +from (?P<lowest>\S+) to (\S+)"
@@ -49,19 +47,9 @@ def test_it_takes_as_long_as_it_is_told() -> None:
 
 
 def test_a_terminal_gets_a_table_in_place() -> None:
-    master, slave = pty.openpty()
-    variables = environment(TERM="xterm-256color", COLUMNS="100", LINES="40")
-    command = [*PATHWAY, "demo", "--rows", "200", "--seconds", "0.6"]
-    process = subprocess.Popen(command, stdin=slave, stdout=slave, stderr=slave, env=variables)
-    os.close(slave)
-    shown = b""
-    # On Linux the end of a terminal is an error.
-    with contextlib.suppress(OSError):
-        while part := os.read(master, 1 << 16):
-            shown += part
-    os.close(master)
-    assert process.wait() == 0
-    text = shown.decode()
+    terminal = Terminal([*PATHWAY, "demo", "--rows", "200", "--seconds", "0.6"])
+    assert terminal.read_to_the_end() == 0
+    text = terminal.written
     assert text.count("lowest") >= 2
     # The cursor goes up, so that the next table takes the place of the one before.
     assert "\x1b[1A" in text

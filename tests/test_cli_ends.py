@@ -14,13 +14,14 @@ import subprocess
 import sys
 import termios
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
 from tests.processes import PATHWAY, environment, free_ports, pathway
+from tests.waiting import when
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ while True:
     os.write(program.terminal, b"\x1a")
     _, status = os.waitpid(program.process.pid, os.WUNTRACED)
     assert os.WIFSTOPPED(status)
-    wait_for(lambda: all(state(process) == "T" for process in program.ready))
+    when(lambda: all(state(process) == "T" for process in program.ready))
     program.process.send_signal(signal.SIGCONT)
     assert program.end() == 0
     assert {"continued 0", "continued 1"} <= set(program.lines)
@@ -213,7 +214,7 @@ def test_a_second_ctrl_c_kills(spawned: Any) -> None:
     program.process.send_signal(signal.SIGINT)
     program.wait_for("got 0", "got 1")
     # Again and again: the first ones are taken for echoes, and some come when all has ended.
-    wait_for(lambda: program.process.send_signal(signal.SIGINT) or program.process.poll() is not None)
+    when(lambda: program.process.send_signal(signal.SIGINT) or program.process.poll() is not None)
     assert program.end() == 137
     assert sum(line.startswith("got") for line in program.lines) == 2
 
@@ -237,7 +238,7 @@ while True:
     program.process.send_signal(signal.SIGTERM)
     program.wait_for("writing 0")
     # It is gone when the command has asked for its status.
-    wait_for(lambda: not pathlib.Path(f"/proc/{other}").exists())
+    when(lambda: not pathlib.Path(f"/proc/{other}").exists())
     # More than the time that is given to others after a failure.
     with pytest.raises(subprocess.TimeoutExpired):
         program.process.wait(timeout=5)
@@ -303,13 +304,6 @@ def test_processes_end_when_the_command_is_killed(spawned: Any) -> None:
 def state(process: int) -> str:
     """The letter of ps(1) for a process that is not our child: T for a stopped one."""
     return pathlib.Path(f"/proc/{process}/stat").read_text().rsplit(") ")[1][0]
-
-
-def wait_for(happened: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
-    while not happened():
-        assert time.monotonic() < until
-        time.sleep(0.01)
 
 
 def test_a_process_that_had_ended_before_is_named(tmp_path: pathlib.Path) -> None:

@@ -2,8 +2,6 @@
 
 import gc
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import duckdb
@@ -55,12 +53,6 @@ class Boats(pw.io.python.ConnectorSubject):
 def totals(subject: Boats) -> pw.Table[Any]:
     passages = pw.io.python.read(subject, schema=Passage, autocommit_duration_ms=None)
     return passages.groupby(passages.lock).reduce(passages.lock, boats=pw.reducers.sum(passages.boats))
-
-
-def when(condition: Callable[[], object]) -> None:
-    """Waits for something; pytest's timeout is the limit."""
-    while not condition():
-        time.sleep(0.002)
 
 
 def test_rows_are_there_while_the_run_goes_on() -> None:

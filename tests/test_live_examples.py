@@ -108,6 +108,15 @@ def test_http_api_with_a_crash(tmp_path: pathlib.Path) -> None:
     assert found == wanted
 
 
+def test_client_library_as_it_is(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("tweepy")
+    monkeypatch.chdir(tmp_path)
+    with started(EXAMPLES / "02_client_library" / "main.py") as program:
+        program.line("post 8: heron number 8")
+        assert program.interrupt() in INTERRUPTED, program.printed
+    assert [int(row[0]) for row in final_rows(tmp_path / "posts.csv")][:2] == [2, 8]
+
+
 def test_websocket(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("websockets")
     folder = EXAMPLES / "05_websocket"

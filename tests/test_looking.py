@@ -7,7 +7,6 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,6 +17,8 @@ import pyarrow as pa
 import pytest
 from pathway._looking import previews, refreshing, views
 from pathway._looking.refreshing import Refresher
+
+from tests.waiting import when
 
 
 class Reading(pw.Schema):
@@ -233,12 +234,6 @@ def test_changes_are_shown_as_well(capsys: pytest.CaptureFixture[str]) -> None:
 def test_arguments_that_make_no_sense(rivers: pw.Table[Any], arguments: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         rivers.show(**arguments)
-
-
-def when(condition: Callable[[], object]) -> None:
-    """Waits for something; pytest's timeout is the limit."""
-    while not condition():
-        time.sleep(0.002)
 
 
 def test_a_stream_is_printed_while_it_changes_and_at_the_end(

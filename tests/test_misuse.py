@@ -81,3 +81,12 @@ def test_a_text_with_the_name_of_a_placeholder_is_warned_about(t: Any) -> None:
     with pytest.warns(UserWarning, match=re.escape('"..." + pw.this.a.to_string()')) as caught:
         t.select(c="%s!" % pw.this.a)  # noqa: UP031
     assert [warning.filename for warning in caught] == [__file__]
+
+
+def test_what_may_be_none_says_what_to_do() -> None:
+    orders, prices = pw.Table.empty(item=str, amount=int), pw.Table.empty(item=str, pounds=float)
+    joined = orders.join_left(prices, orders.item == prices.item)
+    with pytest.raises(TypeError) as raised:
+        joined.select(total=orders.amount * prices.pounds)
+    assert any("pw.coalesce(value, ...)" in note for note in raised.value.__notes__)
+    joined.select(total=orders.amount * pw.coalesce(prices.pounds, 0.0))

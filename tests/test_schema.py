@@ -135,7 +135,7 @@ def test_union() -> None:
     other = pw.schema_from_types(extra=float)
     assert (Person | other).column_names() == ["extra", "name", "age", "tags"]
     assert (Person | other).primary_key_columns() == ["name"]
-    with pytest.raises(ValueError, match="both schemas have columns name"):
+    with pytest.raises(ValueError, match="both schemas have the column name"):
         _ = Person | pw.schema_from_types(name=str)
 
 

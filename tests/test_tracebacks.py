@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import traceback
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +17,7 @@ import pytest
 from pathway._ground import tracebacks
 
 from tests.processes import environment, free_ports, pathway
+from tests.waiting import when
 
 FAILING = """
 import sys, threading
@@ -131,6 +131,43 @@ def test_a_wrong_argument_is_at_the_line_of_the_run(script: Callable[[str], str]
     assert done.returncode == 1
     assert functions(done.stderr) == ["<module>"]
     assert done.stderr.count("Error: ") == 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        't.select(b=t.a + "x")',
+        "t.a.dt.strftime(1, 2, 3)",
+        "t.a.str.nonsense()",
+        't.groupby("a")',
+        "t.join(1)",
+        "pw.io.csv.read(1, schema=2)",
+        'pw.io.csv.write(t, "x.csv", nonsense=1)',
+        "pw.reducers.sum()",
+        "pw.debug.table_from_rows(t, 1)",
+        "pw.testing.assert_equal_tables(1, 2)",
+        'pw.schema_builder({"a": 1})',
+    ],
+)
+def test_a_wrong_line_is_all_that_is_shown(script: Callable[[str], str], line: str) -> None:
+    text = f"""
+import pathway as pw
+t = pw.debug.table_from_rows(pw.schema_from_types(a=int), [(0,)])
+def declare():
+    {line}
+declare()
+"""
+    done = run(script(text))
+    assert done.returncode == 1
+    assert functions(done.stderr) == ["<module>", "declare"]
+    assert done.stderr.count("Error: ") == 1
+
+
+def test_a_run_that_fails_within_a_block_is_at_the_line_of_the_block(script: Callable[[str], str]) -> None:
+    done = run(script(FAILING + "with pw.start(monitoring_level=pw.MonitoringLevel.NONE) as handle:\n    pass\n"))
+    assert done.returncode == 1
+    assert functions(done.stderr) == ["<module>", "inverted", "invert"]
+    assert done.stderr.count("Traceback") == 1
 
 
 def test_a_source_of_the_user(script: Callable[[str], str]) -> None:
@@ -346,7 +383,7 @@ def test_ctrl_c_while_other_processes_are_waited_for_is_one_line(script: Callabl
     variables = {"PATHWAY_PROCESSES": "2", "PATHWAY_PROCESS_ID": "0", "PATHWAY_FIRST_PORT": str(port)}
     command = [sys.executable, script(ENDLESS + QUIET)]
     with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment(**variables)) as process:
-        wait_for(port)
+        when(lambda: is_listened_at(port))
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)
     assert process.returncode == -signal.SIGINT
@@ -356,13 +393,9 @@ def test_ctrl_c_while_other_processes_are_waited_for_is_one_line(script: Callabl
     assert line.endswith("WARNING:Interrupted: the computation had not begun")
 
 
-def wait_for(port: int) -> None:
-    """Returns when somebody listens at a port."""
-    until = time.monotonic() + 60
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), timeout=60).close()
-            return
-        except OSError:
-            assert time.monotonic() < until
-            time.sleep(0.01)
+def is_listened_at(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=60).close()
+    except OSError:
+        return False
+    return True

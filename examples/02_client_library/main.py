@@ -3,17 +3,20 @@
 The library is tweepy (`pip install tweepy`). The service it was made for no longer streams for free, so the client
 is pointed at the small server beside this file:
 
-    python examples/02_client_library/server.py &
+    python examples/02_client_library/main.py                               # with a server of its own
     python examples/02_client_library/main.py http://127.0.0.1:8765 posts.csv
 
-Ctrl-C, or SIGTERM, disconnects the client and leaves a complete csv file.
+It prints the posts about herons and writes them to posts.csv. Ctrl-C, or SIGTERM, disconnects the client and leaves a
+complete csv file.
 """
 
 import sys
+from typing import Any
 
 import pathway as pw
 import requests.adapters
 import tweepy
+from server import PostsServer
 
 
 class OtherHost(requests.adapters.HTTPAdapter):
@@ -62,11 +65,19 @@ class Post(pw.Schema):
     text: str
 
 
-def main(address: str, output: str) -> None:
+def main(address: str | None = None, output: str = "posts.csv") -> None:
+    if address is None:
+        address = PostsServer().start()
     posts = pw.io.python.read(PostsSubject(address), schema=Post, autocommit_duration_ms=100)
     herons = posts.filter(posts.text.str.startswith("heron"))
     pw.io.csv.write(herons, output)
+    pw.io.subscribe(herons, on_change=show)
     pw.run()
+
+
+def show(key: pw.Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+    if is_addition:
+        print(f"post {row['id']}: {row['text']}", flush=True)
 
 
 if __name__ == "__main__":

@@ -57,6 +57,11 @@ class PostsServer(http.server.ThreadingHTTPServer):
         self.stopped = threading.Event()
         super().__init__(("127.0.0.1", port), PostsHandler)
 
+    def start(self) -> str:
+        """Serves in a thread, until the program ends; gives the address."""
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+        return self.address
+
     @property
     def address(self) -> str:
         return f"http://127.0.0.1:{self.server_address[1]}"

@@ -176,9 +176,11 @@ __all__ = [
 
 if not TYPE_CHECKING:
     # Type checkers know the names that are there.
+    @tracebacks.shortened
     def __getattr__(name: str) -> Any:
         if name not in _LAZY:
-            missing_names.complain(__name__, name, sys._getframe(1))
+            # The frame between belongs to the decorator.
+            missing_names.complain(__name__, name, sys._getframe(2))
         module_name, attribute = _LAZY[name]
         module = import_module(module_name)
         value = module if attribute is None else getattr(module, attribute)

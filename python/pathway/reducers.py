@@ -54,6 +54,7 @@ if not TYPE_CHECKING:
     __getattr__ = missing_names.of(__name__)
 
 
+@arguments.explained
 def count(*args: object) -> ColumnExpression:
     """How many rows there are. Rows in which an argument is an error are left out; other values make no difference.
 
@@ -96,6 +97,7 @@ def sum(arg: object, strict: bool = False) -> ColumnExpression:
     return ReducerExpression("sum", [wrap(arg)], {"strict": strict})
 
 
+@arguments.explained
 def avg(expression: object) -> ColumnExpression:
     """The mean of ints or floats, a float.
 
@@ -115,6 +117,7 @@ def avg(expression: object) -> ColumnExpression:
     return ReducerExpression("avg", [wrap(expression)])
 
 
+@arguments.explained
 def min(arg: object) -> ColumnExpression:
     """The least value; None is less than any other.
 
@@ -134,6 +137,7 @@ def min(arg: object) -> ColumnExpression:
     return ReducerExpression("min", [wrap(arg)])
 
 
+@arguments.explained
 def max(arg: object) -> ColumnExpression:
     """The greatest value; None is less than any other.
 
@@ -197,6 +201,7 @@ def argmax(arg: object, id: object = this.id) -> ColumnExpression:
     return ReducerExpression("argmax", [wrap(arg), wrap(id)])
 
 
+@arguments.explained
 def any(arg: object) -> ColumnExpression:
     """The value of one of the rows: the same row for all `any` of a reduce, and for equal data.
 
@@ -216,6 +221,7 @@ def any(arg: object) -> ColumnExpression:
     return ReducerExpression("any", [wrap(arg)])
 
 
+@arguments.explained
 def unique(arg: object) -> ColumnExpression:
     """The one value that all rows have; an error if there are several.
 
@@ -299,6 +305,7 @@ def ndarray(expression: object, *, skip_nones: bool = False) -> ColumnExpression
     return ReducerExpression("ndarray", [wrap(expression)], {"skip_nones": skip_nones})
 
 
+@arguments.explained
 def earliest(expression: object) -> ColumnExpression:
     """The value of the row that came first, by commits; rows must not be removed.
 
@@ -318,6 +325,7 @@ def earliest(expression: object) -> ColumnExpression:
     return ReducerExpression("earliest", [wrap(expression)])
 
 
+@arguments.explained
 def latest(expression: object) -> ColumnExpression:
     """The value of the row that came last, by commits; rows must not be removed.
 
@@ -337,6 +345,7 @@ def latest(expression: object) -> ColumnExpression:
     return ReducerExpression("latest", [wrap(expression)])
 
 
+@arguments.explained
 def count_distinct(*args: object) -> ColumnExpression:
     """How many different values, or combinations of values, there are; None is one. Without arguments: 1.
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import logging
-import os
 import pathlib
-import pty
 import re
-import select
-import subprocess
 import sys
 from typing import Any
 
 import pathway as pw
 import pytest
 from pathway._ground import shown
+
+from tests.terminals import Terminal
 
 NAMES = {
     "markup": "a[/x]b[bold]c[link=x]",
@@ -74,29 +72,10 @@ DRAWN = re.compile(rb"\x1b\[(\?25[lh]|\d*[AKJG]|2K|[0-9;]*m)")
 
 def on_a_terminal(arguments: list[str], folder: pathlib.Path) -> bytes:
     """What a program writes to its terminal."""
-    ours, theirs = pty.openpty()
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "300", "LINES": "50", "PATHWAY_THREADS": "1"}
-    process = subprocess.Popen(
-        [sys.executable, "-c", PROGRAM, *arguments],
-        stdin=theirs,
-        stdout=theirs,
-        stderr=theirs,
-        cwd=folder,
-        env=environment,
-    )
-    os.close(theirs)
-    written = b""
-    while select.select([ours], [], [], 60)[0]:
-        try:
-            part = os.read(ours, 1 << 16)
-        except OSError:
-            break
-        if not part:
-            break
-        written += part
-    os.close(ours)
-    assert process.wait(60) == 0, written[-3000:]
-    return written
+    variables = {"TERM": "xterm", "COLUMNS": "300", "LINES": "50", "PATHWAY_THREADS": "1"}
+    terminal = Terminal([sys.executable, "-c", PROGRAM, *arguments], folder=folder, **variables)
+    assert terminal.read_to_the_end() == 0, terminal.written[-3000:]
+    return terminal.written.encode()
 
 
 @pytest.mark.one_process("the programs are processes of their own")

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from tests.processes import environment
+from tests.waiting import when
 
 pytestmark = [pytest.mark.attack, pytest.mark.one_process("the programs are processes of their own")]
 
@@ -64,13 +65,6 @@ def running(
         process.communicate(timeout=60)
 
 
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
-
-
 def ends_within(process: subprocess.Popen[str], seconds: float) -> str:
     begin = time.monotonic()
     _, errors = process.communicate(timeout=60)
@@ -102,7 +96,7 @@ def test_a_folder_that_leads_nowhere(script: pathlib.Path, mode: str, make: Call
     output = script.parent / "out.jsonl"
     with running(script, mode, folder) as process:
         if mode == "streaming":
-            wait_for(lambda: output.exists() and '"a":2' in output.read_text())
+            when(lambda: output.exists() and '"a":2' in output.read_text())
             process.send_signal(signal.SIGINT)
         ends_within(process, 10)
         assert process.returncode == (0 if mode == "static" else -signal.SIGINT)
@@ -193,7 +187,7 @@ def test_a_folder_that_changes_while_it_is_followed(script: pathlib.Path, attack
             time.sleep(0.003)
             assert process.poll() is None
         (folder / "last.csv").write_text("a\n123456\n")
-        wait_for(lambda: '"a":123456' in output.read_text())
+        when(lambda: '"a":123456' in output.read_text())
         process.send_signal(signal.SIGTERM)
         errors = ends_within(process, 10)
         assert process.returncode == 143, errors

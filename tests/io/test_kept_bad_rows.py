@@ -130,7 +130,7 @@ def test_sinks_leave_out_rows_with_errors(tmp_path: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize("source", ["subject", "file"])
-def test_a_thousand_bad_rows_are_logged_one_by_one(
+def test_of_a_thousand_bad_rows_the_first_are_logged(
     source: str, tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     count = 1234
@@ -150,6 +150,8 @@ def test_a_thousand_bad_rows_are_logged_one_by_one(
     assert [update.row["k"] for update in rows] == [1]
     assert len(errors) == count
     logged = [record.getMessage() for record in caplog.records if record.levelname == "ERROR"]
-    assert len(logged) == 1001
-    assert "from now on they are only counted" in logged[-1]
-    assert "pw.global_error_log()" in logged[-1]
+    *first, more, rest = logged
+    assert len(first) == 20
+    assert "from now on they are only counted" in more
+    assert "pw.global_error_log()" in more
+    assert rest.startswith("980 more messages like this one: ")

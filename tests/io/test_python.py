@@ -4,13 +4,13 @@ import asyncio
 import re
 import sys
 import threading
-import time
-from collections.abc import Callable
 from typing import Any
 
 import pathway as pw
 import pytest
 from pathway.io._subject_run import SubjectRun
+
+from tests.waiting import when
 
 SILENT = pw.MonitoringLevel.NONE
 
@@ -26,14 +26,6 @@ class Keyed(pw.Schema):
 
 def read(subject: Any, **keywords: Any) -> Any:
     return pw.io.python.read(subject, schema=Numbers, **keywords)
-
-
-def until(condition: Callable[[], bool]) -> bool:
-    """Waits for something that has no event."""
-    deadline = time.monotonic() + 30
-    while not condition() and time.monotonic() < deadline:
-        time.sleep(0.001)
-    return condition()
 
 
 def values(table: Any) -> list[int]:
@@ -248,15 +240,15 @@ def test_an_asynchronous_run_is_cancelled_by_a_stop() -> None:
     assert events in (["cancelled", "on_stop"], ["on_stop"])
 
 
-@pytest.mark.parametrize("when", ["before", "during"])
-def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("moment", ["before", "during"])
+def test_an_asynchronous_run_does_not_begin_after_a_stop(moment: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """However the request to stop, in a thread of its own, meets the loop of `run` that is just starting."""
     events: list[str] = []
     stopping, stopped, over = threading.Event(), threading.Event(), threading.Event()
 
     class Late(pw.io.python.ConnectorSubject):
         def start(self) -> None:
-            assert (stopping if when == "during" else stopped).wait(30)
+            assert (stopping if moment == "during" else stopped).wait(30)
 
         async def run(self) -> None:
             events.append("run")
@@ -276,9 +268,9 @@ def test_an_asynchronous_run_does_not_begin_after_a_stop(when: str, monkeypatch:
     def call_on_stop(run: SubjectRun) -> None:
         if run.name == "late":
             stopping.set()
-            if when == "during":
+            if moment == "during":
                 # The loop looks whether there was a stop before `on_stop` is called.
-                assert until(lambda: bool(run._coroutines))
+                when(lambda: run._coroutines)
         original(run)
 
     original = SubjectRun.call_on_stop

@@ -17,6 +17,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import NamedTuple
 
+from pathway._ground.words import counted
+
 _FORMATS = {".csv": "csv", ".jsonl": "json", ".jsonlines": "json", ".ndjson": "json"}
 
 # How the files of an output in parts are called, one of each worker.
@@ -101,8 +103,8 @@ def _of_bytes(name: str, reference: list[Path], other: list[Path]) -> Difference
     first = next((at for at, (left, right) in pairs if left != right), min(len(expected), len(found)))
     return Difference(
         name,
-        f"it has {len(found)} bytes, and {len(expected)} in a run that was not killed; from byte {first} on they "
-        f"differ: {found[first : first + 40]!r} instead of {expected[first : first + 40]!r}",
+        f"it has {counted(len(found), 'byte')}, and {len(expected)} in a run that was not killed; from byte {first} on "
+        f"they differ: {found[first : first + 40]!r} instead of {expected[first : first + 40]!r}",
     )
 
 
@@ -129,7 +131,7 @@ def _of_csv(text: str) -> Iterator[Change]:
         time, diff = header.index("time"), header.index("diff")
         for line in lines:
             if len(line) != len(header):
-                raise Wrong(f"a line has {len(line)} fields and not {len(header)}: {line}")
+                raise Wrong(f"a line has {counted(len(line), 'field')} and not {len(header)}: {line}")
             row = {name: cell for name, cell in zip(header, line, strict=True) if name not in ("time", "diff")}
             yield Change(json.dumps(row, ensure_ascii=False), int(line[time]), int(line[diff]))
     except (csv.Error, ValueError) as error:
@@ -219,5 +221,7 @@ def _of_commits(name: str, expected: list[Counter[Change]], found: list[Counter[
             changed = (wanted - there) + (there - wanted)
             return Difference(name, f"commit {number} has other changes, such as {next(iter(changed))}")
     if len(expected) != len(found):
-        return Difference(name, f"it has {len(found)} commits, and {len(expected)} in a run that was not killed")
+        return Difference(
+            name, f"it has {counted(len(found), 'commit')}, and {len(expected)} in a run that was not killed"
+        )
     return None

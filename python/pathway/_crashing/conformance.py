@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pathway._crashing.report import ConnectorReport, Finding, Verdict
 from pathway._crashing.trials import Injected, Trial
 from pathway._ground.shown import of_error
+from pathway._ground.words import counted
 from pathway._schemas.schema import Schema
 from pathway.io import _hooks
 from pathway.io._subject import ConnectorSubject
@@ -121,7 +122,7 @@ class Conformance:
         if self._is_finite:
             self._count(trial, "without the timer, where only commit() commits,")
         if len(trial.times) > len(trial.commits) + 1:
-            raise _fail(f"{len(trial.commits)} commits have come at {len(trial.times)} times")
+            raise _fail(f"{counted(len(trial.commits), 'commit')} came at {counted(len(trial.times), 'time')}")
         return f"{_count(len(trial.commits), 'commit', 'commits')}, each at one time"
 
     def _check_offsets(self) -> str:
@@ -209,8 +210,9 @@ class Conformance:
     def _check_threads(self) -> str:
         left = self._reference.threads
         if left:
+            threads = counted(len(left), "thread goes on", "threads go on")
             raise _fail(
-                f"{len(left)} threads go on after the end of the run, such as {left[0]!r}: end them in on_stop(), and "
+                f"after the end of the run {threads}, such as {left[0]!r}: end them in on_stop(), and "
                 "join them before run() returns"
             )
         senders = len(self._reference.senders)

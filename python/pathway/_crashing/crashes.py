@@ -18,6 +18,7 @@ from pathway._crashing.kills import Kills
 from pathway._crashing.nursery import Nursery, Order, Outcome, is_one
 from pathway._crashing.program import portable
 from pathway._crashing.report import Counting, CrashReport, Kill
+from pathway._ground.words import counted
 from pathway._running import logs
 from pathway._running.persisting import Backend, Config
 
@@ -196,7 +197,13 @@ class _Test:
         )
         if difference is not None:
             lost, doubled = difference.lost, difference.doubled
-            self._fail(number, round, f"{difference} ({lost} rows lost, {doubled} rows doubled)", lost, doubled)
+            self._fail(
+                number,
+                round,
+                f"{difference} ({counted(lost, 'row')} lost, {counted(doubled, 'row')} doubled)",
+                lost,
+                doubled,
+            )
         if settings.compare is not None:
             try:
                 settings.compare(self._reference.files, round.files)
@@ -211,7 +218,7 @@ class _Test:
         killed = ", then ".join(map(str, round.kills)) or "not at all"
         message = (
             f"{differs}\n"
-            f"  crash_test(seed={counting.seed}), round {number}, after {counting.kills} kills in all\n"
+            f"  crash_test(seed={counting.seed}), round {number}, after {counted(counting.kills, 'kill')} in all\n"
             f"  killed {killed}\n"
             f"  {what}"
         )

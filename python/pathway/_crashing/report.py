@@ -6,6 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Literal
 
+from pathway._ground.words import counted
+
 _PARTS = 10
 
 Verdict = Literal["passed", "failed", "skipped"]
@@ -59,8 +61,8 @@ class CrashReport:
 
     def __str__(self) -> str:
         lines = [
-            f"{self.kills} kills in {self.rounds} rounds, {self.restarts} restarts: nothing lost, nothing doubled "
-            f"(seed {self.seed})",
+            f"{counted(self.kills, 'kill')} in {counted(self.rounds, 'round')}, {counted(self.restarts, 'restart')}: "
+            f"nothing lost, nothing doubled (seed {self.seed})",
             f"  a run that is not killed takes {self.seconds:.3f} s",
         ]
         if self.at_instants:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pathway._debugging import static
 from pathway._debugging.static import DIFF, SHARD, TIME
 from pathway._debugging.tables import table_from_markdown, table_from_pandas
+from pathway._ground import tracebacks
 from pathway._running.settings import Replay
 from pathway._schemas.schema import Schema
 from pathway._tables.table import Table
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 _STREAM_COLUMNS = {"_time": TIME, "_diff": DIFF, "_worker": SHARD}
 
 
+@tracebacks.shortened_class
 class StreamGenerator:
     """Makes streams out of batches: each batch is a commit of its own.
 

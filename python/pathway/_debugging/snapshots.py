@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import html, printing
 from pathway._debugging.captures import Update
+from pathway._ground import tracebacks
 from pathway._native import DType, Pointer
 from pathway._values import dtypes
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 20
 
 
+@tracebacks.shortened_class
 class Snapshot:
     """The rows that a table has at one time. Nothing changes it.
 

@@ -11,8 +11,10 @@ from fractions import Fraction
 
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.namespace import Namespace
+from pathway._ground import tracebacks
 
 
+@tracebacks.shortened_class
 class DateTimeNamespace(Namespace):
     """Methods of dates, times and durations; see `ColumnExpression.dt`."""
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Self
 from pathway import _native
 from pathway._expressions import misuse, walking
 from pathway._expressions.table_like import TableLike
+from pathway._ground import tracebacks
 from pathway._ground.origin import Place, noting, user_place, warn
 from pathway._values import dtypes
 
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from pathway._expressions.strings import StringNamespace
 
 
+@tracebacks.shortened_class
 class ColumnExpression:
     """Something that has a value in every row: a column, a constant, or what is computed from them.
 
@@ -372,6 +374,7 @@ class ColumnExpression:
         return DateTimeNamespace(self)
 
 
+@tracebacks.shortened_class
 class ColumnReference(ColumnExpression):
     """A column of a table, by name; `id` is the key of the row.
 

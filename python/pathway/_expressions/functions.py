@@ -9,10 +9,12 @@ from pathway import _native
 from pathway._expressions.expression import Call, ColumnExpression, Special, tuple_of, wrap
 from pathway._expressions.nodes import UserCall
 from pathway._expressions.udfs import return_dtype
+from pathway._ground import tracebacks
 from pathway._ground.origin import declares
 from pathway._values import dtypes
 
 
+@tracebacks.shortened
 def if_else(if_clause: object, then_clause: object, else_clause: object) -> ColumnExpression:
     """`then_clause` where the condition is True, elsewhere `else_clause`; the other one is not computed.
 
@@ -62,6 +64,7 @@ def coalesce(*args: object) -> ColumnExpression:
     return Special("coalesce", [wrap(value) for value in args], _native.Expression.coalesce)
 
 
+@tracebacks.shortened
 def require(val: object, *deps: object) -> ColumnExpression:
     """The value if none of the others is None, otherwise None.
 
@@ -87,6 +90,7 @@ def require(val: object, *deps: object) -> ColumnExpression:
     )
 
 
+@tracebacks.shortened
 def unwrap(col: object) -> ColumnExpression:
     """The value, which you know is never None: its type loses the None. A None is an error.
 
@@ -102,6 +106,7 @@ def unwrap(col: object) -> ColumnExpression:
     return Call("unwrap", [wrap(col)], "pathway.unwrap({})")
 
 
+@tracebacks.shortened
 def fill_error(col: object, replacement: object) -> ColumnExpression:
     """The value, or the replacement where computing it failed.
 
@@ -128,6 +133,7 @@ def fill_error(col: object, replacement: object) -> ColumnExpression:
     )
 
 
+@tracebacks.shortened
 def make_tuple(*args: object) -> ColumnExpression:
     """A tuple of the values.
 

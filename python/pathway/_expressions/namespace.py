@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, NoReturn
 
 from pathway._expressions.expression import Call, ColumnExpression, wrap
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import noting, user_place
 
 # The idioms that are meant where a name is not there.
 _KINDS = {"str": "text", "dt": "date", "num": "number"}
 
 
+@tracebacks.shortened_class
 class Namespace:
     """The methods of one family for one expression."""
 

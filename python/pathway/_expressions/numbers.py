@@ -7,8 +7,10 @@ from __future__ import annotations
 
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.namespace import Namespace
+from pathway._ground import tracebacks
 
 
+@tracebacks.shortened_class
 class NumberNamespace(Namespace):
     """Methods of numbers; see `ColumnExpression.num`."""
 

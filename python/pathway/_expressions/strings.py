@@ -9,8 +9,10 @@ from collections.abc import Iterable
 
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.namespace import Namespace
+from pathway._ground import tracebacks
 
 
+@tracebacks.shortened_class
 class StringNamespace(Namespace):
     """Methods of texts; see `ColumnExpression.str`. Positions count characters from 0."""
 

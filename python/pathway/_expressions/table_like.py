@@ -8,7 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from pathway._ground import tracebacks
 
+
+@tracebacks.shortened_class
 class TableLike:
     """Anything with named columns.
 

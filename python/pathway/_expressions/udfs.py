@@ -15,11 +15,12 @@ from typing import Any, overload
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression
 from pathway._expressions.nodes import UserCall
-from pathway._ground import arguments
+from pathway._ground import arguments, tracebacks
 from pathway._ground.origin import warn
 from pathway._values import dtypes
 
 
+@tracebacks.shortened_class
 class UDF:
     """A Python function of columns. Subclass it and write `__wrapped__`, or decorate a function with `pw.udf`.
 
@@ -55,7 +56,9 @@ class UDF:
         self.max_batch_size = max_batch_size
         if max_batch_size is not None and max_batch_size <= 0:
             raise ValueError(f"max_batch_size has to be above zero, found {max_batch_size}")
-        function = self.__wrapped__
+        function = getattr(self, "__wrapped__", None)
+        if function is None:
+            raise TypeError(f"{type(self).__name__} has no method __wrapped__, which is the function of the columns")
         if not isinstance(self, _Function):
             functools.update_wrapper(self, function, assigned=("__doc__",), updated=())
             self.__wrapped__ = function

@@ -40,6 +40,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from pathway._ground.words import counted
+
 # What workers hold for each other grows with the square of their number: 1.4 GB for 1024 of them, measured. Without a
 # limit a slip of the keyboard would take all memory.
 MOST_THREADS = 1024
@@ -103,8 +105,8 @@ def cluster() -> Cluster | None:
         raise ValueError(f"environment variable PATHWAY_PROCESSES has to be above zero, found {processes}")
     if listed and len(listed) != processes:
         raise ValueError(
-            f"environment variables PATHWAY_ADDRESSES and PATHWAY_PROCESSES differ: {len(listed)} "
-            f"{'address' if len(listed) == 1 else 'addresses'} for {processes} processes"
+            f"environment variables PATHWAY_ADDRESSES and PATHWAY_PROCESSES differ: "
+            f"{counted(len(listed), 'address', 'addresses')} for {counted(processes, 'process', 'processes')}"
         )
     process_id = _number("PATHWAY_PROCESS_ID", None)
     if processes == 1:

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 
 if TYPE_CHECKING:
     from importlib.machinery import ModuleSpec
@@ -24,8 +24,10 @@ _KINDS = {"pathway": "module", "pathway.io": "connectors", "pathway.reducers": "
 def of(module: str) -> Callable[[str], NoReturn]:
     """The `__getattr__` of a module. Hide it from type checkers, which would take every name for one that is there."""
 
+    @tracebacks.shortened
     def __getattr__(name: str) -> NoReturn:
-        complain(module, name, sys._getframe(1))
+        # The frame between belongs to the decorator.
+        complain(module, name, sys._getframe(2))
 
     return __getattr__
 
@@ -70,7 +72,12 @@ class Finder:
         message = None if wanted is None else hints.missing(wanted) or _nearly(wanted)
         if message is None:
             return None
-        raise ModuleNotFoundError(message, name=name)
+        try:
+            raise ModuleNotFoundError(message, name=name)
+        except ModuleNotFoundError as error:
+            # Raised again as it is, it does not get the frame of this function.
+            error.__traceback__ = None
+            raise
 
 
 def _nearly(module: str) -> str | None:

@@ -6,8 +6,6 @@ attributes of a frame; the text of the line is read only when something needs it
 
 from __future__ import annotations
 
-import functools
-import os
 import sys
 import warnings
 from collections.abc import Callable, Iterator
@@ -16,12 +14,12 @@ from types import FrameType
 from typing import Any, NamedTuple, ParamSpec, TypeVar
 
 from pathway._ground import arguments
-
-_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-
+from pathway._ground.frames import is_ours
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_HERE = "Occurred here:"
 
 
 class Place(NamedTuple):
@@ -44,12 +42,7 @@ class Place(NamedTuple):
 
     def note(self) -> str:
         """What is added to exceptions that this line caused."""
-        return f"Occurred here:\n    Line: {self.text()}\n    File: {self.file}:{self.line}"
-
-
-def is_ours(frame: FrameType) -> bool:
-    """Whether a frame runs code of this package, or of the machinery of imports and of cached properties."""
-    return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen ", functools.__file__))
+        return f"{_HERE}\n    Line: {self.text()}\n    File: {self.file}:{self.line}"
 
 
 def user_frame() -> FrameType | None:
@@ -98,24 +91,18 @@ def noting(place: Place | None) -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        notes = getattr(error, "__notes__", ())
-        if place is not None and not any(note.startswith("Occurred here:") for note in notes):
-            error.add_note(place.note())
+        note(error, place)
         raise
+
+
+def note(error: BaseException, place: Place | None) -> None:
+    """Adds the place to an exception, unless one was added further in."""
+    notes = getattr(error, "__notes__", ())
+    if isinstance(error, Exception) and place is not None and not any(each.startswith(_HERE) for each in notes):
+        error.add_note(place.note())
 
 
 def declares(method: Callable[P, R]) -> Callable[P, R]:
     """Marks what users call to declare something: its exceptions name the user's line."""
 
-    @functools.wraps(method)
-    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
-        # pytest shows the line of the test, and not this one.
-        __tracebackhide__ = True
-        with noting(user_place()):
-            try:
-                return method(*args, **kwargs)
-            except TypeError as error:
-                arguments.explain(method, error)
-                raise
-
-    return wrapped
+    return arguments.explained(method, then=lambda error: note(error, user_place()))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from pathway._debugging import printing
 from pathway._debugging.captures import quiet
 from pathway._debugging.snapshots import Snapshot
+from pathway._ground import tracebacks
 from pathway._looking import content, notebooks
 from pathway._running import run
 from pathway._running.background import RunHandle
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
+@tracebacks.shortened_class
 class LiveTable:
     """The rows of a table while it is computed in the background, as ``Table.live`` has started it.
 

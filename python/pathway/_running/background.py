@@ -16,7 +16,7 @@ from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pathway._ground import tracebacks
+from pathway._ground import frames, tracebacks
 from pathway._ground.origin import user_place
 from pathway._ground.shown import of_error, shown
 from pathway._running import logs
@@ -36,6 +36,7 @@ class Control:
         self.begun = threading.Event()
 
 
+@tracebacks.shortened_class
 class RunHandle:
     """A run that goes on in the background, as ``pw.start`` has started it.
 
@@ -238,7 +239,7 @@ class RunHandle:
         with self._lock:
             self._has_begun = self._control.begun.is_set()
             if error is not None:
-                tracebacks.shorten(error)
+                frames.shorten(error)
             self._error = error
             self._traceback = None if error is None else error.__traceback__
             is_awaited = self._waiting > 0

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 
-from pathway._ground import arguments
+from pathway._ground import arguments, tracebacks
 
 
+@tracebacks.shortened
 def set_license_key(key: str | None) -> None:
     """Accepts a license key and does nothing with it: no feature needs one.
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 import atexit
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pathway import _native
@@ -30,22 +30,32 @@ _ABORT_SECONDS = 0.5
 
 _STEP_SECONDS = 0.01
 
-_runs: set[_native.Run] = set()
+_runs: dict[_native.Run, Callable[[], None]] = {}
+"""What goes on, and what is to be called if it goes on still when the interpreter ends."""
+
+_has_begun = False
 
 
 @contextmanager
-def stopped_at_the_end(native_run: _native.Run) -> Iterator[None]:
-    """While this goes on, the end of the interpreter is the end of the run."""
-    _runs.add(native_run)
+def stopped_at_the_end(native_run: _native.Run, left: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """While this goes on, the end of the interpreter is the end of the run; `left` is called if it goes on then."""
+    _runs[native_run] = left
     try:
         yield
     finally:
-        _runs.discard(native_run)
+        _runs.pop(native_run, None)
         # A traceback keeps what its frames hold.
-        del native_run
+        del native_run, left
+
+
+def has_begun() -> bool:
+    """Whether the interpreter is about to end, and runs with it."""
+    return _has_begun
 
 
 def _end() -> None:
+    global _has_begun
+    _has_begun = True
     runs = list(_runs)
     if runs:
         logger.warning(
@@ -60,7 +70,20 @@ def _end() -> None:
         with suppress(Exception, KeyboardInterrupt):
             native_run.abort()
     _going_on(runs, _ABORT_SECONDS)
+    for left in _not_left(_ABORT_SECONDS):
+        with suppress(Exception):
+            left()
     _native.close_door(_ABORT_SECONDS)
+
+
+def _not_left(seconds: float) -> list[Callable[[], None]]:
+    """Of the runs that have ended, their threads still say so, and then are not there any more; the others are left."""
+    until = time.monotonic() + seconds
+    while True:
+        open = dict(_runs)
+        if time.monotonic() > until or not any(_has_ended(native_run) for native_run in open):
+            return list(open.values())
+        time.sleep(_STEP_SECONDS)
 
 
 def _going_on(runs: list[_native.Run], seconds: float) -> list[_native.Run]:

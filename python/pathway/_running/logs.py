@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from pathway._ground import environment
+from pathway._running.repeats import Repeats
 
 logger = logging.getLogger("pathway")
 
@@ -41,28 +42,37 @@ class _Handler(logging.Handler):
 _lock = threading.Lock()
 _runs = 0
 _handler: _Handler | None = None
+_repeats: Repeats | None = None
+
+
+def tell_the_rest() -> None:
+    """Says how many messages were left out, since others like them were logged."""
+    repeats = _repeats
+    if repeats is not None:
+        repeats.tell_the_rest()
 
 
 @contextmanager
 def set_up(*, is_wanted: bool = True) -> Iterator[None]:
-    """While this goes on, messages from level INFO are seen, if it is wanted and the program has set up nothing."""
-    if not is_wanted:
-        yield
-        return
-    _begin()
+    """While this goes on, messages from level INFO are seen, if it is wanted and the program has set up nothing. Of
+    those that come again and again a few are, wherever they go."""
+    _begin(is_wanted=is_wanted)
     try:
         yield
     finally:
         _end()
 
 
-def _begin() -> None:
-    global _runs, _handler
+def _begin(*, is_wanted: bool) -> None:
+    global _runs, _handler, _repeats
     # It says so if the environment is wrong.
     form = logging.Formatter(f"{environment.log_prefix()}[%(asctime)s]:%(levelname)s:%(message)s")
     with _lock:
         _runs += 1
-        if _handler is not None or logger.hasHandlers():
+        if _repeats is None:
+            _repeats = Repeats()
+            logger.addFilter(_repeats)
+        if not is_wanted or _handler is not None or logger.hasHandlers():
             return
         _handler = _Handler()
         _handler.setFormatter(form)
@@ -74,10 +84,15 @@ def _begin() -> None:
 
 
 def _end() -> None:
-    global _runs, _handler
+    global _runs, _handler, _repeats
     with _lock:
         _runs -= 1
-        if _runs or _handler is None:
+        if _runs:
+            return
+        if _repeats is not None:
+            logger.removeFilter(_repeats)
+            _repeats = None
+        if _handler is None:
             return
         logger.removeHandler(_handler)
         if _handler.sets_level and logger.level == logging.INFO:

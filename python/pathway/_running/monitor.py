@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pathway._running.progress import Ending, counted
+from pathway._ground.words import counted
+from pathway._running import logs
+from pathway._running.progress import Ending
 
 if TYPE_CHECKING:
+    from pathway import _native
     from pathway._native import Statistics
 
 logger = logging.getLogger("pathway")
@@ -38,6 +42,22 @@ class Monitor:
                     entry.name,
                     counted(entry.rejected, "row was", "rows were"),
                 )
+
+
+class LastLine:
+    """What sums a run up, by whoever sees its end first: the thread that waits for it, or the end of the program."""
+
+    def __init__(self, monitor: Monitor, native_run: _native.Run) -> None:
+        self._monitor = monitor
+        self._native_run: _native.Run | None = native_run
+        self._lock = threading.Lock()
+
+    def show(self, ending: Ending) -> None:
+        with self._lock:
+            native_run, self._native_run = self._native_run, None
+        if native_run is not None:
+            logs.tell_the_rest()
+            self._monitor.finish(native_run.statistics(), ending)
 
 
 class SilentMonitor(Monitor):

@@ -12,6 +12,8 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from pathway._ground.words import counted
+
 if TYPE_CHECKING:
     from pathway._native import Statistics
 
@@ -38,6 +40,10 @@ class Ending(Enum):
 
     FINISHED = "finished"
     STOPPED = "stopped"
+    """Asked to, by a signal or by the program: what was committed has reached the outputs."""
+    ABORTED = "aborted"
+    """Asked to stop at once: rows that were on their way are lost."""
+    LEFT = "stopped by the end of the program"
     FAILED = "failed"
 
 
@@ -105,12 +111,15 @@ class Progress:
         ]
 
     def end(self, statistics: Sequence[Statistics]) -> list[Line]:
-        """The same for the end of the run: rates are those of the whole run."""
+        """The same for the end of the run: rates are those of the whole run, and a source has all rows that it has
+        read, those included that went nowhere."""
         seconds = self.seconds
-        return [
-            line._replace(rate=line.rows / seconds if seconds > 0 else 0.0, age_seconds=None)
-            for line in self.look(statistics)
-        ]
+        lines = []
+        for entry, line in zip(statistics, self.look(statistics), strict=True):
+            rows = max(entry.rows_in, line.rows) if line.role == "source" else line.rows
+            rate = rows / seconds if seconds > 0 else 0.0
+            lines.append(line._replace(rows=rows, rate=rate, age_seconds=None))
+        return lines
 
     def totals(self, lines: Sequence[Line]) -> Totals:
         return Totals(
@@ -171,16 +180,6 @@ def _lag(entry: Statistics, read: int, now: float) -> float | None:
         return None
     is_behind = entry.backlog > 0 if entry.role == "source" else entry.time < read
     return max(0.0, now - entry.time / 1000) if is_behind else 0.0
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number with what it counts.
-
-    >>> from pathway._running.progress import counted
-    >>> counted(1, "row"), counted(2000, "row")
-    ('1 row', '2,000 rows')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:

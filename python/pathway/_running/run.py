@@ -11,16 +11,18 @@ import sys
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 from pathway import _native
 from pathway._ground import environment
 from pathway._running import ending, logs, monitoring, waiting
 from pathway._running.background import Control, RunHandle
 from pathway._running.cluster import member_of_run
+from pathway._running.monitor import LastLine
 from pathway._running.monitoring import MonitoringLevel
 from pathway._running.persisting import Config, from_environment, kept, told
 from pathway._running.progress import Ending
-from pathway._running.scaling import scaling_of
+from pathway._running.scaling import Scaling, scaling_of
 from pathway._running.settings import RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
 from pathway._tables.graph import current_graph
@@ -219,24 +221,34 @@ def _execute(
         if captures is not None and is_waited_for:
             _tell_that_it_does_not_end(native_run)
         how = Ending.FAILED
+        last = LastLine(monitor, native_run)
         try:
-            with ending.stopped_at_the_end(native_run):
-                control.begun.set()
-                if server is not None:
-                    server.serve(native_run)
-                waiting.wait(native_run, monitor, signals, is_shared=cluster is not None, scaling=scaling)
-            is_stopped = signals.noted or (scaling is not None and scaling.status is not None)
-            how = Ending.STOPPED if is_stopped else Ending.FINISHED
+            with ending.stopped_at_the_end(native_run, partial(last.show, Ending.LEFT)):
+                try:
+                    control.begun.set()
+                    if server is not None:
+                        server.serve(native_run)
+                    waiting.wait(native_run, monitor, signals, is_shared=cluster is not None, scaling=scaling)
+                    how = _how(signals, scaling)
+                finally:
+                    if server is not None:
+                        server.close()
+                    statistics = native_run.statistics()
+                    last.show(Ending.LEFT if ending.has_begun() else how)
         finally:
-            if server is not None:
-                server.close()
-            statistics = native_run.statistics()
-            monitor.finish(statistics, how)
             # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
             del native_run
         if captures is None and not any(entry.role == "sink" for entry in statistics):
             _tell_that_nothing_runs(everything=everything, has_run=bool(statistics))
     waiting.leave(signals, scaling)
+
+
+def _how(signals: waiting.Signals, scaling: Scaling | None) -> Ending:
+    """How a run has ended that has not failed."""
+    if signals.at_once:
+        return Ending.ABORTED
+    is_stopped = signals.noted or (scaling is not None and scaling.status is not None)
+    return Ending.STOPPED if is_stopped else Ending.FINISHED
 
 
 def _tell_that_it_does_not_end(native_run: _native.Run) -> None:

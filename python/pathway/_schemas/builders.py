@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Mapping
 from typing import Any
 
-from pathway._ground import arguments
+from pathway._ground import arguments, tracebacks
 from pathway._ground.origin import noting, user_place
 from pathway._native import DType
 from pathway._schemas import plain_values
@@ -61,6 +61,7 @@ def schema_of(types: Mapping[str, DType], *, append_only: bool, id_type: Any) ->
     return schema_builder(definitions, name=f"schema({annotations})", id_type=id_type)
 
 
+@tracebacks.shortened
 def schema_from_types(_name: str | None = None, **kwargs: Any) -> type[Schema]:
     """A schema of types.
 

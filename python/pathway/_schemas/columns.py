@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from pathway._ground import arguments
+from pathway._ground import arguments, tracebacks
 from pathway._native import DType
 from pathway._values import dtypes
 
@@ -43,6 +43,7 @@ class ColumnProperties:
 
 
 @dataclass(frozen=True)
+@tracebacks.shortened_class
 class SchemaProperties:
     """What holds for all columns of a schema.
 

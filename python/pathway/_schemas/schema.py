@@ -16,8 +16,9 @@ from types import GenericAlias, MappingProxyType
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import noting, user_names, user_place
+from pathway._ground.words import listed
 from pathway._native import Field, Pointer
 from pathway._schemas import matching, text
 from pathway._schemas.class_body import columns_of_class, is_dunder
@@ -25,6 +26,7 @@ from pathway._schemas.columns import ColumnDefinition, ColumnProperties, ColumnS
 from pathway._values import dtypes
 
 
+@tracebacks.shortened_class
 class SchemaMetaclass(type):
     """The class of schemas."""
 
@@ -334,7 +336,7 @@ class SchemaMetaclass(type):
             return super().__or__(other)
         common = [name for name in cls.__columns__ if name in other.__columns__]
         if common:
-            raise ValueError(f"both schemas have columns {', '.join(common)}; use without() on one of them")
+            raise ValueError(f"both schemas have the {listed(common, 'column')}; use without() on one of them")
         return cls._derive({**other.__columns__, **cls.__columns__}, f"{cls.__name__}_{other.__name__}")
 
     def __eq__(cls, other: object) -> bool:

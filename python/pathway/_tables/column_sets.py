@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from pathway._expressions.expression import ColumnReference
 from pathway._expressions.table_like import TableLike
+from pathway._ground import tracebacks
 from pathway._ground.origin import declares
 
 Choice: TypeAlias = Callable[[Sequence[str], Callable[[object], str]], dict[str, str]]
@@ -63,6 +64,7 @@ def around(method: str, prefix: str, suffix: str) -> Choice:
     return lambda names, name_of: {f"{prefix}{name}{suffix}": name for name in names}
 
 
+@tracebacks.shortened_class
 class ColumnSet(TableLike, Generic[Chosen]):
     """Columns by name, of which others can be made."""
 
@@ -151,6 +153,7 @@ class ColumnSet(TableLike, Generic[Chosen]):
         return self._choose(around("with_suffix", "", suffix))
 
 
+@tracebacks.shortened_class
 class ColumnNamespace:
     """`table.C.name`: columns by name, where `table.name` would be a method."""
 
@@ -171,6 +174,7 @@ class ColumnNamespace:
         return reference
 
 
+@tracebacks.shortened_class
 class WithNamespace(TableLike):
     """What has its columns in a namespace of their own as well."""
 

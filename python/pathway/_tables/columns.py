@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NoReturn, overload
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import declares, noting, user_place
 from pathway._tables.binder import Binder, define
 from pathway._tables.column_sets import Choice, ColumnSet, renamed
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _SHOWN_COLUMNS = 20
 
 
+@tracebacks.shortened_class
 class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
     """What a table is, and what gives new columns for the same rows."""
 

@@ -105,6 +105,7 @@ def note_static(node: int, data: int | str) -> None:
 
 def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
     checked = check_table(table)
+    checked._require_current()
     names = list(checked._columns)
     return Output(
         node=checked._node,

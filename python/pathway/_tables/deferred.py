@@ -11,6 +11,7 @@ from typing import Any
 
 from pathway._expressions.expression import ColumnReference
 from pathway._expressions.table_like import TableLike
+from pathway._ground import tracebacks
 from pathway._tables.column_sets import Choice, ColumnSet, only
 
 
@@ -36,6 +37,7 @@ class StarName(str):
         return name
 
 
+@tracebacks.shortened_class
 class Deferred(ColumnSet["DeferredSlice"]):
     """Columns of a table that is found later; any name may be one of them."""
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from pathway._ground import tracebacks
 from pathway._ground.origin import user_origin
 from pathway._schemas.builders import schema_from_types
 from pathway._tables import connecting
 from pathway._tables.table import Table
 
 
+@tracebacks.shortened
 def global_error_log() -> Table[Any]:
     """The errors of the run as a table: ``operator_id`` (int), ``message`` (str) and ``trace`` (str).
 

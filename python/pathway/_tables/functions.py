@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Unpack
 
 from pathway._expressions.expression import ColumnExpression, ColumnReference
+from pathway._ground import tracebacks
 from pathway._tables.groups import Groupable, GroupedTable
 from pathway._tables.join_conditions import AnyJoinOptions, JoinOptions
 from pathway._tables.joinable import Joinable
 from pathway._tables.joins import JoinMethods, JoinResult
 
 
+@tracebacks.shortened
 def groupby(
     grouped: Groupable,
     *args: ColumnReference,
@@ -34,6 +36,7 @@ def groupby(
     return grouped.groupby(*args, id=id, sort_by=sort_by, instance=instance)
 
 
+@tracebacks.shortened
 def join(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[AnyJoinOptions]) -> JoinResult:
     """`left.join(right, ...)` as a function.
 
@@ -50,6 +53,7 @@ def join(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Un
     return left.join(right, *on, **kwargs)
 
 
+@tracebacks.shortened
 def join_inner(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_inner(right, ...)` as a function.
 
@@ -66,6 +70,7 @@ def join_inner(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwar
     return left.join_inner(right, *on, **kwargs)
 
 
+@tracebacks.shortened
 def join_left(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_left(right, ...)` as a function.
 
@@ -82,6 +87,7 @@ def join_left(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwarg
     return left.join_left(right, *on, **kwargs)
 
 
+@tracebacks.shortened
 def join_right(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_right(right, ...)` as a function.
 
@@ -98,6 +104,7 @@ def join_right(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwar
     return left.join_right(right, *on, **kwargs)
 
 
+@tracebacks.shortened
 def join_outer(left: JoinMethods, right: Joinable, *on: ColumnExpression, **kwargs: Unpack[JoinOptions]) -> JoinResult:
     """`left.join_outer(right, ...)` as a function.
 

@@ -17,7 +17,7 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.nodes import ReducerExpression
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import declares, noting, user_frame, user_origin, user_place
 from pathway._tables.binder import Binder, define, lookup_of
 from pathway._tables.column_sets import ColumnNamespace
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pathway._tables.table import Table
 
 
+@tracebacks.shortened_class
 class Groupable(Joinable):
     """What can be grouped: tables and results of joins."""
 
@@ -114,6 +115,7 @@ class Groupable(Joinable):
         return GroupedTable(self, [], id=None, sort_by=None, instance=None)._reduce(args, kwargs)
 
 
+@tracebacks.shortened_class
 class GroupedTable(TableLike):
     """Groups of rows, to be reduced to a row each.
 
@@ -241,6 +243,7 @@ class GroupedTable(TableLike):
         return define(groups, groups._expressions)
 
 
+@tracebacks.shortened_class
 class Groups(Joinable):
     """The rows of the groups: grouping columns and the results of reducers, to bind expressions to."""
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference, wrap
 from pathway._expressions.table_like import TableLike
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import Place, declares, user_place, warn
 from pathway._tables.column_sets import WithNamespace
 from pathway._tables.deferred import DeferredSlice, Star
@@ -37,6 +37,7 @@ class Named(NamedTuple):
     name: str
 
 
+@tracebacks.shortened_class
 class Joinable(WithNamespace):
     """Something with rows and columns: a table, or the result of a join.
 

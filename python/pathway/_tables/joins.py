@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Never, Unpack
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import declares, noting, user_origin, user_place
 from pathway._tables import placeholders
 from pathway._tables.binder import define
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from pathway._tables.table import Table
 
 
+@tracebacks.shortened_class
 class JoinMethods(Joinable):
     """What can be joined: tables and results of joins."""
 
@@ -188,6 +189,7 @@ class JoinMethods(Joinable):
         return self.join(other, *on, how=how, **options)
 
 
+@tracebacks.shortened_class
 class JoinResult(Groupable, JoinMethods):
     """The pairs of a join, to be selected from.
 

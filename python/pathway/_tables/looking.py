@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import tracebacks
 
 if TYPE_CHECKING:
     from pathway._looking.entrance import LiveTable, Plot, TableView
@@ -19,6 +20,7 @@ def html_of(shown: object) -> str:
     return entrance.html_of(shown)
 
 
+@tracebacks.shortened_class
 class Lookable:
     """The methods of `Table` by which people look at it."""
 

@@ -11,10 +11,12 @@ from functools import cached_property
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.walking import in_order
+from pathway._ground import tracebacks
 from pathway._tables.column_sets import WithNamespace
 from pathway._tables.deferred import Deferred
 
 
+@tracebacks.shortened_class
 class Lookup(Deferred, WithNamespace):
     """The rows of `target` that `pointer` points to, wherever that is."""
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathway._expressions.expression import ColumnExpression
+from pathway._ground import tracebacks
 from pathway._tables.column_sets import WithNamespace
 from pathway._tables.deferred import Deferred
 from pathway._tables.lookups import Lookup
 from pathway._tables.pointers import Indexed, Keyed
 
 
+@tracebacks.shortened_class
 class Placeholder(Deferred, WithNamespace, Keyed, Indexed[Lookup]):
     """Stands for a table. `pw.this`: the one the method is called on; `pw.left`, `pw.right`: the sides of a join.
 

@@ -7,11 +7,13 @@ from typing import Generic, TypeVar
 from pathway._expressions.expression import ColumnExpression, wrap
 from pathway._expressions.nodes import PointerExpression
 from pathway._expressions.table_like import TableLike
+from pathway._ground import tracebacks
 from pathway._ground.origin import declares
 
 Found = TypeVar("Found", covariant=True)
 
 
+@tracebacks.shortened_class
 class Keyed(TableLike):
     """What has rows under keys that values make."""
 
@@ -51,6 +53,7 @@ class Keyed(TableLike):
         return _pointer(args, optional, instance)
 
 
+@tracebacks.shortened_class
 class Indexed(TableLike, Generic[Found]):
     """What has rows, or columns of rows, that pointers can point to."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathway import _native
 from pathway._expressions.expression import Call, ColumnExpression, ColumnReference, Literal, Special, wrap
+from pathway._ground import tracebacks
 from pathway._ground.origin import declares, user_origin, warn
 from pathway._tables.binder import about, define
 from pathway._tables.columns import TableColumns
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from pathway._tables.table import Table
 
 
+@tracebacks.shortened_class
 class TableRows(TableColumns):
     """The methods of `Table` that choose, combine and re-key rows."""
 

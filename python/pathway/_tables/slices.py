@@ -7,13 +7,14 @@ from typing import Any, overload
 
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._ground.origin import noting, user_place
 from pathway._tables.column_sets import Choice, ColumnSet, only
 from pathway._tables.placeholders import this
 from pathway._tables.pointers import Indexed
 
 
+@tracebacks.shortened_class
 class TableSlice(ColumnSet["TableSlice"], Indexed["TableSlice"]):
     """Columns by name. `without`, `rename`, `with_prefix` and `with_suffix` give new slices.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
-from pathway._ground import hints
+from pathway._ground import hints, tracebacks
 from pathway._tables.binder import check_pointer, define, substitute_this, type_of
 from pathway._tables.graph import current_graph
 from pathway._tables.groups import Groupable
@@ -36,6 +36,7 @@ else:
     TSchema = TypeVar("TSchema", covariant=True)
 
 
+@tracebacks.shortened_class
 class TableClass(type):
     """The class of `pw.Table`, which answers for `pw.Table.from_streams` and other names that it has not."""
 
@@ -49,6 +50,7 @@ class TableClass(type):
             raise AttributeError(message, name=name)
 
 
+@tracebacks.shortened_class
 class Table(
     TableRows,
     TableTypes,

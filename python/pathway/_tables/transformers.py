@@ -8,11 +8,13 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pathway._ground import tracebacks
 from pathway._schemas.schema import Schema, SchemaMetaclass
 from pathway._tables.table import Table
 from pathway._values import dtypes
 
 
+@tracebacks.shortened
 def assert_table_has_schema(
     table: Table[Any],
     schema: type[Schema],
@@ -38,6 +40,7 @@ def assert_table_has_schema(
     )
 
 
+@tracebacks.shortened
 def table_transformer(
     func: Callable[..., Any] | None = None,
     *,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, cast
 from pathway import _native
 from pathway._expressions.expression import ColumnExpression, ColumnReference, wrap
 from pathway._expressions.functions import cast as cast_expression
+from pathway._ground import tracebacks
 from pathway._ground.origin import declares, user_origin
 from pathway._schemas.builders import schema_of
 from pathway._tables.binder import Binder, define
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pathway._tables.table import Table
 
 
+@tracebacks.shortened_class
 class TableTypes(TableColumns):
     """The methods of `Table` about types."""
 

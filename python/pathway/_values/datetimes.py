@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from pathway._ground import tracebacks
+
 
 class DateTimeNaive(pd.Timestamp):
     """A date and time without a time zone, precise to the nanosecond; a `pandas.Timestamp`.
@@ -17,6 +19,7 @@ class DateTimeNaive(pd.Timestamp):
     Timestamp('2024-05-01 12:30:00')
     """
 
+    @tracebacks.shortened
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Takes what `pandas.Timestamp` takes; ValueError if there is a time zone in it."""
         value = pd.Timestamp(*args, **kwargs)
@@ -32,6 +35,7 @@ class DateTimeUtc(pd.Timestamp):
     Timestamp('2024-05-01 12:30:00+0000', tz='UTC')
     """
 
+    @tracebacks.shortened
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
         """Takes what `pandas.Timestamp` takes; ValueError if there is no time zone in it."""
         value = pd.Timestamp(*args, **kwargs)

@@ -14,6 +14,7 @@ import typing
 from collections.abc import Callable, Mapping
 from typing import Any, TypeAlias
 
+from pathway._ground import tracebacks
 from pathway._ground.origin import user_names
 from pathway._native import DType, Pointer
 from pathway._values import objects
@@ -75,6 +76,7 @@ _PYTHON: dict[str, Any] = {
 _DATETIMES = {"date_time_naive": "DateTimeNaive", "date_time_utc": "DateTimeUtc", "duration": "Duration"}
 
 
+@tracebacks.shortened_class
 class Type:
     """The engine's types by name, for `return_type=` and the like where an annotation is inconvenient.
 

@@ -7,6 +7,8 @@ import json
 from collections.abc import Iterator
 from typing import Any, ClassVar, SupportsFloat, SupportsIndex, SupportsInt, cast
 
+from pathway._ground import tracebacks
+
 _SUPPORTED = (dict, list, tuple, str, int, float, bool, type(None))
 
 
@@ -40,6 +42,7 @@ class Json:
         return self._value
 
     @staticmethod
+    @tracebacks.shortened
     def parse(value: str | bytes | bytearray) -> Json:
         """The document that a text holds; ValueError if it is no JSON.
 
@@ -49,6 +52,7 @@ class Json:
         return Json(json.loads(value))
 
     @staticmethod
+    @tracebacks.shortened
     def dumps(obj: Any) -> str:
         """The text of a document, which may have `Json` and date values inside.
 
@@ -113,7 +117,12 @@ class Json:
         return self._value
 
     def __getitem__(self, key: int | str) -> Json:
-        return Json(self._value[key])
+        # Functions of the user call it for every row, where `tracebacks.shortened` would cost more than it does.
+        try:
+            return Json(self._value[key])
+        except Exception as error:
+            error.__traceback__ = None
+            raise
 
     def __iter__(self) -> Iterator[Json]:
         return (Json(item) for item in self._value)

@@ -6,6 +6,8 @@ import importlib
 import types
 from typing import Any, Generic, Protocol, TypeVar
 
+from pathway._ground import tracebacks
+
 T = TypeVar("T")
 
 
@@ -19,6 +21,7 @@ class Serializer(Protocol):
         """The object the bytes were made of."""
 
 
+@tracebacks.shortened_class
 class PyObjectWrapper(Generic[T]):
     """Any Python object as a value of a column; the engine carries it without looking inside.
 
@@ -72,6 +75,7 @@ def _load_with_module(name: str, data: bytes) -> PyObjectWrapper[Any]:
     return _load(importlib.import_module(name), data)
 
 
+@tracebacks.shortened
 def wrap_py_object(object: T, *, serializer: Serializer | None = None) -> PyObjectWrapper[T]:
     """Wraps an object, to be put into a column; `serializer` replaces pickle where bytes are needed.
 

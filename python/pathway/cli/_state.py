@@ -15,6 +15,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 
 from pathway import _native
+from pathway._ground.words import counted
 from pathway._running.persisting import place_at
 from pathway.cli._commands import Commands
 from pathway.io import _offsets
@@ -96,7 +97,8 @@ def verify(path: str, as_json: bool) -> None:
     if as_json:
         _print_json({"whole": True, "rows": rows, "bytes": kept["bytes"], "snapshot": kept["snapshot"]})
     else:
-        click.echo(f"whole: {rows:,} rows of {len(kept['sources'])} sources, {kept['bytes']:,} bytes")
+        sources, size = counted(len(kept["sources"]), "source"), counted(kept["bytes"], "byte")
+        click.echo(f"whole: {counted(rows, 'row')} of {sources}, {size}")
         if kept["snapshot"] is not None:
             click.echo(f"whole: the snapshot of {_snapshot(kept)}")
 
@@ -250,9 +252,9 @@ def _snapshot(kept: dict[str, Any]) -> str:
     snapshot = kept["snapshot"]
     if snapshot is None:
         return "-"
-    parts = f"{snapshot['parts']:,} {'part' if snapshot['parts'] == 1 else 'parts'}"
+    size = f"{counted(snapshot['bytes'], 'byte')} in {counted(snapshot['parts'], 'part')}"
     before = "is kept, too" if snapshot["has_journal"] else "is not kept any more"
-    return f"{_moment(snapshot['time'])}, {snapshot['bytes']:,} bytes in {parts}; what came in before {before}"
+    return f"{_moment(snapshot['time'])}, {size}; what came in before {before}"
 
 
 def _snapshot_entries(kept: dict[str, Any]) -> list[dict[str, Any]]:

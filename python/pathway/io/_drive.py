@@ -16,7 +16,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, C
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
-from pathway._ground import forks, origin
+from pathway._ground import forks, frames
 from pathway.io._subject import StopSubject, run_task
 
 if TYPE_CHECKING:
@@ -210,7 +210,7 @@ def sending_place() -> str | None:
     if place is not None:
         return place()
     frame: FrameType | None = sys._getframe(1)
-    while frame is not None and origin.is_ours(frame):
+    while frame is not None and frames.is_ours(frame):
         if frame.f_code in (take_returned.__code__, _drain.__code__):
             # What has yielded is not on the stack while its row is taken.
             items = frame.f_locals["items"]

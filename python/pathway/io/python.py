@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pathway import _native
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import arguments, missing_names
+from pathway._ground import arguments, missing_names, tracebacks
 from pathway._ground.origin import user_origin, warn
 from pathway._native import Pointer
 from pathway._schemas.builders import schema_from_types
@@ -162,6 +162,7 @@ def _schema_for(format: str | None, schema: type[Schema] | None, *, with_metadat
     return schema_from_types(_metadata=Json, data=data) if with_metadata else schema_from_types(data=data)
 
 
+@tracebacks.shortened_class
 class _Observer(ABC):  # noqa: B024 (its subclasses have the abstract method)
     def on_time_end(self, time: int) -> None:  # noqa: B027
         """Called after the last change at a time."""
