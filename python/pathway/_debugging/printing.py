@@ -10,9 +10,11 @@ from collections.abc import Sequence
 from typing import Any
 
 from pathway._ground import notebook_shell
+from pathway._ground.shown import shown
+from pathway._ground.words import counted
 from pathway._native import Pointer
 from pathway._values.json import Json
-from pathway._values.texts import cell, cut, pointer
+from pathway._values.texts import cell, cut, padded, pointer, width
 
 MOST_ROWS = 100
 """How many rows are shown of a table that is cut."""
@@ -23,14 +25,9 @@ def for_people() -> bool:
     return sys.stdout is not None and (sys.stdout.isatty() or notebook_shell.is_here())
 
 
-def count(number: int, what: str) -> str:
-    """So many of something."""
-    return f"{number:,} {what if number == 1 else what + 's'}"
-
-
 def more(number: int, what: str = "row") -> str:
     """What is said of rows that are not shown."""
-    return f"... {count(number, f'more {what}')}"
+    return f"... {counted(number, f'more {what}')}"
 
 
 def preview(names: Sequence[str], items: Sequence[tuple[Pointer, Sequence[Any]]], most: int) -> list[str]:
@@ -48,28 +45,32 @@ def lines(
     ids: bool,
     short: bool,
     is_cut: bool = False,
+    for_terminal: bool = False,
 ) -> list[str]:
-    """The lines of a table. `names` and `rows` are without the keys, which make the first column if `ids`."""
+    """The lines of a table. `names` and `rows` are without the keys, which make the first column if `ids`.
+
+    Names are always fit to be shown, cells where they are cut or `for_terminal`; in a pipe they are what they are.
+    """
     if ids:
-        header = ["" if names else "id", *names]
+        header = ["" if names else "id", *map(shown, names)]
         cells = [
             [pointer(key, short), *(cell(value, short) for value in row)] for key, row in zip(keys, rows, strict=True)
         ]
     elif not names:
         return []
     else:
-        header = list(names)
+        header = list(map(shown, names))
         cells = [[cell(value, short) for value in row] for row in rows]
     if not ids and len(header) == 1:
         # An empty line would not look like a row.
         cells = [[text or "None"] if row[0] is None else [text] for row, (text,) in zip(rows, cells, strict=True)]
     if is_cut:
+        header = list(map(cut, header))
         cells = [list(map(cut, row)) for row in cells]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    return [
-        " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in (header, *cells)
-    ]
+    elif for_terminal:
+        cells = [list(map(shown, row)) for row in cells]
+    widths = [max(map(width, column)) for column in zip(header, *cells, strict=True)]
+    return [" | ".join(map(padded, line, widths)).rstrip() for line in (header, *cells)]
 
 
 def sort_key(values: Sequence[Any]) -> tuple[Any, ...]:

@@ -323,7 +323,9 @@ def _print(
     wanted = items[:n_rows]
     first = wanted[: printing.MOST_ROWS] if is_cut else wanted
     keys, rows = [key for key, _ in first], [row for _, row in first]
-    for line in printing.lines(names, keys, rows, ids=ids, short=short, is_cut=is_cut):
+    for line in printing.lines(
+        names, keys, rows, ids=ids, short=short, is_cut=is_cut, for_terminal=printing.for_people()
+    ):
         print(line)
     if len(first) < len(wanted):
         print(f"{printing.more(len(wanted) - len(first), what)}; cut=False prints all")

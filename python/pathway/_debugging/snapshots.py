@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import html, printing
 from pathway._debugging.captures import Update
+from pathway._ground.words import counted
 from pathway._native import DType, Pointer
 from pathway._values import dtypes
 
@@ -210,7 +211,7 @@ class Snapshot:
     def _html(self, state: str = "") -> str:
         """The first rows for a notebook, and in what state they are."""
         rows = [row for _, row in self._in_order()]
-        words = [printing.count(len(rows), "row")]
+        words = [counted(len(rows), "row")]
         if len(rows) > _SHOWN_ROWS:
             words.append(f"of which {_SHOWN_ROWS} are shown")
         types = [(name, dtypes.describe(dtype)) for name, dtype in self._dtypes.items()]
@@ -240,21 +241,23 @@ def final_rows(updates: Iterable[Update]) -> dict[Pointer, tuple[Any, ...]]:
     """The rows that remain; KeyError if that is not at most one for each key."""
     rows: dict[Pointer, list[tuple[Any, ...]]] = {}
     for update in updates:
-        apply(rows, update.key, tuple(update.row.values()), update.diff)
+        if not apply(rows, update):
+            raise KeyError(f"a row was removed that does not exist, key {update.key}")
     return only(rows)
 
 
-def apply(rows: dict[Pointer, list[tuple[Any, ...]]], key: Pointer, row: tuple[Any, ...], diff: int) -> None:
-    """One change of the rows under each key."""
-    live = rows.setdefault(key, [])
-    if diff > 0:
-        live.extend([row] * diff)
-        return
-    for _ in range(-diff):
+def apply(rows: dict[Pointer, list[tuple[Any, ...]]], update: Update) -> bool:
+    """One change of the rows under each key; False if a row that it removes was not there."""
+    row = tuple(update.row.values())
+    live = rows.setdefault(update.key, [])
+    live.extend([row] * update.diff)
+    were_there = True
+    for _ in range(-update.diff):
         position = next((number for number, other in enumerate(live) if same(other, row)), None)
-        if position is None:
-            raise KeyError(f"a row was removed that does not exist, key {key}")
-        del live[position]
+        were_there = were_there and position is not None
+        if position is not None:
+            del live[position]
+    return were_there
 
 
 def only(rows: Mapping[Pointer, Sequence[tuple[Any, ...]]]) -> dict[Pointer, tuple[Any, ...]]:

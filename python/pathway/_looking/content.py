@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pathway._debugging import static
+from pathway._debugging import snapshots, static
 from pathway._debugging.captures import Update
-from pathway._debugging.snapshots import Snapshot, same
+from pathway._debugging.snapshots import Snapshot
 from pathway._native import DType, Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
@@ -55,7 +55,10 @@ class Content:
             return
         with self.changed:
             for update in self._open:
-                self._apply(update)
+                # What a run that goes on from a state takes back may have come before.
+                snapshots.apply(self._rows, update)
+                if not self._rows[update.key]:
+                    del self._rows[update.key]
             self._latest.extend(self._open)
             self._number_of_changes += len(self._open)
             self._open.clear()
@@ -69,19 +72,6 @@ class Content:
             self.has_ended = True
             self._snapshot = None
             self.changed.notify_all()
-
-    def _apply(self, update: Update) -> None:
-        row = tuple(update.row.values())
-        live = self._rows.setdefault(update.key, [])
-        if update.diff > 0:
-            live.append(row)
-            return
-        # What a run that goes on from a state takes back may have come before.
-        position = next((number for number, other in enumerate(live) if same(other, row)), None)
-        if position is not None:
-            del live[position]
-        if not live:
-            del self._rows[update.key]
 
     # Called by those who look.
 

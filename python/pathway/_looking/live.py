@@ -8,9 +8,9 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pathway._debugging import printing
 from pathway._debugging.captures import quiet
 from pathway._debugging.snapshots import Snapshot
+from pathway._ground.words import counted
 from pathway._looking import content, notebooks
 from pathway._running import run
 from pathway._running.background import RunHandle
@@ -270,7 +270,7 @@ class LiveTable:
         return "kept up to date" if self.is_running else "the run has ended"
 
     def __repr__(self) -> str:
-        return f"{self.snapshot()!r}\n[{printing.count(len(self), 'row')}, {self._state()}]"
+        return f"{self.snapshot()!r}\n[{counted(len(self), 'row')}, {self._state()}]"
 
     def _repr_html_(self) -> str:
         return self.snapshot()._html(f"{self._state()}, as it was when the cell was run")

@@ -8,6 +8,7 @@ import io
 import re
 import sys
 from collections.abc import Callable
+from html import escape
 from importlib import import_module
 from typing import Any
 
@@ -134,7 +135,7 @@ def bundle_of_figure(figure: Any) -> dict[str, str]:
         return {**plain, "image/png": _png(_of_matplotlib(figure))}
     if _is_of_bokeh(figure):
         resources = import_module("bokeh.resources").CDN
-        page = html.text(import_module("bokeh.embed").file_html(figure, resources))
+        page = escape(import_module("bokeh.embed").file_html(figure, resources))
         style = f"border: 0; width: 100%; height: {(getattr(figure, 'height', None) or 600) + 40}px"
         return {**plain, "text/html": f'<iframe srcdoc="{page}" style="{style}"></iframe>'}
     bundle = getattr(figure, "_repr_mimebundle_", None)

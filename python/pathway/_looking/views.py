@@ -12,6 +12,7 @@ from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
 from pathway._ground import environment, notebook_shell
 from pathway._ground.origin import user_place
+from pathway._ground.words import counted
 from pathway._looking import content, notebooks, previews
 from pathway._looking.displays import Display
 from pathway._looking.refreshing import Refresher
@@ -93,7 +94,7 @@ class TableView(Display):
         self._content.ended()
 
     def __repr__(self) -> str:
-        return f"<pathway.TableView of {self._name}, {printing.count(len(self._content), 'row')}>"
+        return f"<pathway.TableView of {self._name}, {counted(len(self._content), 'row')}>"
 
     def _bundle(self) -> dict[str, str]:
         items, more = self._items()
@@ -138,7 +139,7 @@ class TableView(Display):
         return items
 
     def _state(self, shown: int, more: int, what: str) -> str:
-        words = [printing.count(shown + more, "row" if self._look.snapshot else "change")]
+        words = [counted(shown + more, "row" if self._look.snapshot else "change")]
         if more:
             words.append(f"of which {shown:,} are shown")
         if not self._is_static and not self._content.has_ended:
@@ -155,7 +156,7 @@ class TableView(Display):
             return
         now = datetime.datetime.now().strftime("%H:%M:%S")
         end = ", at the end" if self._content.has_ended else ""
-        state = f"[{self._name}] {now}, {printing.count(len(self._content), 'row')}{end}"
+        state = f"[{self._name}] {now}, {counted(len(self._content), 'row')}{end}"
         # What is above already is not repeated.
         print(state if text == self._printed else f"{state}\n{text}", flush=True)
         self._printed = None if self._content.has_ended else text

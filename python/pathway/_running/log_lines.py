@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
+from pathway._ground.words import counted
 from pathway._running.monitor import Monitor
-from pathway._running.progress import Clock, Ending, Line, Progress, counted, duration, rate_text
+from pathway._running.progress import Clock, Ending, Line, Progress, duration, rate_text
 
 if TYPE_CHECKING:
     from pathway._native import Statistics

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pathway._running.progress import Ending, counted
+from pathway._ground.words import counted
+from pathway._running.progress import Ending
 
 if TYPE_CHECKING:
     from pathway._native import Statistics

@@ -12,6 +12,9 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
+from pathway._ground.words import counted
+from pathway._values.times import FIRST_TIME_OF_DAY
+
 if TYPE_CHECKING:
     from pathway._native import Statistics
 
@@ -19,9 +22,6 @@ Clock = Callable[[], float]
 
 # The engine's time once there is nothing more to come.
 END_OF_TIME = 2**63 - 1
-
-# Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970.
-FIRST_TIME_OF_DAY = 10**12
 
 _WINDOW_SECONDS = 10.0
 """What came in these last seconds makes the rate."""
@@ -171,16 +171,6 @@ def _lag(entry: Statistics, read: int, now: float) -> float | None:
         return None
     is_behind = entry.backlog > 0 if entry.role == "source" else entry.time < read
     return max(0.0, now - entry.time / 1000) if is_behind else 0.0
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """A number with what it counts.
-
-    >>> from pathway._running.progress import counted
-    >>> counted(1, "row"), counted(2000, "row")
-    ('1 row', '2,000 rows')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
 def duration(seconds: float) -> str:

@@ -22,6 +22,7 @@ from typing import Any
 from pathway import _native
 from pathway._ground import environment, forks, tracebacks
 from pathway._ground.signals import ECHO_SECONDS
+from pathway._ground.words import counted
 from pathway._running import abandoning
 from pathway._running.monitor import Monitor
 from pathway._running.scaling import Scaling
@@ -163,7 +164,7 @@ def _tell_what_is_left(native_run: _native.Run) -> None:
     rows = sum(entry.backlog for entry in native_run.statistics() if entry.role == "source")
     logger.warning(
         "stopping: %s; press Ctrl-C again (or send the signal again) to stop at once",
-        f"{rows:,} {'row is' if rows == 1 else 'rows are'} still on the way to the sinks"
+        f"{counted(rows, 'row is', 'rows are')} still on the way to the sinks"
         if rows
         else "sources and sinks have still to end",
     )
