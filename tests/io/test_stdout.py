@@ -92,17 +92,17 @@ def test_a_terminal_has_colours_and_short_lines(monkeypatch: pytest.MonkeyPatch,
         (
             60,
             [
-                "  time | lock      | text                                 | n",
-                "+ 0    | 水门      | xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… | 1",
-                "+ 0    | Bo\u0308sley 🚤 | y                                    | 22",
+                "  time | lock      | text                               | n",
+                "+ 0    | 水门      | xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… | 1",
+                "+ 0    | Bo\u0308sley 🚤 | y                                  | 22",
             ],
         ),
         (
             36,
             [
-                "  time | lock      | text        | n",
-                "+ 0    | 水门      | xxxxxxxxxx… | 1",
-                "+ 0    | Bo\u0308sley 🚤 | y           | 22",
+                "  time | lock      | text       | n",
+                "+ 0    | 水门      | xxxxxxxxx… | 1",
+                "+ 0    | Bo\u0308sley 🚤 | y          | 22",
             ],
         ),
         (20, ["  time | lock     |…", "+ 0    | 水门     |…", "+ 0    | Bo\u0308sley … |…"]),
