@@ -13,9 +13,10 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pathway._ground import environment
+from pathway._ground import environment, logged
 
 logger = logging.getLogger("pathway")
+logged.install()
 
 
 class _Handler(logging.Handler):
