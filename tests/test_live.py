@@ -1,6 +1,7 @@
 """`Table.live`: rows that are asked for while a run goes on in the background."""
 
 import gc
+import re
 import threading
 import time
 from collections.abc import Callable
@@ -11,6 +12,8 @@ import pathway as pw
 import polars as pl
 import pyarrow as pa
 import pytest
+from pathway._looking import computations
+from pathway._looking import live as live_tables
 
 
 class Passage(pw.Schema):
@@ -147,7 +150,33 @@ def test_a_cell_that_is_run_again_has_the_same_run() -> None:
         assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 1}]
 
 
-def test_it_ends_when_nobody_has_it() -> None:
+def test_a_live_table_that_nobody_keeps_can_be_asked_for_again() -> None:
+    subject = Boats()
+    table = totals(subject)
+    subject.tell(lock="Marple", boats=2)
+    for _ in range(3):
+        # Each is left at once, and the run goes on nevertheless.
+        assert table.live().wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 2}]
+    assert not subject.is_stopped
+    # Another run of the same source waits for its end.
+    subject.no_more()
+    assert pw.debug.table_to_dicts(table) == ([], {"lock": {}, "boats": {}})
+    assert subject.is_stopped
+
+
+def test_what_is_being_stopped_is_waited_for() -> None:
+    subject = Boats()
+    table = totals(subject)
+    live = table.live()
+    live.stop(timeout=0)
+    with table.live() as again:
+        assert again is not live
+        subject.tell(lock="Marple", boats=2)
+        assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 2}]
+
+
+def test_it_ends_when_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tables, "LEFT_SECONDS", 0.05)
     subject = Boats()
     live = totals(subject).live()
     handle = live._handle
@@ -156,6 +185,60 @@ def test_it_ends_when_nobody_has_it() -> None:
     gc.collect()
     assert handle.wait(timeout=60)
     assert subject.is_stopped
+    assert computations._going_on == {}
+
+
+def test_a_source_that_another_run_reads_is_named() -> None:
+    subject = Boats()
+    table = totals(subject)
+    pw.io.null.write(table)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        with pytest.raises(
+            RuntimeError, match=r"reads the connector that was declared at .*test_live.py:\d+"
+        ) as raised:
+            table.live()
+        assert re.search(r"started at .*test_live.py:\d+; its stop\(\) ends it", "".join(raised.value.__notes__))
+
+
+class Once(pw.io.python.ConnectorSubject):
+    """As many are written: what has told it to stop stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.001):
+            self.next(lock="Marple", boats=1)
+
+    def on_stop(self) -> None:
+        self.stopped.set()
+
+
+@pytest.mark.one_process("the first process has the subject")
+def test_a_subject_that_was_stopped_for_good_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    table = pw.io.python.read(Once(), schema=Passage, autocommit_duration_ms=10)
+    with table.live() as live:
+        live.wait_for(len)
+    assert caplog.records == []
+    with table.live() as live:
+        live.wait()
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert "run() of Once has ended at once, without a row; the run before has told it to stop" in message
+    assert "has to be cleared when run() begins" in message
+
+
+def test_names_of_others_lead_to_what_is_there() -> None:
+    with pw.debug.table_from_rows(Passage, [("Marple", 1)]).live() as live:
+        live.wait()
+        for rows in (live, live.snapshot()):
+            for name, message in {
+                "to_panda": f"'{type(rows).__name__}' object has no attribute 'to_panda'. Did you mean 'to_pandas'?",
+                "head": "It has rows for others: to_pandas(), to_polars(), to_arrow()",
+                "filter": "has rows, and no filter to compute with: use that of the table it was made of",
+            }.items():
+                with pytest.raises(AttributeError, match=re.escape(message)):
+                    getattr(rows, name)
 
 
 def test_a_table_at_rest_is_live_as_well() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from pathway import _native
+from pathway._debugging import endings
 from pathway._ground import hints
 from pathway._native import Pointer
 from pathway._running.monitoring import MonitoringLevel
@@ -33,28 +34,31 @@ class Update(NamedTuple):
     diff: int
 
 
-def quiet(**settings: Any) -> RunSettings:
-    """The settings of a run that shows no progress, unless they ask for it."""
+def quiet(call: str, own: Sequence[str] = (), **settings: Any) -> RunSettings:
+    """The settings of a run that shows no progress, unless they ask for it; `call` is what the user has called, which
+    has arguments of its `own`."""
     unknown = [name for name in settings if name not in RunSettings.__dataclass_fields__]
     if unknown:
         # Who calls it passes on what is not an argument of its own.
-        names = [*RunSettings.__dataclass_fields__, "include_id", "short_pointers", "n_rows"]
+        names = [*RunSettings.__dataclass_fields__, *own]
         close = hints.nearest(unknown[0], names)
         raise TypeError(
-            f"pw.run() has no argument {', '.join(unknown)}" + (f". Did you mean {close!r}?" if close else "")
+            f"{call}() has no argument {', '.join(unknown)}"
+            + (f". Did you mean {close!r}?" if close else "; those of pw.run() are arguments of it, too")
         )
     return RunSettings(**{"monitoring_level": MonitoringLevel.NONE, "default_logging": False, **settings})
 
 
-def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings) -> list[list[Update]]:
-    """What `capture` does, with a list for each table however many there are."""
+def capture_updates(tables: Sequence[Table[Any]], settings: RunSettings, call: str) -> list[list[Update]]:
+    """What `capture` does, with a list for each table however many there are; `call` is what the user has called."""
     __tracebackhide__ = True
-    outputs = [connecting.output(table) for table in tables]
+    outputs = [connecting.output(connecting.check_table(table, call)) for table in tables]
     plan = connecting.plan()
     captures = [
         plan.capture(output.node, [column for _, column in output.columns], output.origin) for output in outputs
     ]
-    run_captures(captures, settings)
+    with endings.awaited(tables, call):
+        run_captures(captures, settings, call)
     return [
         updates_of(captured, [name for name, _ in output.columns])
         for output, captured in zip(outputs, captures, strict=True)

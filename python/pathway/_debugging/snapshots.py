@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pathway._debugging import html, printing
 from pathway._debugging.captures import Update
+from pathway._ground import hints
 from pathway._ground.words import counted
 from pathway._native import DType, Pointer
+from pathway._tables.table import Table
 from pathway._values import dtypes
 
 if TYPE_CHECKING:
@@ -19,7 +21,31 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 20
 
 
-class Snapshot:
+class HasRows:
+    """Answers for the names that what has rows has not."""
+
+    _kind = ""
+
+    def _names(self) -> list[str]:
+        raise NotImplementedError
+
+    if not TYPE_CHECKING:
+        # Type checkers know the names that are there.
+        def __getattr__(self, name: str) -> NoReturn:
+            missing = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name.startswith("_"):
+                raise AttributeError(missing)
+            if hasattr(Table, name) or name in self._names():
+                raise AttributeError(
+                    f"{self._kind} has rows, and no {name} to compute with: use that of the table it was made of"
+                )
+            if hints.instead("table", name) is not None:
+                raise AttributeError(f"{missing}. It has rows for others: to_pandas(), to_polars(), to_arrow()")
+            close = hints.nearest(name, hints.public(self))
+            raise AttributeError(f"{missing}. Did you mean {close!r}?" if close else missing, name=name)
+
+
+class Snapshot(HasRows):
     """The rows that a table has at one time. Nothing changes it.
 
     To go through it gives the rows as dicts, in no particular order. Whatever takes Arrow data takes a snapshot:
@@ -41,6 +67,8 @@ class Snapshot:
     raven | 1200
     wren  | 9
     """
+
+    _kind = "a snapshot"
 
     def __init__(
         self, rows: Mapping[Pointer, tuple[Any, ...]], types: Mapping[str, DType], frontier: int | None = None
@@ -217,6 +245,9 @@ class Snapshot:
         types = [(name, dtypes.describe(dtype)) for name, dtype in self._dtypes.items()]
         notes = html.note(html.text(", ".join([*words, *([state] if state else [])])))
         return html.table(types, rows[:_SHOWN_ROWS], notes=notes)
+
+    def _names(self) -> list[str]:
+        return self.column_names
 
     def _in_order(self) -> list[tuple[Pointer, tuple[Any, ...]]]:
         """The rows with their keys, in the order of their values."""

@@ -15,7 +15,7 @@ import functools
 import os
 import sys
 from collections.abc import Callable, Iterator
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
 from pathway._ground import environment
@@ -99,6 +99,13 @@ def _frames(trace: TracebackType | None) -> Iterator[tuple[TracebackType, bool]]
         is_the_user = is_the_user if is_standard else not is_ours(trace.tb_frame)
         yield trace, is_the_user
         trace = trace.tb_next
+
+
+def is_of_program(frame: FrameType) -> bool:
+    """Whether a frame is of the program itself, and of no library."""
+    path = frame.f_code.co_filename
+    is_of_library = path.startswith(_STANDARD_LIBRARY) or f"{os.sep}site-packages{os.sep}" in path
+    return not is_of_library and not is_ours(frame)
 
 
 _TOLD = "_pathway_told"

@@ -5,6 +5,7 @@ Changes come in the engine's threads; whoever looks does so in others. What belo
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from pathway._debugging.snapshots import Snapshot
 from pathway._native import DType, Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
+
+logger = logging.getLogger("pathway")
 
 
 class Content:
@@ -90,6 +93,17 @@ class Content:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def tell_if_read(table: Table[Any], what: str) -> None:
+    """Says it if the rows cannot come before another run has ended, which knows nothing of who wants to see them."""
+    for source in connecting.live_sources(table):
+        if source.is_being_read():
+            logger.warning(
+                "%s shows nothing yet: a run that goes on reads %s, and began before; stop that run and start it again",
+                what,
+                source.text,
+            )
 
 
 def follow(

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pathway._debugging.captures import quiet
-from pathway._debugging.snapshots import Snapshot
+from pathway._debugging.snapshots import HasRows, Snapshot
 from pathway._ground.words import counted
-from pathway._looking import content, notebooks
-from pathway._running import run
-from pathway._running.background import RunHandle
+from pathway._looking import computations
+from pathway._looking.computations import Computation
 from pathway._tables.table import Table
+
+LEFT_SECONDS = 1.0
+"""So long a run goes on when nobody has its live table any more: the cell may be run again that has asked for it."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
 
 
-class LiveTable:
+class LiveTable(HasRows):
     """The rows of a table while it is computed in the background, as ``Table.live`` has started it.
 
     Each question is answered with the rows after the last commit that is complete; `snapshot` gives all of them as they
@@ -56,17 +57,13 @@ class LiveTable:
     True
     """
 
-    def __init__(self, table: Table[Any]) -> None:
-        self._table = table
-        self._types = notebooks.types(table)
-        self._content = content.of_table(table)
-        content.follow(table, self._content, name="live")
-        settings = quiet()
-        self._handle = RunHandle(
-            lambda control: run._execute(settings, everything=False, captures=None, control=control), None
-        )
-        self._handle._begin()
-        weakref.finalize(self, self._handle._control.signals.ask, at_once=False)
+    _kind = "a live table"
+
+    def __init__(self, computation: Computation) -> None:
+        self._computation = computation
+        self._content = computation.content
+        self._handle = computation.handle
+        weakref.finalize(self, self._handle._control.signals.ask_in, LEFT_SECONDS).atexit = False
 
     # The rows.
 
@@ -175,15 +172,6 @@ class LiveTable:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.snapshot())
 
-    if not TYPE_CHECKING:
-        # Type checkers know the names that are there.
-        def __getattr__(self, name: str) -> Any:
-            if not name.startswith("_") and (hasattr(Table, name) or name in dict(self._types)):
-                raise AttributeError(
-                    f"a live table has rows, and no {name} to compute with: use that of the table it was made of"
-                )
-            raise AttributeError(f"'LiveTable' object has no attribute {name!r}")
-
     # The run.
 
     @property
@@ -262,6 +250,9 @@ class LiveTable:
     ) -> None:
         self._handle.__exit__(kind, error, trace)
 
+    def _names(self) -> list[str]:
+        return list(self._content.dtypes)
+
     # How it looks.
 
     def _state(self) -> str:
@@ -276,13 +267,12 @@ class LiveTable:
         return self.snapshot()._html(f"{self._state()}, as it was when the cell was run")
 
 
-_running: weakref.WeakValueDictionary[int, LiveTable] = weakref.WeakValueDictionary()
-
-
 def live(table: Table[Any]) -> LiveTable:
     """The live table of a table, which is started unless it goes on already."""
-    known = _running.get(id(table))
-    if known is not None and known._table is table and known.is_running:
+    computation = computations.of(table)
+    known = computation.view()
+    if isinstance(known, LiveTable):
         return known
-    _running[id(table)] = found = LiveTable(table)
+    found = LiveTable(computation)
+    computation.view = weakref.ref(found)
     return found

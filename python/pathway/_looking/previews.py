@@ -88,8 +88,8 @@ def _computed(table: Table[Any]) -> Preview:
     output = connecting.output(table)
     capture = connecting.plan().capture(output.node, [column for _, column in output.columns], output.origin)
     # Otherwise every row that fails would be logged, of which nobody has asked.
-    settings = quiet(terminate_on_error=True)
-    handle = RunHandle(lambda control: run_captures([capture], settings, control), None)
+    settings = quiet("preview", terminate_on_error=True)
+    handle = RunHandle(lambda control: run_captures([capture], settings, "preview", control), None)
     handle._begin()
     try:
         if not handle.wait(SECONDS):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,6 @@ from typing import Any
 from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
 from pathway._ground import environment, notebook_shell
-from pathway._ground.origin import user_place
 from pathway._ground.words import counted
 from pathway._looking import content, notebooks, previews
 from pathway._looking.displays import Display
@@ -58,25 +56,37 @@ class Look:
 
 
 class TableView(Display):
-    """A table that is shown, as ``Table.show`` has made it."""
+    """A table that is shown, as ``Table.show`` has made it. In a notebook it may be shown in other cells, too.
+
+    >>> import pathway as pw
+    >>> rivers = pw.debug.table_from_markdown('''
+    ... river | km
+    ... Ob    | 3650
+    ... ''')
+    >>> view = rivers.show(include_id=False)
+    river | km
+    Ob    | 3650
+    >>> isinstance(view, pw.TableView)
+    True
+    """
 
     def __init__(self, table: Table[Any], look: Look) -> None:
-        super().__init__()
+        super().__init__("show")
         self._look = look
         self._types = notebooks.types(table)
         look.check([name for name, _ in self._types])
         self._content = content.of_table(table, changes=0 if look.snapshot else look.page_size)
         self._is_static = previews.is_static(table)
         self._printed: str | None = None
-        place = user_place()
-        self._name = f"{os.path.basename(place[0])}:{place[1]}" if place else "show()"
         if self._is_static:
             self._compute(table)
         else:
+            content.tell_if_read(table, self._origin)
             is_printed = not notebook_shell.is_here()
             refresher = Refresher(
                 self._print if is_printed else self._update,
                 TERMINAL_SECONDS if is_printed else NOTEBOOK_SECONDS,
+                what=f"the table of {self._origin} cannot be shown",
                 # What is over soon is printed once.
                 is_patient=is_printed,
             )
@@ -86,7 +96,7 @@ class TableView(Display):
             self._show()
 
     def _compute(self, table: Table[Any]) -> None:
-        (updates,) = capture_updates([table], quiet())
+        (updates,) = capture_updates([table], quiet("Table.show"), "Table.show")
         for number, update in enumerate(updates):
             self._content.change(update.key, update.row, update.time, update.diff > 0)
             if number + 1 == len(updates) or updates[number + 1].time != update.time:
@@ -94,7 +104,7 @@ class TableView(Display):
         self._content.ended()
 
     def __repr__(self) -> str:
-        return f"<pathway.TableView of {self._name}, {counted(len(self._content), 'row')}>"
+        return f"<pathway.TableView of {self._place}, {counted(len(self._content), 'row')}>"
 
     def _bundle(self) -> dict[str, str]:
         items, more = self._items()
@@ -156,7 +166,7 @@ class TableView(Display):
             return
         now = datetime.datetime.now().strftime("%H:%M:%S")
         end = ", at the end" if self._content.has_ended else ""
-        state = f"[{self._name}] {now}, {counted(len(self._content), 'row')}{end}"
+        state = f"[{self._place}] {now}, {counted(len(self._content), 'row')}{end}"
         # What is above already is not repeated.
         print(state if text == self._printed else f"{state}\n{text}", flush=True)
         self._printed = None if self._content.has_ended else text

@@ -49,7 +49,7 @@ class Lookable:
             table_height: how many pixels high the table may be in a notebook; what is longer is scrolled.
 
         Returns:
-            The view, a ``TableView``. In a notebook it may be shown in other cells, too.
+            The view, a ``pw.TableView``. In a notebook it may be shown in other cells, too.
 
         >>> import pathway as pw
         >>> rivers = pw.debug.table_from_markdown('''
@@ -96,7 +96,7 @@ class Lookable:
                 ``ColumnDataSource`` of bokeh. Default: what the annotation of its argument says, else of pandas.
 
         Returns:
-            The plot, a ``Plot``. In a notebook it may be shown in other cells, too.
+            The plot, a ``pw.Plot``. In a notebook it may be shown in other cells, too.
 
         >>> import pathway as pw
         >>> rivers = pw.debug.table_from_markdown('''

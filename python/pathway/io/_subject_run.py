@@ -20,6 +20,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._ground import shown
+from pathway._native import rows_given
 from pathway.io import _drive, _hooks, _offsets, _partitions
 from pathway.io._subject import StopSubject, state_of
 
@@ -107,6 +108,14 @@ class SubjectRun:
             logger.error("%s%s: the connector failed: %s", self.name, partition, what)
         is_over = error is not None or self._is_close_asked or _hooks.is_finite(subject)
         state = state_of(subject)
+        if state.was_stopped and not self.is_stopped and is_over and error is None and not rows_given(subject):
+            logger.warning(
+                "%s: run() of %s has ended at once, without a row; the run before has told it to stop. What on_stop() "
+                "sets, such as an Event, has to be cleared when run() begins",
+                self.name,
+                type(subject).__name__,
+            )
+        state.was_stopped = self.is_stopped
         if state.run is self:
             state.run = None
         self._end_streams(error, is_over)
