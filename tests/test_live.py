@@ -150,7 +150,8 @@ def test_a_cell_that_is_run_again_has_the_same_run() -> None:
         assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 1}]
 
 
-def test_a_live_table_that_nobody_keeps_can_be_asked_for_again() -> None:
+def test_a_live_table_that_nobody_keeps_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tables, "LEFT_SECONDS", 3600.0)
     subject = Boats()
     table = totals(subject)
     subject.tell(lock="Marple", boats=2)
