@@ -7,11 +7,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import printing, static
-from pathway._debugging.captures import Update, capture_updates, quiet
-from pathway._debugging.snapshots import Snapshot, final_rows, require
+from pathway._debugging.captures import capture_rows, capture_updates, quiet
+from pathway._debugging.snapshots import Snapshot, require
 from pathway._debugging.static import DIFF, TIME
 from pathway._ground import environment, tracebacks
 from pathway._native import Pointer
+from pathway._running.settings import RunSettings
 from pathway._tables import connecting
 from pathway._tables.table import Table
 
@@ -60,9 +61,10 @@ def compute_and_print(
     1 |
     2 | x
     """
-    for table, updates in zip(tables, _updates(tables, "compute_and_print", kwargs, _PRINTING), strict=True):
-        rows = Snapshot(final_rows(updates), static.column_dtypes(table.schema))._in_order()
-        _print(table.column_names(), rows, "row", n_rows, cut, ids=include_id, short=short_pointers)
+    found = capture_rows(tables, *_settings("compute_and_print", kwargs, _PRINTING))
+    for table, rows in zip(tables, found, strict=True):
+        ordered = Snapshot(rows, static.column_dtypes(table.schema))._in_order()
+        _print(table.column_names(), ordered, "row", n_rows, cut, ids=include_id, short=short_pointers)
 
 
 @tracebacks.shortened
@@ -101,9 +103,8 @@ def compute_and_print_update_stream(
     1 | 4        | -1
     2 | 4        | 1
     """
-    for table, updates in zip(
-        tables, _updates(tables, "compute_and_print_update_stream", kwargs, _PRINTING), strict=True
-    ):
+    found = capture_updates(tables, *_settings("compute_and_print_update_stream", kwargs, _PRINTING))
+    for table, updates in zip(tables, found, strict=True):
         ordered = printing.in_order(
             updates,
             lambda update: (update.time, update.diff, printing.sort_key(tuple(update.row.values())), update.key),
@@ -306,15 +307,14 @@ def _check_arrow(table: Table[Any], call: str) -> None:
 
 
 def _computed(table: Table[Any], call: str, arguments: dict[str, Any]) -> Snapshot:
-    (updates,) = _updates([table], call, arguments, ["include_id"] if call in _WITH_IDS else [])
-    return Snapshot(final_rows(updates), static.column_dtypes(table.schema))
+    (rows,) = capture_rows([table], *_settings(call, arguments, ["include_id"] if call in _WITH_IDS else []))
+    return Snapshot(rows, static.column_dtypes(table.schema))
 
 
-def _updates(
-    tables: Sequence[Table[Any]], call: str, arguments: dict[str, Any], own: Sequence[str]
-) -> list[list[Update]]:
+def _settings(call: str, arguments: dict[str, Any], own: Sequence[str]) -> tuple[RunSettings, str]:
+    """How to run, and what the user has called, which has arguments of its `own`."""
     call = f"pw.debug.{call}"
-    return capture_updates(tables, quiet(call, own, **{"debug": True, **arguments}), call)
+    return quiet(call, own, **{"debug": True, **arguments}), call
 
 
 def _print(

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from pathway._debugging import html, printing
-from pathway._debugging.captures import Update
-from pathway._ground import hints
+from pathway._ground import garbage, hints
 from pathway._ground.words import counted
 from pathway._native import DType, Pointer
 from pathway._tables.table import Table
@@ -171,7 +170,8 @@ class Snapshot(HasRows):
         # It imports pandas.
         from pathway._debugging import frames
 
-        return frames.frame(self.keys if include_id else None, self._columns(), self._dtypes)
+        with garbage.not_looked_for():
+            return frames.frame(self.keys if include_id else None, self._columns(), self._dtypes)
 
     def to_arrow(self, include_id: bool = False) -> pa.Table:
         """The rows as a ``pyarrow.Table``; `pw.debug.table_to_arrow` says what the columns become.
@@ -196,10 +196,12 @@ class Snapshot(HasRows):
         from pathway._debugging import arrow
 
         arrow.check(self._dtypes)
-        if include_id:
-            return arrow.table(self._columns(), self._dtypes, self.keys, with_keys=True)
-        if self._arrow is None:
-            self._arrow = arrow.table(self._columns(), self._dtypes, self.keys, with_keys=False)
+        if self._arrow is None or include_id:
+            with garbage.not_looked_for():
+                found = arrow.table(self._columns(), self._dtypes, self.keys, with_keys=include_id)
+            if include_id:
+                return found
+            self._arrow = found
         return self._arrow
 
     def to_polars(self, include_id: bool = False) -> pl.DataFrame:
@@ -266,39 +268,3 @@ def require(package: str) -> None:
 
     if find_spec(package) is None:
         raise ImportError(f"this needs {package}, which is not installed: pip install {package}", name=package)
-
-
-def final_rows(updates: Iterable[Update]) -> dict[Pointer, tuple[Any, ...]]:
-    """The rows that remain; KeyError if that is not at most one for each key."""
-    rows: dict[Pointer, list[tuple[Any, ...]]] = {}
-    for update in updates:
-        if not apply(rows, update):
-            raise KeyError(f"a row was removed that does not exist, key {update.key}")
-    return only(rows)
-
-
-def apply(rows: dict[Pointer, list[tuple[Any, ...]]], update: Update) -> bool:
-    """One change of the rows under each key; False if a row that it removes was not there."""
-    row = tuple(update.row.values())
-    live = rows.setdefault(update.key, [])
-    live.extend([row] * update.diff)
-    were_there = True
-    for _ in range(-update.diff):
-        position = next((number for number, other in enumerate(live) if same(other, row)), None)
-        were_there = were_there and position is not None
-        if position is not None:
-            del live[position]
-    return were_there
-
-
-def only(rows: Mapping[Pointer, Sequence[tuple[Any, ...]]]) -> dict[Pointer, tuple[Any, ...]]:
-    """The one row under each key."""
-    for key, live in rows.items():
-        if len(live) > 1:
-            raise KeyError(f"duplicated entries for key {key}")
-    return {key: live[0] for key, live in rows.items() if live}
-
-
-def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    # Arrays and NaN do not compare to a truth value, or not to the right one; their text does.
-    return one is other or repr(one) == repr(other)

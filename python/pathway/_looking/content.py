@@ -11,8 +11,8 @@ from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pathway._debugging import snapshots, static
-from pathway._debugging.captures import Update
+from pathway._debugging import captures, static
+from pathway._debugging.captures import LiveRows, Update
 from pathway._debugging.snapshots import Snapshot
 from pathway._native import DType, Pointer
 from pathway._tables import connecting
@@ -27,7 +27,7 @@ class Content:
     def __init__(self, dtypes: dict[str, DType], *, changes: int = 0) -> None:
         self.dtypes = dtypes
         self.changed = threading.Condition()
-        self._rows: dict[Pointer, list[tuple[Any, ...]]] = {}
+        self._rows: LiveRows = {}
         self._latest: deque[Update] = deque(maxlen=changes)
         self._open: list[Update] = []
         self._time: int | None = None
@@ -59,7 +59,7 @@ class Content:
         with self.changed:
             for update in self._open:
                 # What a run that goes on from a state takes back may have come before.
-                snapshots.apply(self._rows, update)
+                captures.apply(self._rows, update.key, tuple(update.row.values()), update.diff)
                 if not self._rows[update.key]:
                     del self._rows[update.key]
             self._latest.extend(self._open)

@@ -15,8 +15,8 @@ from importlib import import_module
 from typing import Any
 
 from pathway._debugging import html, printing
-from pathway._debugging.captures import capture_updates, quiet
-from pathway._debugging.snapshots import Snapshot, final_rows
+from pathway._debugging.captures import capture_rows, quiet
+from pathway._debugging.snapshots import Snapshot
 from pathway._expressions.expression import ColumnReference
 from pathway._ground import environment, notebook_shell, tracebacks
 from pathway._ground.shown import of_error, shown
@@ -68,8 +68,8 @@ class Plot(Display):
         self._error: Exception | None = None
         self._is_static = previews.is_static(table)
         if self._is_static:
-            (updates,) = capture_updates([table], quiet("Table.plot"), "Table.plot")
-            self._figure = self._figure_of(Snapshot(final_rows(updates), self._content.dtypes))
+            (rows,) = capture_rows([table], quiet("Table.plot"), "Table.plot")
+            self._figure = self._figure_of(Snapshot(rows, self._content.dtypes))
         else:
             content.tell_if_read(table, self._origin)
             what = f"the figure of {self._origin} cannot be made"
