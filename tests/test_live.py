@@ -226,7 +226,23 @@ def test_a_subject_that_was_stopped_for_good_says_so(caplog: pytest.LogCaptureFi
         live.wait()
     (message,) = [record.getMessage() for record in caplog.records]
     assert "run() of Once has ended at once, without a row; the run before has told it to stop" in message
-    assert "has to be cleared when run() begins" in message
+    assert "has to be cleared in a method start()" in message
+
+
+class Again(Once):
+    def start(self) -> None:
+        self.stopped.clear()
+
+
+@pytest.mark.one_process("the first process has the subject")
+def test_a_subject_whose_start_makes_it_ready_is_run_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
+    table = pw.io.python.read(Again(), schema=Passage, autocommit_duration_ms=10)
+    for number in range(20):
+        with table.live() as live:
+            # A stop that comes before anything has begun is not lost.
+            if number % 2:
+                live.wait_for(len)
+    assert caplog.records == []
 
 
 def test_names_of_others_lead_to_what_is_there() -> None:

@@ -34,6 +34,9 @@ class HasRows:
             missing = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name.startswith("_"):
                 raise AttributeError(missing)
+            not_there_yet = hints.missing(f"{type(self).__name__}.{name}")
+            if not_there_yet is not None:
+                raise AttributeError(not_there_yet, name=name)
             if hasattr(Table, name) or name in self._names():
                 raise AttributeError(
                     f"{self._kind} has rows, and no {name} to compute with: use that of the table it was made of"

@@ -200,7 +200,11 @@ class ConnectorSubject(_native.Subject, ABC):
         """
 
     def start(self) -> None:
-        """Called in the subject's thread, before ``run``."""
+        """Called in the subject's thread, before ``run``, in each run.
+
+        ``on_stop`` waits until it has returned, for two seconds at most: what ``on_stop`` sets, such as an Event, is
+        cleared here.
+        """
 
     def end(self) -> None:
         """Called in the subject's thread, after ``on_stop``."""

@@ -57,6 +57,9 @@ class SubjectRun:
         self._parts = _partitions.Parts(self, parts) if is_partitioned else None
         self._lock = threading.Lock()
         self._is_on_stop_called = False
+        # Whether the hooks of its thread are called; not if it was told to stop before.
+        self._has_begun = False
+        self._has_started = threading.Event()
         self._coroutines: list[_drive.Cancellable] = []
         # `run` is over, and the last hooks are called.
         self._is_ending = False
@@ -71,17 +74,20 @@ class SubjectRun:
         subject = self._subject
         error: BaseException | None = None
         try:
-            self._resume()
-            self._call("start")
-            if self._parts is None:
-                _drive.drive(self, subject)
-            else:
-                self._parts.run()
+            if self._begins():
+                self._resume()
+                self._call("start")
+                self._has_started.set()
+                if self._parts is None:
+                    _drive.drive(self, subject)
+                else:
+                    self._parts.run()
         except StopSubject:
             pass
         except BaseException as raised:
             error = raised
             self.failed(error)
+        self._has_started.set()
         self._is_ending = True
         for name, hook in (
             ("on_stop", self.call_on_stop),
@@ -111,7 +117,7 @@ class SubjectRun:
         if state.was_stopped and not self.is_stopped and is_over and error is None and not rows_given(subject):
             logger.warning(
                 "%s: run() of %s has ended at once, without a row; the run before has told it to stop. What on_stop() "
-                "sets, such as an Event, has to be cleared when run() begins",
+                "sets, such as an Event, has to be cleared in a method start()",
                 self.name,
                 type(subject).__name__,
             )
@@ -119,6 +125,11 @@ class SubjectRun:
         if state.run is self:
             state.run = None
         self._end_streams(error, is_over)
+
+    def _begins(self) -> bool:
+        with self._lock:
+            self._has_begun = not self.is_stopped
+            return self._has_begun
 
     def failed(self, error: BaseException) -> None:
         """`run` or `start` has failed. If the hooks that follow do not return in time, the run ends with this error."""
@@ -217,6 +228,12 @@ class SubjectRun:
         with self._lock:
             self.is_stopped = True
             running = self._coroutines
+            if not self._has_begun:
+                # Its thread will find out, and call `on_stop`.
+                return
+        if _hooks.overridden(self._subject, "start") is not None:
+            # What `start` prepares for `on_stop`, such as an event, is not to be prepared after it.
+            self._has_started.wait(PATIENCE_SECONDS)
         if not (running and self.awaits_on_stop()):
             try:
                 self.call_on_stop()
