@@ -298,7 +298,10 @@ QUIET: dict[str, Any] = {"monitoring_level": pw.MonitoringLevel.NONE}
         (lambda table: table.join(table.copy(), pw.left.a == pw.right.a), "found a join: select(...) makes a table"),
         (lambda table: table.slice, "found columns of a table: table.select(*columns) makes a table of them"),
         (lambda table: pw.this, "found pathway.this, which stands for a table in the arguments of its methods"),
-        (lambda table: pd.DataFrame({"a": [1]}), "a DataFrame of pandas: pw.debug.table_from_pandas(frame) is a table"),
+        (
+            lambda table: pd.DataFrame({"a": [1]}),
+            "a DataFrame of pandas: pw.debug.table_from_pandas(frame) makes a table of",
+        ),
         (lambda table: pw.debug.compute(table), "found a Snapshot, which has rows already: its own to_pandas()"),
         (lambda table: pw.Table, "found the class Table"),
         (lambda table: 5, "found 5"),

@@ -131,7 +131,7 @@ def test_what_ends_the_run_is_raised_by_who_waits(caplog: pytest.LogCaptureFixtu
         live.wait_for(len)
     assert live.failed()
     assert isinstance(live.error, ZeroDivisionError)
-    assert repr(live).endswith("[0 rows, the run has failed]")
+    assert repr(live).endswith("[0 rows, the run has failed: ZeroDivisionError: division by zero]")
     with pytest.raises(ZeroDivisionError):
         live.stop()
 
@@ -225,7 +225,9 @@ def test_a_subject_that_was_stopped_for_good_says_so(caplog: pytest.LogCaptureFi
     with table.live() as live:
         live.wait()
     (message,) = [record.getMessage() for record in caplog.records]
-    assert "run() of Once has ended at once, without a row; the run before has told it to stop" in message
+    assert (
+        "run() of Once has ended without a row, unlike in the run before, at whose end on_stop() was called" in message
+    )
     assert "has to be cleared in a method start()" in message
 
 
@@ -298,3 +300,40 @@ def test_it_is_no_table_to_compute_with() -> None:
                 getattr(live, name)
         with pytest.raises(AttributeError, match="'LiveTable' object has no attribute 'rows'"):
             live.rows  # noqa: B018
+
+
+def test_what_cannot_be_done_with_it_says_what_can() -> None:
+    table = pw.debug.table_from_rows(Passage, [("Marple", 1)])
+    with table.live() as live:
+        live.wait()
+        with pytest.raises(TypeError, match=r"wait_for\(\) takes a function of the rows, such as .*, found True"):
+            live.wait_for(True)  # type: ignore[arg-type]
+        for rows in (live, live.snapshot()):
+            with pytest.raises(
+                TypeError, match=r"is no frame; to_pandas\(\) and to_polars\(\) make one: to_pandas\(\)\['lock'\]"
+            ):
+                rows["lock"]  # type: ignore[index]
+    with pytest.raises(TypeError, match=r"a live table is made by the method live\(\) of a table"):
+        pw.LiveTable(table)  # type: ignore[arg-type]
+
+
+def test_a_run_that_cannot_begin_names_the_one_that_goes_on() -> None:
+    table = totals(Boats())
+    with table.live():
+        with pytest.raises(RuntimeError) as raised:
+            pw.debug.compute(table)
+        assert re.search(r"started at .*test_live.py:\d+; its stop\(\) ends it", "".join(raised.value.__notes__))
+
+
+@pytest.mark.one_process("the first process has the subject")
+def test_a_subject_that_has_ended_by_itself_may_be_over_for_good(caplog: pytest.LogCaptureFixture) -> None:
+    class Ends(Once):
+        def run(self) -> None:
+            if not self.stopped.is_set():
+                self.next(lock="Marple", boats=1)
+
+    table = pw.io.python.read(Ends(), schema=Passage)
+    assert len(pw.debug.compute(table)) == 1
+    assert caplog.records == []
+    assert len(pw.debug.compute(table)) == 0
+    assert "run() of Ends has ended without a row, unlike in the run before" in caplog.text

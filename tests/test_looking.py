@@ -506,3 +506,43 @@ def test_what_show_and_plot_give_back_has_a_name() -> None:
     for method, name in (("live", "LiveTable"), ("plot", "Plot"), ("show", "TableView")):
         assert name in pw.__all__
         assert f"``pw.{name}``" in getattr(pw.Table, method).__doc__
+
+
+def test_wrong_arguments_lead_to_the_right_ones(rivers: pw.Table[Any]) -> None:
+    with pytest.raises(TypeError, match=r"Table\.show\(\) .*'page_sise'\. Did you mean 'page_size'\?"):
+        rivers.show(page_sise=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"Table\.plot\(\) .*'sort_col'\. Did you mean 'sorting_col'\?"):
+        rivers.plot(len, sort_col="km")  # type: ignore[call-arg]
+
+
+def test_a_figure_has_to_be_given_back(rivers: pw.Table[Any], caplog: pytest.LogCaptureFixture) -> None:
+    def forgets(frame: pd.DataFrame) -> None:
+        frame.sum()
+
+    message = "forgets() has given nothing back: it has to return the figure"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        rivers.plot(forgets)
+    subject = Steps({"place": "a", "level": 1})
+    plot = stream(subject).plot(forgets)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        subject.go.release()
+        when(lambda: plot.error)
+    assert plot._bundle()["text/plain"] == f"the figure cannot be made: {message}"
+    assert message in caplog.text
+
+
+def test_a_figure_may_be_left_to_pyplot(rivers: pw.Table[Any]) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")
+    other = pyplot.figure()
+
+    def bars(frame: pd.DataFrame) -> None:
+        pyplot.figure()
+        pyplot.bar(frame["river"], frame["km"])
+
+    plot = rivers.plot(bars)
+    assert plot.figure is not other
+    assert len(plot.figure.axes[0].patches) == 3
+    pyplot.close("all")

@@ -149,3 +149,40 @@ def test_columns_line_up_whatever_is_written_in_them(capsys: pytest.CaptureFixtu
 )
 def test_a_cell_is_cut_where_its_width_ends(text: str, expected: str) -> None:
     assert texts.cut(text) == expected
+
+
+def on_terminal(monkeypatch: pytest.MonkeyPatch, columns: int) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    monkeypatch.setenv("COLUMNS", str(columns))
+
+
+def test_a_wide_table_is_cut_where_the_terminal_ends(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_terminal(monkeypatch, 40)
+    rows = [(1, "x" * 30, "水" * 30, 7)]
+    table = pw.debug.table_from_rows(pw.schema_from_types(number=int, first=str, second=str, last=int), rows)
+    assert printed(capsys, table) == [
+        "number | first            | …",
+        "1      | xxxxxxxxxxxxxxx… | …",
+        "... 2 more columns; cut=False prints all",
+    ]
+    assert len(printed(capsys, table, cut=False)) == 2
+    # Before columns are left out, cells become shorter.
+    assert printed(capsys, table.without(table.last, table.number)) == [
+        "first              | second",
+        "xxxxxxxxxxxxxxxxx… | 水水水水水水水水…",
+    ]
+    table.show(include_id=False)
+    assert capsys.readouterr().out.splitlines()[-1] == "... 2 more columns"
+    assert repr(pw.debug.compute(table)).splitlines()[-1] == "... 2 more columns"
+
+
+def test_rows_and_columns_that_are_left_out_are_counted_in_one_line(
+    many: pw.Table[Any], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    on_terminal(monkeypatch, 40)
+    wide = many.select(many.n, **{f"column_{number}": many.n for number in range(9)})
+    *lines, last = printed(capsys, wide)
+    assert last == "... 50 more rows, 7 more columns; cut=False prints all"
+    assert all(texts.width(line) <= 40 for line in lines)

@@ -43,8 +43,9 @@ def compute_and_print(
         include_id: whether to print the keys.
         short_pointers: whether to print only the first characters of keys.
         n_rows: how many rows to print; all by default, if the table is not cut.
-        cut: whether to print 100 rows at most, with a line that counts the others, and 80 characters of a cell at
-            most, on one line. Default: on a terminal and in a notebook; what goes into a pipe or a file is complete.
+        cut: whether to print 100 rows at most, and as many columns as a terminal has room for, with a line that
+            counts the others; and 80 characters of a cell at most, on one line. Default: on a terminal and in a
+            notebook; what goes into a pipe or a file is complete.
         kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which ``Error`` is printed
             in a cell that could not be computed.
 
@@ -83,8 +84,9 @@ def compute_and_print_update_stream(
         include_id: whether to print the keys.
         short_pointers: whether to print only the first characters of keys.
         n_rows: how many updates to print; all by default, if the table is not cut.
-        cut: whether to print 100 updates at most, with a line that counts the others, and 80 characters of a cell at
-            most, on one line. Default: on a terminal and in a notebook; what goes into a pipe or a file is complete.
+        cut: whether to print 100 updates at most, and as many columns as a terminal has room for, with a line that
+            counts the others; and 80 characters of a cell at most, on one line. Default: on a terminal and in a
+            notebook; what goes into a pipe or a file is complete.
         kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which ``Error`` is printed
             in a cell that could not be computed.
 
@@ -334,9 +336,11 @@ def _print(
     wanted = items[:n_rows]
     first = wanted[: printing.MOST_ROWS] if is_cut else wanted
     keys, rows = [key for key, _ in first], [row for _, row in first]
-    for line in printing.lines(
+    lines, hidden = printing.lines(
         names, keys, rows, ids=ids, short=short, is_cut=is_cut, for_terminal=printing.for_people()
-    ):
+    )
+    for line in lines:
         print(line)
-    if len(first) < len(wanted):
-        print(f"{printing.more(len(wanted) - len(first), what)}; cut=False prints all")
+    left = printing.more(len(wanted) - len(first), what, hidden)
+    if left:
+        print(f"{left}; cut=False prints all")

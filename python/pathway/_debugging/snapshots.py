@@ -30,6 +30,9 @@ class HasRows:
 
     if not TYPE_CHECKING:
         # Type checkers know the names that are there.
+        def __getitem__(self, name: object) -> NoReturn:
+            raise TypeError(f"{self._kind} is no frame; to_pandas() and to_polars() make one: to_pandas()[{name!r}]")
+
         def __getattr__(self, name: str) -> NoReturn:
             missing = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name.startswith("_"):

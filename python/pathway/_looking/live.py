@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from pathway._debugging.snapshots import HasRows, Snapshot
+from pathway._ground.shown import of_error
 from pathway._ground.words import counted
 from pathway._looking import computations
 from pathway._looking.computations import Computation
@@ -60,6 +61,8 @@ class LiveTable(HasRows):
     _kind = "a live table"
 
     def __init__(self, computation: Computation) -> None:
+        if not isinstance(computation, Computation):
+            raise TypeError("a live table is made by the method live() of a table")
         self._computation = computation
         self._content = computation.content
         self._handle = computation.handle
@@ -92,6 +95,10 @@ class LiveTable(HasRows):
             RuntimeError: the run has ended, and it is not true.
             Exception: what has ended the run.
         """
+        if not callable(condition):
+            raise TypeError(
+                f"wait_for() takes a function of the rows, such as lambda rows: len(rows) > 3, found {condition!r}"
+            )
         until = None if timeout is None else time.monotonic() + timeout
         with self._handle._awaited():
             while True:
@@ -256,8 +263,8 @@ class LiveTable(HasRows):
     # How it looks.
 
     def _state(self) -> str:
-        if self.failed():
-            return "the run has failed"
+        if self._handle.error is not None:
+            return f"the run has failed: {of_error(self._handle.error)}"
         return "kept up to date" if self.is_running else "the run has ended"
 
     def __repr__(self) -> str:

@@ -33,6 +33,10 @@ _ANNOTATIONS = {r"\bColumnDataSource\b": "bokeh", r"\b(polars|pl)\.": "polars", 
 _FRAMES = ("pandas", "polars", "arrow", "bokeh")
 
 
+class NoFigure(TypeError):
+    """The function has made none."""
+
+
 class Plot(Display):
     """A figure of the rows of a table, as ``Table.plot`` has made it. In a notebook it is shown, also in other cells.
 
@@ -51,8 +55,8 @@ class Plot(Display):
         self,
         table: Table[Any],
         function: Callable[[Any], Any],
-        sorting_col: ColumnReference | str | None,
-        frame: str | None,
+        sorting_col: ColumnReference | str | None = None,
+        frame: str | None = None,
     ) -> None:
         super().__init__("plot")
         if not callable(function):
@@ -113,6 +117,8 @@ class Plot(Display):
 
     def _problem(self, error: Exception) -> str:
         """What has gone wrong in the function, and on which line of the program."""
+        if isinstance(error, NoFigure):
+            return str(error)
         line = _line_of(error)
         return f"{self._function_name}() has raised {of_error(error)}" + (f" ({line})" if line else "")
 
@@ -121,10 +127,21 @@ class Plot(Display):
             position = self._position
             items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
             snapshot = Snapshot(dict(items), snapshot._dtypes)
-        figure = self._function(_frame_of(snapshot, self._frame))
+        figure = self._made_of(_frame_of(snapshot, self._frame))
         if not self._is_static or notebook_shell.is_here():
             _release(figure)
         return figure
+
+    def _made_of(self, frame: Any) -> Any:
+        """The figure that the function gives back, or leaves behind with pyplot."""
+        before = _numbers_of_figures()
+        figure = self._function(frame)
+        if figure is not None:
+            return figure
+        left = _numbers_of_figures() - before
+        if not left:
+            raise NoFigure(f"{self._function_name}() has given nothing back: it has to return the figure")
+        return sys.modules["matplotlib.pyplot"].figure(max(left))
 
     def _bundle(self) -> dict[str, str]:
         if self._error is not None:
@@ -202,6 +219,12 @@ def _of_matplotlib(figure: Any) -> Any:
     """The figure of matplotlib that it is, or that it is a part of; None if it is of another library."""
     whole = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
     return whole if hasattr(whole, "savefig") else None
+
+
+def _numbers_of_figures() -> set[int]:
+    """Of those that pyplot knows."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set() if pyplot is None else set(pyplot.get_fignums())
 
 
 def _release(figure: Any) -> None:

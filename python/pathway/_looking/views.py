@@ -70,8 +70,9 @@ class TableView(Display):
     True
     """
 
-    def __init__(self, table: Table[Any], look: Look) -> None:
+    def __init__(self, table: Table[Any], look: Look | None = None) -> None:
         super().__init__("show")
+        look = look or Look()
         self._look = look
         self._types = notebooks.types(table)
         look.check([name for name, _ in self._types])
@@ -111,14 +112,14 @@ class TableView(Display):
         look = self._look
         names = [name for name, _ in self._types] + ([] if look.snapshot else ["time", "diff"])
         keys, rows = [key for key, _ in items], [row for _, row in items]
-        lines = printing.lines(names, keys, rows, ids=look.include_id, short=look.short_pointers, is_cut=True)
+        lines, hidden = printing.lines(names, keys, rows, ids=look.include_id, short=look.short_pointers, is_cut=True)
         headers = [*self._types, *([] if look.snapshot else [("time", ""), ("diff", "")])]
         if look.include_id:
             headers = [("id", ""), *headers]
             rows = [(texts.pointer(key, look.short_pointers), *row) for key, row in items]
         what = "row" if look.snapshot else "earlier change"
         return {
-            "text/plain": "\n".join([*lines, *([printing.more(more, what)] if more else [])]),
+            "text/plain": "\n".join(filter(None, [*lines, printing.more(more, what, hidden)])),
             "text/html": html.table(
                 headers, rows, height=look.table_height, notes=html.note(self._state(len(items), more, what))
             ),

@@ -218,13 +218,6 @@ class RunHandle:
             raise
         if self._ended.is_set() and self._error is not None and not self._has_begun:
             self._is_told = True
-            with _lock:
-                others = list(_all)
-            for other in others:
-                if other.is_running:
-                    self._error.add_note(
-                        f"A run goes on in the background that was started at {other._place}; its stop() ends it."
-                    )
             raise self._error
         with _lock:
             _all.add(self)
@@ -312,6 +305,14 @@ def present_place() -> str:
 
 _lock = threading.Lock()
 _all: weakref.WeakSet[RunHandle] = weakref.WeakSet()
+
+
+def note_those_going_on(error: BaseException) -> None:
+    """Adds to the reason why a run cannot begin what else goes on."""
+    with _lock:
+        others = [handle for handle in _all if handle.is_running]
+    for other in others:
+        error.add_note(f"A run goes on in the background that was started at {other._place}; its stop() ends it.")
 
 
 def end_those_left() -> bool:

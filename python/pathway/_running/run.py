@@ -225,9 +225,13 @@ def _execute(
             if signals.asked:
                 return
             # Another run may have what it needs.
-            if not background.end_those_left():
+            try:
+                if not background.end_those_left():
+                    raise
+                native_run = begin()
+            except RuntimeError as error:
+                background.note_those_going_on(error)
                 raise
-            native_run = begin()
         how = Ending.FAILED
         try:
             with ending.stopped_at_the_end(native_run):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 from pathway._expressions.expression import ColumnReference
+from pathway._ground import arguments
 
 if TYPE_CHECKING:
     from pathway._looking.entrance import LiveTable, Plot, TableView
@@ -22,6 +23,7 @@ def html_of(shown: object) -> str:
 class Lookable:
     """The methods of `Table` by which people look at it."""
 
+    @arguments.explained
     def show(
         self,
         *,
@@ -75,6 +77,7 @@ class Lookable:
             table_height=table_height,
         )
 
+    @arguments.explained
     def plot(
         self,
         plotting_function: Callable[[Any], Any],
@@ -90,7 +93,7 @@ class Lookable:
 
         Args:
             plotting_function: makes a figure of the rows: one of matplotlib, altair, bokeh, or anything else that a
-                notebook can show. It is called in another thread.
+                notebook can show. It gives it back, or leaves it to pyplot. It is called in another thread.
             sorting_col: the column by which the rows are ordered.
             frame: what the function takes: a pandas or polars DataFrame, a ``pyarrow.Table``, or a
                 ``ColumnDataSource`` of bokeh. Default: what the annotation of its argument says, else of pandas.
@@ -112,6 +115,7 @@ class Lookable:
 
         return entrance.plot(self, plotting_function, sorting_col, frame)
 
+    @arguments.explained
     def live(self) -> LiveTable:
         """Starts to compute the table in the background, and gives back what can be asked for its rows meanwhile.
 

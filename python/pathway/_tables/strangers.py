@@ -41,12 +41,14 @@ def described(given: object) -> str:
         return f"{given!r}, which stands for a table in the arguments of its methods only"
     if type(given).__name__ == "DataFrame" and hasattr(given, "columns"):
         library = type(given).__module__.partition(".")[0]
-        made_of = "given" if library == "pandas" else "given.to_pandas()"
-        return f"a DataFrame of {library}: pw.debug.table_from_pandas({made_of.replace('given', 'frame')}) is a table"
+        frame = "frame" if library == "pandas" else "frame.to_pandas()"
+        return f"a DataFrame of {library}: pw.debug.table_from_pandas({frame}) makes a table of it"
     if type(given).__name__ in ("LiveTable", "Snapshot") and type(given).__module__.startswith("pathway."):
         return (
             f"a {type(given).__name__}, which has rows already: its own to_pandas(), to_polars() and to_arrow() do it"
         )
+    if type(given).__name__ == "Series" and hasattr(given, "to_frame"):
+        return "a series: to_frame() makes a frame of it"
     return _short(given)
 
 

@@ -7,6 +7,7 @@ accent that is a character of its own takes none.
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Sequence
 from typing import Any
 
 from pathway._ground.shown import shown
@@ -67,3 +68,11 @@ def cut(text: str, widest: int = WIDEST) -> str:
         if taken >= widest:
             return line[:position] + "…"
     return line + "…"
+
+
+def widest_cell(widths: Sequence[int], room: int, narrowest: int) -> int:
+    """How wide a cell may be so that lines of columns so wide fit, with a bar between two; but so much at least. The
+    widest columns are the first that get less."""
+    left = room - 3 * (len(widths) - 1)
+    fitting = (most for most in range(WIDEST, narrowest, -1) if sum(min(each, most) for each in widths) <= left)
+    return next(fitting, narrowest)

@@ -63,8 +63,8 @@ class State:
     # What `read` was told to call it, or else its own name.
     shown_name: str = ""
     is_read: bool = False
-    # Whether a run before has told it to stop.
-    was_stopped: bool = False
+    # Whether it has sent a row in one of the runs.
+    has_sent: bool = False
     # From the start of its thread to the end.
     run: SubjectRun | None = None
     # Known after `read`.

@@ -114,17 +114,24 @@ class SubjectRun:
             logger.error("%s%s: the connector failed: %s", self.name, partition, what)
         is_over = error is not None or self._is_close_asked or _hooks.is_finite(subject)
         state = state_of(subject)
-        if state.was_stopped and not self.is_stopped and is_over and error is None and not rows_given(subject):
+        has_sent = rows_given(subject) > 0
+        if state.has_sent and not has_sent and self._ends_where_it_began(error):
             logger.warning(
-                "%s: run() of %s has ended at once, without a row; the run before has told it to stop. What on_stop() "
-                "sets, such as an Event, has to be cleared in a method start()",
+                "%s: run() of %s has ended without a row, unlike in the run before, at whose end on_stop() was called. "
+                "What on_stop() sets, such as an Event, has to be cleared in a method start()",
                 self.name,
                 type(subject).__name__,
             )
-        state.was_stopped = self.is_stopped
+        state.has_sent = state.has_sent or has_sent
         if state.run is self:
             state.run = None
         self._end_streams(error, is_over)
+
+    def _ends_where_it_began(self, error: BaseException | None) -> bool:
+        """Whether the subject has ended by itself, though it would have begun anew, with an `on_stop` of the user's."""
+        is_by_itself = error is None and not self.is_stopped
+        goes_on = any(stream.is_kept for stream in self._streams)
+        return is_by_itself and not goes_on and _hooks.overridden(self._subject, "on_stop") is not None
 
     def _begins(self) -> bool:
         with self._lock:

@@ -124,7 +124,8 @@ class _Printer:
         is_terminal = sys.stdout.isatty()
         is_coloured = is_terminal and not os.environ.get("NO_COLOR")
         room = shutil.get_terminal_size((0, 0)).columns if is_terminal else 0
-        widest = _widest_cell(self._widths, room) if room else texts.WIDEST
+        # Before the cells comes the sign.
+        widest = texts.widest_cell(self._widths, room - 2, _NARROWEST) if room else texts.WIDEST
         widths = [min(width, widest, _ALIGNED) for width in self._widths]
         if is_terminal:
             lines = [(sign, [texts.cut(cell, widest) for cell in cells]) for sign, cells in lines]
@@ -146,13 +147,6 @@ def _line(sign: str, cells: Sequence[str], widths: Sequence[int], room: int, is_
     if is_coloured:
         sign = f"{_GREEN if sign == '+' else _RED}{sign}{_PLAIN}"
     return f"{sign} {line}".rstrip() + "\n"
-
-
-def _widest_cell(widths: Sequence[int], room: int) -> int:
-    """How wide a cell may be so that lines fit: the widest columns are the first that get less."""
-    left = room - 2 - 3 * (len(widths) - 1)
-    fitting = (most for most in range(texts.WIDEST, _NARROWEST, -1) if sum(min(each, most) for each in widths) <= left)
-    return next(fitting, _NARROWEST)
 
 
 def _time(time: int) -> str:
