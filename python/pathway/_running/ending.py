@@ -50,7 +50,7 @@ def _end() -> None:
     if runs:
         logger.warning(
             "the program has ended while a computation goes on, which is stopped now: pw.run() waits for its end, and "
-            "so do wait() of what pw.start() gives, and a with block"
+            "so do wait() of what pw.start() and table.live() give, and a with block"
         )
     for native_run in runs:
         with suppress(Exception, KeyboardInterrupt):
