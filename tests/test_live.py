@@ -150,6 +150,7 @@ def test_a_cell_that_is_run_again_has_the_same_run() -> None:
         assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 1}]
 
 
+@pytest.mark.one_process("the second process is forked while a run goes on")
 def test_a_live_table_that_nobody_keeps_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_tables, "LEFT_SECONDS", 3600.0)
     subject = Boats()
@@ -165,6 +166,7 @@ def test_a_live_table_that_nobody_keeps_can_be_asked_for_again(monkeypatch: pyte
     assert subject.is_stopped
 
 
+@pytest.mark.one_process("the second process is forked while a run goes on")
 def test_what_is_being_stopped_is_waited_for() -> None:
     subject = Boats()
     table = totals(subject)
