@@ -31,6 +31,7 @@ class Computation:
         self.content = content.of_table(table)
         self.view: Callable[[], object] = lambda: None
         """The live table that people have of it, if they have one."""
+        self._number_of_views = 0
         self._cell = notebook_shell.cell()
         content.follow(table, self.content, name="live")
         number = next(_numbers)
@@ -45,6 +46,17 @@ class Computation:
         self.handle = RunHandle(execute, None)
         _going_on[number] = self
         self.handle._begin()
+
+    def viewed(self) -> int:
+        """There is another live table of it; gives its number, for `leave`."""
+        self._number_of_views += 1
+        self.handle._control.signals.take_back()
+        return self._number_of_views
+
+    def leave(self, number: int, seconds: float) -> None:
+        """Nobody has this live table any more; the run ends after a while. It may be called at any moment, and late."""
+        if number == self._number_of_views:
+            self.handle._control.signals.ask_in(seconds)
 
     def leave_for(self, other: Table[Any]) -> None:
         """Ends if the cell of a notebook that has begun it is run again and asks for another table, whose rows come

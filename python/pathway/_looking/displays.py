@@ -8,6 +8,7 @@ from importlib import import_module
 
 from pathway._ground import notebook_shell
 from pathway._ground.origin import user_place
+from pathway._ground.shown import shown
 
 
 class Display:
@@ -15,7 +16,7 @@ class Display:
 
     def __init__(self, call: str) -> None:
         place = user_place()
-        self._place = f"{os.path.basename(place.file)}:{place.line}" if place else f"{call}()"
+        self._place = f"{shown(os.path.basename(place.file))}:{place.line}" if place else f"{call}()"
         # What people have called, and where.
         self._origin = f"{call}() at {self._place}" if place else f"{call}()"
         self._ids: list[str] = []

@@ -66,7 +66,7 @@ class LiveTable(HasRows):
         self._computation = computation
         self._content = computation.content
         self._handle = computation.handle
-        weakref.finalize(self, self._handle._control.signals.ask_in, LEFT_SECONDS).atexit = False
+        weakref.finalize(self, computation.leave, computation.viewed(), LEFT_SECONDS).atexit = False
 
     # The rows.
 

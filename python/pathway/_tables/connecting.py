@@ -96,7 +96,11 @@ def is_append_only(schema: type[Schema]) -> bool:
 
 def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer] | None = None) -> Table[Any]:
     """The table of a native source that has the columns of the schema, and exactly these keys if they are known."""
-    universe = None if keys is None else current_graph().static_universe(keys)
+    graph = current_graph()
+    for source in graph.plan.sources(node):
+        # Who looks at a table is told by it what there is to wait for.
+        assert source in graph.static_sources or source in graph.live_sources, "call note_static or note_live before"
+    universe = None if keys is None else graph.static_universe(keys)
     return Table._from_source(node, schema, universe)
 
 

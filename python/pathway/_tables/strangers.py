@@ -57,4 +57,5 @@ def _parts(given: Any) -> Any:
 
 
 def _short(given: object) -> str:
-    return shown(repr(given)) if len(repr(given)) <= _LONGEST else f"a {type(given).__name__}"
+    text = repr(given)
+    return shown(text) if len(text) <= _LONGEST else f"a {type(given).__name__}"
