@@ -2,6 +2,8 @@
 
 import gc
 import re
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -339,3 +341,31 @@ def test_a_subject_that_has_ended_by_itself_may_be_over_for_good(caplog: pytest.
     assert caplog.records == []
     assert len(pw.debug.compute(table)) == 0
     assert "run() of Ends has ended without a row, unlike in the run before" in caplog.text
+
+
+LEFT_AT_THE_END = """
+import threading
+import pathway as pw
+
+class Endless(pw.io.python.ConnectorSubject):
+    stopped = threading.Event()
+    def run(self):
+        while not self.stopped.wait(0.01):
+            self.next(lock="Marple")
+    def on_stop(self):
+        self.stopped.set()
+
+table = pw.io.python.read(Endless(), schema=pw.schema_from_types(lock=str), autocommit_duration_ms=10)
+live = table.live()
+live.wait_for(len)
+"""
+
+
+@pytest.mark.parametrize(("last", "is_told"), [("", True), ("del live", False), ("live.stop()", False)])
+@pytest.mark.one_process("it is a process of its own")
+def test_the_end_of_a_program_tells_of_what_it_has_not_left(last: str, is_told: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_AT_THE_END + last], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ("the program has ended while a computation goes on" in done.stderr) == is_told
+    assert is_told or done.stderr == ""

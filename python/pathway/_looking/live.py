@@ -29,7 +29,7 @@ class LiveTable(HasRows):
 
     Each question is answered with the rows after the last commit that is complete; `snapshot` gives all of them as they
     are at one time. Whatever takes Arrow data takes a live table, as it takes a `pw.debug.Snapshot`. Any thread may use
-    it. As a context manager it ends with the block; it ends as well when nobody has it any more.
+    it. As a context manager it ends with the block; it ends as well a second after nobody has it any more.
 
     With several processes, the first has the rows.
 

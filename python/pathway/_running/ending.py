@@ -14,7 +14,7 @@ from __future__ import annotations
 import atexit
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pathway import _native
@@ -30,24 +30,25 @@ _ABORT_SECONDS = 0.5
 
 _STEP_SECONDS = 0.01
 
-_runs: set[_native.Run] = set()
+# Each with whether the program has left it, and need not be told of its end.
+_runs: dict[_native.Run, Callable[[], bool]] = {}
 
 
 @contextmanager
-def stopped_at_the_end(native_run: _native.Run) -> Iterator[None]:
-    """While this goes on, the end of the interpreter is the end of the run."""
-    _runs.add(native_run)
+def stopped_at_the_end(native_run: _native.Run, is_left: Callable[[], bool] = lambda: False) -> Iterator[None]:
+    """While this goes on, the end of the interpreter is the end of the run; people are told, unless it `is_left`."""
+    _runs[native_run] = is_left
     try:
         yield
     finally:
-        _runs.discard(native_run)
+        _runs.pop(native_run, None)
         # A traceback keeps what its frames hold.
         del native_run
 
 
 def _end() -> None:
     runs = list(_runs)
-    if runs:
+    if not all(is_left() for is_left in list(_runs.values())):
         logger.warning(
             "the program has ended while a computation goes on, which is stopped now: pw.run() waits for its end, and "
             "so do wait() of what pw.start() and table.live() give, and a with block"

@@ -234,7 +234,7 @@ def _execute(
                 raise
         how = Ending.FAILED
         try:
-            with ending.stopped_at_the_end(native_run):
+            with ending.stopped_at_the_end(native_run, lambda: signals.is_left):
                 control.begun.set()
                 if server is not None:
                     server.serve(native_run)
