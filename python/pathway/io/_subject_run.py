@@ -26,7 +26,7 @@ from pathway.io._subject import StopSubject, state_of
 
 if TYPE_CHECKING:
     from pathway.io._partitions import Part
-    from pathway.io._subject import ConnectorSubject
+    from pathway.io._subject import ConnectorSubject, State
 
 logger = logging.getLogger("pathway")
 
@@ -114,24 +114,25 @@ class SubjectRun:
             logger.error("%s%s: the connector failed: %s", self.name, partition, what)
         is_over = error is not None or self._is_close_asked or _hooks.is_finite(subject)
         state = state_of(subject)
-        has_sent = rows_given(subject) > 0
-        if state.has_sent and not has_sent and self._ends_where_it_began(error):
-            logger.warning(
-                "%s: run() of %s has ended without a row, unlike in the run before, at whose end on_stop() was called. "
-                "What on_stop() sets, such as an Event, has to be cleared in a method start()",
-                self.name,
-                type(subject).__name__,
-            )
-        state.has_sent = state.has_sent or has_sent
+        if self._parts is None:
+            self._compare_with_before(state, error)
         if state.run is self:
             state.run = None
         self._end_streams(error, is_over)
 
-    def _ends_where_it_began(self, error: BaseException | None) -> bool:
-        """Whether the subject has ended by itself, though it would have begun anew, with an `on_stop` of the user's."""
-        is_by_itself = error is None and not self.is_stopped
-        goes_on = any(stream.is_kept for stream in self._streams)
-        return is_by_itself and not goes_on and _hooks.overridden(self._subject, "on_stop") is not None
+    def _compare_with_before(self, state: State, error: BaseException | None) -> None:
+        """Tells of a subject that has begun anew and ended by itself without a row, though it has sent some before."""
+        has_sent = rows_given(self._subject) > 0
+        is_by_itself = error is None and not self.is_stopped and not any(stream.is_kept for stream in self._streams)
+        is_odd = state.has_sent and not has_sent and is_by_itself
+        state.has_sent = state.has_sent or has_sent
+        if is_odd and _hooks.overridden(self._subject, "on_stop") is not None:
+            logger.warning(
+                "%s: run() of %s has ended without a row, unlike in the run before, at whose end on_stop() was called. "
+                "What on_stop() sets, such as an Event, has to be cleared in a method start()",
+                self.name,
+                type(self._subject).__name__,
+            )
 
     def _begins(self) -> bool:
         with self._lock:
