@@ -1,6 +1,7 @@
 """Results for other libraries: `compute`, `table_to_arrow`, `table_to_polars`, and what takes a snapshot."""
 
 import datetime
+import gc
 import sys
 from typing import Any
 
@@ -227,3 +228,59 @@ def test_pandas_shows_errors_as_they_are() -> None:
     assert sorted(frame["b"]) == ["x", "y"]
     with pytest.raises(ZeroDivisionError):
         pw.debug.table_to_pandas(table.select(r=6 // pw.this.a))
+
+
+def test_an_array_without_dimensions_is_a_number() -> None:
+    def as_array(number: int) -> np.ndarray:  # type: ignore[type-arg]
+        return np.array(number)
+
+    table = pw.debug.table_from_rows(pw.schema_from_types(n=int), [(7,)]).select(a=pw.apply(as_array, pw.this.n))
+    assert pw.debug.table_to_arrow(table).schema.field("a").type == pa.int64()
+    assert pw.debug.table_to_polars(table)["a"].to_list() == [7]
+    mixed = table.concat_reindex(table.select(a=pw.apply_with_type(lambda a: np.array([1.5]), np.ndarray, table.a)))
+    with pytest.raises(ValueError, match="arrays of different numbers of dimensions have no common Arrow type"):
+        pw.debug.table_to_arrow(mixed)
+
+
+def test_rows_that_come_and_go_are_those_that_remain() -> None:
+    table = pw.debug.table_from_markdown("""
+      | a | __time__ | __diff__
+    1 | 1 | 2        | 1
+    2 | 5 | 2        | 1
+    1 | 1 | 4        | -1
+    1 | 3 | 4        | 1
+    2 | 5 | 6        | -1
+    """)
+    assert pw.debug.table_to_arrow(table).to_pydict() == {"a": [3]}
+    assert pw.debug.table_to_pandas(table)["a"].tolist() == [3]
+
+
+@pytest.mark.parametrize("is_on", [True, False])
+def test_the_search_for_garbage_is_left_as_it_was(is_on: bool) -> None:
+    was_on = gc.isenabled()
+    try:
+        gc.enable() if is_on else gc.disable()
+        table = pw.debug.table_from_rows(pw.schema_from_types(n=int), [(7,)])
+        pw.debug.table_to_arrow(table)
+        with pytest.raises(ValueError, match="a cell holds an Error"):
+            pw.debug.table_to_arrow(table.select(n=1 // (pw.this.n - 7)), terminate_on_error=False)
+        pw.debug.table_to_pandas(table)
+        assert gc.isenabled() == is_on
+    finally:
+        gc.enable() if was_on else gc.disable()
+
+
+def test_moments_are_those_of_pandas() -> None:
+    moments = pd.DataFrame(
+        {
+            "naive": pd.to_datetime(["2024-02-29T12:00:00.123456789", None]),
+            "aware": pd.to_datetime(["2024-02-29T12:00:00.123456789Z", None]),
+            "span": pd.to_timedelta(["-1 days 00:00:00.000000001", None]),
+        },
+        index=[0, 1],
+    )
+    table = pw.debug.table_from_pandas(moments)
+    back = pw.debug.table_to_pandas(table, include_id=False).sort_values("naive").reset_index(drop=True)
+    pd.testing.assert_frame_equal(back, moments.astype({"naive": "datetime64[ns]", "aware": "datetime64[ns, UTC]"}))
+    arrow = pw.debug.table_to_arrow(table).to_pandas().sort_values("naive").reset_index(drop=True)
+    pd.testing.assert_frame_equal(arrow, back)

@@ -1,5 +1,6 @@
 """Tables in a program, and how they are printed."""
 
+import asyncio
 from typing import Any
 
 import pandas as pd
@@ -280,3 +281,98 @@ def test_slices_follow_pointers() -> None:
     assert_table(found, "tree | its_height\noak | 30\nash |", tree=str, its_height=int | None)
     by_name = visits.select(*heights.ix_ref(visits.tree, allow_misses=True))
     assert_table(by_name, "its_height\n30\nNone", its_height=int | None)
+
+
+QUIET: dict[str, Any] = {"monitoring_level": pw.MonitoringLevel.NONE}
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda table: table.a, "found the column 'a' of a table: table.select(table['a']) is a table of it alone"),
+        (lambda table: table.a + 1, "found the expression (<table1>.a + 1): table.select(name=...) makes a table"),
+        (lambda table: table.schema, "found the schema Numbers, which says what columns a table has"),
+        (lambda table: [table, table], "found a list of 2 tables: give it one at a time"),
+        (lambda table: {"a": table}, "found a dict of 1 table: give it one at a time"),
+        (lambda table: table.groupby(table.a), "found a grouped table: reduce(...) makes a table of it"),
+        (lambda table: table.join(table.copy(), pw.left.a == pw.right.a), "found a join: select(...) makes a table"),
+        (lambda table: table.slice, "found columns of a table: table.select(*columns) makes a table of them"),
+        (lambda table: pw.this, "found pathway.this, which stands for a table in the arguments of its methods"),
+        (
+            lambda table: pd.DataFrame({"a": [1]}),
+            "a DataFrame of pandas: pw.debug.table_from_pandas(frame) makes a table of",
+        ),
+        (lambda table: pw.debug.compute(table), "found a Snapshot, which has rows already: its own to_pandas()"),
+        (lambda table: pw.Table, "found the class Table"),
+        (lambda table: 5, "found 5"),
+        (lambda table: "x" * 200, "found a str"),
+    ],
+)
+def test_what_is_no_table_is_named(made: Any, message: str) -> None:
+    class Numbers(pw.Schema):
+        a: int
+
+    given = made(pw.debug.table_from_rows(Numbers, [(1,)]))
+    for name in (
+        "compute",
+        "compute_and_print",
+        "table_to_arrow",
+        "table_to_dicts",
+        "table_to_pandas",
+        "table_to_polars",
+    ):
+        with pytest.raises(TypeError) as raised:
+            getattr(pw.debug, name)(given)
+        assert str(raised.value).startswith(f"pw.debug.{name}() takes a pw.Table, found ")
+        assert message in str(raised.value)
+    with pytest.raises(TypeError) as raised:
+        pw.io.null.write(given)
+    assert message in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("call", "argument", "message"),
+    [
+        ("compute_and_print", "monitoring", "has no argument monitoring. Did you mean 'monitoring_level'?"),
+        ("compute_and_print", "n_row", "has no argument n_row. Did you mean 'n_rows'?"),
+        ("compute", "n_row", "has no argument n_row; those of pw.run() are arguments of it, too"),
+        ("table_to_polars", "include_ids", "has no argument include_ids. Did you mean 'include_id'?"),
+    ],
+)
+def test_arguments_are_those_of_the_call(call: str, argument: str, message: str) -> None:
+    with pytest.raises(TypeError) as raised:
+        getattr(pw.debug, call)(pw.Table.empty(a=int), **{argument: 5})
+    assert str(raised.value) == f"pw.debug.{call}() {message}"
+
+
+def test_runs_are_called_as_they_were() -> None:
+    loop = asyncio.new_event_loop()
+    loop.close()
+    with pytest.raises(ValueError, match=r"argument event_loop of pw\.start\(\): the loop is closed"):
+        pw.start(event_loop=loop, **QUIET)
+    with pytest.raises(ValueError, match=r"argument event_loop of pw\.debug\.compute\(\): the loop is closed"):
+        pw.debug.compute(pw.Table.empty(a=int), event_loop=loop)
+
+
+def test_nothing_to_run_names_the_call(caplog: pytest.LogCaptureFixture) -> None:
+    with pw.start(**QUIET):
+        pass
+    if caplog.records:
+        # The first process tells.
+        assert "Add one before pw.start(), such as" in caplog.text
+
+
+def test_methods_are_called_by_the_name_of_the_table() -> None:
+    table: Any = pw.Table.empty(a=int)
+    for name, call in {
+        "show": lambda: table.show(5),
+        "plot": lambda: table.plot(),
+        "live": lambda: table.live(5),
+        "filter": lambda: table.filter(),
+        "join": lambda: table.join(),
+        "copy": lambda: table.copy(5),
+        "ix": lambda: table.ix(),
+        "update_types": lambda: table.update_types(5),
+    }.items():
+        with pytest.raises(TypeError, match=rf"^Table\.{name}\(\) "):
+            call()

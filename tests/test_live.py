@@ -1,6 +1,9 @@
 """`Table.live`: rows that are asked for while a run goes on in the background."""
 
 import gc
+import re
+import subprocess
+import sys
 import threading
 from typing import Any
 
@@ -9,6 +12,8 @@ import pathway as pw
 import polars as pl
 import pyarrow as pa
 import pytest
+from pathway._looking import computations
+from pathway._looking import live as live_tables
 
 
 class Passage(pw.Schema):
@@ -120,7 +125,7 @@ def test_what_ends_the_run_is_raised_by_who_waits(caplog: pytest.LogCaptureFixtu
         live.wait_for(len)
     assert live.failed()
     assert isinstance(live.error, ZeroDivisionError)
-    assert repr(live).endswith("[0 rows, the run has failed]")
+    assert repr(live).endswith("[0 rows, the run has failed: ZeroDivisionError: division by zero]")
     with pytest.raises(ZeroDivisionError):
         live.stop()
 
@@ -139,7 +144,36 @@ def test_a_cell_that_is_run_again_has_the_same_run() -> None:
         assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 1}]
 
 
-def test_it_ends_when_nobody_has_it() -> None:
+@pytest.mark.one_process("the second process is forked while a run goes on")
+def test_a_live_table_that_nobody_keeps_can_be_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tables, "LEFT_SECONDS", 3600.0)
+    subject = Boats()
+    table = totals(subject)
+    subject.tell(lock="Marple", boats=2)
+    for _ in range(3):
+        # Each is left at once, and the run goes on nevertheless.
+        assert table.live().wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 2}]
+    assert not subject.is_stopped
+    # Another run of the same source waits for its end.
+    subject.no_more()
+    assert pw.debug.table_to_dicts(table) == ([], {"lock": {}, "boats": {}})
+    assert subject.is_stopped
+
+
+@pytest.mark.one_process("the second process is forked while a run goes on")
+def test_what_is_being_stopped_is_waited_for() -> None:
+    subject = Boats()
+    table = totals(subject)
+    live = table.live()
+    live.stop(timeout=0)
+    with table.live() as again:
+        assert again is not live
+        subject.tell(lock="Marple", boats=2)
+        assert again.wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 2}]
+
+
+def test_it_ends_when_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tables, "LEFT_SECONDS", 0.05)
     subject = Boats()
     live = totals(subject).live()
     handle = live._handle
@@ -148,6 +182,78 @@ def test_it_ends_when_nobody_has_it() -> None:
     gc.collect()
     assert handle.wait(timeout=60)
     assert subject.is_stopped
+    assert computations._going_on == {}
+
+
+def test_a_source_that_another_run_reads_is_named() -> None:
+    subject = Boats()
+    table = totals(subject)
+    pw.io.null.write(table)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        with pytest.raises(
+            RuntimeError, match=r"reads the connector that was declared at .*test_live.py:\d+"
+        ) as raised:
+            table.live()
+        assert re.search(r"started at .*test_live.py:\d+; its stop\(\) ends it", "".join(raised.value.__notes__))
+
+
+class Once(pw.io.python.ConnectorSubject):
+    """As many are written: what has told it to stop stays as it is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.stopped = threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.wait(0.001):
+            self.next(lock="Marple", boats=1)
+
+    def on_stop(self) -> None:
+        self.stopped.set()
+
+
+@pytest.mark.one_process("the first process has the subject")
+def test_a_subject_that_was_stopped_for_good_says_so(caplog: pytest.LogCaptureFixture) -> None:
+    table = pw.io.python.read(Once(), schema=Passage, autocommit_duration_ms=10)
+    with table.live() as live:
+        live.wait_for(len)
+    assert caplog.records == []
+    with table.live() as live:
+        live.wait()
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert (
+        "run() of Once has ended without a row, unlike in the run before, at whose end on_stop() was called" in message
+    )
+    assert "has to be cleared in a method start()" in message
+
+
+class Again(Once):
+    def start(self) -> None:
+        self.stopped.clear()
+
+
+@pytest.mark.one_process("the first process has the subject")
+def test_a_subject_whose_start_makes_it_ready_is_run_again_and_again(caplog: pytest.LogCaptureFixture) -> None:
+    table = pw.io.python.read(Again(), schema=Passage, autocommit_duration_ms=10)
+    for number in range(20):
+        with table.live() as live:
+            # A stop that comes before anything has begun is not lost.
+            if number % 2:
+                live.wait_for(len)
+    assert caplog.records == []
+
+
+def test_names_of_others_lead_to_what_is_there() -> None:
+    with pw.debug.table_from_rows(Passage, [("Marple", 1)]).live() as live:
+        live.wait()
+        for rows in (live, live.snapshot()):
+            for name, message in {
+                "to_panda": f"'{type(rows).__name__}' object has no attribute 'to_panda'. Did you mean 'to_pandas'?",
+                "head": "It has rows for others: to_pandas(), to_polars(), to_arrow()",
+                "filter": "has rows, and no filter to compute with: use that of the table it was made of",
+            }.items():
+                with pytest.raises(AttributeError, match=re.escape(message)):
+                    getattr(rows, name)
 
 
 def test_a_table_at_rest_is_live_as_well() -> None:
@@ -190,3 +296,68 @@ def test_it_is_no_table_to_compute_with() -> None:
                 getattr(live, name)
         with pytest.raises(AttributeError, match="'LiveTable' object has no attribute 'rows'"):
             live.rows  # noqa: B018
+
+
+def test_what_cannot_be_done_with_it_says_what_can() -> None:
+    table = pw.debug.table_from_rows(Passage, [("Marple", 1)])
+    with table.live() as live:
+        live.wait()
+        with pytest.raises(TypeError, match=r"wait_for\(\) takes a function of the rows, such as .*, found True"):
+            live.wait_for(True)  # type: ignore[arg-type]
+        for rows in (live, live.snapshot()):
+            with pytest.raises(
+                TypeError, match=r"is no frame; to_pandas\(\) and to_polars\(\) make one: to_pandas\(\)\['lock'\]"
+            ):
+                rows["lock"]  # type: ignore[index]
+    with pytest.raises(TypeError, match=r"a live table is made by the method live\(\) of a table"):
+        pw.LiveTable(table)  # type: ignore[arg-type]
+
+
+def test_a_run_that_cannot_begin_names_the_one_that_goes_on() -> None:
+    table = totals(Boats())
+    with table.live():
+        with pytest.raises(RuntimeError) as raised:
+            pw.debug.compute(table)
+        assert re.search(r"started at .*test_live.py:\d+; its stop\(\) ends it", "".join(raised.value.__notes__))
+
+
+@pytest.mark.one_process("the first process has the subject")
+def test_a_subject_that_has_ended_by_itself_may_be_over_for_good(caplog: pytest.LogCaptureFixture) -> None:
+    class Ends(Once):
+        def run(self) -> None:
+            if not self.stopped.is_set():
+                self.next(lock="Marple", boats=1)
+
+    table = pw.io.python.read(Ends(), schema=Passage)
+    assert len(pw.debug.compute(table)) == 1
+    assert caplog.records == []
+    assert len(pw.debug.compute(table)) == 0
+    assert "run() of Ends has ended without a row, unlike in the run before" in caplog.text
+
+
+LEFT_AT_THE_END = """
+import threading
+import pathway as pw
+
+class Endless(pw.io.python.ConnectorSubject):
+    stopped = threading.Event()
+    def run(self):
+        while not self.stopped.wait(0.01):
+            self.next(lock="Marple")
+    def on_stop(self):
+        self.stopped.set()
+
+table = pw.io.python.read(Endless(), schema=pw.schema_from_types(lock=str), autocommit_duration_ms=10)
+live = table.live()
+live.wait_for(len)
+"""
+
+
+@pytest.mark.parametrize(("last", "is_told"), [("", True), ("del live", False), ("live.stop()", False)])
+@pytest.mark.one_process("it is a process of its own")
+def test_the_end_of_a_program_tells_of_what_it_has_not_left(last: str, is_told: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LEFT_AT_THE_END + last], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ("the program has ended while a computation goes on" in done.stderr) == is_told
+    assert is_told or done.stderr == ""

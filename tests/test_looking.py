@@ -401,11 +401,13 @@ def test_a_figure_follows_a_stream_and_its_errors_do_not_end_the_run(caplog: pyt
     with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
         subject.go.release()
         when(lambda: plot.error)
-        assert "the figure cannot be made: LookupError: too few" in plot._bundle()["text/plain"]
+        problem = f"largest() has raised LookupError: too few (test_looking.py:{largest.__code__.co_firstlineno + 2})"
+        assert plot._bundle()["text/plain"] == f"the figure cannot be made: {problem}"
         subject.go.release()
         when(lambda: plot.figure == 2)
     assert plot.error is None
-    assert caplog.text.count("a table could not be shown: LookupError: too few") == 1
+    (message,) = [record.getMessage() for record in caplog.records]
+    assert re.fullmatch(rf"the figure of plot\(\) at test_looking.py:\d+ cannot be made: {re.escape(problem)}", message)
 
 
 # How often something is drawn.
@@ -457,3 +459,85 @@ def test_a_preview_that_fails_says_why_and_logs_nothing(caplog: pytest.LogCaptur
     shown = table.select(b=pw.apply_with_type(lambda a: 1 // a, int, table.a))._repr_html_()
     assert "it cannot be computed: ZeroDivisionError" in shown
     assert caplog.records == []
+
+
+def test_what_fails_in_a_library_is_told_by_the_line_that_has_called_it(caplog: pytest.LogCaptureFixture) -> None:
+    subject = Steps({"place": "a", "level": 1})
+
+    def deepest(frame: pd.DataFrame) -> object:
+        return frame["depth"].max()
+
+    plot = stream(subject).plot(deepest)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        subject.go.release()
+        when(lambda: plot.error)
+    line = deepest.__code__.co_firstlineno + 1
+    assert f"deepest() has raised KeyError: 'depth' (test_looking.py:{line})" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["show", "plot"])
+@pytest.mark.one_process("the first process has the subject")
+def test_a_view_that_comes_too_late_says_so(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    subject = Steps({"place": "a", "level": 1})
+    table = stream(subject)
+    pw.io.null.write(table)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        when(lambda: subject.has_run)
+        counted = table.reduce(n=pw.reducers.count())
+        _ = counted.show() if name == "show" else counted.plot(len)
+    (message,) = [record.getMessage() for record in caplog.records]
+    source = r"Steps \(.*test_looking.py:\d+\)"
+    assert re.fullmatch(
+        rf"{name}\(\) at test_looking.py:\d+ shows nothing yet: a run that goes on reads {source}, and began before; "
+        "stop that run and start it again",
+        message,
+    )
+
+
+def test_what_show_and_plot_give_back_has_a_name() -> None:
+    rivers = pw.Table.empty(km=int)
+    assert type(rivers.plot(len)) is pw.Plot
+    assert type(rivers.show()) is pw.TableView
+    for method, name in (("live", "LiveTable"), ("plot", "Plot"), ("show", "TableView")):
+        assert name in pw.__all__
+        assert f"``pw.{name}``" in getattr(pw.Table, method).__doc__
+
+
+def test_wrong_arguments_lead_to_the_right_ones(rivers: pw.Table[Any]) -> None:
+    with pytest.raises(TypeError, match=r"Table\.show\(\) .*'page_sise'\. Did you mean 'page_size'\?"):
+        rivers.show(page_sise=3)  # type: ignore[call-arg]
+    with pytest.raises(TypeError, match=r"Table\.plot\(\) .*'sort_col'\. Did you mean 'sorting_col'\?"):
+        rivers.plot(len, sort_col="km")  # type: ignore[call-arg]
+
+
+def test_a_figure_has_to_be_given_back(rivers: pw.Table[Any], caplog: pytest.LogCaptureFixture) -> None:
+    def forgets(frame: pd.DataFrame) -> None:
+        frame.sum()
+
+    message = "forgets() has given nothing back: it has to return the figure"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        rivers.plot(forgets)
+    subject = Steps({"place": "a", "level": 1})
+    plot = stream(subject).plot(forgets)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        subject.go.release()
+        when(lambda: plot.error)
+    assert plot._bundle()["text/plain"] == f"the figure cannot be made: {message}"
+    assert message in caplog.text
+
+
+def test_a_figure_may_be_left_to_pyplot(rivers: pw.Table[Any]) -> None:
+    matplotlib = pytest.importorskip("matplotlib")
+    matplotlib.use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")
+    other = pyplot.figure()
+
+    def bars(frame: pd.DataFrame) -> None:
+        pyplot.figure()
+        pyplot.bar(frame["river"], frame["km"])
+
+    plot = rivers.plot(bars)
+    assert plot.figure is not other
+    assert len(plot.figure.axes[0].patches) == 3
+    pyplot.close("all")

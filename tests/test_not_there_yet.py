@@ -26,7 +26,7 @@ PAGE = re.escape("docs/guide/compatibility.md#not-there-yet")
 
 def test_missing_names_say_that_they_are_not_there_yet() -> None:
     words = table("word\na")
-    for path, place in {**PLACES, "Table": words}.items():
+    for path, place in {**PLACES, "Table": words, "LiveTable": words.live()}.items():
         names = not_there_yet.missing(path)
         assert names
         for name in names:

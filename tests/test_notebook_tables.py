@@ -107,6 +107,36 @@ def test_live_rows_and_cells_that_are_run_again(tmp_path: pathlib.Path) -> None:
     assert printed(second) == "False 3 3\n"
 
 
+def test_a_cell_that_makes_a_table_and_looks_at_it_is_run_again(tmp_path: pathlib.Path) -> None:
+    again = BEGINNING.replace(
+        "    def run(self)", "    def start(self):\n        self.stopped.clear()\n    def run(self)"
+    )
+    looking = (
+        "high = levels.filter(levels.level > 0)\n"
+        "live = high.live()\n"
+        "print(len(live.wait_for(lambda rows: len(rows) == 2, timeout=30)))\n"
+        "live"
+    )
+    _, _, *looked, left, _, kept = notebooks.run(
+        again,
+        "levels = pw.io.python.read(Levels(), schema=Reading, autocommit_duration_ms=None)",
+        looking,
+        looking,
+        looking,
+        # Nobody keeps it.
+        "for _ in range(3):\n    print(len(levels.select(levels.level).live().wait_for(len)) > 0)",
+        "live.stop()",
+        "levels.live();\nlevels.live();\nprint(len(levels.live().wait_for(lambda rows: len(rows) == 3, timeout=30)))",
+        folder=tmp_path,
+        allow_errors=True,
+    )
+    assert [printed(outputs) for outputs in looked] == ["2\n"] * 3
+    # Another cell does not end what the program has still.
+    (error,) = [output for output in left if output.output_type == "error"]
+    assert (error.ename, "its stop() ends it" in "".join(error.traceback)) == ("RuntimeError", True)
+    assert printed(kept) == "3\n"
+
+
 def test_a_figure_is_seen_once_and_follows_the_rows(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("matplotlib")
     _, at_rest, stream, _, figure = notebooks.run(

@@ -21,6 +21,9 @@ from pathway.cli import command
 # A class with more methods than this has a page of its own.
 FEW = 4
 
+# Classes whose objects methods and functions give back: how they are made is nobody's business.
+GIVEN_BACK = {pw.LiveTable, pw.Plot, pw.RunHandle, pw.TableView, pw.debug.Snapshot}
+
 # Methods of expressions that are reached by way of an attribute, and where they are.
 NAMESPACES = {
     "expression.dt": type(pw.this.a.dt),
@@ -165,7 +168,7 @@ def signature(name: str, value: Any, bound: bool) -> str:
     """How it is called, in one line or with a line for each argument; of a property, its type; else nothing."""
     if isinstance(value, property):
         return f"{name}: {annotation(inspect.signature(value.fget).return_annotation)}" if value.fget else ""
-    if not callable(value) or isinstance(value, type(pw.this)):
+    if not callable(value) or isinstance(value, type(pw.this)) or (inspect.isclass(value) and value in GIVEN_BACK):
         return ""
     try:
         found = inspect.signature(value)

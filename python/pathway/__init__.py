@@ -58,6 +58,8 @@ if TYPE_CHECKING:
     import pathway.universes as universes
     from pathway._ground.version import __version__ as __version__
     from pathway._looking.live import LiveTable
+    from pathway._looking.plots import Plot
+    from pathway._looking.views import TableView
     from pathway._running.background import RunHandle
     from pathway._running.configuration import set_license_key, set_monitoring_config
     from pathway._running.monitoring import MonitoringLevel
@@ -89,8 +91,10 @@ _LAZY: dict[str, tuple[str, str | None]] = {
     "Duration": ("pathway._values.datetimes", "Duration"),
     "LiveTable": ("pathway._looking.live", "LiveTable"),
     "MonitoringLevel": ("pathway._running.monitoring", "MonitoringLevel"),
+    "Plot": ("pathway._looking.plots", "Plot"),
     "PersistenceMode": ("pathway._running.persisting", "PersistenceMode"),
     "RunHandle": ("pathway._running.background", "RunHandle"),
+    "TableView": ("pathway._looking.views", "TableView"),
     "SnapshotAccess": ("pathway._running.persisting", "SnapshotAccess"),
     "assert_table_has_schema": ("pathway._tables.transformers", "assert_table_has_schema"),
     "global_error_log": ("pathway._tables.error_log", "global_error_log"),
@@ -119,6 +123,7 @@ __all__ = [
     "LiveTable",
     "MonitoringLevel",
     "PersistenceMode",
+    "Plot",
     "Pointer",
     "PyObjectWrapper",
     "RunHandle",
@@ -128,6 +133,7 @@ __all__ = [
     "Table",
     "TableLike",
     "TableSlice",
+    "TableView",
     "Type",
     "apply",
     "apply_with_type",

@@ -14,6 +14,7 @@ from pathway._ground import arguments, missing_names
 from pathway._schemas.builders import schema_builder
 from pathway._schemas.columns import column_definition
 from pathway._schemas.schema import Schema
+from pathway._tables import connecting
 from pathway._tables.table import Table
 from pathway._values import dtypes
 from pathway.io import python as io_python
@@ -88,9 +89,12 @@ def generate_custom_stream(
             yield pause if number else 0.0, {name: make(number) for name, make in value_generators.items()}
             number += 1
 
-    return io_python.read(
+    table = io_python.read(
         _Paced(rows, "demo.custom-stream"), schema=schema, autocommit_duration_ms=autocommit_duration_ms, name=name
     )
+    if nb_rows is None:
+        connecting.note_endless(table)
+    return table
 
 
 @arguments.explained

@@ -20,6 +20,7 @@ from pathway._debugging import differences
 from pathway._debugging.captures import Update, capture_updates, quiet
 from pathway._ground import arguments, missing_names, tracebacks
 from pathway._schemas.schema import Schema
+from pathway._tables import connecting
 from pathway._tables.graph import reset_graph
 from pathway._tables.table import Table
 from pathway.io._subject import ConnectorSubject
@@ -79,7 +80,8 @@ def capture(*tables: Table[Any], terminate_on_error: bool | None = None) -> list
     __tracebackhide__ = True
     if not tables:
         raise TypeError("capture() takes at least one table")
-    updates = capture_updates(tables, quiet(terminate_on_error=terminate_on_error))
+    call = "pw.testing.capture"
+    updates = capture_updates(tables, quiet(call, terminate_on_error=terminate_on_error), call)
     return updates[0] if len(updates) == 1 else tuple(updates)
 
 
@@ -112,12 +114,15 @@ def assert_equal_tables(actual: Table[Any], expected: Table[Any], *, ids: bool =
     """
     # pytest shows the line of the test, and not those here.
     __tracebackhide__ = True
+    call = "pw.testing.assert_equal_tables"
+    for table in (actual, expected):
+        connecting.check_table(table, call)
     names = differences.of_names(actual, expected)
     if names:
         raise AssertionError("the tables have other columns (- missing, + not expected):\n" + "\n".join(names))
     columns = sorted(expected.column_names())
     found, wanted = (
-        differences.rows(updates, columns, ids) for updates in capture_updates([actual, expected], quiet())
+        differences.rows(updates, columns, ids) for updates in capture_updates([actual, expected], quiet(call), call)
     )
     rows = differences.of_rows(found, wanted, ["id", *columns] if ids else columns)
     other_types = differences.of_types(actual, expected) if rows or types else []

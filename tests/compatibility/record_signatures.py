@@ -33,7 +33,7 @@ MODULES = [
 FAMILIES = ("str", "num", "dt")
 
 
-# Tables with other names for what they are: their methods are those of Table.
+# Tables with other names for what they are: what they have of Table is not said again.
 TABLES = {"LiveTable"}
 
 
@@ -96,8 +96,9 @@ def recorded() -> dict[str, Any]:
             thing = getattr(module, name)
             path = f"{module_name}.{name}"
             found[path] = None if isinstance(thing, types.ModuleType) else described(thing)
-            if inspect.isclass(thing) and name not in TABLES:
-                for method in dir(thing):
+            if inspect.isclass(thing):
+                of_tables = set(dir(module.Table)) if name in TABLES else set()
+                for method in sorted(set(dir(thing)) - of_tables):
                     # What a class has of pandas or of Python is not the business of this package.
                     if not method.startswith("_") and defined_here(thing, method):
                         found[f"{path}.{method}"] = described(inspect.getattr_static(thing, method))

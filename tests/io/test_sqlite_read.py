@@ -321,3 +321,12 @@ def test_a_copy_is_read_while_the_database_is_written(path: pathlib.Path, tmp_pa
     copy.chmod(0o400)
     assert len(static(copy, Boat)) == 2
     assert sorted(file.name for file in tmp_path.iterdir()) == ["boats.db", "copy.db"]
+
+
+def test_a_table_that_is_followed_is_followed_again_in_the_next_run(path: pathlib.Path) -> None:
+    execute(path, *BOATS)
+    boats = pw.io.sqlite.read(path, "boats", Boat)
+    for number in (2, 3):
+        with boats.live() as live:
+            live.wait_for(lambda rows, number=number: len(rows) == number)
+        execute(path, "INSERT INTO boats VALUES (3, 'c') ON CONFLICT DO NOTHING")

@@ -9,6 +9,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
+from pathway._values import texts
 from pathway.io import stdout
 
 
@@ -83,6 +84,42 @@ def test_a_terminal_has_colours_and_short_lines(monkeypatch: pytest.MonkeyPatch,
     pw.io.stdout.write(pw.debug.table_from_rows(pw.schema_from_types(a=str), [("x" * 200,)]))
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     assert terminal.getvalue().splitlines()[1] == f"{sign} 0    | {'x' * 79}…"
+
+
+@pytest.mark.parametrize(
+    ("columns", "lines"),
+    [
+        (
+            60,
+            [
+                "  time | lock      | text                               | n",
+                "+ 0    | 水门      | xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx… | 1",
+                "+ 0    | Bo\u0308sley 🚤 | y                                  | 22",
+            ],
+        ),
+        (
+            36,
+            [
+                "  time | lock      | text       | n",
+                "+ 0    | 水门      | xxxxxxxxx… | 1",
+                "+ 0    | Bo\u0308sley 🚤 | y          | 22",
+            ],
+        ),
+        (20, ["  time | lock     |…", "+ 0    | 水门     |…", "+ 0    | Bo\u0308sley … |…"]),
+    ],
+)
+@pytest.mark.one_process("what the first process has printed there is not handed over")
+def test_lines_fit_into_a_terminal(columns: int, lines: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stdout", terminal)
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setenv("COLUMNS", str(columns))
+    rows = [("水门", "x" * 200, 1), ("Bo\u0308sley 🚤", "y", 22)]
+    table = pw.debug.table_from_rows(pw.schema_from_types(lock=str, text=str, n=int), rows)
+    pw.io.stdout.write(table, sort_by=[table.n])
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert terminal.getvalue().splitlines() == lines
+    assert all(texts.width(line) <= columns for line in lines)
 
 
 def test_the_time_of_a_live_source_is_that_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ What a column becomes follows from its type alone, so that a program can rely on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, TypeAlias
 
 import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
@@ -84,6 +85,13 @@ def table(
 
 
 def _array(name: str, dtype: DType, values: Sequence[Any], keys: Sequence[Pointer]) -> pa.Array:
+    kind = dtype.required.kind
+    # Most columns are taken as they are. If something is in the way, the longer way says what.
+    with suppress(Exception):
+        if kind in _PLAIN:
+            return pa.array(values, _PLAIN[kind])
+        if kind in _MOMENTS:
+            return pa.array([None if value is None else value.value for value in values], _MOMENTS[kind])
     try:
         for row, value in enumerate(values):
             if _has_error(value):
@@ -145,7 +153,8 @@ def _tuple(dtype: DType, cells: Cells) -> _Form:
 def _ndarray(dtype: DType, cells: Cells) -> _Form:
     dimensions, element = dtype.dimensions, dtype.arguments[0]
     if dimensions is None:
-        dimensions = _same((row, value.ndim) for row, value in cells) or 1
+        found = _same((row, value.ndim) for row, value in cells)
+        dimensions = 1 if found is None else found
     if element == DType.ANY:
         whole = bool(cells) and all(value.dtype.kind in "iu" for _, value in cells)
         element = DType.INT if whole else DType.FLOAT

@@ -1,4 +1,4 @@
-"""pandas frames to rows and back. Imports pandas."""
+"""pandas frames to rows and back. Imports pandas and numpy."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from functools import reduce
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from pathway._native import ERROR, DType, Pointer, infer_dtype
@@ -88,6 +89,21 @@ def _inferred(item: Any) -> DType:
     return DType.list(_joined(item)) if type(item) is list else infer_dtype(item)
 
 
+# What counts nanoseconds, and what pandas counts them with.
+_MOMENTS = {
+    "datetime64[ns]": "datetime64[ns]",
+    "datetime64[ns, UTC]": "datetime64[ns]",
+    "timedelta64[ns]": "timedelta64[ns]",
+}
+
+
+def _of_moments(column: Sequence[Any], kind: str) -> pd.Series[Any]:
+    """A column of moments or durations, of which pandas would ask each what it is."""
+    numbers = np.array([pd.NaT.value if value is None else value.value for value in column], dtype="int64")
+    series = pd.Series(numbers.view(_MOMENTS[kind]), copy=False)
+    return series.dt.tz_localize("UTC") if kind != _MOMENTS[kind] else series
+
+
 def frame(
     keys: Sequence[Pointer] | None, columns: Mapping[str, Sequence[Any]], dtypes: Mapping[str, DType]
 ) -> pd.DataFrame:
@@ -100,9 +116,10 @@ def frame(
         dtype = dtypes[name]
         names = {**_COLUMNS, **_OPTIONAL_COLUMNS} if dtype.is_optional else _COLUMNS
         kind = names.get(dtype.required.kind, "object")
-        if any(value is ERROR for value in column):
+        # Arrays do not compare to a truth value.
+        if id(ERROR) in set(map(id, column)):
             kind = "object"
-        series[name] = pd.Series(list(column), dtype=kind)
+        series[name] = _of_moments(column, kind) if kind in _MOMENTS else pd.Series(list(column), dtype=kind)
     result = pd.DataFrame(series)
     if keys is not None:
         result.index = pd.Index(list[Any](keys), dtype="object")

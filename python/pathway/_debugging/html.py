@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from pathway._ground.shown import shown
 from pathway._native import ERROR
 from pathway._values import texts
 
@@ -18,7 +19,7 @@ _QUIET = "font-weight: normal; opacity: 0.6"
 
 def text(value: object) -> str:
     """A text of any origin, as part of a page."""
-    return escape(str(value))
+    return escape(shown(str(value)))
 
 
 def note(words: str) -> str:

@@ -1,21 +1,29 @@
 """How tables are printed: a header, then rows, columns aligned to the left and joined by bars.
 
-What only people look at is cut: long cells, and tables with many rows.
+What only people look at is cut: long cells, tables with many rows, and those with more columns than a terminal has room
+for.
 """
 
 from __future__ import annotations
 
+import itertools
+import shutil
 import sys
 from collections.abc import Sequence
 from typing import Any
 
 from pathway._ground import notebook_shell
+from pathway._ground.shown import shown
+from pathway._ground.words import counted
 from pathway._native import Pointer
 from pathway._values.json import Json
-from pathway._values.texts import cell, cut, pointer
+from pathway._values.texts import cell, cut, padded, pointer, widest_cell, width
 
 MOST_ROWS = 100
 """How many rows are shown of a table that is cut."""
+
+_NARROWEST = 16
+"""Cells are not cut to less than this, so that more columns have room."""
 
 
 def for_people() -> bool:
@@ -23,21 +31,26 @@ def for_people() -> bool:
     return sys.stdout is not None and (sys.stdout.isatty() or notebook_shell.is_here())
 
 
-def count(number: int, what: str) -> str:
-    """So many of something."""
-    return f"{number:,} {what if number == 1 else what + 's'}"
+def room() -> int:
+    """How many columns the terminal has on which is printed; 0 if there is none."""
+    is_terminal = sys.stdout is not None and sys.stdout.isatty()
+    return shutil.get_terminal_size((0, 0)).columns if is_terminal else 0
 
 
-def more(number: int, what: str = "row") -> str:
-    """What is said of rows that are not shown."""
-    return f"... {count(number, f'more {what}')}"
+def more(rows: int, what: str = "row", columns: int = 0) -> str:
+    """What is said of rows and columns that are not shown; nothing if all are."""
+    counts = [counted(number, f"more {what}") for number, what in ((rows, what), (columns, "column")) if number]
+    return f"... {', '.join(counts)}" if counts else ""
 
 
 def preview(names: Sequence[str], items: Sequence[tuple[Pointer, Sequence[Any]]], most: int) -> list[str]:
-    """The first rows, cut, without keys unless there is nothing else; and how many there are more."""
+    """The first rows, cut, without keys unless there is nothing else; and how much more there is."""
     first = items[:most]
-    found = lines(names, [key for key, _ in first], [row for _, row in first], ids=not names, short=True, is_cut=True)
-    return [*found, more(len(items) - most)] if len(items) > most else found
+    found, hidden = lines(
+        names, [key for key, _ in first], [row for _, row in first], ids=not names, short=True, is_cut=True
+    )
+    left = more(max(0, len(items) - most), columns=hidden)
+    return [*found, left] if left else found
 
 
 def lines(
@@ -48,28 +61,56 @@ def lines(
     ids: bool,
     short: bool,
     is_cut: bool = False,
-) -> list[str]:
-    """The lines of a table. `names` and `rows` are without the keys, which make the first column if `ids`."""
+    for_terminal: bool = False,
+) -> tuple[list[str], int]:
+    """The lines of a table, and how many columns have no room on the terminal if it is cut. `names` and `rows` are
+    without the keys, which make the first column if `ids`.
+
+    Names are always fit to be shown, cells where they are cut or `for_terminal`; in a pipe they are what they are.
+    """
     if ids:
-        header = ["" if names else "id", *names]
+        header = ["" if names else "id", *map(shown, names)]
         cells = [
             [pointer(key, short), *(cell(value, short) for value in row)] for key, row in zip(keys, rows, strict=True)
         ]
     elif not names:
-        return []
+        return [], 0
     else:
-        header = list(names)
+        header = list(map(shown, names))
         cells = [[cell(value, short) for value in row] for row in rows]
     if not ids and len(header) == 1:
         # An empty line would not look like a row.
         cells = [[text or "None"] if row[0] is None else [text] for row, (text,) in zip(rows, cells, strict=True)]
-    if is_cut:
-        cells = [list(map(cut, row)) for row in cells]
-    widths = [max(map(len, column)) for column in zip(header, *cells, strict=True)]
-    return [
-        " | ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
-        for line in (header, *cells)
-    ]
+    table = [header, *cells]
+    if not is_cut:
+        return _aligned([header, *(list(map(shown, row)) for row in cells)] if for_terminal else table), 0
+    columns = room()
+    table = [list(map(cut, row)) for row in table]
+    if not columns:
+        return _aligned(table), 0
+    widest = widest_cell(_widths(table), columns, _NARROWEST)
+    table = [[cut(text, widest) for text in row] for row in table]
+    fitting = _fitting(_widths(table), columns)
+    if fitting < len(header):
+        table = [[*row[:fitting], "…"] for row in table]
+    return [cut(line, columns) for line in _aligned(table)], len(header) - fitting
+
+
+def _widths(table: Sequence[Sequence[str]]) -> list[int]:
+    return [max(map(width, column)) for column in zip(*table, strict=True)]
+
+
+def _aligned(table: Sequence[Sequence[str]]) -> list[str]:
+    widths = _widths(table)
+    return [" | ".join(map(padded, line, widths)).rstrip() for line in table]
+
+
+def _fitting(widths: Sequence[int], columns: int) -> int:
+    """How many columns of a table a terminal has room for, if dots stand for the others; two at least."""
+    ends = list(itertools.accumulate(width + 3 for width in widths))
+    if ends[-1] - 3 <= columns:
+        return len(widths)
+    return max(min(2, len(widths)), sum(end + 1 <= columns for end in ends))
 
 
 def sort_key(values: Sequence[Any]) -> tuple[Any, ...]:

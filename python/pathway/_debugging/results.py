@@ -7,18 +7,24 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import printing, static
-from pathway._debugging.captures import capture_updates, quiet
-from pathway._debugging.snapshots import Snapshot, final_rows, require
+from pathway._debugging.captures import capture_rows, capture_updates, quiet
+from pathway._debugging.snapshots import Snapshot, require
 from pathway._debugging.static import DIFF, TIME
 from pathway._ground import environment, tracebacks
 from pathway._native import Pointer
 from pathway._running.settings import RunSettings
+from pathway._tables import connecting
 from pathway._tables.table import Table
 
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
     import pyarrow as pa  # type: ignore[import-untyped,import-not-found,unused-ignore]
+
+
+# The arguments that functions have besides those of a run.
+_PRINTING = ("include_id", "short_pointers", "n_rows", "cut")
+_WITH_IDS = ("table_to_arrow", "table_to_polars", "table_to_pandas")
 
 
 @tracebacks.shortened
@@ -37,8 +43,9 @@ def compute_and_print(
         include_id: whether to print the keys.
         short_pointers: whether to print only the first characters of keys.
         n_rows: how many rows to print; all by default, if the table is not cut.
-        cut: whether to print 100 rows at most, with a line that counts the others, and 80 characters of a cell at
-            most, on one line. Default: on a terminal and in a notebook; what goes into a pipe or a file is complete.
+        cut: whether to print 100 rows at most, and as many columns as a terminal has room for, with a line that
+            counts the others; and 80 characters of a cell at most, on one line. Default: on a terminal and in a
+            notebook; what goes into a pipe or a file is complete.
         kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which ``Error`` is printed
             in a cell that could not be computed.
 
@@ -55,9 +62,10 @@ def compute_and_print(
     1 |
     2 | x
     """
-    for table, updates in zip(tables, capture_updates(tables, _settings(kwargs)), strict=True):
-        rows = Snapshot(final_rows(updates), static.column_dtypes(table.schema))._in_order()
-        _print(table.column_names(), rows, "row", n_rows, cut, ids=include_id, short=short_pointers)
+    found = capture_rows(tables, *_settings("compute_and_print", kwargs, _PRINTING))
+    for table, rows in zip(tables, found, strict=True):
+        ordered = Snapshot(rows, static.column_dtypes(table.schema))._in_order()
+        _print(table.column_names(), ordered, "row", n_rows, cut, ids=include_id, short=short_pointers)
 
 
 @tracebacks.shortened
@@ -76,8 +84,9 @@ def compute_and_print_update_stream(
         include_id: whether to print the keys.
         short_pointers: whether to print only the first characters of keys.
         n_rows: how many updates to print; all by default, if the table is not cut.
-        cut: whether to print 100 updates at most, with a line that counts the others, and 80 characters of a cell at
-            most, on one line. Default: on a terminal and in a notebook; what goes into a pipe or a file is complete.
+        cut: whether to print 100 updates at most, and as many columns as a terminal has room for, with a line that
+            counts the others; and 80 characters of a cell at most, on one line. Default: on a terminal and in a
+            notebook; what goes into a pipe or a file is complete.
         kwargs: further arguments of ``pw.run``, such as ``terminate_on_error=False``, with which ``Error`` is printed
             in a cell that could not be computed.
 
@@ -96,7 +105,8 @@ def compute_and_print_update_stream(
     1 | 4        | -1
     2 | 4        | 1
     """
-    for table, updates in zip(tables, capture_updates(tables, _settings(kwargs)), strict=True):
+    found = capture_updates(tables, *_settings("compute_and_print_update_stream", kwargs, _PRINTING))
+    for table, updates in zip(tables, found, strict=True):
         ordered = printing.in_order(
             updates,
             lambda update: (update.time, update.diff, printing.sort_key(tuple(update.row.values())), update.key),
@@ -126,7 +136,7 @@ def table_to_dicts(table: Table[Any], **kwargs: Any) -> tuple[list[Pointer], dic
     >>> columns["a"][keys[0]]
     7
     """
-    final = _computed(table, kwargs)
+    final = _computed(table, "table_to_dicts", kwargs)._rows
     columns = {
         name: {key: row[position] for key, row in final.items()} for position, name in enumerate(table.column_names())
     }
@@ -156,7 +166,7 @@ def compute(table: Table[Any], **kwargs: Any) -> Snapshot:
     >>> duckdb.sql("select bird from birds where grams > 100").fetchall()
     [('raven',)]
     """
-    return Snapshot(_computed(table, kwargs), static.column_dtypes(table.schema))
+    return _computed(table, "compute", kwargs)
 
 
 @tracebacks.shortened
@@ -205,8 +215,8 @@ def table_to_arrow(table: Table[Any], include_id: bool = False, **kwargs: Any) -
     bird: string
     grams: int64
     """
-    _check_arrow(table)
-    return compute(table, **kwargs).to_arrow(include_id)
+    _check_arrow(table, "table_to_arrow")
+    return _computed(table, "table_to_arrow", kwargs).to_arrow(include_id)
 
 
 @tracebacks.shortened
@@ -235,8 +245,8 @@ def table_to_polars(table: Table[Any], include_id: bool = False, **kwargs: Any) 
     >>> pw.debug.table_to_polars(table).to_dicts()
     [{'bird': 'wren', 'grams': 9}]
     """
-    _check_arrow(table)
-    return compute(table, **kwargs).to_polars(include_id)
+    _check_arrow(table, "table_to_polars")
+    return _computed(table, "table_to_polars", kwargs).to_polars(include_id)
 
 
 @tracebacks.shortened
@@ -260,7 +270,7 @@ def table_to_pandas(table: Table[Any], include_id: bool = True, **kwargs: Any) -
     >>> int(pw.debug.table_to_pandas(table)["a"].sum())
     15
     """
-    return compute(table, **kwargs).to_pandas(include_id)
+    return _computed(table, "table_to_pandas", kwargs).to_pandas(include_id)
 
 
 @tracebacks.shortened
@@ -283,13 +293,14 @@ def table_to_parquet(table: Table[Any], filename: str | os.PathLike[str]) -> Non
     ... 7
     ... '''), path)
     """
-    frame = table_to_pandas(table, include_id=False)
+    frame = _computed(table, "table_to_parquet", {}).to_pandas(include_id=False)
     if environment.is_first_process():
         frame.to_parquet(filename)
 
 
-def _check_arrow(table: Table[Any]) -> None:
+def _check_arrow(table: Table[Any], call: str) -> None:
     """Says what cannot work before anything runs."""
+    connecting.check_table(table, f"pw.debug.{call}")
     require("pyarrow")
     # It imports pyarrow.
     from pathway._debugging import arrow
@@ -297,13 +308,15 @@ def _check_arrow(table: Table[Any]) -> None:
     arrow.check(static.column_dtypes(table.schema))
 
 
-def _computed(table: Table[Any], arguments: dict[str, Any]) -> dict[Pointer, tuple[Any, ...]]:
-    (updates,) = capture_updates([table], _settings(arguments))
-    return final_rows(updates)
+def _computed(table: Table[Any], call: str, arguments: dict[str, Any]) -> Snapshot:
+    (rows,) = capture_rows([table], *_settings(call, arguments, ["include_id"] if call in _WITH_IDS else []))
+    return Snapshot(rows, static.column_dtypes(table.schema))
 
 
-def _settings(arguments: dict[str, Any]) -> RunSettings:
-    return quiet(**{"debug": True, **arguments})
+def _settings(call: str, arguments: dict[str, Any], own: Sequence[str]) -> tuple[RunSettings, str]:
+    """How to run, and what the user has called, which has arguments of its `own`."""
+    call = f"pw.debug.{call}"
+    return quiet(call, own, **{"debug": True, **arguments}), call
 
 
 def _print(
@@ -323,7 +336,11 @@ def _print(
     wanted = items[:n_rows]
     first = wanted[: printing.MOST_ROWS] if is_cut else wanted
     keys, rows = [key for key, _ in first], [row for _, row in first]
-    for line in printing.lines(names, keys, rows, ids=ids, short=short, is_cut=is_cut):
+    lines, hidden = printing.lines(
+        names, keys, rows, ids=ids, short=short, is_cut=is_cut, for_terminal=printing.for_people()
+    )
+    for line in lines:
         print(line)
-    if len(first) < len(wanted):
-        print(f"{printing.more(len(wanted) - len(first), what)}; cut=False prints all")
+    left = printing.more(len(wanted) - len(first), what, hidden)
+    if left:
+        print(f"{left}; cut=False prints all")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from pathway._debugging import html, printing
-from pathway._debugging.captures import Update
-from pathway._ground import tracebacks
+from pathway._ground import garbage, hints, tracebacks
+from pathway._ground.words import counted
 from pathway._native import DType, Pointer
+from pathway._tables.table import Table
 from pathway._values import dtypes
 
 if TYPE_CHECKING:
@@ -19,8 +20,38 @@ if TYPE_CHECKING:
 _SHOWN_ROWS = 20
 
 
+class HasRows:
+    """Answers for the names that what has rows has not."""
+
+    _kind = ""
+
+    def _names(self) -> list[str]:
+        raise NotImplementedError
+
+    if not TYPE_CHECKING:
+        # Type checkers know the names that are there.
+        def __getitem__(self, name: object) -> NoReturn:
+            raise TypeError(f"{self._kind} is no frame; to_pandas() and to_polars() make one: to_pandas()[{name!r}]")
+
+        def __getattr__(self, name: str) -> NoReturn:
+            missing = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name.startswith("_"):
+                raise AttributeError(missing)
+            not_there_yet = hints.missing(f"{type(self).__name__}.{name}")
+            if not_there_yet is not None:
+                raise AttributeError(not_there_yet, name=name)
+            if hasattr(Table, name) or name in self._names():
+                raise AttributeError(
+                    f"{self._kind} has rows, and no {name} to compute with: use that of the table it was made of"
+                )
+            if hints.instead("table", name) is not None:
+                raise AttributeError(f"{missing}. It has rows for others: to_pandas(), to_polars(), to_arrow()")
+            close = hints.nearest(name, hints.public(self))
+            raise AttributeError(f"{missing}. Did you mean {close!r}?" if close else missing, name=name)
+
+
 @tracebacks.shortened_class
-class Snapshot:
+class Snapshot(HasRows):
     """The rows that a table has at one time. Nothing changes it.
 
     To go through it gives the rows as dicts, in no particular order. Whatever takes Arrow data takes a snapshot:
@@ -42,6 +73,8 @@ class Snapshot:
     raven | 1200
     wren  | 9
     """
+
+    _kind = "a snapshot"
 
     def __init__(
         self, rows: Mapping[Pointer, tuple[Any, ...]], types: Mapping[str, DType], frontier: int | None = None
@@ -144,7 +177,8 @@ class Snapshot:
         # It imports pandas.
         from pathway._debugging import frames
 
-        return frames.frame(self.keys if include_id else None, self._columns(), self._dtypes)
+        with garbage.not_looked_for():
+            return frames.frame(self.keys if include_id else None, self._columns(), self._dtypes)
 
     def to_arrow(self, include_id: bool = False) -> pa.Table:
         """The rows as a ``pyarrow.Table``; `pw.debug.table_to_arrow` says what the columns become.
@@ -169,10 +203,12 @@ class Snapshot:
         from pathway._debugging import arrow
 
         arrow.check(self._dtypes)
-        if include_id:
-            return arrow.table(self._columns(), self._dtypes, self.keys, with_keys=True)
-        if self._arrow is None:
-            self._arrow = arrow.table(self._columns(), self._dtypes, self.keys, with_keys=False)
+        if self._arrow is None or include_id:
+            with garbage.not_looked_for():
+                found = arrow.table(self._columns(), self._dtypes, self.keys, with_keys=include_id)
+            if include_id:
+                return found
+            self._arrow = found
         return self._arrow
 
     def to_polars(self, include_id: bool = False) -> pl.DataFrame:
@@ -212,12 +248,15 @@ class Snapshot:
     def _html(self, state: str = "") -> str:
         """The first rows for a notebook, and in what state they are."""
         rows = [row for _, row in self._in_order()]
-        words = [printing.count(len(rows), "row")]
+        words = [counted(len(rows), "row")]
         if len(rows) > _SHOWN_ROWS:
             words.append(f"of which {_SHOWN_ROWS} are shown")
         types = [(name, dtypes.describe(dtype)) for name, dtype in self._dtypes.items()]
         notes = html.note(html.text(", ".join([*words, *([state] if state else [])])))
         return html.table(types, rows[:_SHOWN_ROWS], notes=notes)
+
+    def _names(self) -> list[str]:
+        return self.column_names
 
     def _in_order(self) -> list[tuple[Pointer, tuple[Any, ...]]]:
         """The rows with their keys, in the order of their values."""
@@ -236,37 +275,3 @@ def require(package: str) -> None:
 
     if find_spec(package) is None:
         raise ImportError(f"this needs {package}, which is not installed: pip install {package}", name=package)
-
-
-def final_rows(updates: Iterable[Update]) -> dict[Pointer, tuple[Any, ...]]:
-    """The rows that remain; KeyError if that is not at most one for each key."""
-    rows: dict[Pointer, list[tuple[Any, ...]]] = {}
-    for update in updates:
-        apply(rows, update.key, tuple(update.row.values()), update.diff)
-    return only(rows)
-
-
-def apply(rows: dict[Pointer, list[tuple[Any, ...]]], key: Pointer, row: tuple[Any, ...], diff: int) -> None:
-    """One change of the rows under each key."""
-    live = rows.setdefault(key, [])
-    if diff > 0:
-        live.extend([row] * diff)
-        return
-    for _ in range(-diff):
-        position = next((number for number, other in enumerate(live) if same(other, row)), None)
-        if position is None:
-            raise KeyError(f"a row was removed that does not exist, key {key}")
-        del live[position]
-
-
-def only(rows: Mapping[Pointer, Sequence[tuple[Any, ...]]]) -> dict[Pointer, tuple[Any, ...]]:
-    """The one row under each key."""
-    for key, live in rows.items():
-        if len(live) > 1:
-            raise KeyError(f"duplicated entries for key {key}")
-    return {key: live[0] for key, live in rows.items() if live}
-
-
-def same(one: tuple[Any, ...], other: tuple[Any, ...]) -> bool:
-    # Arrays and NaN do not compare to a truth value, or not to the right one; their text does.
-    return one is other or repr(one) == repr(other)

@@ -12,6 +12,7 @@ from pathway._ground import arguments
 from pathway._native import DType
 from pathway._schemas.builders import schema_of
 from pathway._schemas.schema import Schema
+from pathway._tables import strangers
 from pathway._tables.table import Table
 
 if TYPE_CHECKING:
@@ -161,7 +162,7 @@ def table_from_pandas(
     from pathway._debugging import frames
 
     if not isinstance(df, pd.DataFrame):
-        raise TypeError(f"parameter df has to be a pandas DataFrame, found {df!r}")
+        raise TypeError(f"parameter df has to be a pandas DataFrame, found {strangers.described(df)}")
     _check_keys(schema, id_from)
     series = frames.columns(df)
     specials = {name: frames.whole_numbers(name, series.pop(name)) for name in SPECIAL if name in series}

@@ -19,6 +19,7 @@ from pathway._expressions import misuse, walking
 from pathway._expressions.table_like import TableLike
 from pathway._ground import tracebacks
 from pathway._ground.origin import Place, noting, user_place, warn
+from pathway._ground.shown import shown
 from pathway._values import dtypes
 
 if TYPE_CHECKING:
@@ -416,7 +417,7 @@ class ColumnReference(ColumnExpression):
 
     def _text_with_tables(self, texts: Sequence[str], names: dict[int, str]) -> str:
         table = self._table._reference_text(names)
-        return f"{table}.{self._name}"
+        return f"{table}.{shown(self._name)}"
 
     def _with_tables(self, change: Callable[[TableLike], TableLike], children: Sequence[ColumnExpression]) -> Self:
         changed = super()._with_tables(change, children)

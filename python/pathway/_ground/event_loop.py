@@ -38,19 +38,19 @@ def run(work: Coroutine[Any, Any, None]) -> None:
 
 
 @contextmanager
-def using(loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+def using(loop: asyncio.AbstractEventLoop, call: str) -> Iterator[None]:
     """While a run goes on, its coroutines belong to this loop, which runs in a thread of ours if it does not yet."""
     global _given
     if loop.is_closed():
-        raise ValueError("argument event_loop of pw.run(): the loop is closed")
+        raise ValueError(f"argument event_loop of {call}(): the loop is closed")
     if loop is _loop_of_this_thread():
         raise ValueError(
-            "argument event_loop of pw.run(): the loop runs in this thread, which pw.run() blocks; "
-            "call it with asyncio.to_thread(pw.run, event_loop=loop)"
+            f"argument event_loop of {call}(): the loop runs in this thread, which {call}() blocks; "
+            f"call it with asyncio.to_thread({call}, event_loop=loop)"
         )
     with _lock:
         if _given is not None:
-            raise RuntimeError("argument event_loop of pw.run(): another run with an event_loop is going on")
+            raise RuntimeError(f"argument event_loop of {call}(): another run with an event_loop is going on")
         _given = loop
     thread = None
     try:

@@ -44,6 +44,13 @@ def is_ours(frame: FrameType) -> bool:
     return frame.f_code.co_filename.startswith((_PACKAGE, "<frozen ", functools.__file__))
 
 
+def is_of_program(frame: FrameType) -> bool:
+    """Whether a frame is of the program itself, and of no library."""
+    path = frame.f_code.co_filename
+    is_of_library = path.startswith(_STANDARD_LIBRARY) or f"{os.sep}site-packages{os.sep}" in path
+    return not is_of_library and not is_ours(frame)
+
+
 def shorten(error: BaseException) -> None:
     """Takes the frames out that are no frames of the user's, unless the mistake may be in them: of this exception, and
     of those that it came of."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
+from pathway._ground.shown import shown
+
 
 def nearest(name: str, names: Iterable[str]) -> str | None:
     """The name that is most like it, if one is like it at all."""
@@ -51,7 +53,7 @@ def of_member(what: str, kind: str, name: str, names: Iterable[str]) -> str:
 
 def of_column(name: str, columns: Iterable[str], methods: Iterable[str] = ()) -> str:
     """The message for a column that a table has not; it may have been meant as a method."""
-    columns = list(columns)
+    name, columns = shown(name), list(map(shown, columns))
     beginning = f"Table has no column with name {name}."
     methods = list(methods)
     idiom = instead("table", name) if methods else None

@@ -49,6 +49,8 @@ TABLE: Group = {
         "sorted:",
     ),
     "to_pandas to_df toPandas to_frame": Idiom("pw.debug.table_to_pandas(table)", "to compute what is there:"),
+    "to_polars": Idiom("pw.debug.table_to_polars(table)", "to compute what is there:"),
+    "to_arrow": Idiom("pw.debug.table_to_arrow(table)", "to compute what is there:"),
     "to_dict to_dicts to_records to_list rows": Idiom("pw.debug.table_to_dicts(table)", "to compute what is there:"),
     "iterrows itertuples iter_rows foreach for_each each": Idiom(
         "pw.io.subscribe(table, lambda key, row, time, is_addition: print(row))", "to be called for every change:"

@@ -91,6 +91,11 @@ _MISSING: dict[str, dict[str, str]] = {
         "window_join window_join_inner window_join_left window_join_outer window_join_right": "",
         "windowby": _WINDOW,
     },
+    "LiveTable": {
+        "snapshot_at": "Meanwhile, snapshot() has the rows of now, and keeps them",
+        "subscribe": "Meanwhile, pw.io.subscribe(table, on_change) hands every change to a function of yours, and "
+        "wait_for(condition) waits for one",
+    },
 }
 
 

@@ -12,6 +12,12 @@ def shell() -> Any:
     return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
+def cell() -> int | None:
+    """The number of the cell that is being run, of which each is run once; None where there are none."""
+    present = shell()
+    return None if present is None else int(present.execution_count)
+
+
 def is_here() -> bool:
     """Whether there is a notebook, where a display can be replaced in its place."""
     # Some services have shells of their own, which are made of this one.

@@ -2,12 +2,10 @@
 
 A name, a path or the text of an exception may hold what a terminal acts on: the beginning of a colour, a carriage
 return, a change of the direction of writing. Or what cannot be written at all: half of a pair of surrogates. Here such
-characters become what one would type in Python to get them. Everything that is logged passes through here.
+characters become what one would type in Python to get them. `logged` does so with everything that is logged.
 """
 
 from __future__ import annotations
-
-import logging
 
 
 def shown(text: str) -> str:
@@ -32,33 +30,3 @@ def of_error(error: BaseException) -> str:
     except BaseException as unspeakable:
         text = f"<its text cannot be had: {type(unspeakable).__name__}>"
     return shown(f"{name}: {text}" if text else name)
-
-
-class _Showing(logging.Filter):
-    """Makes the parts of messages fit to be shown."""
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if isinstance(record.args, tuple):
-            record.args = tuple(_part(part) for part in record.args)
-        return True
-
-
-def _part(part: object) -> object:
-    if isinstance(part, (int, float)):
-        return part
-    if isinstance(part, BaseException):
-        return of_error(part).partition(": ")[2]
-    try:
-        return shown(str(part))
-    except Exception:
-        return f"<{type(part).__name__}>"
-
-
-def install() -> None:
-    """From now on, what the logger of the package says is fit to be shown."""
-    logger = logging.getLogger("pathway")
-    if not any(isinstance(each, _Showing) for each in logger.filters):
-        logger.addFilter(_Showing())
-
-
-install()

@@ -5,17 +5,20 @@ Changes come in the engine's threads; whoever looks does so in others. What belo
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
 from typing import Any
 
-from pathway._debugging import static
-from pathway._debugging.captures import Update
-from pathway._debugging.snapshots import Snapshot, same
+from pathway._debugging import captures, static
+from pathway._debugging.captures import LiveRows, Update
+from pathway._debugging.snapshots import Snapshot
 from pathway._native import DType, Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
+
+logger = logging.getLogger("pathway")
 
 
 class Content:
@@ -24,7 +27,7 @@ class Content:
     def __init__(self, dtypes: dict[str, DType], *, changes: int = 0) -> None:
         self.dtypes = dtypes
         self.changed = threading.Condition()
-        self._rows: dict[Pointer, list[tuple[Any, ...]]] = {}
+        self._rows: LiveRows = {}
         self._latest: deque[Update] = deque(maxlen=changes)
         self._open: list[Update] = []
         self._time: int | None = None
@@ -55,7 +58,10 @@ class Content:
             return
         with self.changed:
             for update in self._open:
-                self._apply(update)
+                # What a run that goes on from a state takes back may have come before.
+                captures.apply(self._rows, update.key, tuple(update.row.values()), update.diff)
+                if not self._rows[update.key]:
+                    del self._rows[update.key]
             self._latest.extend(self._open)
             self._number_of_changes += len(self._open)
             self._open.clear()
@@ -69,19 +75,6 @@ class Content:
             self.has_ended = True
             self._snapshot = None
             self.changed.notify_all()
-
-    def _apply(self, update: Update) -> None:
-        row = tuple(update.row.values())
-        live = self._rows.setdefault(update.key, [])
-        if update.diff > 0:
-            live.append(row)
-            return
-        # What a run that goes on from a state takes back may have come before.
-        position = next((number for number, other in enumerate(live) if same(other, row)), None)
-        if position is not None:
-            del live[position]
-        if not live:
-            del self._rows[update.key]
 
     # Called by those who look.
 
@@ -100,6 +93,17 @@ class Content:
 
     def __len__(self) -> int:
         return len(self._rows)
+
+
+def tell_if_read(table: Table[Any], what: str) -> None:
+    """Says it if the rows cannot come before another run has ended, which knows nothing of who wants to see them."""
+    for source in connecting.live_sources(table):
+        if source.is_being_read():
+            logger.warning(
+                "%s shows nothing yet: a run that goes on reads %s, and began before; stop that run and start it again",
+                what,
+                source.text,
+            )
 
 
 def follow(

@@ -8,14 +8,16 @@ from collections.abc import Callable, Iterator
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from pathway._debugging import printing
-from pathway._debugging.captures import quiet
-from pathway._debugging.snapshots import Snapshot
+from pathway._debugging.snapshots import HasRows, Snapshot
 from pathway._ground import tracebacks
-from pathway._looking import content, notebooks
-from pathway._running import run
-from pathway._running.background import RunHandle
+from pathway._ground.shown import of_error
+from pathway._ground.words import counted
+from pathway._looking import computations
+from pathway._looking.computations import Computation
 from pathway._tables.table import Table
+
+LEFT_SECONDS = 1.0
+"""So long a run goes on when nobody has its live table any more: the cell may be run again that has asked for it."""
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,12 +26,12 @@ if TYPE_CHECKING:
 
 
 @tracebacks.shortened_class
-class LiveTable:
+class LiveTable(HasRows):
     """The rows of a table while it is computed in the background, as ``Table.live`` has started it.
 
     Each question is answered with the rows after the last commit that is complete; `snapshot` gives all of them as they
     are at one time. Whatever takes Arrow data takes a live table, as it takes a `pw.debug.Snapshot`. Any thread may use
-    it. As a context manager it ends with the block; it ends as well when nobody has it any more.
+    it. As a context manager it ends with the block; it ends as well a second after nobody has it any more.
 
     With several processes, the first has the rows.
 
@@ -58,17 +60,15 @@ class LiveTable:
     True
     """
 
-    def __init__(self, table: Table[Any]) -> None:
-        self._table = table
-        self._types = notebooks.types(table)
-        self._content = content.of_table(table)
-        content.follow(table, self._content, name="live")
-        settings = quiet()
-        self._handle = RunHandle(
-            lambda control: run._execute(settings, everything=False, captures=None, control=control), None
-        )
-        self._handle._begin()
-        weakref.finalize(self, self._handle._control.signals.ask, at_once=False)
+    _kind = "a live table"
+
+    def __init__(self, computation: Computation) -> None:
+        if not isinstance(computation, Computation):
+            raise TypeError("a live table is made by the method live() of a table")
+        self._computation = computation
+        self._content = computation.content
+        self._handle = computation.handle
+        weakref.finalize(self, computation.leave, computation.viewed(), LEFT_SECONDS).atexit = False
 
     # The rows.
 
@@ -97,6 +97,10 @@ class LiveTable:
             RuntimeError: the run has ended, and it is not true.
             Exception: what has ended the run.
         """
+        if not callable(condition):
+            raise TypeError(
+                f"wait_for() takes a function of the rows, such as lambda rows: len(rows) > 3, found {condition!r}"
+            )
         until = None if timeout is None else time.monotonic() + timeout
         with self._handle._awaited():
             while True:
@@ -177,15 +181,6 @@ class LiveTable:
     def __iter__(self) -> Iterator[dict[str, Any]]:
         return iter(self.snapshot())
 
-    if not TYPE_CHECKING:
-        # Type checkers know the names that are there.
-        def __getattr__(self, name: str) -> Any:
-            if not name.startswith("_") and (hasattr(Table, name) or name in dict(self._types)):
-                raise AttributeError(
-                    f"a live table has rows, and no {name} to compute with: use that of the table it was made of"
-                )
-            raise AttributeError(f"'LiveTable' object has no attribute {name!r}")
-
     # The run.
 
     @property
@@ -264,27 +259,29 @@ class LiveTable:
     ) -> None:
         self._handle.__exit__(kind, error, trace)
 
+    def _names(self) -> list[str]:
+        return list(self._content.dtypes)
+
     # How it looks.
 
     def _state(self) -> str:
-        if self.failed():
-            return "the run has failed"
+        if self._handle.error is not None:
+            return f"the run has failed: {of_error(self._handle.error)}"
         return "kept up to date" if self.is_running else "the run has ended"
 
     def __repr__(self) -> str:
-        return f"{self.snapshot()!r}\n[{printing.count(len(self), 'row')}, {self._state()}]"
+        return f"{self.snapshot()!r}\n[{counted(len(self), 'row')}, {self._state()}]"
 
     def _repr_html_(self) -> str:
         return self.snapshot()._html(f"{self._state()}, as it was when the cell was run")
 
 
-_running: weakref.WeakValueDictionary[int, LiveTable] = weakref.WeakValueDictionary()
-
-
 def live(table: Table[Any]) -> LiveTable:
     """The live table of a table, which is started unless it goes on already."""
-    known = _running.get(id(table))
-    if known is not None and known._table is table and known.is_running:
+    computation = computations.of(table)
+    known = computation.view()
+    if isinstance(known, LiveTable):
         return known
-    _running[id(table)] = found = LiveTable(table)
+    found = LiveTable(computation)
+    computation.view = weakref.ref(found)
     return found

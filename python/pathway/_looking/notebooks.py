@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from pathway._debugging import html, printing
+from pathway._ground.words import counted
 from pathway._looking import previews
 from pathway._schemas.schema import SchemaMetaclass
 from pathway._tables.groups import GroupedTable
@@ -29,7 +30,7 @@ def bundle_of_table(table: Table[Any]) -> dict[str, str]:
         return {"text/plain": repr(table), "text/html": _columns(table, columns, reason)}
     rows = snapshot._in_order()
     notes = html.note(
-        f"{printing.count(len(rows), 'row')}{f', of which the first {_ROWS} are shown' if len(rows) > _ROWS else ''}"
+        f"{counted(len(rows), 'row')}{f', of which the first {_ROWS} are shown' if len(rows) > _ROWS else ''}"
         f" · key: {html.text(dtypes.describe(dtypes.to_dtype(table._id_type)))}"
     )
     return {

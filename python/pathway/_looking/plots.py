@@ -5,21 +5,24 @@ from __future__ import annotations
 import base64
 import inspect
 import io
+import os
 import re
 import sys
+import traceback
 from collections.abc import Callable
+from html import escape
 from importlib import import_module
 from typing import Any
 
 from pathway._debugging import html, printing
-from pathway._debugging.captures import capture_updates, quiet
-from pathway._debugging.snapshots import Snapshot, final_rows
+from pathway._debugging.captures import capture_rows, quiet
+from pathway._debugging.snapshots import Snapshot
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import environment, notebook_shell
-from pathway._ground.shown import of_error
+from pathway._ground import environment, frames, notebook_shell
+from pathway._ground.shown import of_error, shown
 from pathway._looking import content, previews
 from pathway._looking.displays import Display
-from pathway._looking.refreshing import Refresher
+from pathway._looking.refreshing import CannotDraw, Refresher
 from pathway._tables import connecting
 from pathway._tables.table import Table
 
@@ -30,71 +33,137 @@ _ANNOTATIONS = {r"\bColumnDataSource\b": "bokeh", r"\b(polars|pl)\.": "polars", 
 _FRAMES = ("pandas", "polars", "arrow", "bokeh")
 
 
+class NoFigure(TypeError):
+    """The function has made none."""
+
+
 class Plot(Display):
-    """A figure of the rows of a table, as ``Table.plot`` has made it."""
+    """A figure of the rows of a table, as ``Table.plot`` has made it. In a notebook it is shown, also in other cells.
+
+    >>> import pathway as pw
+    >>> rivers = pw.debug.table_from_markdown('''
+    ... river | km
+    ... Ob    | 3650
+    ... Po    | 652
+    ... ''')
+    >>> plot = rivers.plot(lambda frame: f"{frame['km'].sum()} km")
+    >>> isinstance(plot, pw.Plot), plot.figure, plot.error
+    (True, '4302 km', None)
+    """
 
     def __init__(
         self,
         table: Table[Any],
         function: Callable[[Any], Any],
-        sorting_col: ColumnReference | str | None,
-        frame: str | None,
+        sorting_col: ColumnReference | str | None = None,
+        frame: str | None = None,
     ) -> None:
-        super().__init__()
+        super().__init__("plot")
         if not callable(function):
             raise TypeError(f"argument plotting_function of plot() has to be a function, found {function!r}")
         if frame is not None and frame not in _FRAMES:
             raise ValueError(f"argument frame of plot() is one of {', '.join(_FRAMES)}, found {frame!r}")
         self._function = function
+        self._function_name = shown(getattr(function, "__name__", type(function).__name__))
         self._frame = frame or _wanted(function)
         self._position = _position(table, sorting_col)
         self._content = content.of_table(table)
-        self.figure: Any = None
-        self.error: Exception | None = None
+        self._figure: Any = None
+        self._error: Exception | None = None
         self._is_static = previews.is_static(table)
         if self._is_static:
-            (updates,) = capture_updates([table], quiet())
-            self.figure = self._figure_of(Snapshot(final_rows(updates), self._content.dtypes))
+            (rows,) = capture_rows([table], quiet("Table.plot"), "Table.plot")
+            self._figure = self._figure_of(Snapshot(rows, self._content.dtypes))
         else:
-            refresher = Refresher(self._draw, SECONDS)
+            content.tell_if_read(table, self._origin)
+            what = f"the figure of {self._origin} cannot be made"
+            refresher = Refresher(self._draw, SECONDS, what=what)
             content.follow(table, self._content, name="plot", on_time_end=refresher.poke, on_end=refresher.finish)
         if notebook_shell.is_here() and environment.is_first_process():
             self._show()
 
+    @property
+    def figure(self) -> Any:
+        """The latest figure, as the function has made it; None if there is none yet.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(km=int).plot(len).figure
+        0
+        """
+        return self._figure
+
+    @property
+    def error(self) -> Exception | None:
+        """What the function has raised, if it has failed the last time.
+
+        >>> import pathway as pw
+        >>> pw.Table.empty(km=int).plot(len).error is None
+        True
+        """
+        return self._error
+
     def __repr__(self) -> str:
-        return "<pathway.Plot without a figure yet>" if self.figure is None else f"<pathway.Plot {self.figure!r}>"
+        return "<pathway.Plot without a figure yet>" if self._figure is None else f"<pathway.Plot {self._figure!r}>"
 
     def _draw(self) -> None:
         """Makes the figure anew. What the function raises is shown in its place: the run is not about that."""
         try:
-            self.figure, self.error = self._figure_of(self._content.snapshot()), None
+            self._figure, self._error = self._figure_of(self._content.snapshot()), None
         except Exception as error:
-            self.error = error
-            raise
+            self._error = error
+            raise CannotDraw(self._problem(error)) from error
         finally:
             self._update()
+
+    def _problem(self, error: Exception) -> str:
+        """What has gone wrong in the function, and on which line of the program."""
+        if isinstance(error, NoFigure):
+            return str(error)
+        line = _line_of(error)
+        return f"{self._function_name}() has raised {of_error(error)}" + (f" ({line})" if line else "")
 
     def _figure_of(self, snapshot: Snapshot) -> Any:
         if self._position is not None:
             position = self._position
             items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
             snapshot = Snapshot(dict(items), snapshot._dtypes)
-        figure = self._function(_frame_of(snapshot, self._frame))
+        figure = self._made_of(_frame_of(snapshot, self._frame))
         if not self._is_static or notebook_shell.is_here():
             _release(figure)
         return figure
 
+    def _made_of(self, frame: Any) -> Any:
+        """The figure that the function gives back, or leaves behind with pyplot."""
+        before = _numbers_of_figures()
+        figure = self._function(frame)
+        if figure is not None:
+            return figure
+        left = _numbers_of_figures() - before
+        if not left:
+            raise NoFigure(f"{self._function_name}() has given nothing back: it has to return the figure")
+        return sys.modules["matplotlib.pyplot"].figure(max(left))
+
     def _bundle(self) -> dict[str, str]:
-        if self.error is not None:
-            words = f"the figure cannot be made: {of_error(self.error)}"
+        if self._error is not None:
+            words = f"the figure cannot be made: {self._problem(self._error)}"
             return {"text/plain": words, "text/html": html.note(html.text(words))}
-        if self.figure is None:
+        if self._figure is None:
             words = "the figure comes with pw.run() or pw.start()"
             return {"text/plain": words, "text/html": html.note(words)}
-        return bundle_of_figure(self.figure)
+        return bundle_of_figure(self._figure)
 
     def _print(self) -> None:
         print(repr(self), flush=True)
+
+
+def _line_of(error: BaseException) -> str | None:
+    """The innermost line of the user's program that an exception has come through; below it are libraries."""
+    lines = [
+        f"{shown(os.path.basename(frame.f_code.co_filename))}:{line}"
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frames.is_of_program(frame)
+    ]
+    return lines[-1] if lines else None
 
 
 def _wanted(function: Callable[[Any], Any]) -> str:
@@ -134,7 +203,7 @@ def bundle_of_figure(figure: Any) -> dict[str, str]:
         return {**plain, "image/png": _png(_of_matplotlib(figure))}
     if _is_of_bokeh(figure):
         resources = import_module("bokeh.resources").CDN
-        page = html.text(import_module("bokeh.embed").file_html(figure, resources))
+        page = escape(import_module("bokeh.embed").file_html(figure, resources))
         style = f"border: 0; width: 100%; height: {(getattr(figure, 'height', None) or 600) + 40}px"
         return {**plain, "text/html": f'<iframe srcdoc="{page}" style="{style}"></iframe>'}
     bundle = getattr(figure, "_repr_mimebundle_", None)
@@ -150,6 +219,12 @@ def _of_matplotlib(figure: Any) -> Any:
     """The figure of matplotlib that it is, or that it is a part of; None if it is of another library."""
     whole = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
     return whole if hasattr(whole, "savefig") else None
+
+
+def _numbers_of_figures() -> set[int]:
+    """Of those that pyplot knows."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return set() if pyplot is None else set(pyplot.get_fignums())
 
 
 def _release(figure: Any) -> None:

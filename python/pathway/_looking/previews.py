@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from pathway._debugging import static
-from pathway._debugging.captures import quiet, updates_of
-from pathway._debugging.snapshots import Snapshot, final_rows
+from pathway._debugging.captures import quiet, rows_of
+from pathway._debugging.snapshots import Snapshot
 from pathway._ground import environment
 from pathway._ground.shown import of_error
 from pathway._running.background import RunHandle
@@ -88,13 +88,12 @@ def _computed(table: Table[Any]) -> Preview:
     output = connecting.output(table)
     capture = connecting.plan().capture(output.node, [column for _, column in output.columns], output.origin)
     # Otherwise every row that fails would be logged, of which nobody has asked.
-    settings = quiet(terminate_on_error=True)
-    handle = RunHandle(lambda control: run_captures([capture], settings, control), None)
+    settings = quiet("preview", terminate_on_error=True)
+    handle = RunHandle(lambda control: run_captures([capture], settings, "preview", control), None)
     handle._begin()
     try:
         if not handle.wait(SECONDS):
             return Preview(None, f"it takes longer than {SECONDS:.0f} s: show() computes it")
     finally:
         handle.abort()
-    names = [name for name, _ in output.columns]
-    return Preview(Snapshot(final_rows(updates_of(capture, names)), static.column_dtypes(table.schema)))
+    return Preview(Snapshot(rows_of(capture), static.column_dtypes(table.schema)))

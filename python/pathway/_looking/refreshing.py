@@ -31,13 +31,24 @@ _drawing = threading.Lock()
 _has_ended = False
 
 
+class CannotDraw(Exception):
+    """Why something cannot be drawn, in words for people."""
+
+
 class Refresher:
     """Calls `draw` after `poke`, once in so many seconds at most, and in `finish`. Where it is patient, the first time
-    is so many seconds after the first `poke`."""
+    is so many seconds after the first `poke`. `what` is said with the reason if it cannot be drawn."""
 
     def __init__(
-        self, draw: Callable[[], None], seconds: float, *, is_patient: bool = False, clock: Clock = time.monotonic
+        self,
+        draw: Callable[[], None],
+        seconds: float,
+        *,
+        what: str = "something cannot be shown",
+        is_patient: bool = False,
+        clock: Clock = time.monotonic,
     ) -> None:
+        self._what = what
         self._draw = draw
         self._seconds = seconds
         self._clock = clock
@@ -103,10 +114,10 @@ class Refresher:
                 self._nobody_reads = True
             except Exception as error:
                 # The run is not about what is shown of it.
-                problem = of_error(error)
+                problem = str(error) if isinstance(error, CannotDraw) else of_error(error)
                 if problem != self._last_problem:
                     self._last_problem = problem
-                    logger.warning("a table could not be shown: %s", problem)
+                    logger.warning("%s: %s", self._what, problem)
 
 
 def _end() -> None:

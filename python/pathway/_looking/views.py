@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +10,7 @@ from typing import Any
 from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
 from pathway._ground import environment, notebook_shell
-from pathway._ground.origin import user_place
+from pathway._ground.words import counted
 from pathway._looking import content, notebooks, previews
 from pathway._looking.displays import Display
 from pathway._looking.refreshing import Refresher
@@ -57,25 +56,38 @@ class Look:
 
 
 class TableView(Display):
-    """A table that is shown, as ``Table.show`` has made it."""
+    """A table that is shown, as ``Table.show`` has made it. In a notebook it may be shown in other cells, too.
 
-    def __init__(self, table: Table[Any], look: Look) -> None:
-        super().__init__()
+    >>> import pathway as pw
+    >>> rivers = pw.debug.table_from_markdown('''
+    ... river | km
+    ... Ob    | 3650
+    ... ''')
+    >>> view = rivers.show(include_id=False)
+    river | km
+    Ob    | 3650
+    >>> isinstance(view, pw.TableView)
+    True
+    """
+
+    def __init__(self, table: Table[Any], look: Look | None = None) -> None:
+        super().__init__("show")
+        look = look or Look()
         self._look = look
         self._types = notebooks.types(table)
         look.check([name for name, _ in self._types])
         self._content = content.of_table(table, changes=0 if look.snapshot else look.page_size)
         self._is_static = previews.is_static(table)
         self._printed: str | None = None
-        place = user_place()
-        self._name = f"{os.path.basename(place[0])}:{place[1]}" if place else "show()"
         if self._is_static:
             self._compute(table)
         else:
+            content.tell_if_read(table, self._origin)
             is_printed = not notebook_shell.is_here()
             refresher = Refresher(
                 self._print if is_printed else self._update,
                 TERMINAL_SECONDS if is_printed else NOTEBOOK_SECONDS,
+                what=f"the table of {self._origin} cannot be shown",
                 # What is over soon is printed once.
                 is_patient=is_printed,
             )
@@ -85,7 +97,7 @@ class TableView(Display):
             self._show()
 
     def _compute(self, table: Table[Any]) -> None:
-        (updates,) = capture_updates([table], quiet())
+        (updates,) = capture_updates([table], quiet("Table.show"), "Table.show")
         for number, update in enumerate(updates):
             self._content.change(update.key, update.row, update.time, update.diff > 0)
             if number + 1 == len(updates) or updates[number + 1].time != update.time:
@@ -93,21 +105,21 @@ class TableView(Display):
         self._content.ended()
 
     def __repr__(self) -> str:
-        return f"<pathway.TableView of {self._name}, {printing.count(len(self._content), 'row')}>"
+        return f"<pathway.TableView of {self._place}, {counted(len(self._content), 'row')}>"
 
     def _bundle(self) -> dict[str, str]:
         items, more = self._items()
         look = self._look
         names = [name for name, _ in self._types] + ([] if look.snapshot else ["time", "diff"])
         keys, rows = [key for key, _ in items], [row for _, row in items]
-        lines = printing.lines(names, keys, rows, ids=look.include_id, short=look.short_pointers, is_cut=True)
+        lines, hidden = printing.lines(names, keys, rows, ids=look.include_id, short=look.short_pointers, is_cut=True)
         headers = [*self._types, *([] if look.snapshot else [("time", ""), ("diff", "")])]
         if look.include_id:
             headers = [("id", ""), *headers]
             rows = [(texts.pointer(key, look.short_pointers), *row) for key, row in items]
         what = "row" if look.snapshot else "earlier change"
         return {
-            "text/plain": "\n".join([*lines, *([printing.more(more, what)] if more else [])]),
+            "text/plain": "\n".join(filter(None, [*lines, printing.more(more, what, hidden)])),
             "text/html": html.table(
                 headers, rows, height=look.table_height, notes=html.note(self._state(len(items), more, what))
             ),
@@ -138,7 +150,7 @@ class TableView(Display):
         return items
 
     def _state(self, shown: int, more: int, what: str) -> str:
-        words = [printing.count(shown + more, "row" if self._look.snapshot else "change")]
+        words = [counted(shown + more, "row" if self._look.snapshot else "change")]
         if more:
             words.append(f"of which {shown:,} are shown")
         if not self._is_static and not self._content.has_ended:
@@ -155,7 +167,7 @@ class TableView(Display):
             return
         now = datetime.datetime.now().strftime("%H:%M:%S")
         end = ", at the end" if self._content.has_ended else ""
-        state = f"[{self._name}] {now}, {printing.count(len(self._content), 'row')}{end}"
+        state = f"[{self._place}] {now}, {counted(len(self._content), 'row')}{end}"
         # What is above already is not repeated.
         print(state if text == self._printed else f"{state}\n{text}", flush=True)
         self._printed = None if self._content.has_ended else text

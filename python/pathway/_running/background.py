@@ -10,6 +10,7 @@ import logging
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     import asyncio
 
 logger = logging.getLogger("pathway")
+
+_PATIENCE_SECONDS = 10.0
+"""So long a run waits for the end of another one that is over for the program."""
 
 
 class Control:
@@ -76,8 +80,7 @@ class RunHandle:
         self._waiting = 0
         self._lock = threading.Lock()
         self._process = os.getpid()
-        place = user_place()
-        self._place = "an unknown place" if place is None else shown(f"{place.file}:{place.line}")
+        self._place = present_place()
 
     @property
     def is_running(self) -> bool:
@@ -216,13 +219,6 @@ class RunHandle:
             raise
         if self._ended.is_set() and self._error is not None and not self._has_begun:
             self._is_told = True
-            with _lock:
-                others = list(_all)
-            for other in others:
-                if other.is_running:
-                    self._error.add_note(
-                        f"A run goes on in the background that was started at {other._place}; its stop() ends it."
-                    )
             raise self._error
         with _lock:
             _all.add(self)
@@ -302,5 +298,30 @@ def _loop_of_this_thread() -> asyncio.AbstractEventLoop | None:
         return None
 
 
+def present_place() -> str:
+    """The line of the user's program that is running, as people are told of it."""
+    place = user_place()
+    return "an unknown place" if place is None else shown(f"{place.file}:{place.line}")
+
+
 _lock = threading.Lock()
 _all: weakref.WeakSet[RunHandle] = weakref.WeakSet()
+
+
+def note_those_going_on(error: BaseException) -> None:
+    """Adds to the reason why a run cannot begin what else goes on."""
+    with _lock:
+        others = [handle for handle in _all if handle.is_running]
+    for other in others:
+        error.add_note(f"A run goes on in the background that was started at {other._place}; its stop() ends it.")
+
+
+def end_those_left() -> bool:
+    """Ends the runs that the program has no use for any more, since another one may need what they have, and waits for
+    that; whether there were any."""
+    with _lock:
+        left = [handle for handle in _all if handle.is_running and handle._control.signals.is_left]
+    for handle in left:
+        handle._control.signals.ask(at_once=False)
+    until = time.monotonic() + _PATIENCE_SECONDS
+    return all([handle._ended.wait(max(0.0, until - time.monotonic())) for handle in left]) and bool(left)

@@ -30,22 +30,26 @@ _ABORT_SECONDS = 0.5
 
 _STEP_SECONDS = 0.01
 
-_runs: dict[_native.Run, Callable[[], None]] = {}
-"""What goes on, and what is to be called if it goes on still when the interpreter ends."""
+_runs: dict[_native.Run, tuple[Callable[[], None], Callable[[], bool]]] = {}
+"""What goes on; what is to be called if it goes on still when the interpreter ends; and whether the program has left
+it, and need not be told of its end."""
 
 _has_begun = False
 
 
 @contextmanager
-def stopped_at_the_end(native_run: _native.Run, left: Callable[[], None] = lambda: None) -> Iterator[None]:
-    """While this goes on, the end of the interpreter is the end of the run; `left` is called if it goes on then."""
-    _runs[native_run] = left
+def stopped_at_the_end(
+    native_run: _native.Run, left: Callable[[], None] = lambda: None, is_left: Callable[[], bool] = lambda: False
+) -> Iterator[None]:
+    """While this goes on, the end of the interpreter is the end of the run; `left` is called if it goes on then. People
+    are told, unless it `is_left`."""
+    _runs[native_run] = left, is_left
     try:
         yield
     finally:
         _runs.pop(native_run, None)
         # A traceback keeps what its frames hold.
-        del native_run, left
+        del native_run, left, is_left
 
 
 def has_begun() -> bool:
@@ -57,10 +61,10 @@ def _end() -> None:
     global _has_begun
     _has_begun = True
     runs = list(_runs)
-    if runs:
+    if not all(is_left() for _, is_left in list(_runs.values())):
         logger.warning(
             "the program has ended while a computation goes on, which is stopped now: pw.run() waits for its end, and "
-            "so do wait() of what pw.start() gives, and a with block"
+            "so do wait() of what pw.start() and table.live() give, and a with block"
         )
     for native_run in runs:
         with suppress(Exception, KeyboardInterrupt):
@@ -82,7 +86,7 @@ def _not_left(seconds: float) -> list[Callable[[], None]]:
     while True:
         open = dict(_runs)
         if time.monotonic() > until or not any(_has_ended(native_run) for native_run in open):
-            return list(open.values())
+            return [left for left, _ in open.values()]
         time.sleep(_STEP_SECONDS)
 
 

@@ -13,10 +13,11 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pathway._ground import environment
+from pathway._ground import environment, logged
 from pathway._running.repeats import Repeats
 
 logger = logging.getLogger("pathway")
+logged.install()
 
 
 class _Handler(logging.Handler):

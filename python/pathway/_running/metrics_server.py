@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Self
 from pathway._ground import environment, forks
 from pathway._ground.shown import shown
 from pathway._running import progress, status_page
+from pathway._values.times import FIRST_TIME_OF_DAY
 
 if TYPE_CHECKING:
     from pathway._native import KeptFigures, Run, Statistics
@@ -99,7 +100,7 @@ _KEPT_METRICS: tuple[tuple[str, str, str, Callable[[KeptFigures, float], float |
 
 def _age(kept: KeptFigures, now: float) -> float | None:
     """The age of the last snapshot, if its time is one of the day."""
-    if kept.snapshot_time is None or kept.snapshot_time < progress.FIRST_TIME_OF_DAY:
+    if kept.snapshot_time is None or kept.snapshot_time < FIRST_TIME_OF_DAY:
         return None
     return max(0.0, now - kept.snapshot_time / 1000)
 

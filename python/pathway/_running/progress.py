@@ -13,6 +13,7 @@ from enum import Enum
 from typing import TYPE_CHECKING, NamedTuple
 
 from pathway._ground.words import counted
+from pathway._values.times import FIRST_TIME_OF_DAY
 
 if TYPE_CHECKING:
     from pathway._native import Statistics
@@ -21,9 +22,6 @@ Clock = Callable[[], float]
 
 # The engine's time once there is nothing more to come.
 END_OF_TIME = 2**63 - 1
-
-# Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970.
-FIRST_TIME_OF_DAY = 10**12
 
 _WINDOW_SECONDS = 10.0
 """What came in these last seconds makes the rate."""

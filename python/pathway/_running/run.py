@@ -15,7 +15,7 @@ from functools import partial
 
 from pathway import _native
 from pathway._ground import environment
-from pathway._running import ending, logs, monitoring, waiting
+from pathway._running import background, ending, logs, monitoring, waiting
 from pathway._running.background import Control, RunHandle
 from pathway._running.cluster import member_of_run
 from pathway._running.monitor import LastLine
@@ -74,7 +74,7 @@ def run(settings: RunSettings) -> None:
     >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     {'word': 'hello'}
     """
-    _start(settings, everything=False)
+    _start(settings, "pw.run", everything=False)
 
 
 @taking(RunSettings)
@@ -94,7 +94,7 @@ def run_all(settings: RunSettings) -> None:
     >>> pw.run_all(monitoring_level=pw.MonitoringLevel.NONE)
     running
     """
-    _start(settings, everything=True)
+    _start(settings, "pw.run_all", everything=True)
 
 
 @taking(RunSettings)
@@ -133,7 +133,7 @@ def start(settings: RunSettings) -> RunHandle:
     >>> handle.is_running
     False
     """
-    _check(settings)
+    _check(settings, "pw.start")
     if (
         settings.monitoring_level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
         and sys.stdout is not None
@@ -141,38 +141,42 @@ def start(settings: RunSettings) -> RunHandle:
     ):
         settings = replace(settings, monitoring_level=MonitoringLevel.NONE)
     handle = RunHandle(
-        lambda control: _execute(settings, everything=False, captures=None, control=control), settings.event_loop
+        lambda control: _execute(settings, "pw.start", everything=False, captures=None, control=control),
+        settings.event_loop,
     )
     handle._begin()
     return handle
 
 
-def _start(settings: RunSettings, *, everything: bool) -> None:
-    _check(settings)
-    _execute(settings, everything=everything, captures=None)
+def _start(settings: RunSettings, call: str, *, everything: bool) -> None:
+    _check(settings, call)
+    _execute(settings, call, everything=everything, captures=None)
 
 
-def _check(settings: RunSettings) -> None:
+def _check(settings: RunSettings, call: str) -> None:
     if settings.debug and current_graph().has_debug_data:
-        raise NotImplementedError("a source has debug_data, which pw.run(debug=True) does not support yet")
+        raise NotImplementedError(f"a source has debug_data, which {call}(debug=True) does not support yet")
 
 
-def run_captures(captures: Sequence[_native.Capture], settings: RunSettings, control: Control | None = None) -> None:
-    """Runs what the captures need, and no other output."""
+def run_captures(
+    captures: Sequence[_native.Capture], settings: RunSettings, call: str, control: Control | None = None
+) -> None:
+    """Runs what the captures need, and no other output; `call` is what the user has called."""
     with printed_afterwards(current_graph(), settings.debug) as debugged:
-        _execute(settings, everything=False, captures=[*captures, *debugged], control=control)
+        _execute(settings, call, everything=False, captures=[*captures, *debugged], control=control)
 
 
 def _execute(
     settings: RunSettings,
+    call: str,
     *,
     everything: bool,
     captures: Sequence[_native.Capture] | None,
     control: Control | None = None,
 ) -> None:
-    """Runs to the end; whoever has the `control` of it hears when it has begun, and can end it."""
+    """Runs to the end. Whoever has the `control` of it hears when it has begun, and can end it; `call` is what the user
+    has called."""
     __tracebackhide__ = True
-    is_waited_for = control is None
     control = control or Control()
     terminate_on_error = settings.terminate_on_error
     if terminate_on_error is None:
@@ -183,7 +187,7 @@ def _execute(
             # Most runs need no asyncio, which takes long to import.
             from pathway._ground import event_loop
 
-            stack.enter_context(event_loop.using(settings.event_loop))
+            stack.enter_context(event_loop.using(settings.event_loop, call))
         server = None
         if settings.with_http_server:
             # It needs asyncio.
@@ -201,8 +205,10 @@ def _execute(
         stack.enter_context(told(persistence))
         scaling = scaling_of(persistence, 1 if cluster is None else len(cluster.addresses))
         monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
-        try:
-            native_run = current_graph().plan.run(
+
+        def begin() -> _native.Run:
+            __tracebackhide__ = True
+            return current_graph().plan.run(
                 everything=everything,
                 debug=settings.debug,
                 workers=environment.threads(),
@@ -212,18 +218,26 @@ def _execute(
                 cluster=cluster,
                 persistence=kept(persistence),
             )
+
+        try:
+            native_run = begin()
         except RuntimeError:
             # The wait for other processes ends with the first signal.
             waiting.leave(signals, has_begun=False)
             if signals.asked:
                 return
-            raise
-        if captures is not None and is_waited_for:
-            _tell_that_it_does_not_end(native_run)
+            # Another run may have what it needs.
+            try:
+                if not background.end_those_left():
+                    raise
+                native_run = begin()
+            except RuntimeError as error:
+                background.note_those_going_on(error)
+                raise
         how = Ending.FAILED
         last = LastLine(monitor, native_run)
         try:
-            with ending.stopped_at_the_end(native_run, partial(last.show, Ending.LEFT)):
+            with ending.stopped_at_the_end(native_run, partial(last.show, Ending.LEFT), lambda: signals.is_left):
                 try:
                     control.begun.set()
                     if server is not None:
@@ -239,7 +253,7 @@ def _execute(
             # A traceback keeps what its frames hold. A run must never live on until the interpreter ends.
             del native_run
         if captures is None and not any(entry.role == "sink" for entry in statistics):
-            _tell_that_nothing_runs(everything=everything, has_run=bool(statistics))
+            _tell_that_nothing_runs(call, everything=everything, has_run=bool(statistics))
     waiting.leave(signals, scaling)
 
 
@@ -251,24 +265,14 @@ def _how(signals: waiting.Signals, scaling: Scaling | None) -> Ending:
     return Ending.STOPPED if is_stopped else Ending.FINISHED
 
 
-def _tell_that_it_does_not_end(native_run: _native.Run) -> None:
-    """Who asks for a table waits for all of it."""
-    for name, place in native_run.endless():
-        logger.warning(
-            '%s%s goes on for ever, and so does what waits for all of it: read it with mode="static", or write it to '
-            "an output and use pw.run()",
-            name,
-            f" ({place})" if place else "",
-        )
-
-
-def _tell_that_nothing_runs(*, everything: bool, has_run: bool) -> None:
+def _tell_that_nothing_runs(call: str, *, everything: bool, has_run: bool) -> None:
     """A run without outputs is most often one in which something was forgotten."""
     if (everything and has_run) or not environment.is_first_process():
         return
     logger.warning(
-        "nothing to run: the program has declared no output. Add one before pw.run(), such as "
+        "nothing to run: the program has declared no output. Add one before %s(), such as "
         'pw.io.csv.write(table, "table.csv") or pw.io.subscribe(table, on_change); to look at a table, use '
         "pw.debug.compute_and_print(table)%s",
-        "; Table.debug() prints with pw.run(debug=True)" if current_graph().debugged else "",
+        call,
+        f"; Table.debug() prints with {call}(debug=True)" if current_graph().debugged else "",
     )

@@ -22,6 +22,7 @@ from typing import Any
 from pathway import _native
 from pathway._ground import environment, forks, tracebacks
 from pathway._ground.signals import ECHO_SECONDS
+from pathway._ground.words import counted
 from pathway._running import abandoning
 from pathway._running.monitor import Monitor
 from pathway._running.scaling import Scaling
@@ -44,10 +45,32 @@ class Signals:
         self.is_told = False
         """Whether people have been told what happens now."""
         self._last_terminate: float | None = None
+        self._ask_at: float | None = None
+        # Of `asked`. A handler of signals may come in between.
+        self._lock = threading.RLock()
 
     @property
     def noted(self) -> bool:
+        if self._ask_at is not None:
+            with self._lock:
+                if self._ask_at is not None and time.monotonic() >= self._ask_at:
+                    self.asked = True
         return self.interrupted or self.terminated or self.asked
+
+    @property
+    def is_left(self) -> bool:
+        """Whether it is to end, now or in a while, since the program has no use for it any more."""
+        return self.asked or self._ask_at is not None
+
+    def ask_in(self, seconds: float) -> None:
+        """Asks the run to stop after a while. It takes no lock, for those who may be called at any moment."""
+        self._ask_at = time.monotonic() + seconds
+
+    def take_back(self) -> bool:
+        """The run is wanted after all; False if it was asked to stop already."""
+        with self._lock:
+            self._ask_at = None
+            return not self.asked
 
     def ask(self, *, at_once: bool) -> None:
         self.asked = True
@@ -163,7 +186,7 @@ def _tell_what_is_left(native_run: _native.Run) -> None:
     rows = sum(entry.backlog for entry in native_run.statistics() if entry.role == "source")
     logger.warning(
         "stopping: %s; press Ctrl-C again (or send the signal again) to stop at once",
-        f"{rows:,} {'row is' if rows == 1 else 'rows are'} still on the way to the sinks"
+        f"{counted(rows, 'row is', 'rows are')} still on the way to the sinks"
         if rows
         else "sources and sinks have still to end",
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
+from pathway._ground.shown import shown
 from pathway._schemas import plain_values
 from pathway._schemas.columns import ColumnSchema
 from pathway._values import dtypes
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 def lines(schema: SchemaMetaclass) -> str:
     """Two lines: the names of the columns and their types."""
-    names = ["id", *schema.__columns__]
+    names = ["id", *map(shown, schema.__columns__)]
     types = [
         dtypes.name(dtypes.to_dtype(schema.__id_type__)),
         *(repr(column.dtype) for column in schema.__columns__.values()),

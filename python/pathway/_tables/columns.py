@@ -15,6 +15,7 @@ from pathway._expressions.expression import ColumnExpression, ColumnReference
 from pathway._expressions.table_like import TableLike
 from pathway._ground import hints, tracebacks
 from pathway._ground.origin import declares, noting, user_place
+from pathway._ground.shown import shown
 from pathway._tables.binder import Binder, define
 from pathway._tables.column_sets import Choice, ColumnSet, renamed
 from pathway._tables.graph import current_graph
@@ -115,10 +116,12 @@ class TableColumns(Joinable, ColumnSet["Table[Any]"], Keyed):
 
     def __repr__(self) -> str:
         columns = list(self._columns.items())
-        shown = [f"{name}: {dtypes.describe(self._plan.dtype(column))}" for name, column in columns[:_SHOWN_COLUMNS]]
+        texts = [
+            f"{shown(name)}: {dtypes.describe(self._plan.dtype(column))}" for name, column in columns[:_SHOWN_COLUMNS]
+        ]
         if len(columns) > _SHOWN_COLUMNS:
-            shown.append(f"and {len(columns) - _SHOWN_COLUMNS} more columns")
-        return f"<pathway.Table {', '.join(shown) or 'without columns'}>"
+            texts.append(f"and {len(columns) - _SHOWN_COLUMNS} more columns")
+        return f"<pathway.Table {', '.join(texts) or 'without columns'}>"
 
     def __getattr__(self, name: str) -> ColumnReference:
         if name.startswith(("__", "_repr_", "_ipython_")):

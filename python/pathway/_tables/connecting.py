@@ -6,14 +6,16 @@ Connectors use these few functions and nothing else of a table's inside.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Any
 
 from pathway import _native
 from pathway._expressions.expression import ColumnReference
-from pathway._ground.origin import user_origin, warn
+from pathway._ground.origin import user_origin, user_place, warn
 from pathway._schemas.schema import Schema
-from pathway._tables.graph import current_graph
+from pathway._tables import strangers
+from pathway._tables.graph import LiveSource, current_graph
 from pathway._tables.outputs import Output
 from pathway._tables.table import Table
 
@@ -27,9 +29,11 @@ def check_schema(schema: object) -> type[Schema]:
     return schema
 
 
-def check_table(table: object) -> Table[Any]:
+def check_table(table: object, call: str | None = None) -> Table[Any]:
+    """The table, or the error for what was passed instead to a call of the user's."""
     if not isinstance(table, Table):
-        raise TypeError(f"parameter table has to be a pw.Table, found {table!r}")
+        taker = "parameter table has to be a pw.Table" if call is None else f"{call}() takes a pw.Table"
+        raise TypeError(f"{taker}, found {strangers.described(table)}")
     return table
 
 
@@ -92,7 +96,11 @@ def is_append_only(schema: type[Schema]) -> bool:
 
 def source_table(node: int, schema: type[Schema], keys: Iterable[_native.Pointer] | None = None) -> Table[Any]:
     """The table of a native source that has the columns of the schema, and exactly these keys if they are known."""
-    universe = None if keys is None else current_graph().static_universe(keys)
+    graph = current_graph()
+    for source in graph.plan.sources(node):
+        # Who looks at a table is told by it what there is to wait for.
+        assert source in graph.static_sources or source in graph.live_sources, "call note_static or note_live before"
+    universe = None if keys is None else graph.static_universe(keys)
     return Table._from_source(node, schema, universe)
 
 
@@ -101,6 +109,40 @@ def note_static(node: int, data: int | str) -> None:
     graph = current_graph()
     for source in graph.plan.sources(node):
         graph.static_sources[source] = data
+
+
+def note_live(
+    node: int,
+    name: str,
+    *,
+    is_endless: bool,
+    has_static_mode: bool,
+    is_being_read: Callable[[], bool] = lambda: False,
+) -> None:
+    """Notes what is known of a source that may get more rows while a run goes on, see `LiveSource`."""
+    graph = current_graph()
+    source = LiveSource(
+        name=name,
+        place=user_place(),
+        is_endless=is_endless,
+        has_static_mode=has_static_mode,
+        is_being_read=is_being_read,
+    )
+    graph.live_sources.update(dict.fromkeys(graph.plan.sources(node), source))
+
+
+def note_endless(table: Table[Any]) -> None:
+    """Notes that the live sources of a table go on until they are told to stop."""
+    graph = table._graph
+    for node in graph.plan.sources(table._node):
+        graph.live_sources[node] = replace(graph.live_sources[node], is_endless=True)
+
+
+def live_sources(table: Table[Any]) -> list[LiveSource]:
+    """What is known of the sources of a table that may get more rows while a run goes on."""
+    graph = table._graph
+    found = (graph.live_sources.get(node) for node in graph.plan.sources(table._node))
+    return [source for source in found if source is not None]
 
 
 def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:

@@ -31,4 +31,7 @@ def global_error_log() -> Table[Any]:
     ['division by zero']
     """
     schema = schema_from_types(operator_id=int, message=str, trace=str)
-    return connecting.source_table(connecting.plan().error_log(user_origin()), schema)
+    node = connecting.plan().error_log(user_origin())
+    # It ends with the run.
+    connecting.note_live(node, "the error log", is_endless=False, has_static_mode=False)
+    return connecting.source_table(node, schema)

@@ -6,15 +6,36 @@ using one says so.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pathway import _native
+from pathway._ground.origin import Place
 from pathway._tables.universes import Solver, Universe
 
 if TYPE_CHECKING:
     from pathway._tables.outputs import Debugged
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveSource:
+    """What is known of a source that may get more rows while a run goes on."""
+
+    name: str
+    place: Place | None
+    is_endless: bool
+    """Whether it goes on until it is told to stop. That it does not is known of few: a connector in Python may do
+    as it likes."""
+    has_static_mode: bool
+    is_being_read: Callable[[], bool]
+    """Whether a run reads it, so that no other can."""
+
+    @property
+    def text(self) -> str:
+        """Its name, and where it was declared."""
+        return self.name + (f" ({self.place.file}:{self.place.line})" if self.place else "")
 
 
 class Graph:
@@ -30,6 +51,7 @@ class Graph:
         self.has_debug_data = False
         # Sources that hold all their rows when a run begins: how many these are, or the path of files that have them.
         self.static_sources: dict[_native.Node, int | str] = {}
+        self.live_sources: dict[_native.Node, LiveSource] = {}
         self._static: dict[frozenset[_native.Pointer], Universe] = {}
 
     def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:

@@ -51,7 +51,7 @@ class Lookable:
             table_height: how many pixels high the table may be in a notebook; what is longer is scrolled.
 
         Returns:
-            The view, a ``TableView``. In a notebook it may be shown in other cells, too.
+            The view, a ``pw.TableView``. In a notebook it may be shown in other cells, too.
 
         >>> import pathway as pw
         >>> rivers = pw.debug.table_from_markdown('''
@@ -92,13 +92,13 @@ class Lookable:
 
         Args:
             plotting_function: makes a figure of the rows: one of matplotlib, altair, bokeh, or anything else that a
-                notebook can show. It is called in another thread.
+                notebook can show. It gives it back, or leaves it to pyplot. It is called in another thread.
             sorting_col: the column by which the rows are ordered.
             frame: what the function takes: a pandas or polars DataFrame, a ``pyarrow.Table``, or a
                 ``ColumnDataSource`` of bokeh. Default: what the annotation of its argument says, else of pandas.
 
         Returns:
-            The plot, a ``Plot``. In a notebook it may be shown in other cells, too.
+            The plot, a ``pw.Plot``. In a notebook it may be shown in other cells, too.
 
         >>> import pathway as pw
         >>> rivers = pw.debug.table_from_markdown('''

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from pathway import _native
+from pathway._ground.shown import shown
 from pathway._native import Pointer
 
 
@@ -28,5 +29,5 @@ class Debugged:
 
     def line(self, key: Pointer, row: Mapping[str, Any], time: int, diff: int) -> str:
         """An update as text."""
-        cells = "".join(f", {name}={value!r}" for name, value in row.items())
-        return f"[{self.name}] @{time} {diff:+d} id={key}{cells}"
+        cells = "".join(f", {shown(name)}={value!r}" for name, value in row.items())
+        return f"[{shown(self.name)}] @{time} {diff:+d} id={key}{cells}"

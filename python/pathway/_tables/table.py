@@ -7,6 +7,7 @@ What a table is and its columns: `columns`. Other rows and keys: `rows`. Types: 
 from __future__ import annotations
 
 from functools import cached_property
+from types import FunctionType
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, cast
 
 from pathway import _native
@@ -131,6 +132,20 @@ class Table(
 
 
 Joinable._table_class = Table
+
+
+def _name_methods() -> None:
+    """Errors of calls name methods as users know them, and not by the class among those of a table that has them."""
+    for part in Table.__mro__:
+        if not part.__module__.startswith("pathway._tables."):
+            continue
+        for name, method in vars(part).items():
+            while isinstance(method, FunctionType):
+                method.__qualname__ = f"Table.{name}"
+                method = getattr(method, "__wrapped__", None)
+
+
+_name_methods()
 
 
 class LookupTable(Table[Any]):

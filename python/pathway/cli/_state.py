@@ -17,11 +17,11 @@ import click
 from pathway import _native
 from pathway._ground.words import counted
 from pathway._running.persisting import place_at
+from pathway._values.times import FIRST_TIME_OF_DAY
 from pathway.cli._commands import Commands
 from pathway.io import _offsets
 
-# Times that are milliseconds since 1970.
-_FIRST_TIME_OF_DAY = 10**12
+# The last time that a day can be told of.
 _LAST_TIME_OF_DAY = 10**14
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -232,7 +232,7 @@ def _shown(name: str) -> str:
 def _moment(time: int | None) -> str:
     if time is None:
         return "-"
-    if not _FIRST_TIME_OF_DAY <= time < _LAST_TIME_OF_DAY:
+    if not FIRST_TIME_OF_DAY <= time < _LAST_TIME_OF_DAY:
         # That of a table in a program.
         return str(time)
     return datetime.fromtimestamp(time / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3] + " UTC"

@@ -109,6 +109,10 @@ class Reader(_subject.ConnectorSubject):
     def run(self) -> None:
         _drive.sending_from(self._place)
         self._rows, self._repeated = {}, set()
+        self._stopped = threading.Event()
+        if _subject.is_told_to_stop(self):
+            # The event of before has heard of it.
+            self._stopped.set()
         try:
             self._follow()
         except (OSError, ValueError):

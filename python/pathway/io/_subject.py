@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 Value = TypeVar("Value")
 
 
+DEFAULT_NAME = "python"
+
+
 class StopSubject(SystemExit):
     """Raised by `next` once the run has been told to stop, to unwind `run`.
 
@@ -60,6 +63,8 @@ class State:
     # What `read` was told to call it, or else its own name.
     shown_name: str = ""
     is_read: bool = False
+    # Whether it has sent a row in one of the runs.
+    has_sent: bool = False
     # From the start of its thread to the end.
     run: SubjectRun | None = None
     # Known after `read`.
@@ -153,7 +158,7 @@ class ConnectorSubject(_native.Subject, ABC):
     of ``run`` can reach a ``delete``. A source without deletions is append-only, which some operations need."""
 
     def __init__(
-        self, datasource_name: str = "python", *, session_type: Literal["native", "upsert"] = "native"
+        self, datasource_name: str = DEFAULT_NAME, *, session_type: Literal["native", "upsert"] = "native"
     ) -> None:
         missing = sorted(getattr(type(self), "__abstractmethods__", ()))
         if missing:
@@ -195,7 +200,11 @@ class ConnectorSubject(_native.Subject, ABC):
         """
 
     def start(self) -> None:
-        """Called in the subject's thread, before ``run``."""
+        """Called in the subject's thread, before ``run``, in each run.
+
+        ``on_stop`` waits until it has returned, for two seconds at most: what ``on_stop`` sets, such as an Event, is
+        cleared here.
+        """
 
     def end(self) -> None:
         """Called in the subject's thread, after ``on_stop``."""
@@ -327,6 +336,12 @@ class ConnectorSubject(_native.Subject, ABC):
 
 
 # What works on a subject, whatever its class has under these names.
+
+
+def is_told_to_stop(subject: ConnectorSubject) -> bool:
+    """Whether the run that it sends rows to has told it to stop."""
+    run = state_of(subject).run
+    return run is not None and run.is_stopped
 
 
 def session_type(subject: ConnectorSubject) -> SessionType:

@@ -20,12 +20,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._ground import shown
+from pathway._native import rows_given
 from pathway.io import _drive, _hooks, _offsets, _partitions
 from pathway.io._subject import StopSubject, state_of
 
 if TYPE_CHECKING:
     from pathway.io._partitions import Part
-    from pathway.io._subject import ConnectorSubject
+    from pathway.io._subject import ConnectorSubject, State
 
 logger = logging.getLogger("pathway")
 
@@ -56,6 +57,9 @@ class SubjectRun:
         self._parts = _partitions.Parts(self, parts) if is_partitioned else None
         self._lock = threading.Lock()
         self._is_on_stop_called = False
+        # Whether the hooks of its thread are called; not if it was told to stop before.
+        self._has_begun = False
+        self._has_started = threading.Event()
         self._coroutines: list[_drive.Cancellable] = []
         # `run` is over, and the last hooks are called.
         self._is_ending = False
@@ -70,17 +74,20 @@ class SubjectRun:
         subject = self._subject
         error: BaseException | None = None
         try:
-            self._resume()
-            self._call("start")
-            if self._parts is None:
-                _drive.drive(self, subject)
-            else:
-                self._parts.run()
+            if self._begins():
+                self._resume()
+                self._call("start")
+                self._has_started.set()
+                if self._parts is None:
+                    _drive.drive(self, subject)
+                else:
+                    self._parts.run()
         except StopSubject:
             pass
         except BaseException as raised:
             error = raised
             self.failed(error)
+        self._has_started.set()
         self._is_ending = True
         for name, hook in (
             ("on_stop", self.call_on_stop),
@@ -107,9 +114,30 @@ class SubjectRun:
             logger.error("%s%s: the connector failed: %s", self.name, partition, what)
         is_over = error is not None or self._is_close_asked or _hooks.is_finite(subject)
         state = state_of(subject)
+        if self._parts is None:
+            self._compare_with_before(state, error)
         if state.run is self:
             state.run = None
         self._end_streams(error, is_over)
+
+    def _compare_with_before(self, state: State, error: BaseException | None) -> None:
+        """Tells of a subject that has begun anew and ended by itself without a row, though it has sent some before."""
+        has_sent = rows_given(self._subject) > 0
+        is_by_itself = error is None and not self.is_stopped and not any(stream.is_kept for stream in self._streams)
+        is_odd = state.has_sent and not has_sent and is_by_itself
+        state.has_sent = state.has_sent or has_sent
+        if is_odd and _hooks.overridden(self._subject, "on_stop") is not None:
+            logger.warning(
+                "%s: run() of %s has ended without a row, unlike in the run before, at whose end on_stop() was called. "
+                "What on_stop() sets, such as an Event, has to be cleared in a method start()",
+                self.name,
+                type(self._subject).__name__,
+            )
+
+    def _begins(self) -> bool:
+        with self._lock:
+            self._has_begun = not self.is_stopped
+            return self._has_begun
 
     def failed(self, error: BaseException) -> None:
         """`run` or `start` has failed. If the hooks that follow do not return in time, the run ends with this error."""
@@ -208,6 +236,12 @@ class SubjectRun:
         with self._lock:
             self.is_stopped = True
             running = self._coroutines
+            if not self._has_begun:
+                # Its thread will find out, and call `on_stop`.
+                return
+        if _hooks.overridden(self._subject, "start") is not None:
+            # What `start` prepares for `on_stop`, such as an event, is not to be prepared after it.
+            self._has_started.wait(PATIENCE_SECONDS)
         if not (running and self.awaits_on_stop()):
             try:
                 self.call_on_stop()

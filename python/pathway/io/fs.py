@@ -120,6 +120,8 @@ def read(
     )
     if mode == "static":
         connecting.note_static(node, place)
+    else:
+        connecting.note_live(node, name or format, is_endless=True, has_static_mode=True)
     if with_metadata or format == "only_metadata":
         schema = _with_metadata(schema)
     return connecting.source_table(node, schema)

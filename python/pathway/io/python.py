@@ -121,6 +121,13 @@ def read(
     state.is_read = True
     state.shown_name = name or datasource_name
     state.format = format or "json"
+    connecting.note_live(
+        node,
+        type(subject).__name__ if state.shown_name == _subject.DEFAULT_NAME else state.shown_name,
+        is_endless=not _hooks.is_finite(subject),
+        has_static_mode=False,
+        is_being_read=lambda: state.run is not None,
+    )
     _native.open_subject(subject)
     return connecting.source_table(node, schema)
 

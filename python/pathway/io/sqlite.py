@@ -135,6 +135,13 @@ def read(
     state.is_read = True
     state.shown_name = reading.label
     state.format = "json"
+    connecting.note_live(
+        node,
+        reading.label,
+        is_endless=not reading.is_static,
+        has_static_mode=True,
+        is_being_read=lambda: state.run is not None,
+    )
     _native.open_subject(reader)
     return connecting.source_table(node, schema)
 

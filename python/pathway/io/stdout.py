@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import os
+import shutil
 import sys
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from pathway._native import Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
 from pathway._values import texts
+from pathway._values.times import FIRST_TIME_OF_DAY
 
 __all__ = ["write"]
 
@@ -24,11 +26,11 @@ if not TYPE_CHECKING:
 
 _GREEN, _RED, _PLAIN = "\x1b[32m", "\x1b[31m", "\x1b[0m"
 
-_WIDEST = 40
+_ALIGNED = 40
 """Columns are aligned up to this width."""
 
-_FIRST_TIME_OF_DAY = 10**12
-"""Times of tables in a program, `__time__`, are small numbers; those of live sources are milliseconds since 1970."""
+_NARROWEST = 8
+"""Cells are not cut to less than this, however narrow a terminal is."""
 
 
 @arguments.explained
@@ -44,8 +46,9 @@ def write(
 
     The changes of one commit are printed together. Times are those of the day, where you are; in tables with
     ``__time__`` they are its numbers. On a terminal the signs have colours, unless the environment variable NO_COLOR is
-    set, and long values are cut. In a pipe every line is complete, with control characters such as line breaks written
-    out; where nobody reads it any more, as with ``| head``, the program ends, as others do.
+    set, and long values are cut, to less where the terminal is narrow. In a pipe every line is complete, with control
+    characters such as line breaks written out; where nobody reads it any more, as with ``| head``, the program ends, as
+    others do.
 
     Args:
         table: the table to print.
@@ -94,7 +97,7 @@ class _Printer:
     def __init__(self, names: Sequence[str], include_id: bool) -> None:
         self._header = ["time", *(["id"] if include_id else []), *map(shown, names)]
         self._include_id = include_id
-        self._widths = [len(cell) for cell in self._header]
+        self._widths = [0] * len(self._header)
         self._changes: list[tuple[str, list[str]]] = []
         self._has_begun = False
 
@@ -109,35 +112,45 @@ class _Printer:
         if sys.stdout is None:
             self._changes = []
             return
+        lines, self._changes = self._changes, []
+        if not self._has_begun:
+            lines.insert(0, (" ", self._header))
+            self._has_begun = True
+        for _, cells in lines:
+            self._widths = [
+                max(known, min(texts.width(cell), texts.WIDEST))
+                for known, cell in zip(self._widths, cells, strict=True)
+            ]
         is_terminal = sys.stdout.isatty()
         is_coloured = is_terminal and not os.environ.get("NO_COLOR")
-        changes, self._changes = self._changes, []
+        room = shutil.get_terminal_size((0, 0)).columns if is_terminal else 0
+        # Before the cells comes the sign.
+        widest = texts.widest_cell(self._widths, room - 2, _NARROWEST) if room else texts.WIDEST
+        widths = [min(width, widest, _ALIGNED) for width in self._widths]
         if is_terminal:
-            changes = [(sign, list(map(texts.cut, cells))) for sign, cells in changes]
-        for _, cells in changes:
-            self._widths = [
-                max(width, min(len(cell), _WIDEST)) for width, cell in zip(self._widths, cells, strict=True)
-            ]
-        lines = [self._line(" ", self._header, False)] if not self._has_begun else []
-        lines += [self._line(sign, cells, is_coloured) for sign, cells in changes]
-        self._has_begun = True
+            lines = [(sign, [texts.cut(cell, widest) for cell in cells]) for sign, cells in lines]
+        text = "".join(_line(sign, cells, widths, room, is_coloured and sign != " ") for sign, cells in lines)
         try:
             # What it cannot write becomes what one would type in Python.
             encoding = sys.stdout.encoding or "utf-8"
-            sys.stdout.write("".join(lines).encode(encoding, "backslashreplace").decode(encoding))
+            sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
         except BrokenPipeError:
             pipes.leave()
 
-    def _line(self, sign: str, cells: Sequence[str], is_coloured: bool) -> str:
-        if is_coloured:
-            sign = f"{_GREEN if sign == '+' else _RED}{sign}{_PLAIN}"
-        padded = " | ".join(cell.ljust(width) for cell, width in zip(cells, self._widths, strict=True))
-        return f"{sign} {padded}".rstrip() + "\n"
+
+def _line(sign: str, cells: Sequence[str], widths: Sequence[int], room: int, is_coloured: bool) -> str:
+    line = " | ".join(map(texts.padded, cells, widths)).rstrip()
+    if room:
+        # Of some tables, not even the columns have room.
+        line = texts.cut(line, max(1, room - 2))
+    if is_coloured:
+        sign = f"{_GREEN if sign == '+' else _RED}{sign}{_PLAIN}"
+    return f"{sign} {line}".rstrip() + "\n"
 
 
 def _time(time: int) -> str:
-    if time < _FIRST_TIME_OF_DAY:
+    if time < FIRST_TIME_OF_DAY:
         return str(time)
     moment = datetime.datetime.fromtimestamp(time / 1000)
     return f"{moment:%H:%M:%S}.{time % 1000:03}"
