@@ -34,6 +34,8 @@ class Control:
     def __init__(self) -> None:
         self.signals = Signals()
         self.begun = threading.Event()
+        self.awaits_outputs = False
+        """Whether it has begun only when its outputs are open."""
 
 
 class RunHandle:
@@ -204,8 +206,12 @@ class RunHandle:
             state = "has ended"
         return f"<pathway.RunHandle: {state}>"
 
-    def _begin(self) -> None:
-        """Starts the run; raises what keeps it from beginning."""
+    def _begin(self, *, awaits_outputs: bool = False) -> None:
+        """Starts the run; raises what keeps it from beginning. Whether its outputs can be opened is known by then, if that
+        is awaited."""
+        # Functions of outputs that are called first may need the event loop of this thread.
+        loop = self._event_loop
+        self._control.awaits_outputs = awaits_outputs and (loop is None or loop is not _loop_of_this_thread())
         threading.Thread(target=self._run, name="pathway:run", daemon=True).start()
         try:
             self._control.begun.wait()
@@ -218,7 +224,7 @@ class RunHandle:
             with _lock:
                 others = list(_all)
             for other in others:
-                if other.is_running:
+                if other.is_running and isinstance(self._error, RuntimeError):
                     self._error.add_note(
                         f"A run goes on in the background that was started at {other._place}; its stop() ends it."
                     )

@@ -6,7 +6,7 @@ use super::items::settled;
 use super::kept::Items;
 use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates};
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::expression::shown;
+use crate::expression::brief;
 
 pub(super) const UNIQUE: Reducer = Reducer {
     name: "unique",
@@ -49,8 +49,8 @@ impl ReducerState for Unique {
                 (Some(one), Some(other)) => {
                     let message = format!(
                         "More than one distinct value passed to the unique reducer: {}, {}",
-                        shown(one),
-                        shown(other)
+                        brief(one),
+                        brief(other)
                     );
                     failures.push((position, RowError::new(ErrorKind::Runtime, message)));
                     builder.push_error();

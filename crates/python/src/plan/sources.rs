@@ -15,7 +15,7 @@ use towpath_engine::{NodeId, Operator, Origin, Plan, Source};
 use towpath_types::{Batch, ColumnBuilder, Field, Key, Schema, Time, Value, hash_columns};
 
 use super::{PyField, PyPlan};
-use crate::error::{OriginArgument, plan_error};
+use crate::error::{OriginArgument, placed, plan_error};
 use crate::pointer::PyPointer;
 use crate::static_source::StaticSource;
 use crate::subject::{PythonSource, Settings, Subject};
@@ -128,11 +128,9 @@ impl PyPlan {
                 )));
             }
             for ((builder, field), value) in builders.iter_mut().zip(&fields).zip(&values) {
-                let value = convert(value, &field.dtype).inspect_err(|error| {
-                    let py = value.py();
-                    // The note is all that is added; without it the error is still the error.
-                    let note = format!("in row {} of {name}, column {:?}", len + 1, field.name);
-                    let _ = error.value(py).call_method1("add_note", (note,));
+                let value = convert(value, &field.dtype).map_err(|error| {
+                    let place = format!("{name}: row {}, column {:?}", len + 1, field.name);
+                    placed(value.py(), error, &place)
                 })?;
                 builder.push(&value);
             }
