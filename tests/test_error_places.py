@@ -142,7 +142,9 @@ def test_the_same_failure_of_other_values_is_no_news() -> None:
         """
     )
     _, errors = pw.testing.capture(rows.select(q=rows.a // rows.b), pw.global_error_log(), terminate_on_error=False)
-    assert [update.row["trace"].rpartition("\n \t")[2].partition(",")[0] for update in errors] == ["It failed in 6 // 0"]
+    assert [update.row["trace"].rpartition("\n \t")[2].partition(",")[0] for update in errors] == [
+        "It failed in 6 // 0"
+    ]
 
 
 def test_what_is_provided_for_is_not_told() -> None:
@@ -308,7 +310,8 @@ def test_a_header_that_is_wrong_is_told_once(tmp_path: pathlib.Path, caplog: pyt
     path.write_text("k;s\n1;x\n")
     pw.io.null.write(pw.io.csv.read(path, schema=Keyed, mode="static"))
     what = (
-        f'csv: {path}: the header lacks ["k", "s"], without a default, and has ["k;s"]; if \';\' is between the fields: '
+        f'csv: {path}: the header lacks ["k", "s"], without a default, and has ["k;s"]; '
+        "if ';' is between the fields: "
         "csv_settings=pw.io.CsvParserSettings(delimiter=';'); "
     )
     with pytest.raises(ValueError, match="lacks") as raised:

@@ -205,5 +205,6 @@ def test_an_error_in_a_batch_names_the_function() -> None:
     with pytest.raises(LookupError, match="gone") as error:
         pw.testing.capture(t.select(x=pw.udf(fails, max_batch_size=10)(t.a)))
     assert re.match(
-        r'It failed in fails\(\.\.\.\), called with (1 row|[23] rows), in column "x", for the row \^', error.value.__notes__[0]
+        r'It failed in fails\(\.\.\.\), called with (1 row|[23] rows), in column "x", for the row \^',
+        error.value.__notes__[0],
     )

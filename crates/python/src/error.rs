@@ -103,11 +103,16 @@ pub(crate) fn placed(py: Python<'_>, error: PyErr, place: &str) -> PyErr {
         || kind.is(py.get_type::<PyValueError>())
         || kind.is(py.get_type::<PyOverflowError>());
     if is_ours {
-        let text = error.value(py).str().map_or_else(|_| String::new(), |text| text.to_string());
+        let text = error
+            .value(py)
+            .str()
+            .map_or_else(|_| String::new(), |text| text.to_string());
         return PyErr::from_type(kind, format!("{place}: {text}"));
     }
     // A missing note is no reason to hide the error.
-    let _ = error.value(py).call_method1(intern!(py, "add_note"), (format!("in {place}"),));
+    let _ = error
+        .value(py)
+        .call_method1(intern!(py, "add_note"), (format!("in {place}"),));
     error
 }
 

@@ -17,10 +17,8 @@ def failed_call(role: str, function: Callable[..., Any], /, **arguments: Any) ->
     """A call that has failed, with its arguments; nothing if the function is none of the user's.
 
     >>> from pathway._ground.calls import failed_call
-    >>> def alert(key, row):
-    ...     raise ValueError
-    >>> print(failed_call("on_change", alert, key=1, row={"a": "b"}))
-    in on_change: alert(key=1, row={'a': 'b'})
+    >>> failed_call("on_change", print, key=1, row={"a": "b"})
+    "in on_change: print(key=1, row={'a': 'b'})"
     """
     while isinstance(function, functools.partial):
         function = function.func

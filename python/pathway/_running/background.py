@@ -207,8 +207,8 @@ class RunHandle:
         return f"<pathway.RunHandle: {state}>"
 
     def _begin(self, *, awaits_outputs: bool = False) -> None:
-        """Starts the run; raises what keeps it from beginning. Whether its outputs can be opened is known by then, if that
-        is awaited."""
+        """Starts the run; raises what keeps it from beginning. That is also an output that cannot be opened, if outputs
+        are awaited."""
         # Functions of outputs that are called first may need the event loop of this thread.
         loop = self._event_loop
         self._control.awaits_outputs = awaits_outputs and (loop is None or loop is not _loop_of_this_thread())

@@ -101,9 +101,9 @@ def start(settings: RunSettings) -> RunHandle:
     ``pw.run``.
 
     It comes back when the outputs are open. What keeps the run from beginning, such as a file that cannot be made, is
-    raised here; what ends it later is raised by ``wait`` and ``stop`` of the handle, and logged. Where two runs need the
-    same connector or output, the second is refused with a RuntimeError. On a terminal ``MonitoringLevel.AUTO`` shows
-    nothing: the panel would be drawn over what the program does meanwhile.
+    raised here; what ends it later is raised by ``wait`` and ``stop`` of the handle, and logged. Where two runs need
+    the same connector or output, the second is refused with a RuntimeError. On a terminal ``MonitoringLevel.AUTO``
+    shows nothing: the panel would be drawn over what the program does meanwhile.
 
     At the end of the program the run is stopped, for at most two seconds: leave a ``with`` block, or call
     ``stop``, if more may be on its way. Ctrl-C raises KeyboardInterrupt in the main thread, which leaves the block;

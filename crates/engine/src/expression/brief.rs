@@ -105,7 +105,11 @@ fn cut(write: impl FnOnce(&mut Cut) -> fmt::Result) -> String {
 fn write_value(value: &Value, out: &mut Cut) -> fmt::Result {
     match value {
         Value::Str(text) => {
-            let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+            let quote = if text.contains('\'') && !text.contains('"') {
+                '"'
+            } else {
+                '\''
+            };
             out.write_char(quote)?;
             write_escaped(text, Some(quote), out)?;
             out.write_char(quote)
@@ -187,13 +191,29 @@ mod tests {
         check("~", &[7.into()], "~7");
         check("cast_int", &["a b".into()], "pw.cast(int, 'a b')");
         check("unwrap", &[().into()], "pw.unwrap(None)");
-        check("get_item", &[Value::tuple([1.into(), ().into()]), 2.into()], "(1, None)[2]");
-        check("get_item_optional", &["x".into(), 2.into(), ().into()], "'x'.get(2, None)");
+        check(
+            "get_item",
+            &[Value::tuple([1.into(), ().into()]), 2.into()],
+            "(1, None)[2]",
+        );
+        check(
+            "get_item_optional",
+            &["x".into(), 2.into(), ().into()],
+            "'x'.get(2, None)",
+        );
         check("str.parse_int", &["x".into()], "'x'.str.parse_int()");
-        check("str.find", &["x".into(), "y".into(), ().into(), ().into()], "'x'.str.find('y')");
+        check(
+            "str.find",
+            &["x".into(), "y".into(), ().into(), ().into()],
+            "'x'.str.find('y')",
+        );
         check("dt.strptime_naive", &["x".into(), "%Y".into()], "'x'.dt.strptime('%Y')");
         check("dt.strptime_utc", &["x".into(), "%Y".into()], "'x'.dt.strptime('%Y')");
-        check("dt.to_utc", &[Value::DateTimeNaive(0), "X/Y".into()], "1970-01-01T00:00:00.000000000.dt.to_utc('X/Y')");
+        check(
+            "dt.to_utc",
+            &[Value::DateTimeNaive(0), "X/Y".into()],
+            "1970-01-01T00:00:00.000000000.dt.to_utc('X/Y')",
+        );
         let document = Value::from(Json::parse(r#"{"a": "\n"}"#).expect("JSON"));
         check("as_int", &[document], r#"{"a":"\n"}.as_int()"#);
     }
@@ -205,8 +225,14 @@ mod tests {
         assert_eq!(brief(&Value::Bytes([97, 0].as_slice().into())), r"b'a\x00'");
         assert_eq!(brief(&Value::Duration(0)), "0s");
         assert_eq!(brief(&"x".repeat(78).as_str().into()), format!("'{}'", "x".repeat(78)));
-        assert_eq!(brief(&"x".repeat(1000).as_str().into()), format!("'{}…", "x".repeat(79)));
-        assert_eq!(brief_text(&format!("it's\n{}", "x".repeat(1000))), format!(r"it's\n{}…", "x".repeat(74)));
+        assert_eq!(
+            brief(&"x".repeat(1000).as_str().into()),
+            format!("'{}…", "x".repeat(79))
+        );
+        assert_eq!(
+            brief_text(&format!("it's\n{}", "x".repeat(1000))),
+            format!(r"it's\n{}…", "x".repeat(74))
+        );
         let array = |shape: &[usize], elements: &[i64]| {
             brief(&Value::IntArray(NdArray {
                 shape: shape.into(),

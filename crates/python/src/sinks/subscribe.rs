@@ -222,7 +222,10 @@ impl Subscriber {
         }
         if let Some(on_time_end) = self.on_time_end.as_ref().filter(|_| !batches.is_empty()) {
             door::attach(|py| {
-                let time = [time.into_pyobject(py).map_err(|error| raised(py, error.into()))?.into_any()];
+                let time = [time
+                    .into_pyobject(py)
+                    .map_err(|error| raised(py, error.into()))?
+                    .into_any()];
                 let called = door::call(on_time_end.bind(py), &time, None).map(drop);
                 called.map_err(|error| failed(on_time_end.bind(py), error, "on_time_end", &["time"], &time))
             })?;

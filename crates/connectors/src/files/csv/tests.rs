@@ -84,14 +84,19 @@ fn bad_records_are_named() {
         b"a,c\nx,1\ny,2\n",
         &["the header lacks [\"b\"], without a default, and has [\"a\", \"c\"]"],
     );
-    bad(b"a,b,c,b\nx,1,1,1\n", &["the header has [\"b\"] more than once, and has [\"a\", \"b\", \"c\", \"b\"]"]);
+    bad(
+        b"a,b,c,b\nx,1,1,1\n",
+        &["the header has [\"b\"] more than once, and has [\"a\", \"b\", \"c\", \"b\"]"],
+    );
     bad(
         b"b , b\nx,1\n",
         &["the header lacks [\"a\"], without a default, has [\"b\"] more than once, and has [\"b \", \" b\"]; no row"],
     );
     bad(
         b"a;b\nx;1\n",
-        &["and has [\"a;b\"]; if ';' is between the fields: csv_settings=pw.io.CsvParserSettings(delimiter=';'); no row"],
+        &[
+            "and has [\"a;b\"]; if ';' is between the fields: csv_settings=pw.io.CsvParserSettings(delimiter=';'); no row",
+        ],
     );
     bad(
         b"a,b\nx,1\n\"y,2\nz,3\n",
