@@ -41,13 +41,13 @@ FAILURES: dict[str, tuple[Make, type[Exception], str, str]] = {
     "parse": (
         lambda t: t.s.str.parse_int(),
         ValueError,
-        "cannot parse 'seven' to int: invalid digit found in string",
+        'cannot parse "seven" to int: invalid digit found in string',
         "'seven'.str.parse_int()",
     ),
     "strptime": (
         lambda t: t.s.dt.strptime("%Y"),
         ValueError,
-        "cannot parse date 'seven' using format '%Y': input contains invalid characters",
+        'cannot parse date "seven" using format "%Y": input contains invalid characters',
         "'seven'.dt.strptime('%Y')",
     ),
     "as_int": (

@@ -76,6 +76,9 @@ pub struct Computing {
     pub column: Option<Arc<str>>,
 }
 
+/// What stands before the key of a row that has failed.
+const FOR_ROW: &str = "for the row ";
+
 /// A computation failed for one row.
 #[derive(Clone)]
 pub struct RowError {
@@ -125,11 +128,13 @@ impl RowError {
 
     /// What happened, and in which call, column and row.
     pub(crate) fn text(&self) -> String {
-        match self.place() {
-            // The message is a sentence.
-            Some(place) if self.message.ends_with('.') => format!("{} It failed {place}", self.message),
-            Some(place) => format!("{}, {place}", self.message),
-            None => self.message.clone(),
+        let Some(place) = self.place() else {
+            return self.message.clone();
+        };
+        match place.strip_prefix(FOR_ROW) {
+            Some(key) if self.message.ends_with(" the row") => format!("{} {key}", self.message),
+            _ if self.message.ends_with('.') => format!("{} It failed {place}", self.message),
+            _ => format!("{}, {place}", self.message),
         }
     }
 
@@ -151,7 +156,7 @@ impl RowError {
         let column = column.map(|column| format!("in column {column:?}"));
         let key = self.key.map(|key| key.to_string());
         let row = key.filter(|key| !self.message.contains(key.as_str()));
-        let row = row.map(|key| format!("for the row {key}"));
+        let row = row.map(|key| format!("{FOR_ROW}{key}"));
         let parts: Vec<String> = [call, column, row].into_iter().flatten().collect();
         (!parts.is_empty()).then(|| parts.join(", "))
     }
@@ -276,3 +281,41 @@ impl fmt::Display for EngineError {
 }
 
 impl std::error::Error for EngineError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_where_it_was() {
+        let failed = |message: &str| RowError::new(ErrorKind::Value, message);
+        let key = Key(7);
+        assert_eq!(failed("wrong").text(), "wrong");
+        assert_eq!(failed("wrong").of(key, 1).text(), format!("wrong, for the row {key}"));
+        let skipped = "found an error, skipping the row";
+        assert_eq!(failed(skipped).of(key, 1).text(), format!("{skipped} {key}"));
+        let twice = format!("{key} is there twice");
+        assert_eq!(failed(&twice).of(key, 1).text(), twice);
+        let placed = |message| {
+            let error = failed(message).computing("7 // 0".to_owned());
+            error.in_column(&"a \"b\"".into()).of(key, 1)
+        };
+        let place = format!(r#"in 7 // 0, in column "a \"b\"", for the row {key}"#);
+        assert_eq!(placed("wrong").text(), format!("wrong, {place}"));
+        assert_eq!(placed("Wrong.").text(), format!("Wrong. It failed {place}"));
+        // There it can be counted, and an exception of the user's stays what it is.
+        assert_eq!(placed("wrong").table_text(), "wrong");
+        let raised = RowError {
+            call: Some("f(a=7)".into()),
+            cause: Some(Arc::new(())),
+            ..placed("wrong")
+        };
+        let place = place.replace("7 // 0", "f(a=7)");
+        assert_eq!(raised.table_text(), format!("wrong, {place}"));
+        let error = EngineError::from(raised);
+        assert_eq!(
+            (error.message.as_str(), error.place.as_deref()),
+            ("wrong", Some(place.as_str()))
+        );
+    }
+}

@@ -53,7 +53,7 @@ def subscribe(
 
     Changes that belong together (of one commit) have the same ``time`` and come one after the other. An updated row
     comes as the removal of the old one and the addition of the new one. An exception in a function ends the run and
-    is raised by ``pw.run``.
+    is raised by ``pw.run``, with a note that has the call and its arguments.
 
     Args:
         table: the table to follow.

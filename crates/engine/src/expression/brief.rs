@@ -19,6 +19,15 @@ pub(crate) fn brief(value: &Value) -> String {
     cut(|out| write_value(value, out))
 }
 
+/// A text for a message, between `"`.
+pub(crate) fn brief_quoted(text: &str) -> String {
+    cut(|out| {
+        out.write_char('"')?;
+        write_escaped(text, Some('"'), out)?;
+        out.write_char('"')
+    })
+}
+
 /// A text for a message, without quotes.
 pub(crate) fn brief_text(text: &str) -> String {
     cut(|out| write_escaped(text, None, out))
@@ -222,6 +231,7 @@ mod tests {
     fn values_are_cut_and_stay_on_one_line() {
         assert_eq!(brief(&"a\n\x1b'".into()), r#""a\n\u{1b}'""#);
         assert_eq!(brief(&"'\"".into()), r#"'\'"'"#);
+        assert_eq!(brief_quoted("it's \"a\"\n"), r#""it's \"a\"\n""#);
         assert_eq!(brief(&Value::Bytes([97, 0].as_slice().into())), r"b'a\x00'");
         assert_eq!(brief(&Value::Duration(0)), "0s");
         assert_eq!(brief(&"x".repeat(78).as_str().into()), format!("'{}'", "x".repeat(78)));

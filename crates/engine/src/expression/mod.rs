@@ -46,7 +46,7 @@ mod shared_tests;
 mod tests;
 mod walk;
 
-pub(crate) use brief::{brief, brief_text};
+pub(crate) use brief::{brief, brief_quoted, brief_text};
 pub use call::{Evaluation, Operand};
 pub use evaluate::Rows;
 pub use function::{ConstantRule, Function, UserFunction, function, function_names};

@@ -15,7 +15,7 @@ use towpath_types::{Column, DType, Physical, Value};
 use super::kernels::{Texts, ints, text_column, texts};
 use super::rules::{MOMENT, STR, entry};
 use crate::error::{ErrorKind, RowError};
-use crate::expression::{Evaluation, Function, Operand, brief};
+use crate::expression::{Evaluation, Function, Operand, brief_quoted};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry!("dt.strftime"(MOMENT, STR) -> DType::Str, strftime).failing(),
@@ -104,8 +104,8 @@ fn strptime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
                 ErrorKind::Value,
                 format!(
                     "cannot parse date {} using format {}{why}",
-                    brief(&text.at(row).into()),
-                    brief(&formats.texts.at(row).into())
+                    brief_quoted(text.at(row)),
+                    brief_quoted(formats.texts.at(row))
                 ),
             )),
         }

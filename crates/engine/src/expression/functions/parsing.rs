@@ -7,7 +7,7 @@ use towpath_types::{Column, DType, Value};
 use super::kernels::texts;
 use super::rules::{ANYTHING, STR, entry};
 use crate::error::{ErrorKind, RowError};
-use crate::expression::{Evaluation, Function, Operand, brief};
+use crate::expression::{Evaluation, Function, Operand, brief_quoted};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry!("str.parse_int"(STR) -> DType::Int, |a, e| parse(a, e, int, false)).failing(),
@@ -21,7 +21,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn cannot(text: &str, target: &str, why: &str) -> RowError {
-    let text = brief(&text.into());
+    let text = brief_quoted(text);
     RowError::new(ErrorKind::Value, format!("cannot parse {text} to {target}{why}"))
 }
 
