@@ -204,6 +204,47 @@ def test_what_keeps_a_run_from_beginning_is_raised_at_once(tmp_path: pathlib.Pat
     assert pw.start(**QUIET).stop()
 
 
+@pytest.mark.parametrize("wrong", ["no folder", "a folder", "no permission", "a part", "a database", "a source"])
+@pytest.mark.one_process("process 0 writes")
+def test_an_output_that_cannot_be_made_is_raised_at_once(wrong: str, tmp_path: pathlib.Path) -> None:
+    subject = Endless()
+    table = endless(subject)
+    path = tmp_path / "out.csv"
+    match wrong:
+        case "no folder":
+            pw.io.csv.write(table, tmp_path / "none" / "out.csv")
+            said = "cannot create the output file .*The directory .* does not exist: create it first"
+        case "a folder":
+            path.mkdir()
+            pw.io.jsonlines.write(table, path)
+            said = "cannot create the output file .*It is a directory: give the path of a file"
+        case "no permission":
+            if os.geteuid() == 0:
+                pytest.skip("root may write everywhere")
+            path.touch(mode=0o400)
+            pw.io.csv.write(table, path)
+            said = "cannot create the output file .*Change the permissions"
+        case "a part":
+            path.touch()
+            pw.io.csv.write(table, path, partitioned=True)
+            said = "cannot create the output folder .*A partitioned output is a folder"
+        case "a database":
+            path.write_text("not a database" * 100)
+            pw.io.sqlite.write(table, path, "t")
+            said = "file is not a database"
+        case _:
+            pw.io.null.write(pw.io.csv.read(path, schema=pw.schema_from_types(a=int), mode="static"))
+            said = "there is no file or folder"
+    with pytest.raises(OSError, match=f"(?s){said}"):
+        pw.start(**QUIET)
+    assert subject.stopped.is_set() or not subject.begun.is_set()
+    pw.testing.reset()
+    # Nothing goes on.
+    pw.io.csv.write(endless(Endless()), tmp_path / "other.csv")
+    with pw.start(**QUIET) as handle:
+        assert handle.is_running
+
+
 @pytest.mark.one_process("two runs at once, which would have to meet in the same order")
 def test_two_runs_that_share_nothing_go_on_together() -> None:
     first, second = Endless(), Endless()

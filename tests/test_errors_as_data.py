@@ -131,15 +131,16 @@ def test_a_group_that_stays_wrong_is_reported_once() -> None:
     assert list(log.values()) == [1]
 
 
-def test_a_trace_has_four_lines() -> None:
+def test_a_trace_says_where_and_for_which_row() -> None:
     rows = table("a | b\n1 | 0")
     result = rows.select(q=rows.a // rows.b)
-    _, log = pw.testing.capture(result, pw.global_error_log(), terminate_on_error=False)
-    head, line, file, function = log[0].row["trace"].split("\n \t")
+    cells, log = pw.testing.capture(result, pw.global_error_log(), terminate_on_error=False)
+    head, line, file, function, failed = log[0].row["trace"].split("\n \t")
     assert head == "Occurred here:"
     assert line == "Line: result = rows.select(q=rows.a // rows.b)"
     assert file.startswith(f"File: {__file__}:")
-    assert function == "Function: test_a_trace_has_four_lines"
+    assert function == "Function: test_a_trace_says_where_and_for_which_row"
+    assert failed == f'It failed in 1 // 0, in column "q", for the row {cells[0].key}'
 
 
 def test_what_is_computed_from_the_log_is_not_added_to_it() -> None:

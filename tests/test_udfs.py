@@ -170,7 +170,7 @@ def test_an_error_names_the_function_its_arguments_and_the_row() -> None:
     with pytest.raises(ZeroDivisionError) as error:
         pw.testing.capture(made)
     assert [re.sub(r"\^\w+", "^", note.partition("\n")[0]) for note in error.value.__notes__] == [
-        "It failed in inverted(a=0, by=7), for the row ^",
+        'It failed in inverted(a=0, by=7), in column "x", for the row ^',
         "Occurred here:",
     ]
     pw.testing.reset()
@@ -180,7 +180,8 @@ def test_an_error_names_the_function_its_arguments_and_the_row() -> None:
     )
     (failed,) = (update.key for update in cells if repr(update.row["x"]) == "Error")
     assert [update.row["message"] for update in errors] == [
-        f"ZeroDivisionError: integer division or modulo by zero, in inverted(a=0, by=7), for the row {failed}"
+        "ZeroDivisionError: integer division or modulo by zero, "
+        f'in inverted(a=0, by=7), in column "x", for the row {failed}'
     ]
 
 
@@ -192,7 +193,7 @@ def test_a_call_that_is_shown_is_not_long() -> None:
     with pytest.raises(LookupError) as error:
         pw.testing.capture(t.select(x=pw.apply_with_type(fails, int, *[t.a, t.b] * 50)))
     (note, _) = error.value.__notes__
-    assert re.match(r"It failed in fails\('(long)+l?o?n?g?…, 1, 'long.*, …\), for the row \^", note)
+    assert re.match(r'It failed in fails\(\'(long)+l?o?n?g?…, 1, \'long.*, …\), in column "x", for the row \^', note)
     assert len(note) < 400
 
 
@@ -204,5 +205,6 @@ def test_an_error_in_a_batch_names_the_function() -> None:
     with pytest.raises(LookupError, match="gone") as error:
         pw.testing.capture(t.select(x=pw.udf(fails, max_batch_size=10)(t.a)))
     assert re.match(
-        r"It failed in fails\(\.\.\.\), called with (1 row|[23] rows), for the row \^", error.value.__notes__[0]
+        r'It failed in fails\(\.\.\.\), called with (1 row|[23] rows), in column "x", for the row \^',
+        error.value.__notes__[0],
     )

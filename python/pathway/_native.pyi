@@ -216,7 +216,7 @@ class Expression:
         """The same as `declare`, for a type that includes the old one or is included; `what` is for the message."""
 
     @staticmethod
-    def cast(expression: Expression, dtype: DType) -> Expression: ...
+    def cast(expression: Expression, dtype: DType, origin: Origin = ...) -> Expression: ...
     @staticmethod
     def user(
         function: Callable[..., object],
@@ -599,6 +599,10 @@ class Run:
 
     def wait(self, seconds: float) -> bool:
         """Waits without the GIL; True when the run has ended. Raises what ended it, once."""
+
+    def opened(self, seconds: float) -> bool | None:
+        """Waits without the GIL until this process has what the run reads and writes; None if nobody knows yet. If it
+        is False, the run has failed."""
 
     def stop(self) -> None:
         """Asks the sources to end: `on_stop` of subjects is called, in other threads. Then wait."""

@@ -161,7 +161,7 @@ def test_a_file_of_excel(tmp_path: pathlib.Path) -> None:
 def test_two_fields_of_one_name_are_not_chosen_from(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "a.csv"
     path.write_text("order,amount,amount\na,1,2\n")
-    with pytest.raises(ValueError, match=r"a\.csv: the header .* has \"amount\" more than once"):
+    with pytest.raises(ValueError, match=r"a\.csv: the header has \[\"amount\"\] more than once"):
         pw.testing.capture(pw.io.csv.read(path, schema=Order, mode="static"))
 
 

@@ -141,7 +141,10 @@ fn rows_with_errors_are_skipped() {
     let source = script(&[&[&[(2, "Error", 1)]]], true);
     let error =
         write(source, Path::new("/dev/null"), csv(), vec![], RunOptions::default()).expect_err("it ends the run");
-    assert_eq!(error.message, "Error value encountered in output, skipping the row");
+    assert_eq!(
+        error.message,
+        "Error value encountered in output, skipping the row ^00000000000000000000000002"
+    );
 }
 
 #[test]

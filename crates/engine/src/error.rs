@@ -67,6 +67,18 @@ pub enum ErrorKind {
 /// What stands behind a failure, such as a Python exception; only the crate that made it can look inside.
 pub type Cause = Arc<dyn Any + Send + Sync>;
 
+/// What was computed when a row failed, as far as the message does not say it. It does not tell failures apart.
+#[derive(Clone, Debug, Default)]
+pub struct Computing {
+    /// The call of a function of the engine with its arguments, such as `7 // 0`, or the like.
+    pub operation: Option<Box<str>>,
+    /// What the program calls the column of the result.
+    pub column: Option<Arc<str>>,
+}
+
+/// What stands before the key of a row that has failed.
+const FOR_ROW: &str = "for the row ";
+
 /// A computation failed for one row.
 #[derive(Clone)]
 pub struct RowError {
@@ -76,6 +88,8 @@ pub struct RowError {
     pub message: String,
     /// The call of a function of the user's that failed, with its arguments.
     pub call: Option<Box<str>>,
+    /// What was computed, if it is known.
+    pub computing: Option<Box<Computing>>,
     /// The key of the row, if it is known.
     pub key: Option<Key>,
     /// The exception behind it.
@@ -91,27 +105,60 @@ impl RowError {
             kind,
             message: message.into(),
             call: None,
+            computing: None,
             key: None,
             cause: None,
             diff: 1,
         }
     }
 
-    /// What happened, and in which call of a function for which row.
+    /// The same in a computation of the engine, such as `7 // 0`.
+    #[must_use]
+    pub fn computing(mut self, operation: String) -> Self {
+        self.computing.get_or_insert_default().operation = Some(operation.into());
+        self
+    }
+
+    /// The same in a column that the program calls so.
+    #[must_use]
+    pub(crate) fn in_column(mut self, column: &Arc<str>) -> Self {
+        self.computing.get_or_insert_default().column = Some(Arc::clone(column));
+        self
+    }
+
+    /// What happened, and in which call, column and row.
     pub(crate) fn text(&self) -> String {
-        match self.place() {
-            Some(place) => format!("{}, {place}", self.message),
+        let Some(place) = self.place() else {
+            return self.message.clone();
+        };
+        match place.strip_prefix(FOR_ROW) {
+            Some(key) if self.message.ends_with(" the row") => format!("{} {key}", self.message),
+            _ if self.message.ends_with('.') => format!("{} It failed {place}", self.message),
+            _ => format!("{}, {place}", self.message),
+        }
+    }
+
+    /// What happened, for tables of errors, where what is the same has the same message: only a call of a function of
+    /// the user's has its place there.
+    pub(crate) fn table_text(&self) -> String {
+        match self.call {
+            Some(_) => self.text(),
             None => self.message.clone(),
         }
     }
 
-    /// In which call of a function for which row it happened.
-    fn place(&self) -> Option<String> {
-        let call = self.call.as_ref()?;
-        Some(match self.key {
-            Some(key) => format!("in {call}, for the row {key}"),
-            None => format!("in {call}"),
-        })
+    /// In which call, column and row it happened, as far as that is known and the message does not say it.
+    pub(crate) fn place(&self) -> Option<String> {
+        let computing = self.computing.as_deref();
+        let operation = computing.and_then(|computing| computing.operation.as_ref());
+        let call = self.call.as_ref().or(operation).map(|call| format!("in {call}"));
+        let column = computing.and_then(|computing| computing.column.as_ref());
+        let column = column.map(|column| format!("in column {column:?}"));
+        let key = self.key.map(|key| key.to_string());
+        let row = key.filter(|key| !self.message.contains(key.as_str()));
+        let row = row.map(|key| format!("{FOR_ROW}{key}"));
+        let parts: Vec<String> = [call, column, row].into_iter().flatten().collect();
+        (!parts.is_empty()).then(|| parts.join(", "))
     }
 
     /// The same of one row.
@@ -212,10 +259,15 @@ impl EngineError {
 
 impl From<RowError> for EngineError {
     fn from(error: RowError) -> Self {
+        // An exception of the user's stays as it is.
+        let (message, place) = match error.cause {
+            Some(_) => (error.message.clone(), error.place()),
+            None => (error.text(), None),
+        };
         Self {
             kind: error.kind,
-            place: error.place().map(String::into_boxed_str),
-            message: error.message,
+            place: place.map(String::into_boxed_str),
+            message,
             origin: None,
             cause: error.cause,
         }
@@ -235,3 +287,41 @@ impl fmt::Display for EngineError {
 }
 
 impl std::error::Error for EngineError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_says_where_it_was() {
+        let failed = |message: &str| RowError::new(ErrorKind::Value, message);
+        let key = Key(7);
+        assert_eq!(failed("wrong").text(), "wrong");
+        assert_eq!(failed("wrong").of(key, 1).text(), format!("wrong, for the row {key}"));
+        let skipped = "found an error, skipping the row";
+        assert_eq!(failed(skipped).of(key, 1).text(), format!("{skipped} {key}"));
+        let twice = format!("{key} is there twice");
+        assert_eq!(failed(&twice).of(key, 1).text(), twice);
+        let placed = |message| {
+            let error = failed(message).computing("7 // 0".to_owned());
+            error.in_column(&"a \"b\"".into()).of(key, 1)
+        };
+        let place = format!(r#"in 7 // 0, in column "a \"b\"", for the row {key}"#);
+        assert_eq!(placed("wrong").text(), format!("wrong, {place}"));
+        assert_eq!(placed("Wrong.").text(), format!("Wrong. It failed {place}"));
+        // There it can be counted, and an exception of the user's stays what it is.
+        assert_eq!(placed("wrong").table_text(), "wrong");
+        let raised = RowError {
+            call: Some("f(a=7)".into()),
+            cause: Some(Arc::new(())),
+            ..placed("wrong")
+        };
+        let place = place.replace("7 // 0", "f(a=7)");
+        assert_eq!(raised.table_text(), format!("wrong, {place}"));
+        let error = EngineError::from(raised);
+        assert_eq!(
+            (error.message.as_str(), error.place.as_deref()),
+            ("wrong", Some(place.as_str()))
+        );
+    }
+}

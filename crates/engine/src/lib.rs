@@ -51,7 +51,7 @@ pub use description::{Description, listed};
 pub use error::{EngineError, ErrorKind, Origin, PlanError, RowError};
 pub use expression::{Evaluation, Expression, Function, Operand, UserFunction};
 pub use fingerprint::Identity;
-pub use operator::{Operator, Output, Pruned, Routing, Task, TaskContext};
+pub use operator::{ColumnName, Operator, Output, Pruned, Routing, Task, TaskContext};
 pub use persistence::{KeptOutput, Persistence};
 pub use plan::{ColumnId, NodeId, Plan};
 pub use reporter::Reporter;

@@ -283,6 +283,9 @@ impl Output {
     }
 }
 
+/// What a program calls a column, if it does.
+pub type ColumnName = Option<Arc<str>>;
+
 /// What a task knows of its surroundings.
 #[derive(Clone, Debug)]
 pub struct TaskContext {
@@ -296,6 +299,10 @@ pub struct TaskContext {
     pub clock: Arc<dyn Clock>,
     /// The types of the columns of each input.
     pub dtypes: Vec<Vec<DType>>,
+    /// What the program calls them, where they have a name.
+    pub names: Vec<Vec<ColumnName>>,
+    /// What the program calls the columns of the output, where they have a name.
+    pub output_names: Vec<ColumnName>,
     /// Whether each input never removes a row.
     pub append_only: Vec<bool>,
     /// Whether each input has one row for a key.

@@ -20,6 +20,8 @@ pub enum Step {
         expression: Expression,
         /// Which column of the plan it is.
         column: usize,
+        /// What the program calls it.
+        name: Option<Arc<str>>,
         /// Whether results are kept with their rows, so that a removal repeats what was sent.
         kept: bool,
         /// Whether rows may be removed.
@@ -93,10 +95,11 @@ impl RunningStep {
         let reporter = match step {
             Step::Compute {
                 column,
+                name,
                 kept,
                 may_remove,
                 ..
-            } => reporter.for_column(*column, *kept || !may_remove),
+            } => reporter.for_column(*column, name.clone(), *kept || !may_remove),
             Step::Filter {
                 node,
                 origin,
@@ -292,6 +295,7 @@ mod tests {
             let step = Step::Compute {
                 expression: Expression::user(next.clone(), vec![argument], DType::Int),
                 column: 1,
+                name: None,
                 kept: true,
                 may_remove: true,
             };

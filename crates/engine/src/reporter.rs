@@ -21,6 +21,8 @@ pub struct Reporter {
     pub operator: usize,
     /// Where it was declared.
     pub origin: Option<Origin>,
+    /// What the program calls the column that is computed here.
+    column: Option<Arc<str>>,
     /// What is computed here, so that what fails can be told from what fails elsewhere.
     site: (u64, u64),
     /// For an output that is not the only one of these rows: which they are.
@@ -80,6 +82,7 @@ impl Reporter {
         Self {
             operator,
             origin,
+            column: None,
             site: (operator as u64, u64::MAX),
             rows: None,
             is_final: false,
@@ -89,9 +92,10 @@ impl Reporter {
         }
     }
 
-    /// For one column that is computed at the operator; rows may be removed unless it `is_final`.
-    pub(crate) fn for_column(&self, column: usize, is_final: bool) -> Self {
+    /// For one column that is computed at the operator, under this name; rows may be removed unless it `is_final`.
+    pub(crate) fn for_column(&self, column: usize, name: Option<Arc<str>>, is_final: bool) -> Self {
         Self {
+            column: name,
             site: (COLUMNS, column as u64),
             is_final,
             ..self.clone()
@@ -190,6 +194,10 @@ impl Reporter {
             None => error.diff > 0,
         };
         if is_news {
+            let error = match &self.column {
+                Some(column) => error.in_column(column),
+                None => error,
+            };
             self.log.report(self.operator, origin, error)
         } else {
             Ok(())

@@ -96,6 +96,26 @@ pub(crate) fn described(py: Python<'_>, error: &PyErr) -> String {
     }
 }
 
+/// The same refusal of a value, which says where the value is. An exception of the user's stays as it is, with a note.
+pub(crate) fn placed(py: Python<'_>, error: PyErr, place: &str) -> PyErr {
+    let kind = error.get_type(py);
+    let is_ours = kind.is(py.get_type::<PyTypeError>())
+        || kind.is(py.get_type::<PyValueError>())
+        || kind.is(py.get_type::<PyOverflowError>());
+    if is_ours {
+        let text = error
+            .value(py)
+            .str()
+            .map_or_else(|_| String::new(), |text| text.to_string());
+        return PyErr::from_type(kind, format!("{place}: {text}"));
+    }
+    // A missing note is no reason to hide the error.
+    let _ = error
+        .value(py)
+        .call_method1(intern!(py, "add_note"), (format!("in {place}"),));
+    error
+}
+
 /// An exception that user code raised outside of any row.
 pub(crate) fn raised(py: Python<'_>, error: PyErr) -> EngineError {
     EngineError::new(kind_of(py, &error), described(py, &error)).caused_by(Arc::new(error))
@@ -108,6 +128,7 @@ pub(crate) fn row_error(py: Python<'_>, error: PyErr) -> RowError {
         kind: kind_of(py, &error),
         message: described(py, &error),
         call: None,
+        computing: None,
         key: None,
         cause: Some(Arc::new(error)),
     }

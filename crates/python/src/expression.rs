@@ -97,8 +97,10 @@ impl PyExpression {
     }
 
     #[staticmethod]
-    fn cast(expression: PyExpression, dtype: PyDType) -> PyResult<Self> {
-        expression.0.cast(dtype.0).map(Self).map_err(plan_error)
+    #[pyo3(signature = (expression, dtype, origin=OriginArgument(None)))]
+    fn cast(expression: PyExpression, dtype: PyDType, origin: OriginArgument) -> PyResult<Self> {
+        let cast = expression.0.cast(dtype.0, origin.0);
+        cast.map(Self).map_err(plan_error)
     }
 
     #[staticmethod]

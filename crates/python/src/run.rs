@@ -95,6 +95,14 @@ impl PyRun {
         }
     }
 
+    /// Waits without the GIL until this process has what the run reads and writes: None while nobody knows. If it is
+    /// False, the run has failed.
+    fn opened(&self, py: Python<'_>, seconds: f64) -> PyResult<Option<bool>> {
+        let run = self.run()?;
+        let timeout = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        Ok(py.detach(|| run.opened(timeout)))
+    }
+
     /// Asks the sources to end, and does not wait for functions of the user that this calls; then wait.
     fn stop(&self, py: Python<'_>) -> PyResult<()> {
         let run = self.run()?;

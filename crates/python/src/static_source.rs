@@ -8,6 +8,7 @@ use towpath_engine::source::{Commits, Kept, Resume};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle};
 use towpath_types::{Batch, Column, ColumnBuilder, DType, Field, Key, Time, Value, hash_columns};
 
+use crate::error::placed;
 use crate::value::convert;
 
 /// Rows that are known beforehand.
@@ -43,11 +44,9 @@ fn columns_of(fields: &[Field], rows: &Bound<'_, PyAny>, name: &str) -> PyResult
             )));
         }
         for ((builder, field), value) in builders.iter_mut().zip(fields).zip(&values) {
-            let value = convert(value, &field.dtype).inspect_err(|error| {
-                let py = value.py();
-                // The note is all that is added; without it the error is still the error.
-                let note = format!("in row {} of {name}, column {:?}", len + 1, field.name);
-                let _ = error.value(py).call_method1("add_note", (note,));
+            let value = convert(value, &field.dtype).map_err(|error| {
+                let place = format!("{name}: row {}, column {:?}", len + 1, field.name);
+                placed(value.py(), error, &place)
             })?;
             builder.push(&value);
         }

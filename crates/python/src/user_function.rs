@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use pyo3::exceptions::{PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyList, PyString, PyTuple};
@@ -130,13 +130,21 @@ impl PythonFunction {
     }
 
     fn convert_result(&self, result: &Bound<'_, PyAny>, evaluation: &Evaluation<'_>) -> PyResult<towpath_types::Value> {
-        convert(result, evaluation.dtype).map_err(|_| {
+        convert(result, evaluation.dtype).map_err(|error| {
+            let (py, declared) = (result.py(), evaluation.dtype);
+            // The type may be right, and the value not.
+            let why = || format!("{} is declared to return {declared}: {}", self.name, error.value(py));
+            if error.is_instance_of::<PyOverflowError>(py) {
+                return PyOverflowError::new_err(why());
+            }
+            if error.is_instance_of::<PyValueError>(py) {
+                return PyValueError::new_err(why());
+            }
             PyTypeError::new_err(format!(
-                "{} returned {} ({}), but is declared to return {}",
+                "{} returned {} ({}), but is declared to return {declared}",
                 self.name,
                 shown(result),
-                type_name(result),
-                evaluation.dtype
+                type_name(result)
             ))
         })
     }

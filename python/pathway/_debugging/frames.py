@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from pathway._debugging.static import in_cell
 from pathway._native import ERROR, DType, Pointer, infer_dtype
 
 # By the kind of a numpy type.
@@ -76,12 +77,21 @@ def dtype(series: pd.Series[Any], items: Sequence[Any]) -> DType:
     elif kind in _KINDS:
         found = _KINDS[kind]
     else:
-        return _joined(items)
+        return _joined(items, str(series.name))
     return DType.optional(found) if any(item is None for item in items) else found
 
 
-def _joined(items: Sequence[Any]) -> DType:
-    return reduce(DType.least_upper_bound, {_inferred(item) for item in items}) if items else DType.ANY
+def _joined(items: Sequence[Any], column: str | None = None) -> DType:
+    """The type of all values; those of a column are named if they have none."""
+    found = set()
+    for number, item in enumerate(items, 1):
+        try:
+            found.add(_inferred(item))
+        except (TypeError, ValueError, OverflowError) as error:
+            if column is None:
+                raise
+            raise in_cell(error, "pandas", number, column) from None
+    return reduce(DType.least_upper_bound, found) if found else DType.ANY
 
 
 def _inferred(item: Any) -> DType:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pathway import _native
 from pathway._ground.origin import user_origin, warn
+from pathway._ground.shown import shown
 from pathway._native import DType, Pointer
 from pathway._schemas.schema import Schema
 from pathway._tables import connecting
@@ -42,7 +43,7 @@ def static_table(
     # Then a removal names its row by the values.
     are_numbers = keys is None and not id_from and not any(field.primary_key for field in fields)
     if keys is None:
-        keys = row_keys(fields, rows, id_from)
+        keys = row_keys(fields, rows, id_from, name)
     if times is not None:
         times = _even(times)
     if diffs is not None and any(diff not in (1, -1) for diff in diffs):
@@ -57,7 +58,7 @@ def static_table(
 
 
 def row_keys(
-    fields: Sequence[_native.Field], rows: Sequence[Sequence[Any]], id_from: Sequence[str] | None
+    fields: Sequence[_native.Field], rows: Sequence[Sequence[Any]], id_from: Sequence[str] | None, source: str
 ) -> list[Pointer]:
     """The keys of rows that came without any."""
     names = [field.name for field in fields]
@@ -69,8 +70,23 @@ def row_keys(
     if not id_from:
         return [_native.pointer_from((number,)) for number in range(len(rows))]
     # The key is that of the value as the column holds it: 1 in a float column is 1.0.
-    columns = [(position, fields[position].dtype) for position in (names.index(name) for name in id_from)]
-    return [_native.pointer_from([dtype.convert(row[position]) for position, dtype in columns]) for row in rows]
+    columns = [(name, position, fields[position].dtype) for name, position in ((n, names.index(n)) for n in id_from)]
+    keys = []
+    for number, row in enumerate(rows, 1):
+        values = []
+        for name, position, dtype in columns:
+            try:
+                values.append(dtype.convert(row[position]))
+            except (TypeError, ValueError, OverflowError) as error:
+                raise in_cell(error, source, number, name) from None
+        keys.append(_native.pointer_from(values))
+    return keys
+
+
+def in_cell(error: Exception, source: str, row: int, column: str) -> Exception:
+    """The same error, which says in which cell of a source it is."""
+    kind = type(error) if type(error) in (TypeError, OverflowError) else ValueError
+    return kind(f'{source}: row {row}, column "{shown(column)}": {error}')
 
 
 def given_keys(ids: Iterable[Any], *, trusted: bool) -> list[Pointer]:

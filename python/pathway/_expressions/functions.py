@@ -174,9 +174,10 @@ def cast(target_type: Any, col: object) -> ColumnExpression:
     target = dtypes.of_user(target_type)
 
     def build(arguments: Sequence[_native.Expression]) -> _native.Expression:
-        return _native.Expression.cast(arguments[0], target)
+        return _native.Expression.cast(arguments[0], target, expression._origin())
 
-    return Special("cast", [wrap(col)], build, dtypes.name(target))
+    expression = Special("cast", [wrap(col)], build, dtypes.name(target))
+    return expression
 
 
 @declares

@@ -38,6 +38,8 @@ class Control:
     def __init__(self) -> None:
         self.signals = Signals()
         self.begun = threading.Event()
+        self.awaits_outputs = False
+        """Whether it has begun only when its outputs are open."""
 
 
 @tracebacks.shortened_class
@@ -208,8 +210,12 @@ class RunHandle:
             state = "has ended"
         return f"<pathway.RunHandle: {state}>"
 
-    def _begin(self) -> None:
-        """Starts the run; raises what keeps it from beginning."""
+    def _begin(self, *, awaits_outputs: bool = False) -> None:
+        """Starts the run; raises what keeps it from beginning. That is also an output that cannot be opened, if outputs
+        are awaited."""
+        # Functions of outputs that are called first may need the event loop of this thread.
+        loop = self._event_loop
+        self._control.awaits_outputs = awaits_outputs and (loop is None or loop is not _loop_of_this_thread())
         threading.Thread(target=self._run, name="pathway:run", daemon=True).start()
         try:
             self._control.begun.wait()

@@ -102,9 +102,10 @@ def start(settings: RunSettings) -> RunHandle:
     """Starts what ``pw.run`` would run, and comes back while it goes on in the background. The arguments are those of
     ``pw.run``.
 
-    What keeps the run from beginning is raised here; what ends it later is raised by ``wait`` and ``stop`` of the
-    handle, and logged. Where two runs need the same connector or output, the second is refused with a RuntimeError. On
-    a terminal ``MonitoringLevel.AUTO`` shows nothing: the panel would be drawn over what the program does meanwhile.
+    It comes back when the outputs are open. What keeps the run from beginning, such as a file that cannot be made, is
+    raised here; what ends it later is raised by ``wait`` and ``stop`` of the handle, and logged. Where two runs need
+    the same connector or output, the second is refused with a RuntimeError. On a terminal ``MonitoringLevel.AUTO``
+    shows nothing: the panel would be drawn over what the program does meanwhile.
 
     At the end of the program the run is stopped, for at most two seconds: leave a ``with`` block, or call
     ``stop``, if more may be on its way. Ctrl-C raises KeyboardInterrupt in the main thread, which leaves the block;
@@ -144,7 +145,7 @@ def start(settings: RunSettings) -> RunHandle:
         lambda control: _execute(settings, "pw.start", everything=False, captures=None, control=control),
         settings.event_loop,
     )
-    handle._begin()
+    handle._begin(awaits_outputs=True)
     return handle
 
 
@@ -239,7 +240,8 @@ def _execute(
         try:
             with ending.stopped_at_the_end(native_run, partial(last.show, Ending.LEFT), lambda: signals.is_left):
                 try:
-                    control.begun.set()
+                    if not control.awaits_outputs or waiting.has_begun(native_run, signals):
+                        control.begun.set()
                     if server is not None:
                         server.serve(native_run)
                     waiting.wait(native_run, monitor, signals, is_shared=cluster is not None, scaling=scaling)

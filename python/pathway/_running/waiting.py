@@ -89,6 +89,16 @@ class Signals:
         self.terminated = True
 
 
+def has_begun(native_run: _native.Run, signals: Signals) -> bool:
+    """Waits until the run has what it reads and writes, or a signal comes. False if something cannot be opened: the run
+    has failed."""
+    while not signals.noted:
+        is_open = native_run.opened(_STEP_SECONDS)
+        if is_open is not None:
+            return is_open
+    return True
+
+
 def wait(
     native_run: _native.Run,
     monitor: Monitor,

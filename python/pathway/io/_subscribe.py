@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from pathway._expressions.expression import ColumnReference
 from pathway._ground import arguments
+from pathway._ground.calls import failed_call
 from pathway._native import Pointer
 from pathway._tables import connecting
 from pathway._tables.table import Table
@@ -52,7 +53,7 @@ def subscribe(
 
     Changes that belong together (of one commit) have the same ``time`` and come one after the other. An updated row
     comes as the removal of the old one and the addition of the new one. An exception in a function ends the run and
-    is raised by ``pw.run``.
+    is raised by ``pw.run``, with a note that has the call and its arguments.
 
     Args:
         table: the table to follow.
@@ -144,8 +145,18 @@ def _gather_by_time(on_change: Any, on_time_end: OnTimeEndCallback | None) -> tu
     """Callbacks that collect the coroutines of one time and run them together at its end."""
     waiting: list[Awaitable[None]] = []
 
+    async def told(change: dict[str, Any]) -> None:
+        __tracebackhide__ = True
+        try:
+            await on_change(**change)
+        except Exception as error:
+            call = failed_call("on_change", on_change, **change)
+            if call is not None:
+                error.add_note(f"It failed {call}")
+            raise
+
     def collect(**change: Any) -> None:
-        waiting.append(on_change(**change))
+        waiting.append(told(change))
 
     def run_all(time: int) -> None:
         coroutines = waiting.copy()

@@ -72,17 +72,25 @@ impl FailureCounts {
         if rejected > 0 {
             tracing::warn!(
                 target: "pathway",
-                "{source}: {rejected} records could not be read and were left out; the error log has them all"
+                "{source}: {} could not be read and {} left out; the error log has them all",
+                counted(rejected, "record"),
+                if rejected == 1 { "was" } else { "were" }
             );
         }
         let values = self.values.load(Ordering::Relaxed);
         if values > 0 {
             tracing::warn!(
                 target: "pathway",
-                "{source}: {values} values could not be read and are errors; the error log has them all"
+                "{source}: {} could not be read and {}; the error log has them all",
+                counted(values, "value"),
+                if values == 1 { "is an error" } else { "are errors" }
             );
         }
     }
+}
+
+fn counted(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 /// Where rejected records go.
@@ -96,6 +104,10 @@ pub(crate) struct Rejections<'a> {
     pub(crate) is_silent: bool,
     /// What was reported of this file before; `None` if it is read only once.
     pub(crate) reported: Option<&'a mut Reported>,
+    /// Whether the run ends if no record of the file can be read, with an error that says why.
+    pub(crate) needs_file: bool,
+    /// Why that is so, as far as is known by now.
+    pub(crate) left_out: Option<String>,
 }
 
 impl Rejections<'_> {
@@ -109,6 +121,26 @@ impl Rejections<'_> {
             self.failures.rejected.fetch_add(1, Ordering::Relaxed);
             self.queue.count_rejected(1);
             self.report(&format!("{}: {record}: {reason}", self.source));
+        }
+    }
+
+    /// Reports that no record of a file is read, unless `file_is_read` says something else.
+    pub(crate) fn leave_file_out(&mut self, file: &str, reason: &str) {
+        if self.is_new(reason) {
+            let message = format!("{}: {file}: {reason}", self.source);
+            if self.needs_file {
+                // It is told once: by what ends the run, or when the records are read that come later.
+                self.left_out = Some(message);
+            } else {
+                self.report(&message);
+            }
+        }
+    }
+
+    /// The records from here on are read.
+    pub(crate) fn file_is_read(&mut self) {
+        if let Some(message) = self.left_out.take() {
+            self.report(&message);
         }
     }
 

@@ -110,6 +110,8 @@ impl FileReader {
             reporter: &self.reporter,
             failures: &self.failures,
             is_silent: false,
+            needs_file: self.needs_all && reported.is_none(),
+            left_out: None,
             reported,
         };
         let stamping = self.stamping(origin, file.metadata.clone());

@@ -266,9 +266,19 @@ impl<'a> RowBuilder<'a> {
         }
     }
 
-    /// Leaves out the whole file.
+    /// Leaves out the whole file, which is one record.
     pub(crate) fn reject_file(&mut self, reason: &str) {
         self.rejections.reject(self.path, reason);
+    }
+
+    /// Says that no record of the file is read, unless `file_is_read` says something else.
+    pub(crate) fn leave_file_out(&mut self, reason: &str) {
+        self.rejections.leave_file_out(self.path, reason);
+    }
+
+    /// The records from here on are read.
+    pub(crate) fn file_is_read(&mut self) {
+        self.rejections.file_is_read();
     }
 
     /// Where a record begins, for messages; not before the last one asked for.

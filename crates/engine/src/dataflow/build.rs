@@ -18,7 +18,7 @@ use super::sources::{Reading, add_source};
 use super::worker_ending::WorkerEnding;
 use crate::error::EngineError;
 use crate::monitor::{Counters, Part, Role, Watched};
-use crate::operator::{Operator, Output, Routing, Task, TaskContext};
+use crate::operator::{ColumnName, Operator, Output, Routing, Task, TaskContext};
 use crate::persistence::{KeptOutput, KeptStream, StatePart};
 use crate::physical::{PhysicalInput, PhysicalNode, PhysicalPlan, Work};
 use crate::program::RunningProgram;
@@ -125,11 +125,11 @@ impl<'scope> Builder<'_, 'scope> {
                 let kept = keeping.and_then(|keeping| keeping.output(position, self.scope.index()));
                 let context = TaskContext {
                     kept: kept.cloned(),
-                    ..self.task_context(inputs, reporter, &counters)
+                    ..self.task_context(inputs, &node.layout.names, reporter, &counters)
                 };
                 let edges = self.edges(&**operator, inputs, &context);
                 let mut task = operator.start(context).unwrap_or_else(|error| {
-                    self.ending.fail(error.at(node.origin.as_ref()));
+                    self.fail(node, error);
                     Box::new(Pass)
                 });
                 let part = StatePart {
@@ -153,8 +153,14 @@ impl<'scope> Builder<'_, 'scope> {
         if let Some(restoring) = keeping.and_then(|keeping| keeping.restoring.as_ref())
             && let Err(error) = restoring.restore(part, (self.scope.index(), self.scope.peers()), take)
         {
-            self.ending.fail(error.at(node.origin.as_ref()));
+            self.fail(node, error);
         }
+    }
+
+    /// The run does not begin: a node cannot be made.
+    fn fail(&self, node: &PhysicalNode, error: EngineError) {
+        self.ending.fail(error.at(node.origin.as_ref()));
+        self.run.opening.fail();
     }
 
     /// Where failures of a node go. What is wrong with rows that several outputs put out is told once.
@@ -242,13 +248,21 @@ impl<'scope> Builder<'_, 'scope> {
         add_source(self.scope, &watched.name, readings, program, &self.run.times, ending)
     }
 
-    fn task_context(&self, inputs: &[PhysicalInput], reporter: Reporter, counters: &Arc<Counters>) -> TaskContext {
+    fn task_context(
+        &self,
+        inputs: &[PhysicalInput],
+        output_names: &[ColumnName],
+        reporter: Reporter,
+        counters: &Arc<Counters>,
+    ) -> TaskContext {
         TaskContext {
             worker: self.scope.index(),
             workers: self.scope.peers(),
             reporter,
             clock: Arc::clone(&self.run.clock),
             dtypes: inputs.iter().map(|input| input.dtypes.clone()).collect(),
+            names: inputs.iter().map(|input| input.names.clone()).collect(),
+            output_names: output_names.to_vec(),
             append_only: inputs.iter().map(|input| input.append_only).collect(),
             unique_keys: inputs.iter().map(|input| input.unique_keys).collect(),
             counters: Arc::clone(counters),

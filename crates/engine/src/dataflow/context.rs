@@ -6,6 +6,7 @@ use towpath_types::Time;
 
 use super::ending::Ending;
 use super::on_the_way::Ledger;
+use super::opening::Opening;
 use super::times::SourceTimes;
 use crate::clock::Clock;
 use crate::monitor::Watched;
@@ -31,6 +32,8 @@ pub(crate) struct RunContext {
     pub(crate) logs: [Arc<dyn ErrorLog>; 2],
     /// What rows are on their way to other processes, and from them.
     pub(crate) ledger: Arc<Ledger>,
+    /// Whether it has begun.
+    pub(crate) opening: Opening,
     pub(crate) ending: Arc<Ending>,
     /// What is kept for the next run, if anything is.
     pub(crate) keeping: Option<Keeping>,

@@ -17,6 +17,7 @@
 //!       worker_ending, ending       how it ends before its sources do
 //!         times                     what the streams of sources know of each other
 //!         on_the_way                rows that nobody has taken yet
+//!       opening                     how it is known that it has begun
 //!   network                         the connections to other processes
 //! ```
 
@@ -29,6 +30,7 @@ mod exchange;
 mod fed;
 mod network;
 mod on_the_way;
+mod opening;
 mod operators;
 mod saving;
 mod sources;
@@ -40,5 +42,6 @@ pub(crate) use context::RunContext;
 pub(crate) use ending::Ending;
 pub(crate) use network::{LostWire, Network};
 pub(crate) use on_the_way::Ledger;
+pub(crate) use opening::Opening;
 pub(crate) use times::SourceTimes;
 pub(crate) use worker::{Workers, start_workers};

@@ -81,7 +81,9 @@ const TURNS_FIRST: u32 = 4;
 
 fn turn(worker: &mut Worker, run: &RunContext) {
     let ending = Rc::new(WorkerEnding::new(&run.ending, &run.times));
+    let opening = run.opening.worker();
     let mut probes = build(worker, run, &ending);
+    drop(opening);
     // One worker of each process tells its sources what is complete.
     let is_first = worker.index() == run.process * run.team.threads;
     let completed = Cell::new(Some(0));

@@ -149,11 +149,12 @@ impl Expression {
         )))
     }
 
-    /// The value converted to `int`, `float`, `bool` or `str`, or to a type that it has already.
+    /// The value converted to `int`, `float`, `bool` or `str`, or to a type that it has already, at a place of the user's
+    /// program.
     ///
     /// # Errors
     /// If it cannot be converted.
-    pub fn cast(self, target: DType) -> Result<Self, PlanError> {
+    pub fn cast(self, target: DType, origin: Option<Origin>) -> Result<Self, PlanError> {
         let own = self.dtype();
         let is_there = own.is_subtype_of(&target) && (own.required() == target.required() || target == DType::Any);
         let mut converted = if is_there {
@@ -171,10 +172,10 @@ impl Expression {
                     )));
                 }
             };
-            Self::call(named(name), vec![self])?
+            Self::call(named(name), vec![self])?.at(origin.clone())
         };
         if converted.dtype().is_optional() && !target.is_optional() {
-            converted = Self::call(named("unwrap"), vec![converted])?;
+            converted = Self::call(named("unwrap"), vec![converted])?.at(origin);
         }
         if converted.dtype() == &target {
             return Ok(converted);

@@ -7,7 +7,7 @@ use arrow_buffer::{BooleanBuffer, BooleanBufferBuilder};
 use towpath_types::{Cells, Column, ColumnBuilder, DType, Value};
 
 use super::evaluate::Part;
-use super::{Expression, Kind};
+use super::{Expression, Kind, brief};
 use crate::error::{EngineError, ErrorKind, RowError};
 use crate::reporter::Reporter;
 
@@ -178,10 +178,17 @@ impl Expression {
             for (row, error) in failures {
                 mask.set_bit(row, true);
                 // The failure of a constant is one failure, of no row.
-                let error = match part.keys.get(row).filter(|_| !scalar) {
+                let mut error = match part.keys.get(row).filter(|_| !scalar) {
                     Some(key) => error.of(*key, part.diff(row)),
                     None => error,
                 };
+                // Nobody is told of the others.
+                if let Kind::Call(function) = self.kind()
+                    && error.diff > 0
+                    && !part.is_silent
+                {
+                    error = error.computing(brief::call(function.name, &operands, row));
+                }
                 part.reporter.report_at(self.origin(), error)?;
             }
             errors = union(errors, Some(mask.finish()));

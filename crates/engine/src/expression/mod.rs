@@ -19,6 +19,7 @@
 //! | `walk` | every part of an expression, once |
 //! | `evaluate` | the column of an expression, for a batch |
 //! | `call` | one call of a function: masks and failures |
+//! | `brief` | values and calls in messages |
 //! | `shared` | results of parts with several readers |
 //! | `said` | an expression in words |
 //! | `branches` | the expressions that evaluate an argument only for the rows that need it |
@@ -31,6 +32,7 @@ use towpath_types::{DType, Value};
 use crate::error::Origin;
 
 mod branches;
+mod brief;
 mod build;
 mod call;
 mod evaluate;
@@ -44,6 +46,7 @@ mod shared_tests;
 mod tests;
 mod walk;
 
+pub(crate) use brief::{brief, brief_quoted, brief_text};
 pub use call::{Evaluation, Operand};
 pub use evaluate::Rows;
 pub use function::{ConstantRule, Function, UserFunction, function, function_names};

@@ -254,6 +254,8 @@ mod tests {
             reporter: Reporter::new(0, None, Arc::new(Never)),
             clock: Arc::new(ManualClock::default()),
             dtypes: vec![dtypes.clone(); 2],
+            names: Vec::new(),
+            output_names: Vec::new(),
             append_only: vec![false; 2],
             unique_keys: vec![true; 2],
             counters: Arc::default(),

@@ -92,7 +92,7 @@ impl Lowering<'_> {
             if definition.node.0 == node
                 && let Some(expression) = &definition.expression
             {
-                builder.compute(column, expression, !self.append_only[node]);
+                builder.compute(column, definition.name.clone(), expression, !self.append_only[node]);
             }
         }
         let layout = self.needs.columns(node);

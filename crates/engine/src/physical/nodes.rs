@@ -33,7 +33,7 @@ pub struct PhysicalNode {
     /// Whether it comes of a source that all others feed.
     pub after_all: bool,
     /// Its rows before its program, as another node would read them.
-    pub(super) layout: PhysicalInput,
+    pub(crate) layout: PhysicalInput,
 }
 
 /// After which nodes a source ends that the run feeds.

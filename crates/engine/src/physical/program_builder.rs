@@ -1,6 +1,7 @@
 //! The program of a node, built up while filters are fused into it.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 use crate::error::Origin;
 use crate::expression::Expression;
@@ -32,13 +33,20 @@ impl ProgramBuilder {
         }
     }
 
-    /// Computes a column; if rows may be removed, results that may differ the next time are kept.
-    pub(super) fn compute(&mut self, column: ColumnId, expression: &Expression, may_remove: bool) {
+    /// Computes a column of this name; if rows may be removed, results that may differ the next time are kept.
+    pub(super) fn compute(
+        &mut self,
+        column: ColumnId,
+        name: Option<Arc<str>>,
+        expression: &Expression,
+        may_remove: bool,
+    ) {
         let expression = expression.map_columns(&|column| self.slots[&ColumnId(column)]);
         let kept = may_remove && !expression.is_deterministic();
         self.steps.push(Step::Compute {
             expression,
             column: column.0,
+            name,
             kept,
             may_remove,
         });

@@ -6,7 +6,7 @@ use super::items::settled;
 use super::kept::Items;
 use super::{FailedGroups, Reducer, ReducerState, SavedItems, Updates};
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::expression::shown;
+use crate::expression::{brief, brief_quoted};
 
 pub(super) const UNIQUE: Reducer = Reducer {
     name: "unique",
@@ -19,6 +19,14 @@ pub(super) const UNIQUE: Reducer = Reducer {
     },
     combines: super::never,
 };
+
+/// A value for the message.
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Str(text) => brief_quoted(text),
+        other => brief(other),
+    }
+}
 
 #[derive(Debug)]
 struct Unique {

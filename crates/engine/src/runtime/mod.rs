@@ -150,6 +150,12 @@ impl Run {
         result.clone()
     }
 
+    /// Waits until this process has what the run reads and writes, for `timeout` at most: whether it has, `None` if nobody
+    /// knows yet. If it has not, the run has failed.
+    pub fn opened(&self, timeout: Duration) -> Option<bool> {
+        self.run.opening.wait(timeout)
+    }
+
     /// The sources that go on until they are told to stop, and where they were declared.
     pub fn endless(&self) -> Vec<(String, Option<Origin>)> {
         let nodes = self.run.plan.nodes.iter();

@@ -13,7 +13,7 @@ use super::keeping::Opened;
 use super::options::RunOptions;
 use super::streams::{Sources, watch};
 use crate::cluster::{Connections, Lines, Orders, Told, gone};
-use crate::dataflow::{Ending, Ledger, LostWire, Network, RunContext, SourceTimes, Workers, start_workers};
+use crate::dataflow::{Ending, Ledger, LostWire, Network, Opening, RunContext, SourceTimes, Workers, start_workers};
 use crate::error::{EngineError, ErrorKind};
 use crate::fingerprint::Fingerprint;
 use crate::live_errors::LiveErrors;
@@ -206,6 +206,7 @@ fn context(
             Arc::new(AsideLog(Arc::clone(&log))),
         ],
         ledger: Arc::new(Ledger::new(process, team.processes, Arc::clone(lines))),
+        opening: Opening::new(team.threads),
         ending,
         keeping,
     };
@@ -346,7 +347,10 @@ fn start_sources(run: &RunContext, sources: &Sources, log: &Arc<RunLog>, orders:
                 let queues = watched.parts.iter().filter_map(|part| part.queue.clone()).collect();
                 sources.add(position, source.name(), handle, queues);
             }
-            Err(error) => run.ending.fail(error.at(node.origin.as_ref())),
+            Err(error) => {
+                run.ending.fail(error.at(node.origin.as_ref()));
+                run.opening.fail();
+            }
         }
     }
 }

@@ -63,7 +63,12 @@ impl ErrorRows {
             return;
         }
         self.tell_left_out();
-        self.add(operator, &error.text(), origin.map_or_else(String::new, Origin::trace));
+        let mut trace = origin.map_or_else(String::new, Origin::trace);
+        if let Some(place) = error.place().filter(|_| origin.is_some()) {
+            trace.push_str("\n \tIt failed ");
+            trace.push_str(&place);
+        }
+        self.add(operator, &error.table_text(), trace);
     }
 
     /// Says how many failures are in no table.

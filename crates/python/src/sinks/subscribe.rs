@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pyo3::intern;
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyDict, PyString, PyTuple};
 use towpath_engine::monitor::Counters;
@@ -107,6 +107,43 @@ impl Operator for Subscribe {
     }
 }
 
+/// The arguments of `on_change`.
+const NAMES: [&str; 4] = ["key", "row", "time", "is_addition"];
+
+/// What came of functions that were called.
+type Called = Result<(), EngineError>;
+
+/// An exception that a function raised, with the call.
+#[cold]
+fn failed(
+    function: &Bound<'_, PyAny>,
+    error: PyErr,
+    role: &str,
+    names: &[&str],
+    arguments: &[Bound<'_, PyAny>],
+) -> EngineError {
+    let py = function.py();
+    let call = || {
+        let named = PyDict::new(py);
+        for (name, argument) in names.iter().zip(arguments) {
+            named.set_item(name, argument)?;
+        }
+        let calls = py.import("pathway._ground.calls")?;
+        let call = calls.call_method("failed_call", (role, function), Some(&named))?;
+        call.extract::<Option<String>>()
+    };
+    // Others, such as `KeyboardInterrupt`, are no failures.
+    let place = if error.is_instance_of::<PyException>(py) {
+        call().unwrap_or_default()
+    } else {
+        None
+    };
+    EngineError {
+        place: place.map(String::into_boxed_str),
+        ..raised(py, error)
+    }
+}
+
 struct Subscriber {
     names: Vec<Py<PyString>>,
     on_change: Option<Py<PyAny>>,
@@ -138,22 +175,16 @@ impl Subscriber {
         Ok(batch.take(&kept))
     }
 
-    fn call(&self, py: Python<'_>, batch: &Batch, rows: std::ops::Range<usize>, time: Time) -> PyResult<()> {
+    fn call(&self, py: Python<'_>, batch: &Batch, rows: std::ops::Range<usize>, time: Time) -> PyResult<Called> {
         let Some(on_change) = &self.on_change else {
-            return Ok(());
+            return Ok(Ok(()));
         };
         let on_change = on_change.bind(py);
         let time = time.into_pyobject(py)?.into_any();
-        let names = [
-            intern!(py, "key"),
-            intern!(py, "row"),
-            intern!(py, "time"),
-            intern!(py, "is_addition"),
-        ];
-        let names = PyTuple::new(py, names)?;
+        let names = PyTuple::new(py, NAMES.map(|name| PyString::intern(py, name)))?;
         for row in rows {
             if self.reporter.is_cancelled() {
-                return Ok(());
+                break;
             }
             let values = PyDict::new(py);
             for (name, column) in self.names.iter().zip(batch.columns()) {
@@ -165,9 +196,11 @@ impl Subscriber {
                 time.clone(),
                 PyBool::new(py, batch.diff(row) > 0).to_owned().into_any(),
             ];
-            door::call(on_change, &change, Some(&names))?;
+            if let Err(error) = door::call(on_change, &change, Some(&names)) {
+                return Ok(Err(failed(on_change, error, "on_change", &NAMES, &change)));
+            }
         }
-        Ok(())
+        Ok(Ok(()))
     }
 
     /// Calls the functions with the changes of a time, if there are any.
@@ -178,7 +211,7 @@ impl Subscriber {
                 let end = batch.len().min(start + ROWS_A_TURN);
                 door::attach(|py| {
                     self.call(py, batch, start..end, time)
-                        .map_err(|error| raised(py, error))
+                        .unwrap_or_else(|error| Err(raised(py, error)))
                 })?;
                 self.counters.deliver(end - start);
                 start = end;
@@ -189,8 +222,12 @@ impl Subscriber {
         }
         if let Some(on_time_end) = self.on_time_end.as_ref().filter(|_| !batches.is_empty()) {
             door::attach(|py| {
-                let call = || door::call(on_time_end.bind(py), &[time.into_pyobject(py)?.into_any()], None);
-                call().map(drop).map_err(|error| raised(py, error))
+                let time = [time
+                    .into_pyobject(py)
+                    .map_err(|error| raised(py, error.into()))?
+                    .into_any()];
+                let called = door::call(on_time_end.bind(py), &time, None).map(drop);
+                called.map_err(|error| failed(on_time_end.bind(py), error, "on_time_end", &["time"], &time))
             })?;
         }
         Ok(())
@@ -265,8 +302,8 @@ impl Task for Subscriber {
     fn finish(&mut self) -> Result<(), EngineError> {
         if let Some(on_end) = self.on_end.as_ref().filter(|_| self.is_first) {
             door::attach(|py| {
-                let ended = door::call(on_end.bind(py), &[], None);
-                ended.map(drop).map_err(|error| raised(py, error))
+                let called = door::call(on_end.bind(py), &[], None).map(drop);
+                called.map_err(|error| failed(on_end.bind(py), error, "on_end", &[], &[]))
             })?;
         }
         Ok(())

@@ -82,13 +82,15 @@ impl CsvFormat {
     fn take_header(&mut self, record: &str, start: usize, rows: &mut RowBuilder<'_>) {
         if let Err(reason) = self.read_header(record, start) {
             if self.before_header == 0 {
-                rows.reject_file(&format!(
+                rows.leave_file_out(&format!(
                     "{reason}; no row of the file is read, unless a later record has these names"
                 ));
                 self.lacks = reason;
             }
             self.before_header += 1;
             self.is_hopeless = self.before_header == RECORDS_BEFORE_HEADER;
+        } else {
+            rows.file_is_read();
         }
     }
 
@@ -98,7 +100,7 @@ impl CsvFormat {
             .iter()
             .map(|span| self.text(*span, record, start).into_owned())
             .collect();
-        let mut missing = Vec::new();
+        let (mut missing, mut repeated) = (Vec::new(), Vec::new());
         for column in &mut self.columns {
             let positions = |is_named: fn(&str, &str) -> bool| -> Vec<usize> {
                 let named = names.iter().enumerate();
@@ -111,21 +113,33 @@ impl CsvFormat {
                 found = positions(|name, wanted| name.trim() == wanted);
             }
             if found.len() > 1 {
-                return Err(format!("the header {names:?} has {:?} more than once", column.name));
+                repeated.push(column.name.clone());
             }
             column.field = found.pop();
             if column.field.is_none() && column.default.is_none() {
                 missing.push(column.name.clone());
             }
         }
-        self.has_header = missing.is_empty();
+        self.has_header = missing.is_empty() && repeated.is_empty();
         if self.has_header {
-            Ok(())
-        } else {
-            Err(format!(
-                "the header lacks {missing:?}, without a default, and has {names:?}"
-            ))
+            return Ok(());
         }
+        let mut what = Vec::new();
+        if !missing.is_empty() {
+            what.push(format!("lacks {missing:?}, without a default"));
+        }
+        if !repeated.is_empty() {
+            what.push(format!("has {repeated:?} more than once"));
+        }
+        let other = match &names[..] {
+            [name] => [';', '\t', '|', ','].into_iter().find(|other| name.contains(*other)),
+            _ => None,
+        };
+        let hint = other.map(|other| {
+            format!("; if {other:?} is between the fields: csv_settings=pw.io.CsvParserSettings(delimiter={other:?})")
+        });
+        let hint = hint.unwrap_or_default();
+        Err(format!("the header {}, and has {names:?}{hint}", what.join(", ")))
     }
 
     /// Reads the cells of the record whose fields were found.
@@ -136,9 +150,10 @@ impl CsvFormat {
             let Some(span) = column.field.and_then(|field| self.spans.get(field)).copied() else {
                 let default = column.default.clone().ok_or_else(|| {
                     format!(
-                        "field {:?} is missing and has no default: the row has only {} fields",
+                        "field {:?} is missing and has no default: the row has only {} {}",
                         column.name,
-                        self.spans.len()
+                        self.spans.len(),
+                        if self.spans.len() == 1 { "field" } else { "fields" }
                     )
                 })?;
                 self.cells[position] = default;

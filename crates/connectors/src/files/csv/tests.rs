@@ -75,7 +75,7 @@ fn bad_records_are_named() {
         b"a,b\nx,\"1\n1\"\ny,2\nz\n\nz,?\n",
         &[
             "line 2: field \"b\": cannot read \"1\\n1\" as int: invalid digit",
-            "line 5: field \"b\" is missing and has no default: the row has only 1 fields",
+            "line 5: field \"b\" is missing and has no default: the row has only 1 field",
             "line 7: field \"b\": cannot read \"?\" as int",
         ],
     );
@@ -84,8 +84,20 @@ fn bad_records_are_named() {
         b"a,c\nx,1\ny,2\n",
         &["the header lacks [\"b\"], without a default, and has [\"a\", \"c\"]"],
     );
-    bad(b"a,b,c,b\nx,1,1,1\n", &["has \"b\" more than once"]);
-    bad(b"a,b , b\nx,1,1\n", &["has \"b\" more than once"]);
+    bad(
+        b"a,b,c,b\nx,1,1,1\n",
+        &["the header has [\"b\"] more than once, and has [\"a\", \"b\", \"c\", \"b\"]"],
+    );
+    bad(
+        b"b , b\nx,1\n",
+        &["the header lacks [\"a\"], without a default, has [\"b\"] more than once, and has [\"b \", \" b\"]; no row"],
+    );
+    bad(
+        b"a;b\nx;1\n",
+        &[
+            "and has [\"a;b\"]; if ';' is between the fields: csv_settings=pw.io.CsvParserSettings(delimiter=';'); no row",
+        ],
+    );
     bad(
         b"a,b\nx,1\n\"y,2\nz,3\n",
         &["line 3: a quote is opened and never closed"],

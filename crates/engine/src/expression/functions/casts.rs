@@ -12,7 +12,7 @@ use super::kernels::{bool_column, float_column, floats, int_column, text_column,
 use super::rules::arity;
 use super::value_text::text_of;
 use crate::error::{ErrorKind, PlanError, RowError};
-use crate::expression::{Evaluation, Function, Operand};
+use crate::expression::{Evaluation, Function, Operand, brief_text};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new("cast_int", |dtypes| rule(dtypes, DType::Int), cast).failing(),
@@ -59,7 +59,7 @@ fn cast_value(value: &Value, target: Physical) -> Result<Value, RowError> {
     let cannot = |target: &str| {
         Err(RowError::new(
             ErrorKind::Value,
-            format!("Cannot cast to {target} from {}.", text_of(value)),
+            format!("Cannot cast to {target} from {}.", brief_text(&text_of(value))),
         ))
     };
     match (target, value) {
@@ -150,13 +150,13 @@ mod tests {
     fn a_cast_takes_and_gives_what_its_target_says() {
         let table = Table::new([(DType::Int.optional(), vec![1.into(), ().into()])]);
         let [a] = table.columns();
-        let floats = a.clone().cast(DType::Float).expect("fits");
+        let floats = a.clone().cast(DType::Float, None).expect("fits");
         assert_eq!(floats.dtype(), &DType::Float);
         let (values, failures) = table.evaluate(&floats);
         assert_eq!((values, failures.len()), (vec![1.0.into(), Value::Error], 1));
-        let same = a.clone().cast(DType::Int.optional()).expect("fits");
+        let same = a.clone().cast(DType::Int.optional(), None).expect("fits");
         assert!(same.as_column().is_some());
-        let error = a.cast(DType::Json).expect_err("it does not fit");
+        let error = a.cast(DType::Json, None).expect_err("it does not fit");
         assert!(
             error
                 .message

@@ -6,7 +6,7 @@ use towpath_types::{Column, DType, Json, Value};
 
 use super::rules::{arity, unsupported};
 use crate::error::{ErrorKind, PlanError, RowError};
-use crate::expression::{Evaluation, Function, Operand};
+use crate::expression::{Evaluation, Function, Operand, brief};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     Function::new(
@@ -52,8 +52,10 @@ fn extract(
 ) -> Column {
     evaluation.collect(|row| match arguments[0].value(row) {
         Value::Json(document) if document.is_null() => Ok(Value::None),
-        Value::Json(document) => content(&document)
-            .ok_or_else(|| RowError::new(ErrorKind::Value, format!("Cannot convert json {document} to {target}"))),
+        Value::Json(document) => content(&document).ok_or_else(|| {
+            let document = brief(&Value::Json(document));
+            RowError::new(ErrorKind::Value, format!("Cannot convert json {document} to {target}"))
+        }),
         other => Err(RowError::new(
             ErrorKind::Type,
             format!("{} is no Json", other.type_name()),

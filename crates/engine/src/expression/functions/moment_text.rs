@@ -15,7 +15,7 @@ use towpath_types::{Column, DType, Physical, Value};
 use super::kernels::{Texts, ints, text_column, texts};
 use super::rules::{MOMENT, STR, entry};
 use crate::error::{ErrorKind, RowError};
-use crate::expression::{Evaluation, Function, Operand};
+use crate::expression::{Evaluation, Function, Operand, brief_quoted};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry!("dt.strftime"(MOMENT, STR) -> DType::Str, strftime).failing(),
@@ -103,9 +103,9 @@ fn strptime(arguments: &[Operand], evaluation: &mut Evaluation<'_>) -> Column {
             Err(why) => Err(RowError::new(
                 ErrorKind::Value,
                 format!(
-                    "cannot parse date {:?} using format {:?}{why}",
-                    text.at(row),
-                    formats.texts.at(row)
+                    "cannot parse date {} using format {}{why}",
+                    brief_quoted(text.at(row)),
+                    brief_quoted(formats.texts.at(row))
                 ),
             )),
         }

@@ -7,7 +7,7 @@ use towpath_types::{Column, DType, Value};
 use super::kernels::texts;
 use super::rules::{ANYTHING, STR, entry};
 use crate::error::{ErrorKind, RowError};
-use crate::expression::{Evaluation, Function, Operand};
+use crate::expression::{Evaluation, Function, Operand, brief_quoted};
 
 pub(super) const FUNCTIONS: &[Function] = &[
     entry!("str.parse_int"(STR) -> DType::Int, |a, e| parse(a, e, int, false)).failing(),
@@ -21,7 +21,8 @@ pub(super) const FUNCTIONS: &[Function] = &[
 ];
 
 fn cannot(text: &str, target: &str, why: &str) -> RowError {
-    RowError::new(ErrorKind::Value, format!("cannot parse {text:?} to {target}{why}"))
+    let text = brief_quoted(text);
+    RowError::new(ErrorKind::Value, format!("cannot parse {text} to {target}{why}"))
 }
 
 fn int(text: &str) -> Result<Value, RowError> {

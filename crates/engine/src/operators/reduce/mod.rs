@@ -25,7 +25,7 @@ use arrow_buffer::BooleanBuffer;
 use towpath_types::{Batch, BuildKeyHasher, DType, Key};
 
 use crate::error::{EngineError, PlanError};
-use crate::operator::{Combiner, Operator, Pruned, Routing, Task, TaskContext};
+use crate::operator::{ColumnName, Combiner, Operator, Pruned, Routing, Task, TaskContext};
 use crate::reducers::{Options, Reducer, Setup};
 use crate::store::CellStore;
 use crate::type_rules::check_group_keys;
@@ -38,7 +38,7 @@ mod tests;
 
 use aggregate::RunningAggregate;
 use combine::ReduceCombiner;
-use task::ReduceTask;
+use task::{Names, ReduceTask};
 
 /// One result column.
 #[derive(Clone, Debug)]
@@ -75,6 +75,12 @@ fn same_groups(cells: &[CellStore], columns: &[usize], batch: &Batch, slots: &[u
             .all(|(cells, column)| cells.cell_eq(slots[row], column, row))
     };
     Some(BooleanBuffer::collect_bool(batch.len(), is_same))
+}
+
+/// What the columns at these positions are called, as far as that is known.
+fn named(names: &[ColumnName], positions: &[usize]) -> Vec<ColumnName> {
+    let name = |position: &usize| names.get(*position).cloned().flatten();
+    positions.iter().map(name).collect()
 }
 
 /// The groups of a batch: the slot of every row, and for those that are new also one of their rows.
@@ -216,7 +222,11 @@ impl Operator for Reduce {
             let column = if combines { 1 + number } else { *position };
             (column, input[*position].physical())
         });
-        let task = ReduceTask::new(context.reporter, groups, self.shown.clone(), aggregates);
+        let names = Names {
+            groups: named(context.names.first().map_or(&[], Vec::as_slice), &self.groups),
+            results: context.output_names.iter().skip(self.shown.len()).cloned().collect(),
+        };
+        let task = ReduceTask::new(context.reporter, groups, self.shown.clone(), aggregates, names);
         Ok(Box::new(task.keeping(context.keeps_state)))
     }
 }

@@ -8,7 +8,8 @@ use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Ph
 use super::aggregate::RunningAggregate;
 use super::{find_slots, same_groups};
 use crate::error::{EngineError, ErrorKind, RowError};
-use crate::operator::{Output, Task};
+use crate::expression::brief;
+use crate::operator::{ColumnName, Output, Task};
 use crate::operators::{keys_of, report_routed, usable};
 use crate::reducers::{FailedGroups, Updates};
 use crate::reporter::Reporter;
@@ -27,6 +28,12 @@ struct Visit {
 /// The number of the table of groups.
 const GROUPS: u16 = 0;
 
+/// What the program calls the grouping values and the results, for messages.
+pub(super) struct Names {
+    pub(super) groups: Vec<ColumnName>,
+    pub(super) results: Vec<ColumnName>,
+}
+
 pub(super) struct ReduceTask {
     reporter: Reporter,
     /// For groups, whose results change.
@@ -42,6 +49,7 @@ pub(super) struct ReduceTask {
     /// Which of them are put out.
     shown: Vec<usize>,
     aggregates: Vec<RunningAggregate>,
+    names: Names,
     /// The open time, and its number among those that this task has seen.
     time: Time,
     commit: u64,
@@ -62,6 +70,7 @@ impl ReduceTask {
         groups: impl Iterator<Item = (usize, Physical)>,
         shown: Vec<usize>,
         aggregates: Vec<RunningAggregate>,
+        names: Names,
     ) -> Self {
         let (group_columns, groups) = groups
             .map(|(position, physical)| (position, CellStore::new(physical)))
@@ -78,6 +87,7 @@ impl ReduceTask {
             groups,
             shown,
             aggregates,
+            names,
             time: 0,
             commit: 1,
             touched: Vec::new(),
@@ -220,13 +230,37 @@ impl ReduceTask {
     /// The results of groups, and what is wrong with them, as failures that come or go.
     fn results(&self, slots: &[u32], diff: i64) -> (Vec<Column>, Vec<RowError>) {
         let (mut columns, mut wrong) = (Vec::with_capacity(self.aggregates.len()), Vec::new());
-        for aggregate in &self.aggregates {
+        for (number, aggregate) in self.aggregates.iter().enumerate() {
             let mut failures = FailedGroups::new();
             columns.push(aggregate.output(slots, &self.counts, &mut failures));
-            let failures = failures.into_iter();
-            wrong.extend(failures.map(|(position, error)| error.of(self.keys[slots[position] as usize], diff)));
+            wrong.extend(failures.into_iter().map(|(position, error)| {
+                let slot = slots[position];
+                let error = error.of(self.keys[slot as usize], diff);
+                // Nobody is told of what goes.
+                if diff > 0 {
+                    self.placed(error, number, slot)
+                } else {
+                    error
+                }
+            }));
         }
         (columns, wrong)
+    }
+
+    /// A failure, in the column of a result and in a group.
+    fn placed(&self, mut error: RowError, result: usize, slot: u32) -> RowError {
+        if let Some(Some(name)) = self.names.results.get(result) {
+            error = error.in_column(name);
+        }
+        if self.groups.is_empty() {
+            return error;
+        }
+        let value = |(cells, name): (&CellStore, &ColumnName)| {
+            let value = brief(&cells.gather(&[slot]).value(0));
+            name.as_ref().map_or(value.clone(), |name| format!("{name}={value}"))
+        };
+        let values: Vec<String> = self.groups.iter().zip(&self.names.groups).map(value).collect();
+        error.computing(format!("the group {}", values.join(", ")))
     }
 
     /// Reports the rows whose key is that of a group of other values.

@@ -70,6 +70,8 @@ impl<'a> Workers<'a> {
             reporter: Reporter::new(0, None, Arc::clone(&told) as Arc<dyn ErrorLog>),
             clock: Arc::new(ManualClock::default()),
             dtypes: tables.iter().map(|table| table.dtypes.clone()).collect(),
+            names: Vec::new(),
+            output_names: Vec::new(),
             append_only: tables.iter().map(|table| table.rows.is_append_only()).collect(),
             unique_keys: tables.iter().map(|table| table.rows.is_unique()).collect(),
             counters: Arc::default(),
