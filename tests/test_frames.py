@@ -255,3 +255,10 @@ def test_a_mistake_of_ours_in_a_right_call_keeps_its_frames() -> None:
     with pytest.raises(AttributeError, match="missing") as raised:
         tracebacks.shortened(names["ours"])(1)
     assert path in frames_of_ours(raised.value)[-1]
+
+
+def test_a_method_of_ours_that_the_engine_calls_fails_as_itself() -> None:
+    table = pw.debug.table_from_rows(pw.schema_from_types(a=int), [(1,)])
+    pw.io.subscribe(table, table.filter)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="filter"):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
