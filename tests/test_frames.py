@@ -29,7 +29,8 @@ def public() -> Iterator[tuple[str, Any]]:
     for module in ["pathway", *(f"pathway.{each}" for each in modules), *io]:
         for name in importlib.import_module(module).__all__:
             thing = getattr(importlib.import_module(module), name)
-            if inspect.isfunction(thing) or inspect.isclass(thing):
+            # Expressions are for annotations: nobody makes one by its class.
+            if inspect.isfunction(thing) or (inspect.isclass(thing) and not issubclass(thing, pw.ColumnExpression)):
                 yield f"{module.replace('pathway', 'pw', 1)}.{name}", thing
 
 
@@ -110,6 +111,8 @@ def calls(function: Any) -> Iterator[tuple[tuple[Any, ...], dict[str, Any]]]:
         yield (wrong, wrong), {}
         yield (table(), wrong), {}
         yield (table().a, wrong), {}
+        yield (pw.this.b, wrong), {}
+        yield (pw.this.a, pw.this.b, wrong), {}
     signature = signature_of(function)
     for parameter in () if signature is None else signature.parameters.values():
         if parameter.kind in (inspect.Parameter.KEYWORD_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD):
@@ -131,7 +134,10 @@ def frames_of_ours(error: BaseException) -> list[str]:
 def complaints(what: str, function: Callable[[], object]) -> list[str]:
     """What is wrong with what is raised, if anything is."""
     try:
-        function()
+        result = function()
+        if isinstance(result, pw.ColumnExpression):
+            # What is wrong with an expression is found where it is used.
+            table().select(result=result)
     except BaseException as error:
         is_panic = not isinstance(error, (Exception, SystemExit, KeyboardInterrupt))
         inside = ["a panic"] if is_panic else frames_of_ours(error)[-1:]
@@ -255,3 +261,10 @@ def test_a_mistake_of_ours_in_a_right_call_keeps_its_frames() -> None:
     with pytest.raises(AttributeError, match="missing") as raised:
         tracebacks.shortened(names["ours"])(1)
     assert path in frames_of_ours(raised.value)[-1]
+
+
+def test_a_method_of_ours_that_the_engine_calls_fails_as_itself() -> None:
+    table = pw.debug.table_from_rows(pw.schema_from_types(a=int), [(1,)])
+    pw.io.subscribe(table, table.filter)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="filter"):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)

@@ -90,3 +90,22 @@ def test_what_may_be_none_says_what_to_do() -> None:
         joined.select(total=orders.amount * prices.pounds)
     assert any("pw.coalesce(value, ...)" in note for note in raised.value.__notes__)
     joined.select(total=orders.amount * pw.coalesce(prices.pounds, 0.0))
+
+
+def test_a_function_is_no_value() -> None:
+    with pytest.raises(TypeError) as raised:
+        table("a\n1").select(x=lambda row: row.a)
+    assert any("pw.apply(function, table.column)" in note for note in raised.value.__notes__)
+
+
+def test_arguments_that_are_given_by_name_are_named() -> None:
+    with pytest.raises(TypeError, match=r"Given by name are schema=\.\.\., "):
+        pw.io.csv.read("sales", pw.schema_from_types(a=int))  # type: ignore[misc]
+    with pytest.raises(ValueError, match=r"pw\.schema_from_csv\(path\)"):
+        pw.io.csv.read("sales")  # type: ignore[call-overload]
+
+
+@pytest.mark.parametrize("function", [print, lambda row: None, lambda key, row: None])
+def test_a_callback_that_takes_something_else_is_refused_at_once(function: Any) -> None:
+    with pytest.raises(TypeError, match=r"write def on_change\(key, row, time, is_addition\)"):
+        pw.io.subscribe(table("a\n1"), function)

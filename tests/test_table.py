@@ -276,3 +276,32 @@ def test_changes_are_followed() -> None:
     assert changes(t.select(x=t.a * 2)) == ["2 +1 (10,)", "2 +1 (2,)", "4 -1 (2,)", "4 +1 (14,)"]
     assert changes(large) == ["2 +1 (5,)", "4 +1 (7,)"]
     assert changes(t.update_cells(large.select(a=0))) == ["2 +1 (0,)", "2 +1 (1,)", "4 -1 (1,)", "4 +1 (0,)"]
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda old, new: pw.io.null.write(old),
+        lambda old, new: pw.debug.compute_and_print(old),
+        lambda old, new: new.concat(old),
+        lambda old, new: old.concat(new),
+        lambda old, new: new.update_rows(old),
+        lambda old, new: new.update_cells(old),
+        lambda old, new: new.join(old, new.a == old.a),
+        lambda old, new: old.join(new, new.a == old.a),
+        lambda old, new: new.intersect(old),
+        lambda old, new: new.difference(old),
+        lambda old, new: new.restrict(old),
+        lambda old, new: new.with_universe_of(old),
+        lambda old, new: new.select(x=old.a),
+        lambda old, new: new.filter(old.a > 1),
+        lambda old, new: new.select(x=old.ix(new.id).a),
+        lambda old, new: pw.universes.promise_are_equal(new, old),
+    ],
+)
+def test_a_table_of_before_a_reset_is_refused(use: Any) -> None:
+    old = pw.Table.empty(a=int)
+    pw.testing.reset()
+    new = pw.Table.empty(a=int)
+    with pytest.raises(ValueError, match=r"made before pw\.testing\.reset\(\)"):
+        use(old, new)

@@ -433,7 +433,12 @@ class Literal(ColumnExpression):
         self._value = value
 
     def _lower(self, arguments: Sequence[_native.Expression]) -> _native.Expression:
-        return _native.Expression.literal(self._value)
+        try:
+            return _native.Expression.literal(self._value)
+        except TypeError as error:
+            if callable(self._value):
+                error.add_note("To have a function called for every row: pw.apply(function, table.column)")
+            raise
 
     def _text(self, texts: Sequence[str]) -> str:
         return repr(self._value)

@@ -12,6 +12,8 @@ class PointerExpression(ColumnExpression):
     """The key that rows with these values get."""
 
     def __init__(self, values: Sequence[ColumnExpression], instance: ColumnExpression | None, optional: bool) -> None:
+        if not isinstance(optional, bool):
+            raise TypeError(f"parameter optional of pointer_from() has to be True or False, found {optional!r}")
         super().__init__([*values, *([] if instance is None else [instance])])
         self._has_instance = instance is not None
         self._optional = optional

@@ -28,7 +28,9 @@ def explained(function: Callable[P, R], *, then: Callable[[BaseException], None]
             explain(function, error)
             if then is not None:
                 then(error)
-            if frames.is_ours(sys._getframe(1)):
+            # The engine calls from nowhere, which is as good as the program.
+            caller = sys._getframe().f_back
+            if caller is not None and frames.is_ours(caller):
                 # There is another edge to come.
                 raise
             mistake = _mistake(function, args, kwargs, error)

@@ -33,7 +33,7 @@ EDGES: set[CodeType] = set()
 
 _OF_THE_INTERPRETER = re.compile(
     r"takes .* argument|missing \d+ required|unexpected keyword|multiple values|unsupported operand type\(s\)|"
-    r"unhashable|not supported between|cannot unpack|has no len|object is not |object expected|must be .*, not |"
+    r"unhashable|not supported between|cannot unpack|has no len|object is not |object expected|"
     r"^argument '"
 )
 """What a TypeError says that is not a message of the engine."""

@@ -89,9 +89,26 @@ def meaning(given: Iterable[str], names: Iterable[str]) -> str:
     return f"did you mean {', '.join(close)}? If not, " if close else ""
 
 
+def _given_by_name(function: Callable[..., object]) -> list[str]:
+    # Only who has made a mistake needs it.
+    import inspect
+
+    try:
+        parameters = inspect.signature(function).parameters.values()
+    except (TypeError, ValueError):
+        return []
+    return [f"{each.name}=..." for each in parameters if each.kind is each.KEYWORD_ONLY]
+
+
 def naming_arguments(function: Callable[..., object], error: TypeError) -> None:
-    """Adds to an error of a call which argument was probably meant, if it is about one that there is not."""
+    """Adds to an error of a call which argument was probably meant, if it is about one that there is not, and which
+    ones are given by name, if it is about too many."""
     text = str(error)
+    if "positional argument" in text and " given" in text:
+        by_name = ", ".join(_given_by_name(function))
+        if by_name:
+            error.args = (f"{text}. Given by name are {by_name}",)
+        return
     _, found, rest = text.partition("got an unexpected keyword argument '")  # Of functions, and of signatures.
     if not found or "Did you mean" in text:
         return

@@ -23,7 +23,10 @@ from pathway._tables.table import Table
 def check_schema(schema: object) -> type[Schema]:
     """The schema, or the error for what was passed instead."""
     if schema is None:
-        raise ValueError("Schema must be specified.")
+        raise ValueError(
+            "Schema must be specified. It says which columns there are: schema=Row after class Row(pw.Schema): name: "
+            "str, or schema=pw.schema_from_types(name=str); pw.schema_from_csv(path) makes one of a file"
+        )
     if not (isinstance(schema, type) and issubclass(schema, Schema)):
         raise TypeError(f"parameter schema has to be a subclass of pw.Schema, found {schema!r}")
     return schema

@@ -79,7 +79,10 @@ class Deferred(ColumnSet["DeferredSlice"]):
             return name.star
         if isinstance(name, list | tuple):
             return self._choose(only(name))
-        return ColumnReference(self, name.name if isinstance(name, ColumnReference) else name)
+        name = name.name if isinstance(name, ColumnReference) else name
+        if not isinstance(name, str):
+            raise TypeError(f"brackets take the name of a column, or a list of names, found {name!r}")
+        return ColumnReference(self, name)
 
     @property
     def slice(self) -> DeferredSlice:

@@ -16,7 +16,7 @@ from pathway._ground import hints, tracebacks
 from pathway._ground.origin import Place, declares, user_place, warn
 from pathway._tables.column_sets import WithNamespace
 from pathway._tables.deferred import DeferredSlice, Star
-from pathway._tables.graph import Graph
+from pathway._tables.graph import Graph, current_graph
 from pathway._tables.lookups import Lookup
 from pathway._tables.placeholders import Placeholder
 from pathway._tables.slices import TableSlice, chosen
@@ -279,10 +279,12 @@ def resolved(scope: Joinable, reference: ColumnReference) -> ColumnReference:
 
 
 def take_tables(what: str, tables: Iterable[object]) -> None:
-    """Complains of anything that is no table."""
+    """Complains of anything that is no table, or none that can still be used."""
     for table in tables:
         if not isinstance(table, Joinable):
             raise TypeError(f"{what} takes tables, found {table!r}")
+        if table._graph is not current_graph():
+            raise ValueError(f"{what} got a table made before pw.testing.reset(); make the table again")
 
 
 def warn_empty() -> None:

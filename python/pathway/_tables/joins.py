@@ -21,7 +21,7 @@ from pathway._tables.binder import define
 from pathway._tables.filtering import filtered
 from pathway._tables.groups import Groupable
 from pathway._tables.join_conditions import JoinMode, JoinOptions, equal_columns, found, side_of_id
-from pathway._tables.joinable import Joinable, expand, resolved
+from pathway._tables.joinable import Joinable, expand, resolved, take_tables
 from pathway._tables.looking import html_of
 from pathway._tables.placeholders import Placeholder
 from pathway._tables.slices import TableSlice
@@ -224,6 +224,7 @@ class JoinResult(Groupable, JoinMethods):
     ) -> JoinResult:
         if not isinstance(right, Joinable):
             raise TypeError(f"a table can be joined with another table, not with {right!r}")
+        take_tables("a join", [left, right])
         if left is right:
             raise ValueError("Cannot join table with itself. Use <table>.copy() as one of the arguments of the join.")
         result = cls.__new__(cls)

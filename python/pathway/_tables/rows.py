@@ -503,6 +503,7 @@ class TableRows(TableColumns):
     def _check_same_names(self, other: TableRows, method: str) -> None:
         if not isinstance(other, TableRows):
             raise TypeError(f"Table.{method}() takes tables, found {other!r}")
+        take_tables(f"Table.{method}()", [self, other])
         own, given = set(self._names()), set(other._names())
         if own != given:
             missing, extra = sorted(own - given), sorted(given - own)

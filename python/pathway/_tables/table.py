@@ -106,6 +106,7 @@ class Table(
         return self
 
     def _look_up(self, pointer: ColumnExpression, optional: bool, allow_misses: bool, context: object) -> Table[Any]:
+        self._require_current()
         if isinstance(context, Joinable):
             pointer = substitute_this(pointer, context)
             owner: TableLike | None = context

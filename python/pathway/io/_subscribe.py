@@ -114,6 +114,7 @@ def connect(
     hooks = hooks or Hooks()
     if not callable(on_change):
         raise TypeError(f"parameter on_change has to be callable, found {on_change!r}")
+    _check_takes("on_change", on_change, key=None, row=None, time=None, is_addition=None)
     if _is_coroutine_function(on_change):
         if sort_by is not None:
             raise ValueError("Using sort_by with async observer is not supported")
@@ -135,6 +136,23 @@ def connect(
         commit=hooks.commit,
         recover=hooks.recover,
     )
+
+
+def _check_takes(parameter: str, function: Callable[..., object], **given: object) -> None:
+    """Complains of a function that cannot be called as it will be, rather than when the first row has come."""
+    try:
+        signature = inspect.signature(function, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return
+    try:
+        signature.bind(**given)
+    except TypeError as error:
+        names = ", ".join(given)
+        name = getattr(function, "__name__", repr(function))
+        raise TypeError(
+            f"{parameter} is called with {names}, each by its name, and {name} does not take that ({error}): write def "
+            f"{parameter}({names})"
+        ) from None
 
 
 def _is_coroutine_function(function: Callable[..., object]) -> bool:
