@@ -192,7 +192,7 @@ def test_what_keeps_a_run_from_beginning_is_raised_at_once(tmp_path: pathlib.Pat
     table = endless(subject)
     pw.io.null.write(table)
     with pw.start(**QUIET):
-        with pytest.raises(RuntimeError, match="already running these outputs") as caught:
+        with pytest.raises(RuntimeError, match="has these outputs already") as caught:
             pw.start(**QUIET)
         (note,) = caught.value.__notes__
         assert note.startswith("A run goes on in the background that was started at ")

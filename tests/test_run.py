@@ -298,7 +298,7 @@ def test_outputs_that_are_running_are_not_run_again() -> None:
     for _ in range(2):
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     assert [str(error) for error in refused] == [
-        "pw.run() is already running these outputs: call it once, or after the run has ended"
+        "a run that is going on has these outputs already: call pw.run() once, or after that run has ended"
     ] * 2
     assert rows == [{"number": 1}] * 2
 

@@ -232,7 +232,7 @@ def test_runs_at_the_same_time_do_not_share_what_serves_one() -> None:
     thread.start()
     assert begun.wait(30)
     try:
-        with pytest.raises(RuntimeError, match="is already running these outputs"):
+        with pytest.raises(RuntimeError, match="has these outputs already"):
             run()
         with pytest.raises(RuntimeError, match=r"reads the connector that was declared at .*test_running_again\.py:"):
             pw.testing.capture(table)

@@ -616,9 +616,6 @@ class Run:
     def abandon(self) -> None:
         """Raises what the run has failed with; its threads are left alone until the process ends."""
 
-    def endless(self) -> list[tuple[str, str | None]]:
-        """The sources that go on until they are told to stop: their names, and the file and line of each."""
-
     def statistics(self) -> list[Statistics]: ...
     def kept(self) -> KeptFigures | None:
         """What this process has kept so far, if it keeps anything."""

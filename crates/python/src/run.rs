@@ -154,14 +154,6 @@ impl PyRun {
         }))
     }
 
-    /// The sources that go on until they are told to stop: their names, and where they were declared.
-    fn endless(&self) -> PyResult<Vec<(String, Option<String>)>> {
-        let endless = self.run()?.endless().into_iter();
-        Ok(endless
-            .map(|(name, origin)| (name, origin.map(|origin| origin.to_string())))
-            .collect())
-    }
-
     /// What every node has done so far.
     fn statistics(&self) -> PyResult<Vec<PyStatistics>> {
         let statistics = self.run()?.statistics();

@@ -18,7 +18,7 @@ from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_rows, quiet
 from pathway._debugging.snapshots import Snapshot
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import environment, frames, notebook_shell
+from pathway._ground import environment, frames, notebook_shell, tracebacks
 from pathway._ground.shown import of_error, shown
 from pathway._looking import content, previews
 from pathway._looking.displays import Display
@@ -37,6 +37,7 @@ class NoFigure(TypeError):
     """The function has made none."""
 
 
+@tracebacks.shortened_class
 class Plot(Display):
     """A figure of the rows of a table, as ``Table.plot`` has made it. In a notebook it is shown, also in other cells.
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from pathway._debugging import html, printing
 from pathway._debugging.captures import capture_updates, quiet
-from pathway._ground import environment, notebook_shell
+from pathway._ground import environment, notebook_shell, tracebacks
 from pathway._ground.words import counted
 from pathway._looking import content, notebooks, previews
 from pathway._looking.displays import Display
@@ -55,6 +55,7 @@ class Look:
                 raise ValueError(f"the 'dir' of a sorter is 'asc' or 'desc', found {sorter['dir']!r}")
 
 
+@tracebacks.shortened_class
 class TableView(Display):
     """A table that is shown, as ``Table.show`` has made it. In a notebook it may be shown in other cells, too.
 

@@ -120,10 +120,6 @@ impl Source for FileSource {
         self.name.clone()
     }
 
-    fn is_endless(&self) -> bool {
-        matches!(self.mode, ReadMode::Streaming(_))
-    }
-
     fn describe(&self, description: &mut Description) {
         description.known_as(&self.key_seed);
         description.set("path", &self.location);

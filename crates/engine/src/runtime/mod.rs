@@ -23,10 +23,9 @@ use self::start::Started;
 use self::streams::Sources;
 use crate::cluster::{Connections, Lines};
 use crate::dataflow::{RunContext, Workers};
-use crate::error::{EngineError, ErrorKind, Origin};
+use crate::error::{EngineError, ErrorKind};
 use crate::monitor::Statistics;
 use crate::persistence::KeptFigures;
-use crate::physical::Work;
 use crate::plan::Plan;
 
 pub use self::options::RunOptions;
@@ -154,16 +153,6 @@ impl Run {
     /// knows yet. If it has not, the run has failed.
     pub fn opened(&self, timeout: Duration) -> Option<bool> {
         self.run.opening.wait(timeout)
-    }
-
-    /// The sources that go on until they are told to stop, and where they were declared.
-    pub fn endless(&self) -> Vec<(String, Option<Origin>)> {
-        let nodes = self.run.plan.nodes.iter();
-        let endless = nodes.filter_map(|node| match &node.work {
-            Work::Source { source, .. } if source.is_endless() => Some((source.name(), node.origin.clone())),
-            _ => None,
-        });
-        endless.collect()
     }
 
     /// What the run has failed with, though threads of it may still be in functions of the user.

@@ -59,11 +59,6 @@ pub trait Source: fmt::Debug + Send + Sync {
     /// When its rows become visible.
     fn commits(&self) -> Commits;
 
-    /// Whether it goes on until it is told to stop, whatever there is to read.
-    fn is_endless(&self) -> bool {
-        false
-    }
-
     /// Whether it reads the file at the path, or would if there were one.
     fn may_read(&self, path: &Path) -> bool {
         let _ = path;

@@ -176,7 +176,8 @@ impl Runs {
         let taken: Vec<&NodeId> = taken.collect();
         if taken.iter().any(|node| outputs.contains(node)) {
             return Err(Refusal::Running(
-                "pw.run() is already running these outputs: call it once, or after the run has ended".to_owned(),
+                "a run that is going on has these outputs already: call pw.run() once, or after that run has ended"
+                    .to_owned(),
             ));
         }
         if let Some(source) = taken.first() {
