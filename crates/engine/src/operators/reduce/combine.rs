@@ -6,16 +6,14 @@
 //!
 //! Only where rows are never removed, and every reducer can tell what it knows in columns.
 
-use std::collections::HashMap;
+use towpath_types::{Batch, Column, DType, Key, Shared};
 
-use towpath_types::{Batch, BuildKeyHasher, Column, DType, Key, Shared};
-
-use super::{Aggregate, find_slots, same_groups};
+use super::Aggregate;
+use super::groups::Groups;
 use crate::error::EngineError;
 use crate::operator::{Combiner, Output};
 use crate::operators::{keys_of, usable};
 use crate::reducers::{ReducerState, Setup, Updates};
-use crate::store::CellStore;
 
 /// So many groups are held at most.
 const GROUPS: usize = 1 << 16;
@@ -26,25 +24,17 @@ const PAUSE: usize = 32;
 /// See the module.
 pub(super) struct ReduceCombiner {
     aggregates: Vec<Aggregate>,
-    groups: Vec<usize>,
-    held: Held,
+    /// The groups of the rows that are held, what each reducer knows of them, and how many rows they are.
+    groups: Groups,
+    states: Vec<Box<dyn ReducerState>>,
+    rows: usize,
     /// So many batches still go as they are.
     pause: usize,
 }
 
-/// The groups of the rows that are held, in numbered slots.
-struct Held {
-    index: HashMap<Key, u32, BuildKeyHasher>,
-    keys: Vec<Key>,
-    counts: Vec<i64>,
-    groups: Vec<CellStore>,
-    states: Vec<Box<dyn ReducerState>>,
-    rows: usize,
-}
-
 impl ReduceCombiner {
     /// A combiner of rows with columns of these types, whose aggregates have results of those.
-    pub(super) fn new(aggregates: Vec<Aggregate>, groups: Vec<usize>, dtypes: &[DType], results: &[DType]) -> Self {
+    pub(super) fn new(aggregates: Vec<Aggregate>, groups: Groups, dtypes: &[DType], results: &[DType]) -> Self {
         let state = |(aggregate, dtype): (&Aggregate, &DType)| {
             (aggregate.reducer.start)(&Setup {
                 arguments: &aggregate.argument_types(dtypes),
@@ -54,21 +44,12 @@ impl ReduceCombiner {
                 keeps_state: false,
             })
         };
-        let held = Held {
-            index: HashMap::default(),
-            keys: Vec::new(),
-            counts: Vec::new(),
-            groups: groups
-                .iter()
-                .map(|position| CellStore::new(dtypes[*position].physical()))
-                .collect(),
-            states: aggregates.iter().zip(results).map(state).collect(),
-            rows: 0,
-        };
+        let states = aggregates.iter().zip(results).map(state).collect();
         Self {
             aggregates,
             groups,
-            held,
+            states,
+            rows: 0,
             pause: 0,
         }
     }
@@ -88,45 +69,24 @@ impl ReduceCombiner {
 
     /// Holds the rows of a batch; whether it could.
     fn hold(&mut self, batch: &Batch) -> Result<bool, EngineError> {
-        let held = &mut self.held;
-        let keys = keys_of(batch.column(0));
-        let found = find_slots(&mut held.index, keys, || {
-            held.counts.push(0);
-            held.counts.len() as u32 - 1
-        });
-        held.keys.extend(found.new_rows.iter().map(|row| keys[*row as usize]));
-        let slots = found.slots;
-        for (cells, position) in held.groups.iter_mut().zip(&self.groups) {
-            cells.put(
-                &found.new_slots,
-                batch.column(*position),
-                found.new_rows.iter().copied(),
-            );
-        }
-        if same_groups(&held.groups, &self.groups, batch, &slots).is_some() {
+        let slots = self.groups.find(batch).slots;
+        if self.groups.same(batch, &slots).is_some() {
             return Ok(false);
         }
-        match batch.diffs() {
-            None => slots.iter().for_each(|slot| held.counts[*slot as usize] += 1),
-            Some(diffs) => {
-                for (slot, diff) in slots.iter().zip(diffs.iter()) {
-                    held.counts[*slot as usize] += diff;
-                }
-            }
-        }
+        self.groups.count(&slots, batch.diffs().map(|diffs| &**diffs));
         let updates = Updates {
             slots: &slots,
-            groups: keys,
+            groups: keys_of(batch.column(0)),
             keys: batch.keys(),
             diffs: batch.diffs().map(|diffs| &**diffs),
             // Whoever minds it does not combine.
             time: 0,
         };
-        for (state, aggregate) in held.states.iter_mut().zip(&self.aggregates) {
-            state.grow(held.keys.len());
+        for (state, aggregate) in self.states.iter_mut().zip(&self.aggregates) {
+            state.grow(self.groups.len());
             state.update(&updates, &Self::arguments(batch, aggregate))?;
         }
-        held.rows += batch.len();
+        self.rows += batch.len();
         Ok(true)
     }
 
@@ -142,8 +102,13 @@ impl ReduceCombiner {
         });
         let batch = expanded.as_ref().unwrap_or(batch);
         let mut columns = vec![batch.column(0).clone()];
-        columns.extend(self.groups.iter().map(|position| batch.column(*position).clone()));
-        for (aggregate, state) in self.aggregates.iter().zip(&self.held.states) {
+        columns.extend(
+            self.groups
+                .columns()
+                .iter()
+                .map(|position| batch.column(*position).clone()),
+        );
+        for (aggregate, state) in self.aggregates.iter().zip(&self.states) {
             columns.extend(state.partial_of_rows(&Self::arguments(batch, aggregate)));
         }
         Batch::new(batch.keys().clone(), columns, batch.diffs().cloned())
@@ -159,7 +124,7 @@ impl Combiner for ReduceCombiner {
             if !self.hold(&batch)? {
                 output.push(self.as_it_is(&batch));
             }
-            if self.held.keys.len() > GROUPS {
+            if self.groups.len() > GROUPS {
                 self.flush(output);
             }
         } else {
@@ -169,32 +134,31 @@ impl Combiner for ReduceCombiner {
     }
 
     fn flush(&mut self, output: &mut Output) {
-        let held = &mut self.held;
-        if held.rows == 0 {
+        if self.rows == 0 {
             return;
         }
-        if held.keys.len() > held.rows / 2 && held.keys.len() > 1 {
+        // A batch that was not held may have left groups without rows.
+        let slots = self.groups.with_rows();
+        if slots.len() > self.rows / 2 && slots.len() > 1 {
             self.pause = PAUSE;
         }
-        let keys: Shared<Key> = std::mem::take(&mut held.keys).into();
-        let slots: Vec<u32> = (0..keys.len() as u32).collect();
+        let keys: Shared<Key> = slots.iter().map(|slot| self.groups.key(*slot)).collect();
+        let counts: Vec<i64> = slots.iter().map(|slot| self.groups.counts()[*slot as usize]).collect();
         let mut columns = vec![Column::pointers(keys.clone())];
-        columns.extend(held.groups.iter().map(|cells| cells.gather(&slots)));
-        columns.extend(held.states.iter().flat_map(|state| state.partial(&slots)));
-        let counts = std::mem::take(&mut held.counts);
+        columns.extend(self.groups.gather(&slots));
+        columns.extend(self.states.iter().flat_map(|state| state.partial(&slots)));
         output.push(Batch::new(keys, columns, Some(counts.into())));
-        held.index.clear();
-        held.rows = 0;
+        self.groups.clear();
+        self.rows = 0;
         for slot in slots {
-            held.groups.iter_mut().for_each(|cells| cells.clear(slot));
-            held.states.iter_mut().for_each(|state| state.clear(slot));
+            self.states.iter_mut().for_each(|state| state.clear(slot));
         }
     }
 
     fn reads(&self) -> Vec<usize> {
         let mut reads = vec![0];
-        reads.extend(&self.groups);
-        for (aggregate, state) in self.aggregates.iter().zip(&self.held.states) {
+        reads.extend(self.groups.columns());
+        for (aggregate, state) in self.aggregates.iter().zip(&self.states) {
             let width = state.partial(&[]).len();
             reads.extend(aggregate.arguments.iter().cycle().take(width));
         }

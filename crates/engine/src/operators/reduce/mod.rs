@@ -18,26 +18,25 @@
 //! A row with an error in an argument is reported, and skipped by that aggregate. Where an aggregate of a group sees only
 //! such rows, its result is an error.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, BuildKeyHasher, DType, Key};
+use towpath_types::DType;
 
 use crate::error::{EngineError, PlanError};
 use crate::operator::{ColumnName, Combiner, Operator, Pruned, Routing, Task, TaskContext};
 use crate::reducers::{Options, Reducer, Setup};
-use crate::store::CellStore;
 use crate::type_rules::check_group_keys;
 
 mod aggregate;
 mod combine;
+mod groups;
 mod task;
 #[cfg(test)]
 mod tests;
 
 use aggregate::RunningAggregate;
 use combine::ReduceCombiner;
+use groups::Groups;
 use task::{Names, ReduceTask};
 
 /// One result column.
@@ -57,59 +56,10 @@ impl Aggregate {
     }
 }
 
-/// Where the grouping values of a batch are those of the groups in `slots`, which their keys have found: a key is a hash
-/// of 128 bits, and whoever chooses the values can choose different ones with the same. Nothing if that is everywhere.
-fn same_groups(cells: &[CellStore], columns: &[usize], batch: &Batch, slots: &[u32]) -> Option<BooleanBuffer> {
-    let columns = || columns.iter().map(|position| batch.column(*position));
-    if cells
-        .iter()
-        .zip(columns())
-        .all(|(cells, column)| cells.first_difference(slots, column).is_none())
-    {
-        return None;
-    }
-    let is_same = |row: usize| {
-        cells
-            .iter()
-            .zip(columns())
-            .all(|(cells, column)| cells.cell_eq(slots[row], column, row))
-    };
-    Some(BooleanBuffer::collect_bool(batch.len(), is_same))
-}
-
 /// What the columns at these positions are called, as far as that is known.
 fn named(names: &[ColumnName], positions: &[usize]) -> Vec<ColumnName> {
     let name = |position: &usize| names.get(*position).cloned().flatten();
     positions.iter().map(name).collect()
-}
-
-/// The groups of a batch: the slot of every row, and for those that are new also one of their rows.
-struct Found {
-    slots: Vec<u32>,
-    new_slots: Vec<u32>,
-    new_rows: Vec<u32>,
-}
-
-/// Looks up the groups with these keys; `take` gives each new one its slot.
-fn find_slots(index: &mut HashMap<Key, u32, BuildKeyHasher>, keys: &[Key], mut take: impl FnMut() -> u32) -> Found {
-    let mut slots = Vec::with_capacity(keys.len());
-    let (mut new_slots, mut new_rows) = (Vec::new(), Vec::new());
-    for (row, key) in keys.iter().enumerate() {
-        // Most groups are there; to ask is faster than to ask for a place.
-        let slot = index.get(key).copied().unwrap_or_else(|| {
-            let slot = take();
-            index.insert(*key, slot);
-            new_slots.push(slot);
-            new_rows.push(row as u32);
-            slot
-        });
-        slots.push(slot);
-    }
-    Found {
-        slots,
-        new_slots,
-        new_rows,
-    }
 }
 
 /// See the module.
@@ -201,7 +151,9 @@ impl Operator for Reduce {
         let dtypes = &context.dtypes[0];
         let results = self.aggregate_types(dtypes).ok()?;
         self.combines(context).then(|| {
-            let combiner = ReduceCombiner::new(self.aggregates.clone(), self.groups.clone(), dtypes, &results);
+            let groups = self.groups.iter();
+            let groups = Groups::new(groups.map(|position| (*position, dtypes[*position].physical())));
+            let combiner = ReduceCombiner::new(self.aggregates.clone(), groups, dtypes, &results);
             Box::new(combiner) as Box<dyn Combiner>
         })
     }
@@ -226,6 +178,7 @@ impl Operator for Reduce {
             groups: named(context.names.first().map_or(&[], Vec::as_slice), &self.groups),
             results: context.output_names.iter().skip(self.shown.len()).cloned().collect(),
         };
+        let groups = Groups::new(groups);
         let task = ReduceTask::new(context.reporter, groups, self.shown.clone(), aggregates, names);
         Ok(Box::new(task.keeping(context.keeps_state)))
     }

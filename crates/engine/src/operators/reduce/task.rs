@@ -1,12 +1,10 @@
 //! The groups at work: their slots, which were touched, and what they put out for a time.
 
-use std::collections::HashMap;
-
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Batch, BuildKeyHasher, Cells, Column, ColumnBuilder, Key, Physical, Shared, Time, Value};
+use towpath_types::{Batch, Cells, Column, ColumnBuilder, Key, Physical, Shared, Time, Value};
 
 use super::aggregate::RunningAggregate;
-use super::{find_slots, same_groups};
+use super::groups::Groups;
 use crate::error::{EngineError, ErrorKind, RowError};
 use crate::expression::brief;
 use crate::operator::{ColumnName, Output, Task};
@@ -14,7 +12,6 @@ use crate::operators::{keys_of, report_routed, usable};
 use crate::reducers::{FailedGroups, Updates};
 use crate::reporter::Reporter;
 use crate::state::{self, Changes, Name, Saved, no_table};
-use crate::store::{CellStore, Slots, shrink};
 
 /// When a slot was touched, and where its old values are.
 #[derive(Clone, Copy, Debug, Default)]
@@ -38,15 +35,10 @@ pub(super) struct ReduceTask {
     reporter: Reporter,
     /// For groups, whose results change.
     group_reporter: Reporter,
-    index: HashMap<Key, u32, BuildKeyHasher>,
-    slots: Slots,
-    /// For every slot: the key of its group, the number of its rows, when it was touched.
-    keys: Vec<Key>,
-    counts: Vec<i64>,
+    groups: Groups,
+    /// For every slot when it was touched.
     visits: Vec<Visit>,
-    group_columns: Vec<usize>,
-    groups: Vec<CellStore>,
-    /// Which of them are put out.
+    /// Which of the grouping values are put out.
     shown: Vec<usize>,
     aggregates: Vec<RunningAggregate>,
     names: Names,
@@ -64,27 +56,19 @@ pub(super) struct ReduceTask {
 }
 
 impl ReduceTask {
-    /// A task whose groups are made by columns at these positions, in these layouts.
+    /// A task of aggregates of groups, which puts out also the grouping values that are `shown`.
     pub(super) fn new(
         reporter: Reporter,
-        groups: impl Iterator<Item = (usize, Physical)>,
+        groups: Groups,
         shown: Vec<usize>,
         aggregates: Vec<RunningAggregate>,
         names: Names,
     ) -> Self {
-        let (group_columns, groups) = groups
-            .map(|(position, physical)| (position, CellStore::new(physical)))
-            .unzip();
         Self {
             group_reporter: reporter.for_rows(false),
             reporter,
-            index: HashMap::default(),
-            slots: Slots::default(),
-            keys: Vec::new(),
-            counts: Vec::new(),
-            visits: Vec::new(),
-            group_columns,
             groups,
+            visits: Vec::new(),
             shown,
             aggregates,
             names,
@@ -106,36 +90,9 @@ impl ReduceTask {
         }
     }
 
-    /// The slot of the group of every row, new ones included.
-    fn find_slots(&mut self, batch: &Batch) -> Vec<u32> {
-        let keys = keys_of(batch.column(0));
-        let found = find_slots(&mut self.index, keys, || self.slots.take());
-        self.grow();
-        for (slot, row) in found.new_slots.iter().zip(&found.new_rows) {
-            self.keys[*slot as usize] = keys[*row as usize];
-        }
-        for (cells, position) in self.groups.iter_mut().zip(&self.group_columns) {
-            cells.put(
-                &found.new_slots,
-                batch.column(*position),
-                found.new_rows.iter().copied(),
-            );
-            cells.settle_floats(&found.new_slots);
-        }
-        found.slots
-    }
-
-    /// Makes room for the slots that were taken.
-    fn grow(&mut self) {
-        let len = self.slots.len();
-        self.keys.resize(len, Key::default());
-        self.counts.resize(len, 0);
-        self.visits.resize(len, Visit::default());
-    }
-
     /// The layouts of the columns in which groups are saved.
     fn layouts(&self) -> Vec<Physical> {
-        let mut layouts: Vec<Physical> = self.groups.iter().map(CellStore::physical).collect();
+        let mut layouts: Vec<Physical> = self.groups.layouts().collect();
         layouts.extend([Physical::Int, Physical::Any]);
         layouts.extend(self.aggregates.iter().flat_map(RunningAggregate::layouts));
         layouts
@@ -144,25 +101,13 @@ impl ReduceTask {
     /// Takes groups that were saved.
     fn restore_groups(&mut self, rows: &Batch, owners: &[Key]) -> Result<(), EngineError> {
         state::check(rows, owners, &self.layouts())?;
-        let (groups, rest) = rows.columns().split_at(self.groups.len());
-        let counts = state::ints(&rest[0])?;
-        let slots: Vec<u32> = owners.iter().map(|_| self.slots.take()).collect();
-        self.grow();
-        for (row, slot) in slots.iter().enumerate() {
-            let key = rows.keys()[row];
-            if self.index.insert(key, *slot).is_some() || counts[row] <= 0 {
-                return Err(state::unreadable(format_args!(
-                    "the group {key} is there twice, or empty"
-                )));
-            }
-            self.keys[*slot as usize] = key;
-            self.counts[*slot as usize] = counts[row];
-            if let Some(changes) = &mut self.changes {
-                changes.restored(*slot);
-            }
-        }
-        for (cells, column) in self.groups.iter_mut().zip(groups) {
-            cells.put(&slots, column, 0..rows.len() as u32);
+        let (values, rest) = rows.columns().split_at(self.groups.columns().len());
+        let restored = self.groups.restore(rows.keys(), state::ints(&rest[0])?, values);
+        let slots =
+            restored.map_err(|key| state::unreadable(format_args!("the group {key} is there twice, or empty")))?;
+        self.visits.resize(self.groups.len(), Visit::default());
+        if let Some(changes) = &mut self.changes {
+            slots.iter().for_each(|slot| changes.restored(*slot));
         }
         for (slot, value) in slots.iter().zip(rest[1].values()) {
             let errors = match &value {
@@ -183,7 +128,7 @@ impl ReduceTask {
         let mut rest = &rest[2..];
         for aggregate in &mut self.aggregates {
             let (own, others) = rest.split_at(aggregate.layouts().len());
-            aggregate.restore(&slots, self.slots.len(), own)?;
+            aggregate.restore(&slots, self.groups.len(), own)?;
             rest = others;
         }
         Ok(())
@@ -202,7 +147,7 @@ impl ReduceTask {
                 old: None,
             };
             self.touched.push(*slot);
-            if self.counts[*slot as usize] > 0 {
+            if self.groups.counts()[*slot as usize] > 0 {
                 visit.old = Some(self.old_slots.len() as u32);
                 self.old_slots.push(*slot);
             }
@@ -217,11 +162,11 @@ impl ReduceTask {
 
     /// Groups and their results as rows.
     fn rows(&self, slots: &[u32], results: Vec<Column>) -> Batch {
-        let keys: Shared<Key> = slots.iter().map(|slot| self.keys[*slot as usize]).collect();
+        let keys: Shared<Key> = slots.iter().map(|slot| self.groups.key(*slot)).collect();
         let mut columns: Vec<Column> = self
             .shown
             .iter()
-            .map(|group| self.groups[*group].gather(slots))
+            .map(|group| self.groups.gather_column(*group, slots))
             .collect();
         columns.extend(results);
         Batch::new(keys, columns, None)
@@ -232,10 +177,10 @@ impl ReduceTask {
         let (mut columns, mut wrong) = (Vec::with_capacity(self.aggregates.len()), Vec::new());
         for (number, aggregate) in self.aggregates.iter().enumerate() {
             let mut failures = FailedGroups::new();
-            columns.push(aggregate.output(slots, &self.counts, &mut failures));
+            columns.push(aggregate.output(slots, self.groups.counts(), &mut failures));
             wrong.extend(failures.into_iter().map(|(position, error)| {
                 let slot = slots[position];
-                let error = error.of(self.keys[slot as usize], diff);
+                let error = error.of(self.groups.key(slot), diff);
                 // Nobody is told of what goes.
                 if diff > 0 {
                     self.placed(error, number, slot)
@@ -252,14 +197,14 @@ impl ReduceTask {
         if let Some(Some(name)) = self.names.results.get(result) {
             error = error.in_column(name);
         }
-        if self.groups.is_empty() {
+        if self.groups.columns().is_empty() {
             return error;
         }
-        let value = |(cells, name): (&CellStore, &ColumnName)| {
-            let value = brief(&cells.gather(&[slot]).value(0));
+        let value = |(values, name): (Column, &ColumnName)| {
+            let value = brief(&values.value(0));
             name.as_ref().map_or(value.clone(), |name| format!("{name}={value}"))
         };
-        let values: Vec<String> = self.groups.iter().zip(&self.names.groups).map(value).collect();
+        let values: Vec<String> = self.groups.gather(&[slot]).zip(&self.names.groups).map(value).collect();
         error.computing(format!("the group {}", values.join(", ")))
     }
 
@@ -298,8 +243,11 @@ impl ReduceTask {
             Some(mask) => batch.filter(&mask),
             None => batch,
         };
-        let slots = self.find_slots(&batch);
-        if let Some(same) = same_groups(&self.groups, &self.group_columns, &batch, &slots) {
+        let found = self.groups.find(&batch);
+        self.groups.settle_floats(&found);
+        self.visits.resize(self.groups.len(), Visit::default());
+        let slots = found.slots;
+        if let Some(same) = self.groups.same(&batch, &slots) {
             self.report_strangers(&batch, &!&same)?;
             // Those that are left have found their groups.
             return self.take(batch.filter(&same));
@@ -313,16 +261,9 @@ impl ReduceTask {
             diffs: batch.diffs().map(|diffs| &**diffs),
             time: self.time,
         };
-        match updates.diffs {
-            None => slots.iter().for_each(|slot| self.counts[*slot as usize] += 1),
-            Some(diffs) => {
-                for (slot, diff) in slots.iter().zip(diffs) {
-                    self.counts[*slot as usize] += diff;
-                }
-            }
-        }
+        self.groups.count(&slots, updates.diffs);
         for aggregate in &mut self.aggregates {
-            aggregate.update(&updates, &batch, self.slots.len())?;
+            aggregate.update(&updates, &batch, self.groups.len())?;
         }
         Ok(())
     }
@@ -330,29 +271,21 @@ impl ReduceTask {
     /// Frees the slots of groups without rows.
     fn forget_empty(&mut self, touched: &[u32]) {
         for slot in touched {
-            if self.counts[*slot as usize] != 0 {
+            if self.groups.counts()[*slot as usize] != 0 {
                 if let Some(changes) = &mut self.changes {
                     changes.put(*slot);
                 }
                 continue;
             }
-            let key = self.keys[*slot as usize];
             if let Some(changes) = &mut self.changes {
-                changes.remove(*slot, Name::of(key));
-            }
-            self.index.remove(&key);
-            for cells in &mut self.groups {
-                cells.clear(*slot);
+                changes.remove(*slot, Name::of(self.groups.key(*slot)));
             }
             for aggregate in &mut self.aggregates {
                 aggregate.clear(*slot);
             }
-            self.slots.give_back(*slot);
+            self.groups.forget(*slot);
         }
-        shrink(&mut self.index);
-        if self.index.is_empty() {
-            self.groups.iter_mut().for_each(CellStore::forget_all);
-        }
+        self.groups.shrink();
     }
 }
 
@@ -386,7 +319,7 @@ impl Task for ReduceTask {
         let live: Vec<u32> = touched
             .iter()
             .copied()
-            .filter(|slot| self.counts[*slot as usize] > 0)
+            .filter(|slot| self.groups.counts()[*slot as usize] > 0)
             .collect();
         let (new, failures) = self.results(&live, 1);
         let old_failures = std::mem::take(&mut self.old_failures);
@@ -427,19 +360,18 @@ impl Task for ReduceTask {
         let Some(changes) = &mut self.changes else {
             return;
         };
-        let (keys, counts, groups, aggregates) = (&self.keys, &self.counts, &self.groups, &self.aggregates);
-        let name = |slot: u32| Name::of(keys[slot as usize]);
+        let (groups, aggregates) = (&self.groups, &self.aggregates);
+        let name = |slot: u32| Name::of(groups.key(slot));
         changes.save(GROUPS, saved, name, |slots| {
-            let counts: Vec<i64> = slots.iter().map(|slot| counts[*slot as usize]).collect();
-            let mut columns: Vec<Column> = groups.iter().map(|cells| cells.gather(slots)).collect();
+            let counts: Vec<i64> = slots.iter().map(|slot| groups.counts()[*slot as usize]).collect();
+            let mut columns: Vec<Column> = groups.gather(slots).collect();
             columns.push(Column::new(Cells::Int(counts.into())));
             columns.push(errors(aggregates, slots));
             columns.extend(aggregates.iter().flat_map(|aggregate| aggregate.save(slots)));
             columns
         });
-        let index = &self.index;
         for (table, aggregate) in (GROUPS + 1..).zip(&mut self.aggregates) {
-            aggregate.save_items(table, saved, &|key| index.get(key).copied());
+            aggregate.save_items(table, saved, &|key| groups.slot(key));
         }
     }
 
@@ -449,7 +381,7 @@ impl Task for ReduceTask {
         }
         let aggregate = self.aggregates.get_mut(usize::from(table) - 1);
         let aggregate = aggregate.ok_or_else(|| no_table(table))?;
-        let slots = owners.iter().map(|owner| self.index.get(owner).copied());
+        let slots = owners.iter().map(|owner| self.groups.slot(owner));
         let slots: Option<Vec<u32>> = slots.collect();
         let slots = slots.ok_or_else(|| state::unreadable("items are of no group"))?;
         match aggregate.restore_items(&slots, &rows, owners)? {

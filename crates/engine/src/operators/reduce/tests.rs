@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use towpath_types::{Batch, Column, DType, Key, Value};
 
 use super::combine::ReduceCombiner;
+use super::groups::Groups;
 use super::{Aggregate, Reduce};
 use crate::error::PlanError;
 use crate::expression::Expression;
@@ -356,6 +357,36 @@ fn rows_of_groups(rows: i64, groups: i64) -> Batch {
     Batch::new((0..rows as u128).map(Key).collect::<Vec<_>>(), columns, None)
 }
 
+/// Groups by a column of ints behind the key.
+fn int_groups() -> Groups {
+    Groups::new(std::iter::once((1, DType::Int.physical())))
+}
+
+#[test]
+fn a_batch_that_is_not_combined_leaves_no_groups_behind() {
+    let sum = Aggregate {
+        reducer: reducer("sum").expect("the reducer is in the list"),
+        arguments: vec![2],
+        options: Options::default(),
+    };
+    let dtypes = [DType::ANY_POINTER, DType::Int, DType::Int];
+    let mut combiner = ReduceCombiner::new(vec![sum], int_groups(), &dtypes, &[DType::Int]);
+    let good = rows_of_groups(300, 3);
+    // The first rows have the key of a group of other values; new groups follow.
+    let mut columns = rows_of_groups(5000, 2500).columns().to_vec();
+    let values: Vec<Value> = (0..5000).map(|row| Value::Int(row % 2500 + 7)).collect();
+    columns[1] = Column::from_values(&DType::Int, &values);
+    let bad = rows_of_groups(5000, 2500).with_columns(columns);
+    let mut output = Output::default();
+    combiner.absorb(good, &mut output).expect("it takes rows");
+    combiner.absorb(bad, &mut output).expect("it takes rows");
+    combiner.flush(&mut output);
+    let batches: Vec<Batch> = output.drain().collect();
+    let lengths: Vec<usize> = batches.iter().map(Batch::len).collect();
+    assert_eq!(lengths, [5000, 3]);
+    assert_eq!(batches[1].diffs().map(|diffs| diffs.to_vec()), Some(vec![100; 3]));
+}
+
 #[test]
 fn few_groups_become_a_row_each_and_many_stay() {
     let aggregate = |name: &str, arguments: &[usize]| Aggregate {
@@ -365,7 +396,7 @@ fn few_groups_become_a_row_each_and_many_stay() {
     };
     let dtypes = vec![DType::ANY_POINTER, DType::Int, DType::Int];
     let aggregates = vec![aggregate("count", &[]), aggregate("sum", &[2]), aggregate("max", &[2])];
-    let mut combiner = ReduceCombiner::new(aggregates, vec![1], &dtypes, &[DType::Int, DType::Int, DType::Int]);
+    let mut combiner = ReduceCombiner::new(aggregates, int_groups(), &dtypes, &[DType::Int, DType::Int, DType::Int]);
     let mut combine = |batches: &[Batch]| -> Vec<Batch> {
         let mut output = Output::default();
         for batch in batches {
