@@ -125,7 +125,7 @@ def test_what_ends_the_run_is_raised_by_who_waits(caplog: pytest.LogCaptureFixtu
         live.wait_for(len)
     assert live.failed()
     assert isinstance(live.error, ZeroDivisionError)
-    assert repr(live).endswith("[0 rows, the run has failed: ZeroDivisionError: division by zero]")
+    assert "[0 rows, the run has failed: ZeroDivisionError: division by zero, in 10 // 0" in repr(live)
     with pytest.raises(ZeroDivisionError):
         live.stop()
 
