@@ -258,6 +258,32 @@ def late():
     ends_well("import atexit\natexit.register(lambda: late())\n" + program, status=0, threads=2)
 
 
+AT_EXIT = """
+def report():
+    table = pw.debug.table_from_rows(pw.schema_from_types(a=int), [(41,)])
+    pw.io.subscribe(table.select(b=pw.apply(lambda a: a + 1, pw.this.a)), lambda **change: print(change["row"]))
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+"""
+
+
+def test_a_function_that_is_registered_with_atexit_may_run_something() -> None:
+    program = f"import atexit\nimport pathway as pw\n{AT_EXIT}\natexit.register(report)\npw.run()"
+    done = ended(program)
+    assert (done.returncode, done.stdout) == (0, "{'b': 42}\n")
+
+
+def test_what_is_called_after_the_end_is_refused() -> None:
+    program = f"import atexit\natexit.register(lambda: report())\nimport pathway as pw\n{AT_EXIT}\npw.run()"
+    done = ended(program)
+    assert "RuntimeError: pw.run() is called while the interpreter ends" in done.stderr
+    assert done.stdout == ""
+
+
+def ended(program: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", program]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
 SENDERS = {
     "columns of pandas": 'subject.next_columns({"a": pd.Series([1, 2])})',
     "arrow of pandas": 'subject.next_arrow(pd.DataFrame({"a": [1, 2]}))',

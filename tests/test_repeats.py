@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from pathway._running import repeats as repeats_module
 from pathway._running.repeats import Repeats
 
 from tests.counters import Clock
@@ -41,6 +42,48 @@ def test_other_kinds_are_not_crowded_out() -> None:
     repeats = Repeats(Clock())
     let_through(repeats, ["division by zero"] * 100)
     assert let_through(repeats, ["no such key"]) == ["no such key"]
+
+
+def test_messages_of_ever_new_kinds_are_counted_as_well(caplog: pytest.LogCaptureFixture) -> None:
+    clock = Clock()
+    repeats = Repeats(clock)
+    words = ["".join(chr(ord("a") + int(digit)) for digit in str(number)) for number in range(3000)]
+    lines = let_through(repeats, [f"no station {word}" for word in words])
+    assert len(lines) == 200
+    repeats.tell_the_rest()
+    told = [each.getMessage() for each in caplog.records]
+    assert len(told) == 21
+    assert told[0].startswith("1 more message like this one: no station ")
+    assert told[-1] == "2,780 more messages of other kinds"
+    # A minute later there is room for some.
+    clock.now = 60.0
+    assert let_through(repeats, ["no station x"]) == ["no station x"]
+
+
+def test_what_was_left_out_keeps_its_level(caplog: pytest.LogCaptureFixture) -> None:
+    repeats = Repeats(Clock())
+    for _ in range(50):
+        repeats.filter(record("a row comes twice", logging.WARNING))
+    repeats.tell_the_rest()
+    assert [each.levelno for each in caplog.records] == [logging.WARNING]
+
+
+def test_a_long_message_costs_no_more_than_its_beginning(monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = []
+    pattern = repeats_module._VARYING
+
+    class Pattern:
+        def sub(self, by: str, text: str) -> str:
+            looked_at.append(len(text))
+            return pattern.sub(by, text)
+
+    monkeypatch.setattr(repeats_module, "_VARYING", Pattern())
+    repeats = Repeats(Clock())
+    assert let_through(repeats, ["x" * 1_000_000])
+    assert looked_at == [500]
+    (kind,) = repeats._kinds.items()
+    assert len(kind[0]) <= 500
+    assert len(kind[1].last) < 300
 
 
 def test_after_a_while_one_more_is_logged_with_how_many_there_were(caplog: pytest.LogCaptureFixture) -> None:

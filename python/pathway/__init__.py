@@ -24,6 +24,7 @@ from pathway._expressions.functions import (
 )
 from pathway._expressions.table_like import TableLike
 from pathway._expressions.udfs import UDF, udf
+from pathway._ground import exits as _exits  # noqa: F401 (takes its place among what `atexit` calls)
 from pathway._ground import missing_names, other_package, tracebacks
 from pathway._looking import formatters
 from pathway._native import Pointer

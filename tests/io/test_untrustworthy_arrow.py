@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -242,3 +244,32 @@ def test_columns_of_nothing_but_nulls_and_maps_are_arrow_like_others() -> None:
         )()
         table = pw.io.python.read(subject, schema=pw.schema_from_types(a=dtype))
         assert [update.row["a"] for update in pw.testing.capture(table)] == expected, name
+
+
+MANY_BATCHES = """
+import resource
+import pathway as pw
+import pyarrow as pa
+
+texts = pa.array([f"a text that does not fit into its view, {number}" for number in range(100_000)])
+
+class Sends(pw.io.python.ConnectorSubject):
+    def run(self):
+        for row in range(60):
+            keys = pa.array([row], pa.int32())
+            self.next_arrow(pa.table({"text": pa.DictionaryArray.from_arrays(keys, texts)}))
+
+table = pw.io.python.read(Sends(), schema=pw.schema_from_types(text=str))
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+found = pw.debug.compute(table)
+print(len(found), (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1000)
+"""
+
+
+@pytest.mark.one_process("the program is a process of its own")
+def test_of_a_large_dictionary_nothing_is_kept_but_what_rows_refer_to() -> None:
+    done = subprocess.run([sys.executable, "-c", MANY_BATCHES], capture_output=True, text=True, timeout=60, check=True)
+    rows, megabytes = map(int, done.stdout.split())
+    assert rows == 60
+    # The dictionary has 5 MB.
+    assert megabytes < 50

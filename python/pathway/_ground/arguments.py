@@ -75,7 +75,11 @@ def _mistake(
     # Only who has made a mistake needs it.
     from pathway._ground import mismatches
 
-    message = mismatches.found(function, args, kwargs)
+    try:
+        message = mismatches.found(function, args, kwargs)
+    except Exception:
+        # Values of others may do anything when they are looked at. The error stays as it is.
+        return None
     if message is None:
         return None
     mistake = TypeError(message)

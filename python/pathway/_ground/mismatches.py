@@ -80,7 +80,7 @@ def _fits(value: object, annotation: Any) -> bool:
     if origin in (typing.Union, types.UnionType):
         return any(_fits(value, part) for part in parts)
     if origin is typing.Literal:
-        return any(value == part for part in parts)
+        return any(type(value) is type(part) and value == part for part in parts)
     if origin is type:
         return isinstance(value, type) and (not isinstance(parts[0], type) or issubclass(value, parts[0]))
     if not _is_instance(value, origin or annotation):

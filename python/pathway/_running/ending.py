@@ -5,20 +5,19 @@ still go on are told to stop as by Ctrl-C, and soon after to stop at once; then 
 enter Python is closed, and those inside have a moment to leave. A thread that is inside a function of the user for
 longer waits for the end of the process where it is.
 
-Functions registered with `atexit` are called when the threads that Python does wait for have ended, so a run in one of
-these is left alone.
+Functions that the program has registered with `atexit` after it has imported the package come before, so a run in one
+of these is left alone; one that comes later is refused.
 """
 
 from __future__ import annotations
 
-import atexit
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 from pathway import _native
-from pathway._ground import forks
+from pathway._ground import exits, forks
 
 logger = logging.getLogger("pathway")
 
@@ -109,4 +108,4 @@ def _has_ended(native_run: _native.Run) -> bool:
 
 
 forks.in_child(_runs.clear)
-atexit.register(_end)
+exits.at_exit(_end)

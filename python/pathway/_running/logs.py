@@ -13,7 +13,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from pathway._ground import environment, logged
+from pathway._ground import environment, forks, logged
 from pathway._running.repeats import Repeats
 
 logger = logging.getLogger("pathway")
@@ -99,3 +99,16 @@ def _end() -> None:
         if _handler.sets_level and logger.level == logging.INFO:
             logger.setLevel(logging.NOTSET)
         _handler = None
+
+
+def _forked() -> None:
+    """A forked process has none of the runs; another thread may have had the lock."""
+    global _lock, _runs, _repeats
+    _lock = threading.Lock()
+    _runs = 0
+    if _repeats is not None:
+        logger.removeFilter(_repeats)
+        _repeats = None
+
+
+forks.in_child(_forked)

@@ -24,20 +24,51 @@ _FIRST = 20
 _PAUSE_SECONDS = 10.0
 """After that, one so often."""
 
+_FIRST_OF_ALL = 200
+"""So many messages are logged at once, of whatever kinds: what differs may be a word of which nobody knows that."""
+
+_PAUSE_SECONDS_OF_ALL = 1.0
+
 _MOST_KINDS = 1000
+
+_LOOKED_AT = 500
+"""What a message begins with says of which kind it is."""
 
 _SHOWN = 200
 """So much is shown of a message that stands for others."""
 
-_VARYING = re.compile(r"\^[0-9A-Z]+|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\d+|\w+\([^()]*\)")
+_SUMMED_UP = 20
+"""Of so many kinds it is said at the end how many there were."""
+
+_VARYING = re.compile(r"\^[0-9A-Z]+|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\d+|\b\w{1,64}\([^()]*\)")
 """What differs between messages of a kind: keys, values, numbers, the arguments of functions."""
+
+
+class _Budget:
+    """So many at once, and then one after each pause."""
+
+    def __init__(self, most: int, pause: float, now: float) -> None:
+        self._most = most
+        self._pause = pause
+        self._left = float(most)
+        self._looked = now
+
+    def has_some(self, now: float) -> bool:
+        self._left = min(float(self._most), self._left + (now - self._looked) / self._pause)
+        self._looked = now
+        return self._left >= 1
+
+    def take(self) -> bool:
+        """Takes one; whether it is the last for now."""
+        self._left -= 1
+        return self._left < 1
 
 
 class _Kind:
     def __init__(self, now: float) -> None:
-        self.budget = float(_FIRST)
-        self.looked = now
+        self.budget = _Budget(_FIRST, _PAUSE_SECONDS, now)
         self.left_out = 0
+        self.level = logging.WARNING
         self.last = ""
 
 
@@ -48,7 +79,12 @@ class Repeats(logging.Filter):
         super().__init__()
         self._clock = clock
         self._lock = threading.Lock()
+        self._begin()
+
+    def _begin(self) -> None:
         self._kinds: OrderedDict[str, _Kind] = OrderedDict()
+        self._all = _Budget(_FIRST_OF_ALL, _PAUSE_SECONDS_OF_ALL, self._clock())
+        self._of_other_kinds = 0
 
     def filter(self, record: logging.LogRecord) -> bool:
         # What the engine says, which has its own words, comes as it is; messages of this half have their parts apart.
@@ -60,30 +96,33 @@ class Repeats(logging.Filter):
 
     def _is_let_through(self, record: logging.LogRecord, text: str) -> bool:
         now = self._clock()
-        name = _VARYING.sub("", text)
+        name = _VARYING.sub("", text[:_LOOKED_AT])
         kind = self._kinds.setdefault(name, _Kind(now))
         self._kinds.move_to_end(name)
         if len(self._kinds) > _MOST_KINDS:
-            self._kinds.popitem(last=False)
-        kind.budget = min(float(_FIRST), kind.budget + (now - kind.looked) / _PAUSE_SECONDS)
-        kind.looked, kind.last = now, text
-        if kind.budget < 1:
+            _, oldest = self._kinds.popitem(last=False)
+            self._of_other_kinds += oldest.left_out
+        kind.level = record.levelno
+        kind.last = text if len(text) <= _SHOWN else f"{text[:_SHOWN]}..."
+        if not kind.budget.has_some(now) or not self._all.has_some(now):
             kind.left_out += 1
             return False
-        kind.budget -= 1
+        are_counted = kind.budget.take() | self._all.take()
         if kind.left_out:
             record.args = (f"{text} (and {counted(kind.left_out, 'message')} like it before)",)
             kind.left_out = 0
-        elif kind.budget < 1:
+        elif are_counted:
             record.args = (f"{text} (messages like it are counted from now on)",)
         return True
 
     def tell_the_rest(self) -> None:
         """Logs how many were left out since the last one of each kind, and forgets them."""
         with self._lock:
-            kinds, self._kinds = list(self._kinds.values()), OrderedDict()
-        for kind in kinds:
-            if kind.left_out:
-                last = kind.last if len(kind.last) <= _SHOWN else f"{kind.last[:_SHOWN]}..."
-                count = counted(kind.left_out, "more message", "more messages")
-                logger.error("%s like this one: %s", count, last)
+            kinds = sorted((kind for kind in self._kinds.values() if kind.left_out), key=lambda kind: -kind.left_out)
+            others = self._of_other_kinds + sum(kind.left_out for kind in kinds[_SUMMED_UP:])
+            self._begin()
+        for kind in kinds[:_SUMMED_UP]:
+            count = counted(kind.left_out, "more message", "more messages")
+            logger.log(kind.level, "%s like this one: %s", count, kind.last)
+        if others:
+            logger.warning("%s of other kinds", counted(others, "more message", "more messages"))

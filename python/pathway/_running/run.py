@@ -178,6 +178,11 @@ def _execute(
     """Runs to the end. Whoever has the `control` of it hears when it has begun, and can end it; `call` is what the user
     has called."""
     __tracebackhide__ = True
+    if ending.has_begun():
+        raise RuntimeError(
+            f"{call}() is called while the interpreter ends, when nothing can run any more: import pathway before the "
+            "function is registered with atexit, or call it before"
+        )
     control = control or Control()
     terminate_on_error = settings.terminate_on_error
     if terminate_on_error is None:

@@ -15,7 +15,7 @@ use towpath_types::{Cells, Column, ColumnBuilder, DType, Field, Physical, Value}
 
 use super::data_types::{is_decimal, steps};
 use super::import::Imported;
-use super::references::{all_values_of, values_of};
+use super::references::{Referred, values_of};
 use super::refusal::unreadable;
 use super::{cell, numbers};
 
@@ -58,16 +58,17 @@ pub(super) fn column(field: &Field, given: &Imported, is_pandas: bool, refused: 
     if physical.arrow().is_none() || is_decimal(data_type) {
         return Ok(cells(field, &given.data_type, &given.array, refused));
     }
-    match all_values_of(&given.array) {
-        Some(Ok((values, rows))) => {
-            let mut wrong = Refused::new();
-            let column = of_type(field, data_type, &values, is_pandas, &mut wrong)?;
-            refuse_references(&rows, wrong, refused);
-            Ok(column.take(&rows))
-        }
-        Some(Err(error)) => Err(unreadable(&error.to_string())),
-        None => of_type(field, data_type, &given.array, is_pandas, refused),
-    }
+    let Some(referred) = Referred::of(&given.array) else {
+        return of_type(field, data_type, &given.array, is_pandas, refused);
+    };
+    let Referred { values, positions } = referred.map_err(|error| unreadable(&error.to_string()))?;
+    let Some(positions) = positions else {
+        return of_type(field, data_type, &values, is_pandas, refused);
+    };
+    let mut wrong = Refused::new();
+    let column = of_type(field, data_type, &values, is_pandas, &mut wrong)?;
+    refuse_references(&positions, wrong, refused);
+    Ok(column.take(&positions))
 }
 
 /// Refuses the rows that refer to values that are refused.

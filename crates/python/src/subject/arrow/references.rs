@@ -29,24 +29,65 @@ pub(super) fn value_of(array: &ArrayRef, row: usize) -> Option<ArrayRef> {
     })
 }
 
-/// The values with a null behind them, and to which of them each row refers. They are neither nested nor unions.
-///
-/// # Errors
-/// If there are more than can be.
-pub(super) fn all_values_of(array: &ArrayRef) -> Option<Result<(ArrayRef, Vec<u32>), ArrowError>> {
-    let (values, reference) = references(array)?;
-    let data = values.to_data();
-    let mut with_null = MutableArrayData::new(vec![&data], true, data.len() + 1);
-    let extended = match u32::try_from(data.len()) {
-        Ok(_) => with_null
-            .try_extend(0, 0, data.len())
-            .and_then(|()| with_null.try_extend_nulls(1)),
-        Err(_) => Err(ArrowError::DictionaryKeyOverflowError),
-    };
-    Some(extended.map(|()| {
-        let rows = (0..array.len()).map(|row| reference(row).unwrap_or(data.len()) as u32);
-        (make_array(with_null.freeze()), rows.collect())
-    }))
+/// Values, and which of them each row refers to; without positions, each row has a value of its own. The values are
+/// neither nested nor unions.
+pub(super) struct Referred {
+    pub(super) values: ArrayRef,
+    pub(super) positions: Option<Vec<u32>>,
+}
+
+impl Referred {
+    /// The values of all rows of an array. If there are fewer rows than values, nothing of the other values is kept.
+    ///
+    /// # Errors
+    /// If the values are more than can be.
+    pub(super) fn of(array: &ArrayRef) -> Option<Result<Self, ArrowError>> {
+        let (values, reference) = references(array)?;
+        Some(if array.len() < values.len() {
+            Self::of_each_row(values, array.len(), &reference)
+        } else {
+            Self::of_all(values, array.len(), &reference)
+        })
+    }
+
+    fn of_each_row(
+        values: &ArrayRef,
+        len: usize,
+        reference: &dyn Fn(usize) -> Option<usize>,
+    ) -> Result<Self, ArrowError> {
+        let data = values.to_data();
+        let mut each = MutableArrayData::new(vec![&data], true, len);
+        for row in 0..len {
+            match reference(row) {
+                Some(position) => each.try_extend(0, position, position + 1)?,
+                None => each.try_extend_nulls(1)?,
+            }
+        }
+        Ok(Self {
+            values: make_array(each.freeze()),
+            positions: None,
+        })
+    }
+
+    /// Rows that refer to nothing refer to a null that is put behind the values.
+    fn of_all(values: &ArrayRef, len: usize, reference: &dyn Fn(usize) -> Option<usize>) -> Result<Self, ArrowError> {
+        let end = u32::try_from(values.len()).map_err(|_| ArrowError::DictionaryKeyOverflowError)?;
+        let positions: Vec<u32> = (0..len)
+            .map(|row| reference(row).map_or(end, |position| position as u32))
+            .collect();
+        let mut values = ArrayRef::clone(values);
+        if positions.contains(&end) {
+            let data = values.to_data();
+            let mut with_null = MutableArrayData::new(vec![&data], true, data.len() + 1);
+            with_null.try_extend(0, 0, data.len())?;
+            with_null.try_extend_nulls(1)?;
+            values = make_array(with_null.freeze());
+        }
+        Ok(Self {
+            values,
+            positions: Some(positions),
+        })
+    }
 }
 
 fn references(array: &ArrayRef) -> Option<References<'_>> {
