@@ -1,6 +1,5 @@
 """`Table.live`: rows that are asked for while a run goes on in the background."""
 
-import concurrent.futures
 import contextlib
 import gc
 import os
@@ -259,20 +258,25 @@ def test_what_cannot_begin_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) ->
 
 @pytest.mark.one_process("it forks itself")
 def test_a_forked_process_begins_anew() -> None:
-    """Also where other threads of its parent had the locks, which nobody would give back."""
+    """Also where a thread of its parent had the locks, which nobody would give back."""
     boats = pw.debug.table_from_rows(Passage, [("Marple", 1)])
+    found: list[object] = []
+
+    def look() -> None:
+        with contextlib.suppress(RuntimeError):
+            live.wait_for(len)
+        found.append((len(live), live.is_running))
+        found.append(boats.live().wait_for(len).to_dicts())
+
     with totals(Boats()).live() as live:
-        with computations._lock, background._lock, live._content.changed:
+        with computations._lock, background._lock, live._handle._lock, live._content.changed:
             child = os.fork()
-        if child == 0:
-            status = 1
-            with contextlib.suppress(BaseException):
-                # In another thread than that which has the locks.
-                with concurrent.futures.ThreadPoolExecutor() as threads:
-                    rows = threads.submit(lambda: (len(live), boats.live().wait_for(len).to_dicts())).result(30)
-                is_over = not live.is_running and list(background._all) != [live._handle]
-                status = 7 if rows == (0, [{"lock": "Marple", "boats": 1}]) and is_over else 2
-            os._exit(status)
+            if child == 0:
+                # This thread has them, and no other can get them.
+                thread = threading.Thread(target=look, daemon=True)
+                thread.start()
+                thread.join(30)
+                os._exit(7 if found == [(0, False), [{"lock": "Marple", "boats": 1}]] else 1)
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
         assert live.is_running
 

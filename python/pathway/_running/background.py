@@ -334,8 +334,10 @@ def end_those_left() -> bool:
 
 
 def _begin_anew() -> None:
-    """In a process that was forked no run goes on, and nobody would give back the lock."""
+    """In a process that was forked no run goes on, and nobody would give back a lock."""
     global _lock, _all
+    for handle in list(_all):
+        handle._lock = threading.Lock()
     _lock = threading.Lock()
     _all = weakref.WeakSet()
 
