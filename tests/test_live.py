@@ -1,6 +1,8 @@
 """`Table.live`: rows that are asked for while a run goes on in the background."""
 
+import contextlib
 import gc
+import os
 import re
 import subprocess
 import sys
@@ -14,6 +16,7 @@ import pyarrow as pa
 import pytest
 from pathway._looking import computations
 from pathway._looking import live as live_tables
+from pathway._running import background
 
 
 class Passage(pw.Schema):
@@ -183,6 +186,99 @@ def test_it_ends_when_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert handle.wait(timeout=60)
     assert subject.is_stopped
     assert computations._going_on == {}
+
+
+@pytest.mark.parametrize("first_to_go", [0, 1])
+def test_it_goes_on_while_anybody_has_it(first_to_go: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tables, "LEFT_SECONDS", 0.0)
+    subject = Boats()
+    computation = computations.of(totals(subject))
+    views = [pw.LiveTable(computation), pw.LiveTable(computation)]
+    del views[first_to_go]
+    gc.collect()
+    assert not computation.handle._control.signals.noted
+    subject.tell(lock="Marple", boats=2)
+    assert views[0].wait_for(len).to_dicts() == [{"lock": "Marple", "boats": 2}]
+    assert views[0].is_running
+    views.clear()
+    gc.collect()
+    assert computation.handle.wait(timeout=60)
+
+
+def test_who_comes_while_the_last_one_leaves_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_tables, "LEFT_SECONDS", 0.0)
+    computation = computations.of(totals(Boats()))
+    with pw.LiveTable(computation) as live:
+        # What another thread has found, which asks for the end only now.
+        computation.handle._control.signals.ask_in(0.0, unless=computation._views.__len__)
+        assert not computation.handle._control.signals.noted
+        assert not computation.handle._control.signals.is_left
+        assert live.is_running
+
+
+def test_two_threads_that_ask_for_it_have_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    table = totals(Boats())
+    found: list[pw.LiveTable] = []
+    second = threading.Thread(target=lambda: found.append(table.live()))
+    viewed = computations.Computation.viewed
+
+    def interrupted(computation: computations.Computation) -> int:
+        if second.ident is None:
+            second.start()
+            # It cannot come to its end before this one has.
+            second.join(0.2)
+        return viewed(computation)
+
+    monkeypatch.setattr(computations.Computation, "viewed", interrupted)
+    with table.live() as live:
+        second.join(60)
+        assert len(found) == 1
+        assert found[0] is live
+
+
+def test_what_cannot_begin_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = Boats()
+    table = totals(subject)
+    start = threading.Thread.start
+
+    def refused(thread: threading.Thread) -> None:
+        if thread.name == "pathway:run":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", refused)
+        for _ in range(2):
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                table.live()
+    subject.tell(lock="Marple", boats=2)
+    with table.live() as live:
+        assert live.wait_for(len, timeout=60).to_dicts() == [{"lock": "Marple", "boats": 2}]
+
+
+@pytest.mark.one_process("it forks itself")
+def test_a_forked_process_begins_anew() -> None:
+    """Also where a thread of its parent had the locks, which nobody would give back."""
+    boats = pw.debug.table_from_rows(Passage, [("Marple", 1)])
+    found: list[object] = []
+
+    def look() -> None:
+        with contextlib.suppress(RuntimeError):
+            live.wait_for(len)
+        found.append((len(live), live.is_running))
+        found.append(boats.live().wait_for(len).to_dicts())
+
+    with totals(Boats()).live() as live:
+        with computations._lock, background._lock, live._handle._lock, live._content.changed:
+            child = os.fork()
+            if child == 0:
+                # This thread has them, and no other can get them.
+                thread = threading.Thread(target=look, daemon=True)
+                thread.start()
+                thread.join(30)
+                os._exit(7 if found == [(0, False), [{"lock": "Marple", "boats": 1}]] else 1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+        assert live.is_running
 
 
 def test_a_source_that_another_run_reads_is_named() -> None:

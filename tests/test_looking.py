@@ -7,6 +7,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -541,3 +542,86 @@ def test_a_figure_may_be_left_to_pyplot(rivers: pw.Table[Any]) -> None:
     assert plot.figure is not other
     assert len(plot.figure.axes[0].patches) == 3
     pyplot.close("all")
+
+
+@pytest.fixture
+def pyplot() -> Iterator[Any]:
+    pytest.importorskip("matplotlib").use("agg")
+    pyplot = pytest.importorskip("matplotlib.pyplot")
+    pyplot.close("all")
+    yield pyplot
+    pyplot.close("all")
+
+
+def elsewhere(function: Callable[[], Any]) -> Any:
+    """Called in another thread."""
+    found: list[Any] = []
+    thread = threading.Thread(target=lambda: found.append(function()))
+    thread.start()
+    thread.join()
+    return found[0]
+
+
+def test_a_figure_that_cannot_be_finished_is_not_left_behind(rivers: pw.Table[Any], pyplot: Any) -> None:
+    figures = [pyplot.figure()]
+
+    def fails(frame: pd.DataFrame) -> object:
+        figures.append(elsewhere(pyplot.figure))
+        figure, axes = pyplot.subplots()
+        axes.plot(frame["missing"])
+        return figure
+
+    with pytest.raises(KeyError, match="missing"):
+        rivers.plot(fails)
+    subject = Steps({"place": "a", "level": 1}, {"place": "b", "level": 2})
+    plot = stream(subject).plot(fails)
+    subject.go.release(2)
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        when(lambda: plot.error)
+    # Those of other threads, and from before, stay.
+    assert len(figures) > 2
+    assert pyplot.get_fignums() == [figure.number for figure in figures]
+
+
+def test_what_else_was_drawn_beside_a_figure_is_not_left_behind(pyplot: Any) -> None:
+    mine = pyplot.figure()
+
+    def two(frame: pd.DataFrame) -> object:
+        pyplot.figure()
+        return pyplot.figure()
+
+    def one_of_two(frame: pd.DataFrame) -> None:
+        pyplot.figure()
+        pyplot.plot(frame["level"])
+        pyplot.figure(pyplot.gcf().number)
+
+    def no_figure(frame: pd.DataFrame) -> str:
+        pyplot.figure()
+        return "a text"
+
+    subject = Steps({"place": "a", "level": 1})
+    table = stream(subject)
+    plots = [table.plot(function) for function in (two, one_of_two, no_figure)]
+    subject.go.release()
+    with pw.start(monitoring_level=pw.MonitoringLevel.NONE):
+        when(lambda: all(plot.figure is not None for plot in plots))
+    assert pyplot.get_fignums() == [mine.number]
+    assert len(plots[1].figure.axes[0].lines) == 1
+    assert plots[2].figure == "a text"
+
+
+def test_the_figure_of_another_thread_is_not_taken_for_that_of_a_plot(rivers: pw.Table[Any], pyplot: Any) -> None:
+    def forgets(frame: pd.DataFrame) -> None:
+        elsewhere(pyplot.figure)
+
+    with pytest.raises(TypeError, match=r"forgets\(\) has given nothing back"):
+        rivers.plot(forgets)
+    assert len(pyplot.get_fignums()) == 1
+
+
+def test_a_figure_is_found_where_the_settings_of_pyplot_were_set_back(rivers: pw.Table[Any], pyplot: Any) -> None:
+    def bars(frame: pd.DataFrame) -> None:
+        with pyplot.style.context("default"):
+            pyplot.bar(frame["river"], frame["km"])
+
+    assert len(rivers.plot(bars).figure.axes[0].patches) == 3

@@ -186,3 +186,28 @@ def test_rows_and_columns_that_are_left_out_are_counted_in_one_line(
     *lines, last = printed(capsys, wide)
     assert last == "... 50 more rows, 7 more columns; cut=False prints all"
     assert all(texts.width(line) <= 40 for line in lines)
+
+
+class Written:
+    """What some programs put in the place of standard output."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.one_process("what the first process has printed there is not handed over")
+def test_what_cannot_say_whether_it_is_a_terminal_is_none(many: pw.Table[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Written()
+    monkeypatch.setattr(sys, "stdout", written)
+    pw.debug.compute_and_print(many.select(many.n), include_id=False)
+    assert written.text.splitlines() == ["n", *map(str, range(1000, 1150))]
+    pw.debug.compute_and_print(many.select(many.n), include_id=False, n_rows=2, cut=True)
+    assert written.text.splitlines()[-3:] == ["n", "1000", "1001"]
+    many.show(include_id=False)
+    assert "1000 | x" in written.text

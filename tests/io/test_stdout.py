@@ -122,6 +122,29 @@ def test_lines_fit_into_a_terminal(columns: int, lines: list[str], monkeypatch: 
     assert all(texts.width(line) <= columns for line in lines)
 
 
+class Written:
+    """What some programs put in the place of standard output."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass
+
+
+@pytest.mark.one_process("what the first process has printed there is not handed over")
+def test_whatever_can_be_written_to_is_printed_to(traffic: pw.Table[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    written = Written()
+    monkeypatch.setattr(sys, "stdout", written)
+    pw.io.stdout.write(traffic.filter(traffic.lock == "Bosley"))
+    pw.run()
+    assert written.text == "  time | lock   | boats\n+ 4    | Bosley | 100\n"
+    pw.start().wait()
+
+
 def test_the_time_of_a_live_source_is_that_of_the_day(monkeypatch: pytest.MonkeyPatch) -> None:
     class Zone(stdout.datetime.datetime):  # type: ignore[name-defined,misc]
         @classmethod

@@ -12,7 +12,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from pathway._ground import notebook_shell
+from pathway._ground import notebook_shell, streams
 from pathway._ground.shown import shown
 from pathway._ground.words import counted
 from pathway._native import Pointer
@@ -28,13 +28,12 @@ _NARROWEST = 16
 
 def for_people() -> bool:
     """Whether what is printed goes to a terminal or into a notebook."""
-    return sys.stdout is not None and (sys.stdout.isatty() or notebook_shell.is_here())
+    return sys.stdout is not None and (streams.is_terminal(sys.stdout) or notebook_shell.is_here())
 
 
 def room() -> int:
     """How many columns the terminal has on which is printed; 0 if there is none."""
-    is_terminal = sys.stdout is not None and sys.stdout.isatty()
-    return shutil.get_terminal_size((0, 0)).columns if is_terminal else 0
+    return shutil.get_terminal_size((0, 0)).columns if streams.is_terminal(sys.stdout) else 0
 
 
 def more(rows: int, what: str = "row", columns: int = 0) -> str:

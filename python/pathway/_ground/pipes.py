@@ -13,8 +13,8 @@ _STATUS = 141
 
 def leave() -> NoReturn:
     """Ends the program, or the run that it is in, as other programs end then: without a word."""
-    with suppress(OSError, ValueError):
-        # Python would complain at its end.
+    with suppress(OSError, ValueError, AttributeError):
+        # Python would complain at its end. A stream of the program's own may have no file.
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, sys.stdout.fileno())
         os.close(nowhere)

@@ -8,15 +8,18 @@ from __future__ import annotations
 
 import itertools
 import threading
+import weakref
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from pathway._debugging.captures import quiet
-from pathway._ground import notebook_shell
+from pathway._ground import forks, notebook_shell
 from pathway._looking import content
 from pathway._running import run
 from pathway._running.background import Control, RunHandle, present_place
 from pathway._tables.table import Table
+
+View = TypeVar("View")
 
 _numbers = itertools.count()
 _going_on: dict[int, Computation] = {}
@@ -29,9 +32,12 @@ class Computation:
     def __init__(self, table: Table[Any]) -> None:
         self.table = table
         self.content = content.of_table(table)
-        self.view: Callable[[], object] = lambda: None
-        """The live table that people have of it, if they have one."""
-        self._number_of_views = 0
+        # The live table that people have of it, if they have one.
+        self._view: Callable[[], Any] = lambda: None
+        # Who makes it may be interrupted by what asks for it, such as a finalizer of the user's.
+        self._view_lock = threading.RLock()
+        # The numbers of those that somebody has: that one, and others that were made of it.
+        self._views: set[int] = set()
         self._cell = notebook_shell.cell()
         content.follow(table, self.content, name="live")
         number = next(_numbers)
@@ -45,18 +51,41 @@ class Computation:
 
         self.handle = RunHandle(execute, None)
         _going_on[number] = self
-        self.handle._begin()
+        try:
+            self.handle._begin()
+        except BaseException:
+            # There may be no thread that would do it.
+            _going_on.pop(number, None)
+            raise
+
+    def view(self, make: Callable[[Computation], View]) -> View:
+        """The live table that people have of it, or a new one. Of several threads, all get the same."""
+        with self._view_lock:
+            view: View | None = self._view()
+            if view is None:
+                view = make(self)
+                self._view = weakref.ref(view)
+            return view
 
     def viewed(self) -> int:
         """There is another live table of it; gives its number, for `leave`."""
-        self._number_of_views += 1
+        number = next(_numbers)
+        self._views.add(number)
         self.handle._control.signals.take_back()
-        return self._number_of_views
+        return number
 
     def leave(self, number: int, seconds: float) -> None:
-        """Nobody has this live table any more; the run ends after a while. It may be called at any moment, and late."""
-        if number == self._number_of_views:
-            self.handle._control.signals.ask_in(seconds)
+        """Nobody has this live table any more. If it was the last, the run ends after a while. It may be called at any
+        moment, also where this thread has a lock, and so takes none."""
+        self._views.discard(number)
+        if not self._views:
+            # Another thread may be about to have one.
+            self.handle._control.signals.ask_in(seconds, unless=self._views.__len__)
+
+    def _forget_in_child(self) -> None:
+        # The threads that may have these locks are those of the parent.
+        self._view_lock = threading.RLock()
+        self.content.changed = threading.Condition()
 
     def leave_for(self, other: Table[Any]) -> None:
         """Ends if the cell of a notebook that has begun it is run again and asks for another table, whose rows come
@@ -78,3 +107,15 @@ def of(table: Table[Any]) -> Computation:
             elif known.handle.is_running and known.handle._control.signals.take_back():
                 return known
         return Computation(table)
+
+
+def _begin_anew() -> None:
+    """In a process that was forked no run goes on, and nobody would give back a lock."""
+    global _lock
+    for known in list(_going_on.values()):
+        known._forget_in_child()
+    _going_on.clear()
+    _lock = threading.Lock()
+
+
+forks.in_child(_begin_anew)

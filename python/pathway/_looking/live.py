@@ -278,10 +278,4 @@ class LiveTable(HasRows):
 
 def live(table: Table[Any]) -> LiveTable:
     """The live table of a table, which is started unless it goes on already."""
-    computation = computations.of(table)
-    known = computation.view()
-    if isinstance(known, LiveTable):
-        return known
-    found = LiveTable(computation)
-    computation.view = weakref.ref(found)
-    return found
+    return computations.of(table).view(LiveTable)

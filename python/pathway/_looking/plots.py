@@ -20,7 +20,7 @@ from pathway._debugging.snapshots import Snapshot
 from pathway._expressions.expression import ColumnReference
 from pathway._ground import environment, frames, notebook_shell, tracebacks
 from pathway._ground.shown import of_error, shown
-from pathway._looking import content, previews
+from pathway._looking import content, figures, previews
 from pathway._looking.displays import Display
 from pathway._looking.refreshing import CannotDraw, Refresher
 from pathway._tables import connecting
@@ -128,21 +128,28 @@ class Plot(Display):
             position = self._position
             items = sorted(snapshot._rows.items(), key=lambda item: printing.sort_key((item[1][position],)))
             snapshot = Snapshot(dict(items), snapshot._dtypes)
-        figure = self._made_of(_frame_of(snapshot, self._frame))
+        frame = _frame_of(snapshot, self._frame)
+        with figures.made_in_this_thread() as made:
+            try:
+                figure = self._made_of(frame, made)
+            except BaseException:
+                figures.close(made)
+                raise
+        # A script may show what it has made once.
         if not self._is_static or notebook_shell.is_here():
-            _release(figure)
+            figures.close([*made, _of_matplotlib(figure)])
         return figure
 
-    def _made_of(self, frame: Any) -> Any:
-        """The figure that the function gives back, or leaves behind with pyplot."""
-        before = _numbers_of_figures()
+    def _made_of(self, frame: Any, made: list[Any]) -> Any:
+        """The figure that the function gives back, or leaves behind with pyplot; of several, the last."""
+        before = figures.numbers()
         figure = self._function(frame)
         if figure is not None:
             return figure
-        left = _numbers_of_figures() - before
-        if not left:
+        left = figures.left(made, before)
+        if left is None:
             raise NoFigure(f"{self._function_name}() has given nothing back: it has to return the figure")
-        return sys.modules["matplotlib.pyplot"].figure(max(left))
+        return left
 
     def _bundle(self) -> dict[str, str]:
         if self._error is not None:
@@ -220,18 +227,6 @@ def _of_matplotlib(figure: Any) -> Any:
     """The figure of matplotlib that it is, or that it is a part of; None if it is of another library."""
     whole = figure if hasattr(figure, "savefig") else getattr(figure, "figure", None)
     return whole if hasattr(whole, "savefig") else None
-
-
-def _numbers_of_figures() -> set[int]:
-    """Of those that pyplot knows."""
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    return set() if pyplot is None else set(pyplot.get_fignums())
-
-
-def _release(figure: Any) -> None:
-    """Has pyplot forget a figure, which it would show again at the end of the cell, and keep for ever."""
-    if "matplotlib.pyplot" in sys.modules and _of_matplotlib(figure) is not None:
-        sys.modules["matplotlib.pyplot"].close(_of_matplotlib(figure))
 
 
 def _png(figure: Any) -> str:

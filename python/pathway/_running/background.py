@@ -17,7 +17,7 @@ from contextlib import contextmanager, nullcontext
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from pathway._ground import frames, tracebacks
+from pathway._ground import forks, frames, tracebacks
 from pathway._ground.origin import user_place
 from pathway._ground.shown import of_error, shown
 from pathway._running import logs
@@ -331,3 +331,15 @@ def end_those_left() -> bool:
         handle._control.signals.ask(at_once=False)
     until = time.monotonic() + _PATIENCE_SECONDS
     return all([handle._ended.wait(max(0.0, until - time.monotonic())) for handle in left]) and bool(left)
+
+
+def _begin_anew() -> None:
+    """In a process that was forked no run goes on, and nobody would give back a lock."""
+    global _lock, _all
+    for handle in list(_all):
+        handle._lock = threading.Lock()
+    _lock = threading.Lock()
+    _all = weakref.WeakSet()
+
+
+forks.in_child(_begin_anew)

@@ -7,7 +7,7 @@ import os
 import sys
 from typing import Any
 
-from pathway._ground import environment, notebook_shell
+from pathway._ground import environment, notebook_shell, streams
 from pathway._running import notebook
 from pathway._running.log_lines import LogMonitor
 from pathway._running.monitor import Monitor, SilentMonitor
@@ -57,4 +57,4 @@ def choose(level: MonitoringLevel) -> Monitor:
 
 def _can_draw(stream: Any) -> bool:
     """Whether it goes to a terminal on which something can be drawn anew in its place."""
-    return stream is not None and stream.isatty() and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")
+    return streams.is_terminal(stream) and os.environ.get("TERM", "").lower() not in ("dumb", "unknown")

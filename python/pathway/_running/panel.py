@@ -17,7 +17,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from pathway._ground import forks
+from pathway._ground import forks, streams
 from pathway._ground.shown import shown
 from pathway._running.log_lines import LogMonitor
 from pathway._running.monitor import Monitor
@@ -78,7 +78,7 @@ class PanelMonitor(Monitor):
         self._progress = Progress(clock)
         self._next = clock()
         # What goes elsewhere, as with `2> log.txt`, stays there.
-        redirects_errors = sys.stderr is not None and sys.stderr.isatty()
+        redirects_errors = streams.is_terminal(sys.stderr)
         self._live = Live(console=console, auto_refresh=False, redirect_stderr=redirects_errors)
         self._handlers: list[tuple[logging.StreamHandler[Any], Any]] = []
         self._streams = (sys.stdout, sys.stderr)

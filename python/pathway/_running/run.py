@@ -14,7 +14,7 @@ from dataclasses import replace
 from functools import partial
 
 from pathway import _native
-from pathway._ground import environment
+from pathway._ground import environment, streams
 from pathway._running import background, ending, logs, monitoring, waiting
 from pathway._running.background import Control, RunHandle
 from pathway._running.cluster import member_of_run
@@ -135,11 +135,8 @@ def start(settings: RunSettings) -> RunHandle:
     False
     """
     _check(settings, "pw.start")
-    if (
-        settings.monitoring_level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
-        and sys.stdout is not None
-        and sys.stdout.isatty()
-    ):
+    is_automatic = settings.monitoring_level in (MonitoringLevel.AUTO, MonitoringLevel.AUTO_ALL)
+    if is_automatic and streams.is_terminal(sys.stdout):
         settings = replace(settings, monitoring_level=MonitoringLevel.NONE)
     handle = RunHandle(
         lambda control: _execute(settings, "pw.start", everything=False, captures=None, control=control),

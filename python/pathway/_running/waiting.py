@@ -14,7 +14,7 @@ import logging
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
 from typing import Any
@@ -45,7 +45,8 @@ class Signals:
         self.is_told = False
         """Whether people have been told what happens now."""
         self._last_terminate: float | None = None
-        self._ask_at: float | None = None
+        # When it is to be asked to stop, unless this is true then.
+        self._ask_at: tuple[float, Callable[[], object]] | None = None
         # Of `asked`. A handler of signals may come in between.
         self._lock = threading.RLock()
 
@@ -53,18 +54,21 @@ class Signals:
     def noted(self) -> bool:
         if self._ask_at is not None:
             with self._lock:
-                if self._ask_at is not None and time.monotonic() >= self._ask_at:
+                ask_at = self._ask_at
+                if ask_at is not None and time.monotonic() >= ask_at[0] and not ask_at[1]():
                     self.asked = True
         return self.interrupted or self.terminated or self.asked
 
     @property
     def is_left(self) -> bool:
         """Whether it is to end, now or in a while, since the program has no use for it any more."""
-        return self.asked or self._ask_at is not None
+        ask_at = self._ask_at
+        return self.asked or (ask_at is not None and not ask_at[1]())
 
-    def ask_in(self, seconds: float) -> None:
-        """Asks the run to stop after a while. It takes no lock, for those who may be called at any moment."""
-        self._ask_at = time.monotonic() + seconds
+    def ask_in(self, seconds: float, unless: Callable[[], object]) -> None:
+        """Asks the run to stop after a while, unless something is true then. It takes no lock, for those who may be
+        called at any moment."""
+        self._ask_at = time.monotonic() + seconds, unless
 
     def take_back(self) -> bool:
         """The run is wanted after all; False if it was asked to stop already."""

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway._expressions.expression import ColumnReference
-from pathway._ground import arguments, missing_names, pipes
+from pathway._ground import arguments, missing_names, pipes, streams
 from pathway._ground.shown import shown
 from pathway._native import Pointer
 from pathway._tables import connecting
@@ -121,7 +121,7 @@ class _Printer:
                 max(known, min(texts.width(cell), texts.WIDEST))
                 for known, cell in zip(self._widths, cells, strict=True)
             ]
-        is_terminal = sys.stdout.isatty()
+        is_terminal = streams.is_terminal(sys.stdout)
         is_coloured = is_terminal and not os.environ.get("NO_COLOR")
         room = shutil.get_terminal_size((0, 0)).columns if is_terminal else 0
         # Before the cells comes the sign.
@@ -132,7 +132,7 @@ class _Printer:
         text = "".join(_line(sign, cells, widths, room, is_coloured and sign != " ") for sign, cells in lines)
         try:
             # What it cannot write becomes what one would type in Python.
-            encoding = sys.stdout.encoding or "utf-8"
+            encoding = getattr(sys.stdout, "encoding", None) or "utf-8"
             sys.stdout.write(text.encode(encoding, "backslashreplace").decode(encoding))
             sys.stdout.flush()
         except BrokenPipeError:
