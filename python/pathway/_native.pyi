@@ -37,7 +37,7 @@ class _Cluster(Protocol):
 
 @type_check_only
 class _Place(Protocol):
-    """Where runs are kept: `pathway._running.persisting.Place`."""
+    """Where runs are kept: `pathway._running.backends.Place`."""
 
     @property
     def kind(self) -> str: ...

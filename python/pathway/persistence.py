@@ -34,7 +34,8 @@ Running it again adds nothing: the three visits are there.
 from typing import TYPE_CHECKING
 
 from pathway._ground import missing_names
-from pathway._running.persisting import Backend, Config, PersistenceMode, SnapshotAccess, SnapshotEvent
+from pathway._running.backends import Backend, SnapshotEvent
+from pathway._running.persisting import Config, PersistenceMode, SnapshotAccess
 
 __all__ = ["Backend", "Config", "PersistenceMode", "SnapshotAccess", "SnapshotEvent"]
 

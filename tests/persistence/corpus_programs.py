@@ -19,7 +19,7 @@ from typing import Any
 
 import pathway as pw
 from pathway import _native
-from pathway._running.persisting import place_at
+from pathway._running.backends import place_at
 
 STATE = pathlib.Path("state")
 PARTITIONS = ["north", "south", "west"]

@@ -21,7 +21,7 @@ from collections import Counter
 from typing import Any
 
 from pathway import _native
-from pathway._running.persisting import place_at
+from pathway._running.backends import place_at
 from pathway.io import _offsets
 
 from tests.persistence import corpus_programs

@@ -13,7 +13,7 @@ from typing import Any
 import pathway as pw
 import pytest
 from pathway import _native
-from pathway._running.persisting import place_at
+from pathway._running.backends import place_at
 
 from tests.persistence import programs
 from tests.persistence.programs import QUIET, Sends, config, counted, go, remaining, written

@@ -20,7 +20,8 @@ from pathway._crashing.program import portable
 from pathway._crashing.report import Counting, CrashReport, Kill
 from pathway._ground.words import counted
 from pathway._running import logs
-from pathway._running.persisting import Backend, Config
+from pathway._running.backends import Backend
+from pathway._running.persisting import Config
 
 logger = logging.getLogger("pathway")
 

@@ -24,7 +24,8 @@ from types import TracebackType
 from typing import IO, Any, NamedTuple, NoReturn
 
 from pathway._crashing import program, work
-from pathway._running.persisting import Backend, Config
+from pathway._running.backends import Backend
+from pathway._running.persisting import Config
 
 # What the process runs, with its input and output for orders and answers.
 _COMMAND = "import sys; sys.path[:] = {path!r}; from pathway._crashing import nursery; nursery.serve()"

@@ -19,7 +19,8 @@ from typing import Any, Literal
 
 from pathway import _native
 from pathway._running import ending
-from pathway._running.persisting import Backend, Config, kept
+from pathway._running.backends import Backend
+from pathway._running.persisting import Config, kept
 from pathway._schemas.schema import Schema
 from pathway._tables.graph import another_graph
 from pathway.io import python

@@ -16,7 +16,7 @@ import click
 
 from pathway import _native
 from pathway._ground.words import counted
-from pathway._running.persisting import place_at
+from pathway._running.backends import place_at
 from pathway._values.times import FIRST_TIME_OF_DAY
 from pathway.cli._commands import Commands
 from pathway.io import _offsets
