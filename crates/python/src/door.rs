@@ -2,7 +2,7 @@
 //!
 //! An interpreter that ends kills every thread that wants its lock from then on: before Python 3.14, by unwinding it,
 //! which no frame of Rust survives; and a thread that comes when it has ended finds nothing but ruins. So the end of
-//! the interpreter [closes](close_door) the door first, see `_ending.py`: whoever comes later waits here until the
+//! the interpreter [closes](close_door) the door first, see `_running/ending.py`: whoever comes later waits here until the
 //! process is gone, and those inside are waited for. One that is inside a function which does not return meets the end
 //! where that function was [called](call), and waits there.
 //!
