@@ -112,3 +112,35 @@ pw.run()
     assert "5 rows in (numbers)" in line
     assert "failing 0" in line
     assert line.endswith("2 rejected (5 rows not delivered)")
+
+
+def test_rows_that_an_output_leaves_out_are_not_counted_as_delivered(
+    run: Callable[[str], subprocess.CompletedProcess[str]],
+) -> None:
+    text = """
+seen.set()
+table = declare(Finite)
+pw.io.jsonlines.write(table.select(b=10 // (table.number % 3)), "inverses.jsonl", name="inverses")
+pw.run(terminate_on_error=False)
+"""
+    done = run(text)
+    (line,) = [line.partition(":INFO:")[2] for line in done.stderr.splitlines() if ":INFO:finished after" in line]
+    # Of 0 to 4, it cannot be computed for 0 and 3. Two more rows are not accepted, and become rows with Errors.
+    assert "inverses 3" in line
+    assert ":WARNING:inverses: 4 rows were rejected, see the messages above" in done.stderr
+
+
+def test_calls_before_the_one_that_fails_are_counted(run: Callable[[str], subprocess.CompletedProcess[str]]) -> None:
+    text = """
+def failing(key, row, time, is_addition):
+    if row["number"] == 3:
+        raise ValueError("no three")
+seen.set()
+table = pw.io.python.read(Finite(), schema=pw.schema_from_types(number=int), name="numbers")
+pw.io.subscribe(table, failing, name="calls", sort_by=[table.number])
+pw.run()
+"""
+    done = run(text)
+    assert done.returncode == 1
+    (line,) = [line.partition(":INFO:")[2] for line in done.stderr.splitlines() if ":INFO:failed after" in line]
+    assert "3 rows out (calls)" in line

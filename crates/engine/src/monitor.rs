@@ -36,6 +36,8 @@ pub struct Counters {
     settled: AtomicU64,
     /// Rows of the open time that a sink has delivered already.
     delivered: AtomicU64,
+    /// Rows of the open time that a sink has left out.
+    left_out: AtomicU64,
     /// All times up to this one are complete.
     time: AtomicU64,
 }
@@ -59,15 +61,24 @@ impl Counters {
         self.delivered.fetch_add(rows as u64, Ordering::Relaxed);
     }
 
+    /// A sink leaves out rows of the open time, since they hold errors.
+    pub fn leave_out(&self, rows: u64) {
+        self.left_out.fetch_add(rows, Ordering::Relaxed);
+        self.reject(rows);
+    }
+
     /// A time is complete of which so many rows came in; what cancelled among them needed no delivery.
     pub(crate) fn settle(&self, rows: usize) {
         self.delivered.store(0, Ordering::Relaxed);
-        self.settled.fetch_add(rows as u64, Ordering::Relaxed);
+        let left_out = self.left_out.swap(0, Ordering::Relaxed);
+        self.settled
+            .fetch_add((rows as u64).saturating_sub(left_out), Ordering::Relaxed);
     }
 
-    /// Rows that came to a sink, and how many of them it has delivered.
+    /// Rows that came to a sink, but those that it has left out, and how many of them it has delivered.
     fn of_sink(&self) -> (u64, u64) {
-        let arrived = self.rows_in.load(Ordering::Relaxed);
+        let rejected = self.rejected.load(Ordering::Relaxed);
+        let arrived = self.rows_in.load(Ordering::Relaxed).saturating_sub(rejected);
         let (settled, delivered) = (
             self.settled.load(Ordering::Relaxed),
             self.delivered.load(Ordering::Relaxed),

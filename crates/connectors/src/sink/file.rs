@@ -186,7 +186,7 @@ struct Draft {
 
 impl FileTask {
     fn write(&mut self, batch: &Batch) -> Result<(), EngineError> {
-        let batch = writable(batch, &self.reporter)?;
+        let batch = writable(batch, &self.reporter, &self.counters)?;
         match &mut self.writer {
             Some(writer) if !batch.is_empty() => {
                 self.counters.deliver(batch.len());
@@ -295,7 +295,7 @@ fn needs_care(batch: &Batch) -> bool {
 }
 
 /// The rows that can be written: rows with an error are reported, rows whose values are not known yet are left out.
-fn writable(batch: &Batch, reporter: &Reporter) -> Result<Batch, EngineError> {
+fn writable(batch: &Batch, reporter: &Reporter, counters: &Counters) -> Result<Batch, EngineError> {
     let unknown = |row: usize| {
         batch
             .columns()
@@ -312,6 +312,7 @@ fn writable(batch: &Batch, reporter: &Reporter) -> Result<Batch, EngineError> {
         if is_error {
             let error = RowError::new(ErrorKind::Value, "Error value encountered in output, skipping the row");
             reporter.report(error.of(batch.keys()[row], batch.diff(row)))?;
+            counters.leave_out(1);
         }
         rows.push(!is_error && !unknown(row));
     }

@@ -168,7 +168,9 @@ impl Subscriber {
         }
         let mut kept = Vec::new();
         for row in 0..batch.len() {
-            if !has_error(&batch, row, &self.reporter)? {
+            if has_error(&batch, row, &self.reporter)? {
+                self.counters.leave_out(1);
+            } else {
                 kept.push(row as u32);
             }
         }
@@ -199,6 +201,7 @@ impl Subscriber {
             if let Err(error) = door::call(on_change, &change, Some(&names)) {
                 return Ok(Err(failed(on_change, error, "on_change", &NAMES, &change)));
             }
+            self.counters.deliver(1);
         }
         Ok(Ok(()))
     }
@@ -213,7 +216,6 @@ impl Subscriber {
                     self.call(py, batch, start..end, time)
                         .unwrap_or_else(|error| Err(raised(py, error)))
                 })?;
-                self.counters.deliver(end - start);
                 start = end;
             }
         }
