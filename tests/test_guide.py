@@ -14,7 +14,6 @@ import logging
 import os
 import pathlib
 import re
-import socket
 import sys
 import tempfile
 import types
@@ -23,6 +22,8 @@ from typing import NamedTuple
 
 import pathway as pw
 import pytest
+
+from tests.processes import free_ports
 
 ROOT = pathlib.Path(__file__).parent.parent
 FENCED = re.compile(r"^```(?P<language>[^\n]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -84,8 +85,7 @@ def logging_as_before() -> Iterator[None]:
 def test_page(page: pathlib.Path, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     # Others may be at the port that is taken by default.
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        monkeypatch.setenv("PATHWAY_MONITORING_HTTP_PORT", str(free.getsockname()[1]))
+    monkeypatch.setenv("PATHWAY_MONITORING_HTTP_PORT", str(free_ports(2)))
     text = page.read_text()
     for example, printed in run(page):
         if example.output is not None:

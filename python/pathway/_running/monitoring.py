@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 from pathway._ground import environment, notebook_shell, streams
-from pathway._running import notebook
 from pathway._running.log_lines import LogMonitor
 from pathway._running.monitor import Monitor, SilentMonitor
 
@@ -46,6 +45,9 @@ def choose(level: MonitoringLevel) -> Monitor:
     if level is MonitoringLevel.NONE:
         return Monitor()
     if notebook_shell.is_here():
+        # Few runs are in notebooks, and it needs the module `html`.
+        from pathway._running import notebook
+
         return notebook.NotebookMonitor(operators=operators)
     if not _can_draw(sys.stdout):
         return LogMonitor()
