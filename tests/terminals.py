@@ -99,3 +99,16 @@ def cells(lines: list[str], name: str) -> list[str]:
     """The cells of the line of a source or sink in the panel: role, name, rows, rows/s, waiting, lag."""
     (line,) = [line for line in lines if f" {name} " in line]
     return [cell.strip() for cell in re.split("[│┃]", line)[1:-1]]
+
+
+class Written:
+    """What some programs put in the place of standard output."""
+
+    def __init__(self) -> None:
+        self.text = ""
+
+    def write(self, text: str) -> None:
+        self.text += text
+
+    def flush(self) -> None:
+        pass

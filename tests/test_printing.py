@@ -8,6 +8,8 @@ import pytest
 from pathway._looking import notebooks
 from pathway._values import texts
 
+from tests.terminals import Written
+
 
 @pytest.fixture
 def many() -> pw.Table[Any]:
@@ -186,19 +188,6 @@ def test_rows_and_columns_that_are_left_out_are_counted_in_one_line(
     *lines, last = printed(capsys, wide)
     assert last == "... 50 more rows, 7 more columns; cut=False prints all"
     assert all(texts.width(line) <= 40 for line in lines)
-
-
-class Written:
-    """What some programs put in the place of standard output."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def flush(self) -> None:
-        pass
 
 
 @pytest.mark.one_process("what the first process has printed there is not handed over")

@@ -34,7 +34,7 @@ rows = pw.io.csv.read(path, schema=Row, mode=mode, autocommit_duration_ms=10)
 pw.io.jsonlines.write(rows, output)
 print("running", flush=True)
 # What is read once fails the run if it has no such column; what is followed may still get one.
-pw.run(monitoring_level=pw.MonitoringLevel.NONE, terminate_on_error=False)
+pw.run(monitoring_level=pw.MonitoringLevel.NONE, terminate_on_error=mode == "streaming")
 """
 
 

@@ -12,6 +12,8 @@ import pytest
 from pathway._values import texts
 from pathway.io import stdout
 
+from tests.terminals import Written
+
 
 @pytest.fixture
 def traffic() -> pw.Table[Any]:
@@ -120,19 +122,6 @@ def test_lines_fit_into_a_terminal(columns: int, lines: list[str], monkeypatch: 
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     assert terminal.getvalue().splitlines() == lines
     assert all(texts.width(line) <= columns for line in lines)
-
-
-class Written:
-    """What some programs put in the place of standard output."""
-
-    def __init__(self) -> None:
-        self.text = ""
-
-    def write(self, text: str) -> None:
-        self.text += text
-
-    def flush(self) -> None:
-        pass
 
 
 @pytest.mark.one_process("what the first process has printed there is not handed over")

@@ -98,8 +98,8 @@ pub(crate) fn texts(views: ScalarBuffer<u128>, blocks: Arc<[Buffer]>, nulls: Opt
         unsafe_code,
         reason = "a check of every text again would cost more than all the rest"
     )]
-    // SAFETY: within the crate, views are made by `Views::push` of valid UTF-8, or are copies of those of arrays, with
-    // their blocks.
+    // SAFETY: within the crate, views are made by `Views::push` of valid UTF-8, or are copies of those of columns, with
+    // their blocks. Texts of others come into columns by a builder or by a constructor of Arrow's that checks them.
     unsafe {
         StringViewArray::new_unchecked(views, blocks, nulls)
     }
