@@ -1,10 +1,8 @@
 //! The layouts of cells: Arrow's arrays, and two of our own.
 
-use std::sync::Arc;
-
 use arrow_array::{
-    Array, BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
-    TimestampNanosecondArray, new_empty_array,
+    BinaryViewArray, BooleanArray, DurationNanosecondArray, Float64Array, Int64Array, StringViewArray,
+    TimestampNanosecondArray,
 };
 use arrow_buffer::NullBuffer;
 use arrow_schema::{DataType, TimeUnit};
@@ -80,14 +78,6 @@ macro_rules! for_arrow {
 pub(super) use for_arrow;
 
 impl Cells {
-    /// The Arrow array, of a layout that has one.
-    ///
-    /// # Panics
-    /// For pointers and `Any`, which Arrow does not know.
-    pub fn as_arrow(&self) -> &dyn Array {
-        for_arrow!(self, array => array, pointer _pointers => panic!("pointers are no Arrow array"), any _values => panic!("values are no Arrow array"))
-    }
-
     /// The cells of a layout that counts nanoseconds.
     ///
     /// # Panics
@@ -99,26 +89,6 @@ impl Cells {
             Physical::Duration => Cells::Duration(DurationNanosecondArray::new(nanoseconds.into(), nulls)),
             other => panic!("{other:?} counts no nanoseconds"),
         }
-    }
-
-    /// The cells of an Arrow array of exactly the type of the layout.
-    ///
-    /// # Panics
-    /// For an array of another type.
-    pub fn from_arrow(physical: Physical, array: Arc<dyn Array>) -> Self {
-        let any = array.as_any();
-        let cells = match physical {
-            Physical::Bool => any.downcast_ref().cloned().map(Cells::Bool),
-            Physical::Int => any.downcast_ref().cloned().map(Cells::Int),
-            Physical::Float => any.downcast_ref().cloned().map(Cells::Float),
-            Physical::Str => any.downcast_ref().cloned().map(Cells::Str),
-            Physical::Bytes => any.downcast_ref().cloned().map(Cells::Bytes),
-            Physical::DateTimeNaive => any.downcast_ref().cloned().map(Cells::DateTimeNaive),
-            Physical::DateTimeUtc => any.downcast_ref().cloned().map(Cells::DateTimeUtc),
-            Physical::Duration => any.downcast_ref().cloned().map(Cells::Duration),
-            Physical::Pointer | Physical::Any => None,
-        };
-        cells.unwrap_or_else(|| panic!("an Arrow array of type {} is no {physical:?}", array.data_type()))
     }
 }
 
@@ -135,14 +105,5 @@ impl Physical {
             Physical::Duration => DataType::Duration(TimeUnit::Nanosecond),
             Physical::Pointer | Physical::Any => return None,
         })
-    }
-
-    /// No cells.
-    pub fn no_cells(self) -> Cells {
-        match self.arrow() {
-            Some(data_type) => Cells::from_arrow(self, new_empty_array(&data_type)),
-            None if self == Physical::Pointer => Cells::Pointer(PointerArray::new(Shared::default(), None)),
-            None => Cells::Any(Shared::default()),
-        }
     }
 }
