@@ -10,6 +10,7 @@ import inspect
 import pathlib
 import pkgutil
 import re
+import tempfile
 from collections.abc import Iterator
 from typing import Any
 
@@ -25,7 +26,9 @@ def examples() -> Iterator[doctest.DocTest]:
 
 
 @pytest.mark.parametrize("example", [pytest.param(test, id=test.name) for test in examples()])
-def test_example(example: doctest.DocTest) -> None:
+def test_example(example: doctest.DocTest, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # What an example leaves in a temporary folder goes with those of the tests.
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     shown: list[str] = []
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)
     result = runner.run(example, out=shown.append)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import pathlib
 import socket
 import subprocess
 import sys
@@ -13,7 +14,7 @@ import pytest
 pytestmark = pytest.mark.one_process("the programs are processes of their own")
 
 PROGRAM = """
-import asyncio, gc, json, logging, os, sys, tempfile, threading, time
+import asyncio, gc, json, logging, os, sys, threading, time
 import pathway as pw
 
 RUNS, KIND = int(sys.argv[1]), sys.argv[2]
@@ -55,9 +56,8 @@ table = pw.io.python.read(Numbers(), schema=Number)
 counts = table.groupby(pw.this.text).reduce(
     pw.this.text, count=pw.reducers.count(), all=pw.reducers.tuple(pw.this.number)
 )
-folder = tempfile.mkdtemp()
-pw.io.csv.write(table.select(number=pw.apply_with_type(function, int, pw.this.number)), folder + "/out.csv")
-pw.io.jsonlines.write(counts.join(table, pw.left.text == pw.right.text).select(pw.right.number), folder + "/out.jsonl")
+pw.io.csv.write(table.select(number=pw.apply_with_type(function, int, pw.this.number)), "out.csv")
+pw.io.jsonlines.write(counts.join(table, pw.left.text == pw.right.text).select(pw.right.number), "out.jsonl")
 pw.io.subscribe(counts, later)
 for kind in (Later, Parts):
     pw.io.subscribe(pw.io.python.read(kind(), schema=Number), lambda **change: None)
@@ -97,7 +97,7 @@ print(json.dumps([sorted(ends), before, counted()]))
 @pytest.mark.parametrize(
     "kind", ["well", "served", "failing subject", "failing function", "failing callback"], ids=lambda kind: kind
 )
-def test_nothing_stays_behind(kind: str, attack_rounds: int) -> None:
+def test_nothing_stays_behind(kind: str, attack_rounds: int, tmp_path: pathlib.Path) -> None:
     runs = 40 if attack_rounds == 1 else 200
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = server.getsockname()[1]
@@ -106,6 +106,7 @@ def test_nothing_stays_behind(kind: str, attack_rounds: int) -> None:
         capture_output=True,
         text=True,
         timeout=110,
+        cwd=tmp_path,
         env={**os.environ, "PATHWAY_THREADS": "2", "PATHWAY_MONITORING_HTTP_PORT": str(port)},
     )
     assert done.returncode == 0, done.stderr[-3000:]

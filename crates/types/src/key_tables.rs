@@ -77,18 +77,24 @@ impl DistinctKeys {
 
     /// Adds keys; `false` as soon as one is there already.
     pub fn insert_all(&mut self, keys: &[Key]) -> bool {
+        self.insert_all_but(keys, |_, _| false)
+    }
+
+    /// Adds keys; `false` as soon as one is there already, unless `differ` says of the positions of both that they may
+    /// stand beside each other.
+    pub fn insert_all_but(&mut self, keys: &[Key], differ: impl Fn(usize, usize) -> bool) -> bool {
         let start = self.keys.len();
         let needed = (start + keys.len()) * 2;
         self.keys.extend_from_slice(keys);
         if needed > self.table.len() {
             self.table = vec![Self::FREE; needed.next_power_of_two()];
-            return self.enter_from(0);
+            return self.enter_from(0, differ);
         }
-        self.enter_from(start)
+        self.enter_from(start, differ)
     }
 
-    /// Enters the keys from a position on; `false` as soon as one is there already.
-    fn enter_from(&mut self, start: usize) -> bool {
+    /// Enters the keys from a position on, as they are added.
+    fn enter_from(&mut self, start: usize, differ: impl Fn(usize, usize) -> bool) -> bool {
         let mask = self.table.len() - 1;
         let seeds = *SEEDS;
         let mut slots = [0; Self::AHEAD];
@@ -102,15 +108,17 @@ impl DistinctKeys {
             // Only so that it is read: the processor fetches all these positions at the same time.
             std::hint::black_box(all);
             for (position, (slot, key)) in slots.iter().zip(keys).enumerate() {
-                let mut slot = *slot;
+                let (mut slot, position) = (*slot, first + position);
                 loop {
                     match self.table[slot] {
                         Self::FREE => break,
-                        other if self.keys[other as usize] == *key => return false,
+                        other if self.keys[other as usize] == *key && !differ(other as usize, position) => {
+                            return false;
+                        }
                         _ => slot = (slot + 1) & mask,
                     }
                 }
-                self.table[slot] = (first + position) as u32;
+                self.table[slot] = position as u32;
             }
         }
         true

@@ -119,7 +119,7 @@ class Trial:
                 start_time=None,
                 captures_only=None,
                 cluster=None,
-                persistence=kept(config),
+                persistence=None if config is None else kept(config),
             )
             with ending.stopped_at_the_end(native_run):
                 try:

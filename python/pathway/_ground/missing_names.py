@@ -1,4 +1,4 @@
-"""What answers for names that modules of the package have not, and for modules that are not there.
+"""What answers for names that modules of the package have not (yet), and for modules that are not there.
 
 `import pathway.io.kafka`, `from pathway.udfs import DiskCache` and `pw.io.kafka` are three ways to ask for something.
 Python asks the module for the attribute in the last two, and a finder for the module in the first two; but where a
@@ -8,7 +8,8 @@ name is imported, it replaces the message of an AttributeError by its own. So wh
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from importlib import import_module
 from types import FrameType, ModuleType
 from typing import TYPE_CHECKING, NoReturn
 
@@ -21,11 +22,16 @@ if TYPE_CHECKING:
 _KINDS = {"pathway": "module", "pathway.io": "connectors", "pathway.reducers": "reducers"}
 
 
-def of(module: str) -> Callable[[str], NoReturn]:
-    """The `__getattr__` of a module. Hide it from type checkers, which would take every name for one that is there."""
+def of(module: str, modules: Collection[str] = ()) -> Callable[[str], ModuleType]:
+    """The `__getattr__` of a module. Hide it from type checkers, which would take every name for one that is there.
+
+    If it is a package, those of its `modules` that are named are imported when they are first asked for.
+    """
 
     @tracebacks.shortened
-    def __getattr__(name: str) -> NoReturn:
+    def __getattr__(name: str) -> ModuleType:
+        if name in modules:
+            return import_module(f"{module}.{name}")
         # The frame between belongs to the decorator.
         complain(module, name, sys._getframe(2))
 

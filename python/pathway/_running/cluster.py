@@ -10,7 +10,7 @@ import itertools
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from pathway._ground import environment
+from pathway._ground.environment import Cluster
 from pathway._running.waiting import Signals
 
 _runs = itertools.count()
@@ -30,11 +30,8 @@ class Member:
     is_interrupted: Callable[[], bool]
 
 
-def member_of_run(signals: Signals) -> Member | None:
-    """The processes that the next run is shared with; None if this process works alone."""
-    described = environment.cluster()
-    if described is None:
-        return None
+def member_of_run(described: Cluster, signals: Signals) -> Member:
+    """This process in the next run of those that the environment describes."""
     return Member(
         process=described.process_id,
         addresses=described.addresses,

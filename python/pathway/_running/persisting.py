@@ -183,11 +183,8 @@ DEFAULT_INTERVAL_MS = 10_000
 _PLAYED = {PersistenceMode.BATCH: "at once", PersistenceMode.REALTIME_REPLAY: "in real time"}
 
 
-def from_environment() -> Config | None:
+def config_of(storage: environment.ReplayStorage) -> Config:
     """What the environment says, as `pathway spawn --record` and `pathway replay` do."""
-    storage = environment.replay_storage()
-    if storage is None:
-        return None
     return Config(
         Backend._at(storage.path),
         snapshot_access=SnapshotAccess(storage.access),
@@ -197,9 +194,9 @@ def from_environment() -> Config | None:
 
 
 @contextmanager
-def told(config: Config | None) -> Iterator[None]:
+def told(config: Config) -> Iterator[None]:
     """During a run, the environment says where it is kept, for functions that keep something of their own."""
-    if config is None or config.backend.kind != "filesystem":
+    if config.backend.kind != "filesystem":
         yield
         return
     if config.persistence_mode is PersistenceMode.UDF_CACHING:
@@ -208,9 +205,9 @@ def told(config: Config | None) -> Iterator[None]:
         yield
 
 
-def kept(config: Config | None) -> Kept | None:
+def kept(config: Config) -> Kept | None:
     """What the native half has to know of a configuration; nothing if nothing of the run itself is kept."""
-    if config is None or config.persistence_mode is PersistenceMode.UDF_CACHING:
+    if config.persistence_mode is PersistenceMode.UDF_CACHING:
         return None
     keeps_state = config.persistence_mode is PersistenceMode.OPERATOR_PERSISTING
     interval = config.snapshot_interval_ms or DEFAULT_INTERVAL_MS

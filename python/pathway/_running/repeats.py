@@ -40,8 +40,9 @@ _SHOWN = 200
 _SUMMED_UP = 20
 """Of so many kinds it is said at the end how many there were."""
 
-_VARYING = re.compile(r"\^[0-9A-Z]+|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\d+|\b\w{1,64}\([^()]*\)")
-"""What differs between messages of a kind: keys, values, numbers, the arguments of functions."""
+_VARYING = r"\^[0-9A-Z]+|\"(?:[^\"\\]|\\.)*\"|'(?:[^'\\]|\\.)*'|\d+|\b\w{1,64}\([^()]*\)"
+"""What differs between messages of a kind: keys, values, numbers, the arguments of functions. The module `re` keeps it
+compiled, from the first message on."""
 
 
 class _Budget:
@@ -96,7 +97,7 @@ class Repeats(logging.Filter):
 
     def _is_let_through(self, record: logging.LogRecord, text: str) -> bool:
         now = self._clock()
-        name = _VARYING.sub("", text[:_LOOKED_AT])
+        name = re.sub(_VARYING, "", text[:_LOOKED_AT])
         kind = self._kinds.setdefault(name, _Kind(now))
         self._kinds.move_to_end(name)
         if len(self._kinds) > _MOST_KINDS:

@@ -12,20 +12,23 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 from pathway import _native
 from pathway._ground import environment, streams
 from pathway._running import background, ending, logs, monitoring, waiting
 from pathway._running.background import Control, RunHandle
-from pathway._running.cluster import member_of_run
 from pathway._running.monitor import LastLine
 from pathway._running.monitoring import MonitoringLevel
-from pathway._running.persisting import Config, from_environment, kept, told
 from pathway._running.progress import Ending
-from pathway._running.scaling import Scaling, scaling_of
-from pathway._running.settings import RunSettings, taking
+from pathway._running.settings import Replay, RunSettings, taking
 from pathway._tables.debugged import printed_afterwards
 from pathway._tables.graph import current_graph
+
+if TYPE_CHECKING:
+    from pathway._running.cluster import Member
+    from pathway._running.persisting import Config
+    from pathway._running.scaling import Scaling
 
 logger = logging.getLogger("pathway")
 
@@ -198,15 +201,17 @@ def _execute(
 
             server = stack.enter_context(MetricsServer(environment.monitoring_host(), environment.monitoring_port()))
         signals = stack.enter_context(waiting.noted_signals(control.signals))
-        cluster = member_of_run(signals)
-        persistence = settings.persistence_config
-        if persistence is None and captures is None:
-            persistence = from_environment()
-        if not isinstance(persistence, Config):
-            # A `Replay` needs nothing.
-            persistence = None
-        stack.enter_context(told(persistence))
-        scaling = scaling_of(persistence, 1 if cluster is None else len(cluster.addresses))
+        cluster = _cluster(signals)
+        config = _persistence(settings, is_looked_at=captures is not None)
+        kept = scaling = None
+        if config is not None:
+            # Most runs are not kept, and begin sooner without these.
+            from pathway._running import persisting
+            from pathway._running.scaling import scaling_of
+
+            kept = persisting.kept(config)
+            stack.enter_context(persisting.told(config))
+            scaling = scaling_of(config, 1 if cluster is None else len(cluster.addresses))
         monitor = stack.enter_context(monitoring.choose(settings.monitoring_level))
 
         def begin() -> _native.Run:
@@ -219,7 +224,7 @@ def _execute(
                 start_time=environment.start_timestamp(),
                 captures_only=captures,
                 cluster=cluster,
-                persistence=kept(persistence),
+                persistence=kept,
             )
 
         try:
@@ -259,6 +264,31 @@ def _execute(
         if captures is None and not any(entry.role == "sink" for entry in statistics):
             _tell_that_nothing_runs(call, everything=everything, has_run=bool(statistics))
     waiting.leave(signals, scaling)
+
+
+def _cluster(signals: waiting.Signals) -> Member | None:
+    """The processes that the run is shared with; None if this process works alone."""
+    described = environment.cluster()
+    if described is None:
+        return None
+    # Most processes work alone, and begin sooner without it.
+    from pathway._running import cluster
+
+    return cluster.member_of_run(described, signals)
+
+
+def _persistence(settings: RunSettings, *, is_looked_at: bool) -> Config | None:
+    """How the run is kept, if it is: as the program says, or else the environment, which does not mean runs whose
+    results are only looked at."""
+    config = settings.persistence_config
+    if config is None and not is_looked_at:
+        storage = environment.replay_storage()
+        if storage is not None:
+            # Most runs are not kept, and begin sooner without it.
+            from pathway._running import persisting
+
+            return persisting.config_of(storage)
+    return None if isinstance(config, Replay) else config
 
 
 def _how(signals: waiting.Signals, scaling: Scaling | None) -> Ending:

@@ -15,10 +15,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from pathway._ground import environment
-from pathway._running.persisting import Config
 
 if TYPE_CHECKING:
     from pathway._native import Statistics
+    from pathway._running.persisting import Config
 
 logger = logging.getLogger("pathway")
 
@@ -92,9 +92,9 @@ class Scaling:
         return True
 
 
-def scaling_of(config: Config | None, processes: int) -> Scaling | None:
+def scaling_of(config: Config, processes: int) -> Scaling | None:
     """What looks at a run of so many processes that is kept like this, if somebody is to."""
-    if config is None or not config.worker_scaling_enabled:
+    if not config.worker_scaling_enabled:
         return None
     if not environment.is_scaled():
         logger.warning(

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from pathway._ground import hints, tracebacks
 from pathway._running.monitoring import MonitoringLevel
-from pathway._running.persisting import Config
 
 if TYPE_CHECKING:
     import asyncio
+
+    from pathway._running.persisting import Config
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -56,7 +57,11 @@ class RunSettings:
             raise ValueError(
                 f"argument max_expression_batch_size has to be above zero, found {self.max_expression_batch_size}"
             )
-        self._check("persistence_config", (Config, Replay, type(None)), "a pw.persistence.Config")
+        if self.persistence_config is not None:
+            # Most runs are not kept, and begin sooner without it.
+            from pathway._running.persisting import Config
+
+            self._check("persistence_config", (Config, Replay), "a pw.persistence.Config")
 
     def _check(self, name: str, kinds: type | tuple[type, ...], what: str) -> None:
         value = getattr(self, name)

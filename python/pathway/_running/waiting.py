@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pathway import _native
 from pathway._ground import environment, forks, tracebacks
@@ -25,7 +25,9 @@ from pathway._ground.signals import ECHO_SECONDS
 from pathway._ground.words import counted
 from pathway._running import abandoning
 from pathway._running.monitor import Monitor
-from pathway._running.scaling import Scaling
+
+if TYPE_CHECKING:
+    from pathway._running.scaling import Scaling
 
 logger = logging.getLogger("pathway")
 

@@ -2,7 +2,7 @@
 
 use towpath_types::DType;
 
-use crate::values::{Cell, parse_float, parse_int};
+use crate::values::{Cell, parse_float, parse_plain_int};
 
 #[inline]
 pub(super) fn skip_space(bytes: &[u8], mut at: usize) -> usize {
@@ -19,11 +19,13 @@ pub(super) fn after(bytes: &[u8], at: usize, byte: u8) -> Option<usize> {
 }
 
 /// Nothing but space may follow.
+#[inline]
 pub(super) fn ends(bytes: &[u8], at: usize) -> Option<()> {
     (skip_space(bytes, at) == bytes.len()).then_some(())
 }
 
 /// The length of `true`, `false` or `null`.
+#[inline]
 pub(super) fn literal(bytes: &[u8]) -> Option<usize> {
     ["true", "false", "null"]
         .iter()
@@ -32,6 +34,7 @@ pub(super) fn literal(bytes: &[u8]) -> Option<usize> {
 }
 
 /// The length of a number, in JSON's strict grammar.
+#[inline]
 pub(super) fn number(bytes: &[u8]) -> Option<usize> {
     let digits = |from: usize| -> Option<usize> {
         let count = bytes[from..].iter().take_while(|byte| byte.is_ascii_digit()).count();
@@ -65,7 +68,7 @@ pub(super) fn read_flat_cell(line: &str, start: usize, end: usize, dtype: &DType
         (b'f', DType::Bool | DType::Any) => *cell = Cell::Bool(false),
         (b'n', _) if dtype.is_optional() => *cell = Cell::None,
         (b'-' | b'0'..=b'9', DType::Int) => {
-            let value = parse_int(text).ok()?;
+            let value = parse_plain_int(text).or_else(|| text.parse().ok())?;
             *cell = Cell::Int(value);
         }
         (b'-' | b'0'..=b'9', DType::Float) => {

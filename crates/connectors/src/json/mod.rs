@@ -106,14 +106,12 @@ impl JsonRowParser {
     ///
     /// # Errors
     /// What is wrong with the object, with the name of the field.
-    pub fn parse_line(&mut self, line: &[u8], builders: &mut [ColumnBuilder]) -> Result<(), RowError> {
-        let text = std::str::from_utf8(line)
-            .map_err(|error| RowError::new(ErrorKind::Value, format!("the JSON is no valid UTF-8: {error}")))?;
+    pub fn parse_line(&mut self, line: &str, builders: &mut [ColumnBuilder]) -> Result<(), RowError> {
         let cells = self
-            .read(text)
+            .read(line)
             .map_err(|message| RowError::new(ErrorKind::Value, message))?;
         for (cell, builder) in cells.iter().zip(builders) {
-            push_cell(builder, cell, text);
+            push_cell(builder, cell, line);
         }
         Ok(())
     }
@@ -246,12 +244,13 @@ impl JsonRowParser {
 }
 
 /// Appends a cell; its text, if it is one, stands in `line`.
+#[inline]
 pub(crate) fn push_cell(builder: &mut ColumnBuilder, cell: &Cell, line: &str) {
     match cell {
         Cell::Absent | Cell::None => builder.push_none(),
         Cell::Error => builder.push_error(),
         // A default may be an int in a column of floats.
-        Cell::Int(value) => builder.push(&Value::Int(*value)),
+        Cell::Int(value) => builder.push_any_int(*value),
         Cell::Bool(value) => builder.push_bool(*value),
         Cell::Float(value) => builder.push_float(*value),
         Cell::Text { start, end } => builder.push_str(&line[*start..*end]),

@@ -12,7 +12,7 @@ mod text;
 
 pub use json::parse_json_value;
 pub use text::parse_text_value;
-pub(crate) use text::{is_text, parse_float, parse_int, parse_plain_int};
+pub(crate) use text::{is_text, parse_float, parse_plain_int};
 
 /// One cell of a record that is being read. Text stays where it is until the whole record is known to be good.
 #[derive(Clone, Debug, PartialEq)]

@@ -22,18 +22,23 @@ const PATIENCE: Duration = Duration::from_secs(1);
 
 impl Ingest {
     /// Whether the next row may be sent. On the way of every row.
-    #[inline]
+    #[inline(always)]
     pub(super) fn check(&self, py: Python<'_>) -> PyResult<()> {
         if self.needs_look.load(Ordering::Relaxed) {
-            if self.upsert && !self.deletions {
-                return Err(PyValueError::new_err(format!(
-                    "{} replaces rows, session_type=\"upsert\", but its deletions_enabled is False",
-                    self.name
-                )));
-            }
-            return self.look(py, true);
+            return self.look_at_row(py);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn look_at_row(&self, py: Python<'_>) -> PyResult<()> {
+        if self.upsert && !self.deletions {
+            return Err(PyValueError::new_err(format!(
+                "{} replaces rows, session_type=\"upsert\", but its deletions_enabled is False",
+                self.name
+            )));
+        }
+        self.look(py, true)
     }
 
     /// Whether something else than a row may be sent, such as a commit.

@@ -153,7 +153,7 @@ impl Ingest {
     }
 
     /// Appends a row. Returns whether the caller has to wait for space.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn append(&self, row: &Slots<'_>, diff: i64) -> bool {
         self.append_with_key(row, diff, None)
     }
@@ -193,7 +193,7 @@ impl Ingest {
     ///
     /// # Errors
     /// What is wrong with the row.
-    pub(crate) fn append_json(&self, text: &[u8]) -> Result<Appended, RowError> {
+    pub(crate) fn append_json(&self, text: &str) -> Result<Appended, RowError> {
         let mut guard = self.buffer.lock();
         let buffer = &mut *guard;
         let parsed = buffer.json.parse_line(text, &mut buffer.builders);

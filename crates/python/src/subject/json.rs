@@ -13,7 +13,7 @@ use super::slots::Slots;
 use crate::value::type_name;
 
 /// Takes one row as the text of a JSON object.
-fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
+fn take_text(py: Python<'_>, ingest: &Ingest, text: &str) -> PyResult<()> {
     let appended = match ingest.append_json(text) {
         Ok(appended) => appended,
         Err(error) => {
@@ -29,6 +29,17 @@ fn take_text(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
         ingest.wait(py);
     }
     Ok(())
+}
+
+/// Takes one row as the bytes of the text of a JSON object.
+fn take_bytes(py: Python<'_>, ingest: &Ingest, text: &[u8]) -> PyResult<()> {
+    match std::str::from_utf8(text) {
+        Ok(text) => take_text(py, ingest, text),
+        Err(error) => {
+            let message = format!("the JSON is no valid UTF-8: {error}");
+            ingest.reject(py, None, PyValueError::new_err(message))
+        }
+    }
 }
 
 fn warn_of_unknown_member(py: Python<'_>, ingest: &Ingest) -> PyResult<()> {
@@ -56,12 +67,12 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
     }
     if let Ok(text) = text {
         return match text.to_str() {
-            Ok(text) => take_text(py, ingest, text.as_bytes()),
+            Ok(text) => take_text(py, ingest, text),
             Err(error) => ingest.reject(py, None, error),
         };
     }
     if let Ok(bytes) = bytes {
-        return take_text(py, ingest, bytes.as_bytes());
+        return take_bytes(py, ingest, bytes.as_bytes());
     }
     match message.cast::<PyDict>() {
         Ok(row) => take_mapping(py, ingest, row, 1, None),
@@ -85,24 +96,24 @@ pub(super) fn next_message(
 ) -> PyResult<()> {
     let ingest = subject.get().ingest(py)?;
     ingest.check(py)?;
-    let text = if wants_text {
-        message
-            .cast::<PyString>()
-            .ok()
-            .and_then(|text| text.to_str().ok())
-            .map(str::as_bytes)
-    } else {
-        message.cast::<PyBytes>().ok().map(|bytes| bytes.as_bytes())
-    };
-    let Some(text) = text else {
-        let wanted = if wants_text { "str" } else { "bytes" };
-        let error = PyTypeError::new_err(format!("{wanted} is expected, not {}", type_name(message)));
-        return ingest.reject(py, None, error);
-    };
-    if !ingest.is_raw {
-        return take_text(py, ingest, text);
+    if wants_text {
+        if let Some(text) = message.cast::<PyString>().ok().and_then(|text| text.to_str().ok()) {
+            return if ingest.is_raw {
+                take_data(py, ingest, message)
+            } else {
+                take_text(py, ingest, text)
+            };
+        }
+    } else if let Ok(bytes) = message.cast::<PyBytes>() {
+        return if ingest.is_raw {
+            take_data(py, ingest, message)
+        } else {
+            take_bytes(py, ingest, bytes.as_bytes())
+        };
     }
-    take_data(py, ingest, message)
+    let wanted = if wants_text { "str" } else { "bytes" };
+    let error = PyTypeError::new_err(format!("{wanted} is expected, not {}", type_name(message)));
+    ingest.reject(py, None, error)
 }
 
 /// Takes a message as the value of the column `data`.

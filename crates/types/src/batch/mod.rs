@@ -204,10 +204,9 @@ impl Batch {
 
     /// Whether two rows hold equal cells; their keys may differ.
     pub fn cells_eq(&self, row: usize, other: &Batch, other_row: usize) -> bool {
-        self.columns
-            .iter()
-            .zip(&other.columns)
-            .all(|(a, b)| a.cell_eq(row, b, other_row))
+        // What rows are about mostly stands first, and what changes last.
+        let mut columns = self.columns.iter().zip(&other.columns).rev();
+        columns.all(|(a, b)| a.cell_eq(row, b, other_row))
     }
 
     /// The rows in the order of some columns, then of their keys; deletions stay before insertions.

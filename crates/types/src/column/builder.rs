@@ -178,6 +178,18 @@ impl ColumnBuilder {
         self.push_none();
     }
 
+    /// Appends an `int` as [`Self::push`] does, sooner.
+    #[inline]
+    pub fn push_any_int(&mut self, value: i64) {
+        match &mut self.cells {
+            Builders::Int(cells) => {
+                cells.push(value);
+                self.len += 1;
+            }
+            _ => self.push(&Value::Int(value)),
+        }
+    }
+
     /// Appends any value; one that does not fit the layout becomes an error. `int` fits `float`.
     pub fn push(&mut self, value: &Value) {
         match (&mut self.cells, value) {
