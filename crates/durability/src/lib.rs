@@ -28,7 +28,7 @@ pub use journal::{Beginning, Group, IndexEntry, JournalIndex, JournalWriter, Rec
 pub use names::PartName;
 pub use snapshots::{
     PartWriter, Section, check_part, damaged_manifest, delete_part, delete_parts_before, put_manifest, read_manifest,
-    read_section,
+    read_sections,
 };
 pub use state::{Access, State};
 pub use storage::{

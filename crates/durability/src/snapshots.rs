@@ -6,6 +6,7 @@
 //! whenever a process dies; parts that it does not name are what one has left that died before.
 
 use std::io;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use xxhash_rust::xxh3::xxh3_128;
@@ -135,7 +136,9 @@ impl PartWriter {
 /// If it is not, is missing, or cannot be read.
 pub fn check_part(state: &State, name: PartName) -> Result<(), StateError> {
     let (storage, name) = (&**state.storage(), name.to_string());
-    let header = read(storage, &name, 0, HEADER as u64)?;
+    let header = storage
+        .read(&name, Some(0..HEADER as u64))
+        .map_err(|error| failed(storage, &name, &error))?;
     if header.len() < HEADER || !header.starts_with(MAGIC) {
         let reason = "it does not begin like what this program writes";
         return Err(StateError::damaged(storage, &name, 0, reason));
@@ -152,26 +155,35 @@ pub fn check_part(state: &State, name: PartName) -> Result<(), StateError> {
     Ok(())
 }
 
-/// The content of a section of a part.
+/// The contents of sections of parts, in their order.
 ///
 /// # Errors
-/// If it is not as it was written, is missing, or cannot be read.
-pub fn read_section(state: &State, name: PartName, section: &Section) -> Result<Vec<u8>, StateError> {
-    let (storage, name) = (&**state.storage(), name.to_string());
-    let content = read(storage, &name, section.offset, section.length)?;
-    if content.len() as u64 != section.length || halves(xxh3_128(&content)) != section.hash {
-        let reason = "a section is not what was written";
-        return Err(StateError::damaged(storage, &name, section.offset, reason));
+/// If one is not as it was written, is missing, or cannot be read.
+pub fn read_sections(state: &State, sections: &[(PartName, Section)]) -> Result<Vec<Vec<u8>>, StateError> {
+    let storage = &**state.storage();
+    let names: Vec<String> = sections.iter().map(|(name, _)| name.to_string()).collect();
+    let ranges: Vec<(&str, Range<u64>)> = names
+        .iter()
+        .zip(sections)
+        .map(|(name, (_, Section { offset, length, .. }))| (&**name, *offset..offset.saturating_add(*length)))
+        .collect();
+    let contents = storage
+        .read_many(&ranges)
+        .map_err(|(position, error)| failed(storage, &names[position], &error))?;
+    for ((content, name), (_, section)) in contents.iter().zip(&names).zip(sections) {
+        if content.len() as u64 != section.length || halves(xxh3_128(content)) != section.hash {
+            let reason = "a section is not what was written";
+            return Err(StateError::damaged(storage, name, section.offset, reason));
+        }
     }
-    Ok(content)
+    Ok(contents)
 }
 
-fn read(storage: &dyn Storage, name: &str, offset: u64, length: u64) -> Result<Vec<u8>, StateError> {
-    let range = offset..offset.saturating_add(length);
-    storage.read(name, Some(range)).map_err(|error| match error.kind() {
+fn failed(storage: &dyn Storage, name: &str, error: &io::Error) -> StateError {
+    match error.kind() {
         io::ErrorKind::NotFound => StateError::missing(storage, name),
-        _ => StateError::io(storage, &error).of(name),
-    })
+        _ => StateError::io(storage, error).of(name),
+    }
 }
 
 /// Makes or replaces the manifest; durable when it returns.

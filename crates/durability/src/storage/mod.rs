@@ -43,6 +43,17 @@ pub trait Storage: Debug + Send + Sync {
     /// `NotFound` if there is no such blob; others if it cannot be read.
     fn read(&self, name: &str, range: Option<Range<u64>>) -> io::Result<Vec<u8>>;
 
+    /// The bytes of several ranges of blobs, in their order; many at a time, where each takes its time.
+    ///
+    /// # Errors
+    /// The position of the first that fails, and why, as [`Self::read`] says.
+    fn read_many(&self, ranges: &[(&str, Range<u64>)]) -> Result<Vec<Vec<u8>>, (usize, io::Error)> {
+        let read = |(position, (name, range)): (usize, &(&str, Range<u64>))| {
+            self.read(name, Some(range.clone())).map_err(|error| (position, error))
+        };
+        ranges.iter().enumerate().map(read).collect()
+    }
+
     /// Makes or replaces a blob. It is durable when this returns; after a failure or a crash it is as it was or as it
     /// is to be.
     ///

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use towpath_durability::{
     Access, JournalIndex, JournalWriter, PartName, PartWriter, Patience, S3Bucket, State, StateError, StateErrorKind,
-    Storage, read_blob, read_section,
+    Storage, read_blob, read_sections,
 };
 
 use crate::faults::{Progress, groups, program};
@@ -199,6 +199,7 @@ fn a_part_of_many_pieces_comes_back() {
     let contents: Vec<Vec<u8>> = (0..30_u32)
         .map(|number| (0..700_000).map(|at| (number * 7 + at % 251) as u8).collect())
         .collect();
+    let reversed: Vec<_> = contents.iter().rev().cloned().collect();
     let mut part = PartWriter::create(&state, name).expect("a part");
     let sections: Vec<_> = contents
         .iter()
@@ -216,9 +217,33 @@ fn a_part_of_many_pieces_comes_back() {
         State::open(storage(&store), holder(), Access::ReadOnly).expect("it can be read"),
     ] {
         for (section, content) in sections.iter().zip(&contents) {
-            assert!(read_section(&state, name, section).expect("it is there") == *content);
+            assert!(read_sections(&state, &[(name, *section)]).expect("it is there") == [&**content]);
         }
+        let sections: Vec<_> = sections.iter().rev().map(|section| (name, *section)).collect();
+        assert!(read_sections(&state, &sections).expect("they are there") == reversed);
     }
+}
+
+#[test]
+fn sections_are_read_at_the_same_time() {
+    let store = memory_store();
+    let state = open(&store).expect("it is begun");
+    let name = PartName {
+        generation: 0,
+        process: 0,
+        number: 0,
+    };
+    let mut part = PartWriter::create(&state, name).expect("a part");
+    let sections: Vec<_> = (0..40_u8)
+        .map(|number| (name, part.add(&[number; 5]).expect("it is added")))
+        .collect();
+    part.finish().expect("it is durable");
+    let read = || read_sections(&state, &sections);
+    assert_eq!(read().expect("they are there")[39], [39; 5]);
+    // One after another, none would ever be there.
+    store.read_together(8);
+    let contents = read().expect("they are read together");
+    assert!((0..40_u8).map(|number| vec![number; 5]).eq(contents));
 }
 
 #[test]

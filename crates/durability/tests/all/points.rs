@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use towpath_durability::{
     Access, JournalIndex, JournalWriter, LocalStorage, PartName, PartWriter, Section, State, StateError, check_part,
-    delete_part, points, put_blob, put_manifest, read_blob, read_manifest, read_section,
+    delete_part, points, put_blob, put_manifest, read_blob, read_manifest, read_sections,
 };
 
 use crate::children;
@@ -98,8 +98,8 @@ fn check(folder: &Path, place: &str) {
     assert!((taken..=taken + 1).contains(&number), "{place}: {step}");
     if let Some((number, section)) = manifest {
         check_part(&state, part(number)).expect("it is whole");
-        let found = read_section(&state, part(number), &section).expect("it is whole");
-        assert_eq!(found, section_of(number), "{place}");
+        let found = read_sections(&state, &[(part(number), section)]).expect("it is whole");
+        assert_eq!(found, [section_of(number)], "{place}");
     }
     // What was not finished is swept away.
     for entry in fs::read_dir(folder).expect("a folder") {

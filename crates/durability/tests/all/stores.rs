@@ -68,6 +68,8 @@ struct Shared {
     failure: parking_lot::Mutex<Option<(u64, Failure)>>,
     is_killed: AtomicBool,
     is_away: AtomicBool,
+    /// Where reads wait until some are there together.
+    meeting: parking_lot::Mutex<Option<Arc<tokio::sync::Barrier>>>,
     /// Held while an object is replaced on a condition, which a folder cannot do by itself.
     replacing: tokio::sync::Mutex<()>,
 }
@@ -111,6 +113,11 @@ impl Store {
     /// Has all requests fail in passing, or none.
     pub(crate) fn be_away(&self, is_away: bool) {
         self.shared.is_away.store(is_away, Ordering::SeqCst);
+    }
+
+    /// Has reads wait, each until there are so many at the same time.
+    pub(crate) fn read_together(&self, reads: usize) {
+        *self.shared.meeting.lock() = Some(Arc::new(tokio::sync::Barrier::new(reads)));
     }
 
     /// The names of all objects.
@@ -209,6 +216,10 @@ impl ObjectStore for Store {
 
     async fn get_opts(&self, location: &Name, options: GetOptions) -> Result<GetResult> {
         self.begin()??;
+        let meeting = self.shared.meeting.lock().clone();
+        if let Some(meeting) = meeting {
+            meeting.wait().await;
+        }
         self.store.get_opts(location, options).await
     }
 

@@ -180,6 +180,14 @@ impl Place {
         Err(io::Error::new(io::ErrorKind::NotFound, format!("there is no '{name}'")))
     }
 
+    pub(super) async fn read_many(&self, ranges: &[(&str, Range<u64>)]) -> Result<Vec<Vec<u8>>, (usize, io::Error)> {
+        let read = stream::iter(ranges.iter().enumerate()).map(async |(position, (name, range))| {
+            let read = self.read(name, Some(range.clone())).await;
+            read.map_err(|error| (position, error))
+        });
+        read.buffered(AT_A_TIME).try_collect().await
+    }
+
     async fn read_pieces(&self, name: &str, pieces: &Pieces, range: Option<&Range<u64>>) -> io::Result<Vec<u8>> {
         let parts = pieces.within(range.unwrap_or(&(0..u64::MAX)));
         let read = stream::iter(parts).map(async |(piece, part)| {

@@ -22,25 +22,32 @@ pub(super) struct Live {
 impl Parts {
     /// Looks at a table of an operator.
     pub(in crate::persistence) fn table(&self, node: &str, table: u16) -> Result<Table<'_>, EngineError> {
-        let mut sections = Vec::new();
+        let (mut sections, mut undivided) = (Vec::new(), Vec::new());
         for (part, contents) in self.all.iter().rev() {
             let of_node = contents.sections.get(node).into_iter().flatten();
             let of_table = of_node.rev().filter(|rows| rows.table == table);
             for rows in of_table {
+                if contents.ranges == 1 {
+                    undivided.push((sections.len(), (part, *rows)));
+                }
                 sections.push(TableSection {
                     part,
                     rows: *rows,
-                    // Few rows, which are there for all ranges.
-                    undivided: match contents.ranges {
-                        1 => Some(self.read(part, rows)?),
-                        _ => None,
-                    },
+                    undivided: None,
                 });
             }
+        }
+        // Few rows, which are there for all ranges.
+        let (positions, undivided): (Vec<usize>, Vec<_>) = undivided.into_iter().unzip();
+        for (position, rows) in positions.into_iter().zip(self.read(&undivided)?) {
+            sections[position].undivided = Some(rows);
         }
         Ok(Table { parts: self, sections })
     }
 }
+
+/// So many bytes are read together, or one section that is longer: over a network the next is on its way meanwhile.
+const TOGETHER: u64 = 8 << 20;
 
 /// A table of an operator in all parts.
 pub(in crate::persistence) struct Table<'a> {
@@ -77,52 +84,79 @@ impl Table<'_> {
         mut take: impl FnMut(Live) -> Result<(), EngineError>,
     ) -> Result<(), EngineError> {
         let is_of_range = |section: &&TableSection<'_>| section.undivided.is_some() || section.rows.range == range;
-        let mut sections = self.sections.iter().filter(is_of_range).peekable();
+        let sections: Vec<&TableSection<'_>> = self.sections.iter().filter(is_of_range).collect();
         let mut seen: HashSet<Name> = HashSet::new();
-        while let Some(section) = sections.next() {
-            let read;
-            let saved = match &section.undivided {
-                Some(saved) => saved,
-                None => {
-                    read = self.parts.read(section.part, &section.rows)?;
-                    &read
-                }
-            };
-            let is_last = sections.peek().is_none();
-            let mut chosen = Vec::new();
-            for row in 0..saved.rows.len() {
-                let owner = saved.owner(row);
-                if owner.worker(RANGES) != range {
-                    continue;
-                }
-                let identity = saved.rows.keys()[row];
-                let name = Name { identity, owner };
-                let is_new = if is_last {
-                    !seen.contains(&name)
-                } else {
-                    seen.insert(name)
+        let mut left = &sections[..];
+        while !left.is_empty() {
+            let (now, later) = left.split_at(count_together(left));
+            left = later;
+            let to_read = now.iter().filter(|section| section.undivided.is_none());
+            let to_read: Vec<_> = to_read.map(|section| (section.part, section.rows)).collect();
+            let read = self.parts.read(&to_read)?;
+            let mut read = read.iter();
+            for (number, section) in now.iter().enumerate() {
+                let Some(saved) = section.undivided.as_ref().or_else(|| read.next()) else {
+                    break;
                 };
-                if is_new {
-                    chosen.push(row as u32);
-                }
+                let is_last = later.is_empty() && number + 1 == now.len();
+                take_live(saved, range, is_last, &mut seen, &mut take)?;
             }
-            if chosen.is_empty() {
-                continue;
-            }
-            let owners = chosen.iter().map(|row| saved.owner(*row as usize)).collect();
-            let rows = if chosen.len() == saved.rows.len() {
-                saved.rows.clone()
-            } else {
-                saved.rows.take(&chosen)
-            };
-            take(Live {
-                rows,
-                owners,
-                is_removal: saved.is_removal(),
-            })?;
         }
         Ok(())
     }
+}
+
+/// How many of the first sections are read together.
+fn count_together(sections: &[&TableSection<'_>]) -> usize {
+    let mut bytes = 0;
+    let is_together = |section: &&&TableSection<'_>| {
+        if section.undivided.is_none() {
+            bytes += section.rows.section.length;
+        }
+        bytes <= TOGETHER
+    };
+    sections.iter().take_while(is_together).count().max(1)
+}
+
+/// Hands over the rows of a section, of one range of owners, that were not seen in later ones.
+fn take_live(
+    saved: &SavedRows,
+    range: usize,
+    is_last: bool,
+    seen: &mut HashSet<Name>,
+    take: &mut impl FnMut(Live) -> Result<(), EngineError>,
+) -> Result<(), EngineError> {
+    let mut chosen = Vec::new();
+    for row in 0..saved.rows.len() {
+        let owner = saved.owner(row);
+        if owner.worker(RANGES) != range {
+            continue;
+        }
+        let identity = saved.rows.keys()[row];
+        let name = Name { identity, owner };
+        let is_new = if is_last {
+            !seen.contains(&name)
+        } else {
+            seen.insert(name)
+        };
+        if is_new {
+            chosen.push(row as u32);
+        }
+    }
+    if chosen.is_empty() {
+        return Ok(());
+    }
+    let owners = chosen.iter().map(|row| saved.owner(*row as usize)).collect();
+    let rows = if chosen.len() == saved.rows.len() {
+        saved.rows.clone()
+    } else {
+        saved.rows.take(&chosen)
+    };
+    take(Live {
+        rows,
+        owners,
+        is_removal: saved.is_removal(),
+    })
 }
 
 #[cfg(test)]

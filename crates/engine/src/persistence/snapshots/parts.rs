@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
-use towpath_durability::{PartName, PartWriter, Section, State, check_part, read_section};
+use towpath_durability::{PartName, PartWriter, Section, State, check_part, read_sections};
 use towpath_types::{Key, wire};
 
 use crate::error::{EngineError, ErrorKind};
@@ -168,16 +168,16 @@ pub(in crate::persistence) struct Parts {
 impl Parts {
     /// Finds what is in some parts.
     pub(in crate::persistence) fn open(state: &State, parts: &[Part]) -> Result<Self, EngineError> {
-        let mut all = Vec::with_capacity(parts.len());
-        for part in parts {
-            check_part(state, part.name)?;
-            let contents = read_section(state, part.name, &part.contents)?;
-            let contents: Contents = serde_json::from_slice(&contents).map_err(|_| unreadable(part))?;
-            all.push((part.clone(), contents));
-        }
+        parts.iter().try_for_each(|part| check_part(state, part.name))?;
+        let sections: Vec<_> = parts.iter().map(|part| (part.name, part.contents)).collect();
+        let contents = read_sections(state, &sections)?;
+        let all = parts.iter().zip(contents).map(|(part, contents)| {
+            let contents = serde_json::from_slice(&contents).map_err(|_| unreadable(part))?;
+            Ok((part.clone(), contents))
+        });
         Ok(Self {
             state: state.clone(),
-            all,
+            all: all.collect::<Result<_, EngineError>>()?,
         })
     }
 
@@ -203,9 +203,15 @@ impl Parts {
         self.all.iter().map(|(_, contents)| of_contents(contents)).sum()
     }
 
-    pub(super) fn read(&self, part: &Part, rows: &Rows) -> Result<SavedRows, EngineError> {
-        let bytes = read_section(&self.state, part.name, &rows.section)?;
-        decode(rows.table, &bytes).ok_or_else(|| unreadable(part))
+    /// Reads rows, of several sections at a time.
+    pub(super) fn read(&self, rows: &[(&Part, Rows)]) -> Result<Vec<SavedRows>, EngineError> {
+        let sections: Vec<_> = rows.iter().map(|(part, rows)| (part.name, rows.section)).collect();
+        let contents = read_sections(&self.state, &sections)?;
+        let decoded = contents
+            .iter()
+            .zip(rows)
+            .map(|(content, (part, rows))| decode(rows.table, content).ok_or_else(|| unreadable(part)));
+        decoded.collect()
     }
 }
 
