@@ -1,5 +1,5 @@
-"""What a run and the supervisor of its processes agree on about signals, and how a function that a run calls in the main
-thread learns of one."""
+"""What a run and the supervisor of its processes agree on about signals, and how a function that a run calls in the
+main thread learns of one."""
 
 from __future__ import annotations
 

@@ -5,8 +5,8 @@ only leaves a note: as an exception it could come up anywhere, also where a subj
 would stop it. A second one aborts the run.
 
 A run that has failed, or was aborted, waits for the functions under way, but not for long (`abandoning`). No function
-of the user is called in the thread that waits. Before, while the run begins, `partitions` of a subject is: there a signal
-is an exception.
+of the user is called in the thread that waits. Before, while the run begins, `partitions` of a subject is: there a
+signal is an exception.
 """
 
 from __future__ import annotations
