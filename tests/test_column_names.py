@@ -161,3 +161,12 @@ def test_a_column_named_id_is_warned_of(tmp_path: pathlib.Path) -> None:
 def test_the_name_of_a_schema_is_a_text() -> None:
     with pytest.raises(TypeError, match="_name is the name of the schema"):
         pw.schema_from_types(**{"_name": int})
+
+
+def test_a_column_without_a_name_is_one_among_others(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "a.csv"
+    path.write_text(",lock\n0,Bosley\n1,Marple\n")
+    schema = pw.schema_builder({"": pw.column_definition(dtype=int), "lock": pw.column_definition(dtype=str)})
+    assert schema.column_names() == ["", "lock"]
+    updates = pw.testing.capture(pw.io.csv.read(path, schema=schema, mode="static"))
+    assert sorted(update.row[""] for update in updates) == [0, 1]

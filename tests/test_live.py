@@ -188,6 +188,22 @@ def test_it_ends_when_nobody_has_it(monkeypatch: pytest.MonkeyPatch) -> None:
     assert computations._going_on == {}
 
 
+def test_its_rows_are_forgotten_with_it() -> None:
+    def keys() -> int:
+        gc.collect()
+        return sum(isinstance(each, pw.Pointer) for each in gc.get_objects())
+
+    table = pw.debug.table_from_rows(pw.schema_from_types(boats=int), [(boats,) for boats in range(100)])
+    before = keys()
+    live = table.live()
+    live.wait(60)
+    assert keys() - before == len(live)
+    # A run that does the last one again has nobody who would look.
+    del live
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert keys() == before
+
+
 @pytest.mark.parametrize("first_to_go", [0, 1])
 def test_it_goes_on_while_anybody_has_it(first_to_go: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_tables, "LEFT_SECONDS", 0.0)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 
@@ -66,6 +67,10 @@ async def coroutine() -> Any:
     return ROWS
 
 
+async def coroutine_of_coroutine() -> Any:
+    return coroutine()
+
+
 async def coroutine_of_generator() -> Any:
     return generator()
 
@@ -95,12 +100,14 @@ RETURNED: dict[str, Callable[[], Any]] = {
     "map": lambda: map(dict, ROWS),
     "filter": lambda: filter(None, ROWS),
     "iterator": lambda: iter(ROWS),
+    "sequence": Sequence,
     "view of a dict": lambda: {"a": {"n": 1}, "b": {"n": 2}}.values(),
     "frame": lambda: pd.DataFrame({"n": [1, 2]}),
     "list of frames": lambda: [pd.DataFrame({"n": [1]}), pd.DataFrame({"n": [2]})],
     "asynchronous generator": asynchronous_generator,
     "asynchronous iterable": AsynchronousIterable,
     "coroutine": coroutine,
+    "coroutine of a coroutine": coroutine_of_coroutine,
     "coroutine of a generator": coroutine_of_generator,
     "coroutine of an asynchronous generator": coroutine_of_asynchronous_generator,
 }
@@ -228,6 +235,28 @@ def test_a_generator_may_yield_rows_and_return_others() -> None:
 
     assert taken(both) == [1, 2]
     assert taken(only_returns) == [1, 2]
+
+
+class Lazy:
+    """As a lazy frame: it has no rows before it is asked for them."""
+
+    def __getitem__(self, place: slice) -> Any:
+        raise TypeError("not subscriptable")
+
+
+@pytest.mark.parametrize(
+    ("returned", "message"),
+    [
+        (generator, "a value of type function"),
+        (Row, "a value of type type"),
+        (functools.partial(generator), "a value of type partial"),
+        (Lazy(), "a value of type Lazy"),
+    ],
+)
+def test_what_would_give_rows_if_it_were_asked_is_an_error(returned: Any, message: str) -> None:
+    with pytest.raises(TypeError, match=message):
+        taken(lambda: returned)
+    assert taken(lambda: returned, rows=2) == [0, 1]
 
 
 def test_an_exception_is_no_row() -> None:

@@ -310,3 +310,38 @@ def test_a_subject_that_does_not_end_is_named(caplog: pytest.LogCaptureFixture) 
     over.set()
     left = 'connector "endless": run() has not returned within 2 seconds and is left behind in its thread'
     assert any(message.startswith(left) for message in caplog.messages), caplog.messages
+
+
+PARTED = """
+import threading
+import pathway as pw
+
+class Parted(pw.io.python.ConnectorSubject):
+    def partitions(self):
+        print("asked", flush=True)
+        threading.Event().wait()
+
+    def run(self, partition):
+        raise AssertionError(partition)
+
+pw.io.null.write(pw.io.python.read(Parted(), schema=pw.schema_from_types(number=int)))
+pw.run()
+"""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_partitions_that_nobody_can_name_do_not_keep_the_program(number: int) -> None:
+    """They are asked for before anything runs that could be told to stop."""
+    process = subprocess.Popen(
+        [sys.executable, "-c", PARTED], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "asked\n"
+    process.send_signal(number)
+    try:
+        _output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == (143 if number == signal.SIGTERM else -signal.SIGINT), errors
+    assert "the computation had not begun" in errors
+    assert "Traceback" not in errors

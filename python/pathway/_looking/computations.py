@@ -39,7 +39,7 @@ class Computation:
         # The numbers of those that somebody has: that one, and others that were made of it.
         self._views: set[int] = set()
         self._cell = notebook_shell.cell()
-        content.follow(table, self.content, name="live")
+        content.follow_while_there(table, self.content, name="live")
         number = next(_numbers)
         settings = quiet("Table.live")
 

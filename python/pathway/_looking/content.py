@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import weakref
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -115,7 +116,6 @@ def follow(
     on_end: Callable[[], object] | None = None,
 ) -> None:
     """Has runs keep the rows of the table from now on; then calls the functions, in the engine's threads."""
-    output = connecting.output(table)
 
     def time_ended(time: int) -> None:
         content.time_ended(time)
@@ -127,10 +127,46 @@ def follow(
         if on_end is not None:
             on_end()
 
+    _subscribe(table, name, content.begin, content.change, time_ended, ended)
+
+
+def follow_while_there(table: Table[Any], content: Content, *, name: str) -> None:
+    """Has runs keep the rows of the table from now on, for as long as somebody has the content: the graph, which keeps
+    what was declared, does not."""
+    there = weakref.ref(content)
+
+    def begin(_name: str | None = None) -> None:
+        if (kept := there()) is not None:
+            kept.begin()
+
+    def change(key: Pointer, row: dict[str, Any], time: int, is_addition: bool) -> None:
+        if (kept := there()) is not None:
+            kept.change(key, row, time, is_addition)
+
+    def time_ended(time: int) -> None:
+        if (kept := there()) is not None:
+            kept.time_ended(time)
+
+    def ended() -> None:
+        if (kept := there()) is not None:
+            kept.ended()
+
+    _subscribe(table, name, begin, change, time_ended, ended)
+
+
+def _subscribe(
+    table: Table[Any],
+    name: str,
+    begin: Callable[[str | None], None],
+    change: Callable[[Pointer, dict[str, Any], int, bool], None],
+    time_ended: Callable[[int], None],
+    ended: Callable[[], None],
+) -> None:
+    output = connecting.output(table)
     connecting.plan().subscribe(
         output.node,
         output.columns,
-        on_change=content.change,
+        on_change=change,
         on_time_end=time_ended,
         on_end=ended,
         skip_errors=False,
@@ -138,7 +174,7 @@ def follow(
         name=None,
         origin=output.origin,
         default_name=name,
-        on_begin=content.begin,
+        on_begin=begin,
     )
 
 

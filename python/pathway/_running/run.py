@@ -229,6 +229,10 @@ def _execute(
 
         try:
             native_run = begin()
+        except (KeyboardInterrupt, SystemExit):
+            # A signal came while the user's `partitions` was called, or that has raised it.
+            waiting.leave(signals, has_begun=False)
+            raise
         except RuntimeError:
             # The wait for other processes ends with the first signal.
             waiting.leave(signals, has_begun=False)

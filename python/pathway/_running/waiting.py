@@ -5,7 +5,8 @@ only leaves a note: as an exception it could come up anywhere, also where a subj
 would stop it. A second one aborts the run.
 
 A run that has failed, or was aborted, waits for the functions under way, but not for long (`abandoning`). No function
-of the user is called in the thread that waits.
+of the user is called in the thread that waits. Before, while the run begins, `partitions` of a subject is: there a
+signal is an exception.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from pathway import _native
 from pathway._ground import environment, forks, tracebacks
-from pathway._ground.signals import ECHO_SECONDS
+from pathway._ground.signals import ECHO_SECONDS, are_raised
 from pathway._ground.words import counted
 from pathway._running import abandoning
 from pathway._running.monitor import Monitor
@@ -85,6 +86,8 @@ class Signals:
     def interrupt(self, _number: int = signal.SIGINT, _frame: FrameType | None = None) -> None:
         self.at_once = self.noted
         self.interrupted = True
+        if are_raised():
+            raise KeyboardInterrupt
 
     def terminate(self, _number: int, _frame: FrameType | None) -> None:
         now = time.monotonic()
@@ -93,6 +96,8 @@ class Signals:
             return
         self.at_once = self.noted
         self.terminated = True
+        if are_raised():
+            raise SystemExit(143)
 
 
 def has_begun(native_run: _native.Run, signals: Signals) -> bool:

@@ -51,7 +51,7 @@ def columns_of_class(
         if definition.dtype is not None and dtypes.to_dtype(definition.dtype, names) != dtype:
             raise TypeError(f"type annotation of column `{attribute}` does not match column definition")
         final = definition.name or attribute
-        inherited = columns.get(attributes.get(attribute, ""))
+        inherited = columns[attributes[attribute]] if attribute in attributes else None
         if inherited is not None and inherited.dtype.dtype != dtype:
             raise TypeError(
                 f"type annotation of column `{attribute}` does not match column definition: it is inherited as "

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import functools
 import inspect
 import logging
 import sys
@@ -98,11 +99,17 @@ def take_returned(subject: ConnectorSubject, items: Any, given: int) -> None:
         return
     if isinstance(items, BaseException):
         raise TypeError(f"run() of {type(subject).__name__} returned {items!r}: an exception has to be raised")
+    what = f"run() of {type(subject).__name__}"
+    has_sent = _native.rows_given(subject) > given
     if not _are_rows(items):
+        if _stands_for_rows(items) and not has_sent:
+            raise TypeError(
+                f"{what} returned a value of type {type(items).__name__}, which has no rows yet: return what it gives "
+                "when it is called or collected"
+            )
         # As an exit status, say: nothing that anybody would miss.
         return
-    what = f"run() of {type(subject).__name__}"
-    if _native.rows_given(subject) > given:
+    if has_sent:
         logger.warning(
             "%s has sent rows and returned a value of type %s as well, which is not used: a row is either sent or "
             "returned",
@@ -128,7 +135,15 @@ def _are_rows(items: Any) -> bool:
     """Whether somebody may have meant rows by what `run` returned. What `asyncio.gather` gives back are none."""
     if isinstance(items, (list, tuple)):
         return any(item is not None for item in items)
-    return isinstance(items, Iterable) or _is_batch_or_row(items)
+    is_sequence = not isinstance(items, type) and hasattr(items, "__getitem__") and hasattr(items, "__len__")
+    return isinstance(items, Iterable) or is_sequence or _is_batch_or_row(items)
+
+
+def _stands_for_rows(items: Any) -> bool:
+    """Whether it is something that would give rows if it were asked: a function, a class, a lazy frame."""
+    if isinstance(items, Iterable):
+        return False
+    return inspect.isroutine(items) or isinstance(items, (type, functools.partial)) or hasattr(items, "__getitem__")
 
 
 def _is_batch_or_row(item: Any) -> bool:
@@ -147,6 +162,9 @@ def _is_object_row(item: Any) -> bool:
 
 async def _awaiting(subject: ConnectorSubject, work: Awaitable[Any], given: int) -> None:
     returned = await work
+    # An `async def` that returns what another gives, without waiting for it.
+    while inspect.isawaitable(returned):
+        returned = await returned
     if isinstance(returned, AsyncIterable):
         await _drain(subject, aiter(returned))
     else:

@@ -20,6 +20,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from pathway import _native
+from pathway._ground import signals
 from pathway._ground.origin import warn
 from pathway.io import _drive, _hooks
 from pathway.io._subject import ConnectorSubject, StopSubject, state_of
@@ -106,7 +107,8 @@ def names(subject: ConnectorSubject) -> list[str]:
         TypeError: they are no list of str.
         ValueError: a name comes twice.
     """
-    found = subject.partitions()  # type: ignore[attr-defined]
+    with signals.raised():
+        found = subject.partitions()  # type: ignore[attr-defined]
     what = f"{type(subject).__name__}.partitions()"
     if isinstance(found, (str, bytes)) or not isinstance(found, (list, tuple)):
         raise TypeError(f"{what} returns a list of str, found {found!r}")
