@@ -5,18 +5,28 @@ Two processes run one script, which reads an environment variable that is not th
 
 from __future__ import annotations
 
+import collections
 import datetime
 import enum
 import functools
+import ipaddress
+import operator
+import os
 import pathlib
+import re
 import subprocess
 import sys
+import types
+import zoneinfo
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import pathway as pw
 import pytest
 from pathway._ground import fingerprint
+from pathway._native import pointer_from
 
 from tests.processes import environment, free_ports
 
@@ -93,6 +103,15 @@ DIFFERENT = {
     "a reducer's option": (
         "pw.io.null.write(rows.reduce(x=pw.reducers.tuple(rows.size, skip_nones=VALUE == '5')))",
         "reduce: false here, true in process 0",
+    ),
+    "a function in a table of functions": (
+        "TABLE = {'a': lambda x: x + 1} if VALUE == '5' else {'a': lambda x: x - 1}\n"
+        "pw.io.null.write(rows.select(s=pw.apply(lambda x, table=TABLE: table['a'](x), rows.size)))",
+        "function <lambda>, defaults, code: ",
+    ),
+    "a method of a value": (
+        "pw.io.null.write(rows.select(s=pw.apply({'a': int(VALUE)}.get, rows.name)))",
+        "function dict.get, self: 7 here, 5 in process 0; here it is {{'a': 7}} at {script}:13, there",
     ),
     "an object": (
         "pw.io.null.write(rows.select(x=pw.wrap_py_object({'size': int(VALUE), 'name': 'a'})))",
@@ -253,11 +272,72 @@ def nested(n: int) -> Callable[[int], list[int]]:
     return lambda x: [y + 2 for y in range(x)]
 
 
+class Slotted:
+    __slots__ = ("by",)
+
+    def __init__(self, by: int) -> None:
+        self.by = by
+
+    def __call__(self, x: int) -> int:
+        return x * self.by
+
+
+def with_a_class(n: int, *, is_called: bool = True) -> Any:
+    """An object that calls itself, or a function that uses its class: a method of it does one of two things."""
+
+    class Helper:
+        def work(self, x: int) -> int:
+            return x
+
+        def __call__(self, x: int) -> int:
+            return self.work(x)
+
+    Helper.work = (lambda self, x: x + 1) if n == 1 else (lambda self, x: x - 1)  # type: ignore[method-assign]
+    return Helper() if is_called else lambda x: Helper().work(x)
+
+
+def in_module(text: str, **names: object) -> Any:
+    """The function `f` of a module with this text."""
+    namespace: dict[str, Any] = {"__name__": "a_module", **names}
+    exec(text, namespace)
+    return namespace["f"]
+
+
+def arguments(n: int) -> Callable[..., Any]:
+    return (lambda *x: x) if n == 1 else (lambda **x: x)
+
+
+SETTINGS_OF = types.ModuleType("settings_of_a_program")
+
+
 @pytest.mark.parametrize(
     "make_one",
     [
         make,
         nested,
+        arguments,
+        with_a_class,
+        lambda n: with_a_class(n, is_called=False),
+        lambda n: Slotted(n),
+        lambda n: in_module(f"class C:\n  limit = {n}\nf = lambda x: x > C.limit"),
+        lambda n: in_module("f = lambda x: x > c.limit", c=vars(SETTINGS_OF).update(limit=n) or SETTINGS_OF),
+        lambda n: operator.itemgetter(n),
+        lambda n: {"a": n}.get,
+        lambda n: re.compile(f"a{n}").match,
+        lambda n: with_default(make(n)),
+        lambda n: with_default({"a": [make(n)]}),
+        lambda n: with_default(Scaled(n)),
+        lambda n: with_default(re.compile("a", [re.I, re.M][n - 1])),
+        lambda n: with_default(zoneinfo.ZoneInfo(["Europe/Oslo", "America/Lima"][n - 1])),
+        lambda n: with_default(ipaddress.ip_address(n)),
+        lambda n: with_default(collections.deque([n])),
+        lambda n: with_default(10**5000 + n),
+        lambda n: with_default([[[[[[[[[[n]]]]]]]]]]),
+        lambda n: with_default(np.array([None, n], dtype=object)),
+        lambda n: with_default(pd.DataFrame({"a": [n]})),
+        lambda n: with_default(pd.Series([[n]])),
+        lambda n: with_default(pw.Json({"a": n})),
+        lambda n: with_default(pointer_from([n])),
         lambda n: functools.partial(pow, n),
         lambda n: functools.partial(pow, exp=n),
         lambda n: Scaled(n),
@@ -327,3 +407,14 @@ def test_a_function_that_refers_to_itself_has_an_end() -> None:
         return recursive(x - 1) if x else cycle
 
     assert said(recursive) == said(recursive)
+
+
+def test_the_environment_is_no_data(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It differs from process to process, and what is said may be logged."""
+    monkeypatch.setenv("A_SECRET", "hunter2")
+    for function in (with_default(os.environ), in_module("f = lambda x: environ[x]", environ=os.environ)):
+        before = said(function)
+        assert "hunter2" not in str(before)
+        monkeypatch.setenv("A_SECRET", "hunter3")
+        assert said(function) == before
+        monkeypatch.setenv("A_SECRET", "hunter2")

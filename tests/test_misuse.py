@@ -30,7 +30,7 @@ CASES: dict[str, tuple[Callable[[Any], Any], type[Exception], str]] = {
     '"".join([t.a])': (lambda t: "".join([t.a]), TypeError, "expected str instance"),
     "if t.a > 1": (lambda t: 1 if t.a > 1 else 2, RuntimeError, "pw.if_else instead of if"),
     "t.a in [1, 2]": (lambda t: t.a in [1, 2], RuntimeError, "(a == 1) | (a == 2) instead of a in [1, 2]"),
-    "1 in t.a": (lambda t: 1 in t.a, RuntimeError, "`in` cannot look into it"),
+    "1 in t.a": (lambda t: 1 in t.a, TypeError, "`in` cannot look into it"),
     "not t.a": (lambda t: not t.a, RuntimeError, "Use &, | and ~ instead of and, or and not"),
     "t.a > 1 and t.b > 1": (lambda t: t.a > 1 and t.b > 1, RuntimeError, "Use &, | and ~"),
     "1 < t.a < 3": (lambda t: 1 < t.a < 3, RuntimeError, "(a < b) & (b < c) instead of a < b < c"),

@@ -35,7 +35,7 @@ def test_types_come_from_annotations() -> None:
     assert type_of(lambda x: x) is Any
     assert type_of(lambda x: x, return_type=str | None) == str | None
     assert type_of(many, max_batch_size=2) is float
-    with pytest.raises(TypeError, match="has to return a list"):
+    with pytest.raises(ValueError, match="has to return a list"):
         type_of(_returns_int, max_batch_size=2)
 
 

@@ -103,7 +103,7 @@ def iterated(expression: ColumnExpression) -> NoReturn:
 
 def contains(expression: ColumnExpression, item: object) -> NoReturn:
     """`1 in table.a`."""
-    raise RuntimeError(
+    raise TypeError(
         f"{expression!r} is an expression: `in` cannot look into it; use pw.apply, or for texts "
         "expression.str.find(...) >= 0"
     )

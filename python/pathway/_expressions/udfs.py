@@ -202,7 +202,7 @@ def return_dtype(
     dtype = dtypes.to_dtype(annotation, _names(target))
     if batched:
         if dtype.kind != "list":
-            raise TypeError(
+            raise ValueError(
                 f"{getattr(target, '__name__', target)} has max_batch_size and is annotated to return "
                 f"{dtypes.describe(dtype)}; it is called with lists and has to return a list[...]"
             )

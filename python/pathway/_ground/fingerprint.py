@@ -9,37 +9,30 @@ number of the process. So is what an object holds that is not data itself.
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import decimal
-import enum
-import fractions
 import functools
 import hashlib
-import os
+import inspect
+import operator
 import sys
 import types
-import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-# Values inside values deeper than this, and more values than these in one place, are told by their kind and number.
-_DEEPEST = 8
-_MOST = 100_000
+from pathway._ground.plain_values import NO_DATA, Words, is_plain, qualified_name
 
-_PLAIN = (bool, int, float, complex, str, bytes, bytearray, type(None), type(...), type(NotImplemented))
-_SHOWN = (
-    datetime.date,
-    datetime.time,
-    datetime.timedelta,
-    datetime.timezone,
-    decimal.Decimal,
-    fractions.Fraction,
-    uuid.UUID,
-    range,
-    slice,
-    os.PathLike,
+# So many functions and objects of one are looked into.
+_MOST = 200
+
+# Their arguments are known to pickle only.
+_GETTERS = (operator.itemgetter, operator.attrgetter, operator.methodcaller)
+# How a function takes arguments, and what a call of it gives.
+_KINDS = (
+    inspect.CO_VARARGS
+    | inspect.CO_VARKEYWORDS
+    | inspect.CO_GENERATOR
+    | inspect.CO_COROUTINE
+    | inspect.CO_ASYNC_GENERATOR
 )
 
 
@@ -59,52 +52,46 @@ class Fingerprint:
 
 def of_function(function: object) -> Fingerprint:
     """The fingerprint of a function or of anything else that can be called. It never fails."""
-    fingerprint = Fingerprint(name=_name(type(function)))
+    fingerprint = Fingerprint(name=qualified_name(type(function)))
     try:
         fingerprint.name = _called(function)
         _Speaker(fingerprint).callable(function, "")
     except Exception:
         # An object of the user's that does not let itself be looked at.
-        fingerprint.settings.append(("kind", _name(type(function))))
+        fingerprint.settings.append(("kind", qualified_name(type(function))))
     return fingerprint
 
 
 def of_object(value: object) -> Fingerprint:
     """The fingerprint of an object that is a constant of the program. It never fails."""
-    fingerprint = Fingerprint(name=_name(type(value)))
+    fingerprint = Fingerprint(name=qualified_name(type(value)))
     try:
         speaker = _Speaker(fingerprint)
-        if _is_plain(value):
-            fingerprint.settings.append(("value", speaker.value(value)))
+        if is_plain(value):
+            speaker.say(fingerprint.settings, "value", value)
         elif callable(value):
             return of_function(value)
         else:
             speaker.held(value, "")
     except Exception:
         # It does not let itself be looked at.
-        return Fingerprint(name=_name(type(value)))
+        return Fingerprint(name=qualified_name(type(value)))
     return fingerprint
 
 
 def of_subject(subject: object, *, is_shared: bool) -> Fingerprint:
     """The fingerprint of a subject: its class, and what it holds if its parts run in several processes."""
     kind = type(subject)
-    fingerprint = Fingerprint(name=_name(kind))
-    fingerprint.settings.append(("class", _name(kind)))
+    fingerprint = Fingerprint(name=qualified_name(kind))
+    fingerprint.settings.append(("class", qualified_name(kind)))
     speaker = _Speaker(fingerprint)
     try:
-        for base in kind.__mro__:
-            if base is object or (base.__module__ or "").partition(".")[0] == __name__.partition(".")[0]:
-                continue
-            for name, member in sorted(vars(base).items()):
-                function = _inner(member)
-                if isinstance(function, types.FunctionType):
-                    speaker.code(function.__code__, f"{name}, ")
+        speaker.members(kind, "", of_all_modules=True)
         if is_shared:
             speaker.held(subject, "self.")
     except Exception:
         # It does not let itself be looked at.
-        return Fingerprint(name=_name(kind), settings=[("class", _name(kind))])
+        return Fingerprint(name=qualified_name(kind), settings=[("class", qualified_name(kind))])
     return fingerprint
 
 
@@ -116,172 +103,202 @@ def _inner(member: object) -> object:
 class _Speaker:
     def __init__(self, fingerprint: Fingerprint) -> None:
         self._fingerprint = fingerprint
-        # Functions that have been described.
-        self._seen: set[int] = set()
-        self._left = _MOST
+        # Functions and objects that have been described, by their addresses.
+        self._seen: dict[int, object] = {}
+        # Where the functions are that have been described: classes elsewhere are those of libraries.
+        self._modules: set[str | None] = set()
+        self._words = Words()
 
     def callable(self, function: Any, prefix: str) -> None:
         """Says what can be called."""
-        if id(function) in self._seen or len(self._seen) > 200:
+        if self._is_known(function):
             return
-        self._seen.add(id(function))
         if isinstance(function, functools.partial):
-            self._set(prefix, "arguments", self.value(function.args))
-            self._set(prefix, "keywords", self.value(function.keywords))
-            for argument in (*function.args, *function.keywords.values()):
-                if isinstance(argument, types.FunctionType | functools.partial):
-                    self.callable(argument, prefix)
-                elif not _is_plain(argument):
-                    self.held(argument, prefix)
+            self._set(prefix, "arguments", function.args)
+            self._set(prefix, "keywords", function.keywords)
             self.callable(function.func, prefix)
         elif isinstance(function, types.MethodType):
             self.callable(function.__func__, prefix)
-            if not isinstance(function.__self__, type):
-                self.held(function.__self__, f"{prefix}self.")
+            owner = function.__self__
+            if isinstance(owner, type):
+                names = _global_names(getattr(function.__func__, "__code__", None))
+                self._class(owner, f"{prefix}class ", names, owner.__module__)
+            else:
+                self.held(owner, f"{prefix}self.")
         elif isinstance(function, types.FunctionType):
             self._function(function, prefix)
         elif isinstance(function, type):
-            self._set(prefix, "name", _name(function))
+            self._name(prefix, "name", qualified_name(function))
         elif callable(wrapped := getattr(function, "__wrapped__", None)):
-            self._set(prefix, "kind", _name(type(function)))
+            self._name(prefix, "kind", qualified_name(type(function)))
             self.callable(wrapped, prefix)
+        elif isinstance(function, _GETTERS):
+            self._name(prefix, "kind", qualified_name(type(function)))
+            self._set(prefix, "arguments", function.__reduce__())
         elif callable(function) and isinstance(call := type(function).__call__, types.FunctionType):
-            self._set(prefix, "kind", _name(type(function)))
+            self._name(prefix, "kind", qualified_name(type(function)))
             self._function(call, prefix)
-            self.held(function, f"{prefix}self.")
+            self._held(function, f"{prefix}self.")
         else:
-            # Compiled: a builtin, a ufunc.
-            self._set(prefix, "name", getattr(function, "__qualname__", None) or _name(type(function)))
+            # Compiled: a builtin, a ufunc, a method of a value.
+            self._name(prefix, "name", getattr(function, "__qualname__", None) or qualified_name(type(function)))
+            owner = getattr(function, "__self__", None)
+            if not isinstance(owner, types.ModuleType | type | None) and is_plain(owner):
+                self._set(prefix, "self", owner)
 
     def _function(self, function: types.FunctionType, prefix: str) -> None:
         code = function.__code__
+        self._modules.add(function.__module__)
         if self._fingerprint.place is None:
             self._fingerprint.place = (code.co_filename, code.co_firstlineno)
-        self._set(prefix, "name", _name(function))
+        self._name(prefix, "name", qualified_name(function))
         self.code(code, prefix)
         if function.__defaults__:
-            self._set(prefix, "defaults", self.value(function.__defaults__))
+            self._set(prefix, "defaults", function.__defaults__)
         if function.__kwdefaults__:
-            self._set(prefix, "defaults of keywords", self.value(function.__kwdefaults__))
+            self._set(prefix, "defaults of keywords", function.__kwdefaults__)
+        names = _global_names(code)
         for name, cell in zip(code.co_freevars, function.__closure__ or (), strict=True):
             try:
                 closed = cell.cell_contents
             except ValueError:
                 continue
-            self._outer(closed, prefix, name, self._fingerprint.settings)
-        for name in sorted(_global_names(code)):
+            if isinstance(closed, type):
+                self._class(closed, f"{prefix}{name}.", names, function.__module__)
+            else:
+                self._outer(closed, prefix, name, self._fingerprint.settings)
+        for name in sorted(names):
             if name in function.__globals__:
                 used = function.__globals__[name]
-                if _is_code(used) and getattr(used, "__module__", None) != function.__module__:
-                    continue
-                self._outer(used, prefix, name, self._fingerprint.hints)
+                if isinstance(used, type):
+                    self._class(used, f"{prefix}{name}.", names, function.__module__)
+                elif isinstance(used, types.ModuleType):
+                    self._module(used, f"{prefix}{name}.", names)
+                elif not _is_code(used) or getattr(used, "__module__", None) == function.__module__:
+                    self._outer(used, prefix, name, self._fingerprint.hints)
 
     def _outer(self, value: Any, prefix: str, name: str, place: list[tuple[str, str]]) -> None:
         """Says what a function uses that was made outside of it."""
-        if isinstance(value, types.FunctionType | functools.partial):
+        if _is_code(value):
             self.callable(value, f"{prefix}{name}, ")
-        elif _is_plain(value):
-            place.append((f"{prefix}{name}", self.value(value)))
-        elif not isinstance(value, type | types.ModuleType):
+        elif is_plain(value):
+            self.say(place, f"{prefix}{name}", value)
+        elif not isinstance(value, types.ModuleType):
             self.held(value, f"{prefix}{name}.")
 
+    def _class(self, kind: type, prefix: str, names: set[str], module: str | None) -> None:
+        """Says what a class is of which a function uses names, if both are of one module."""
+        if kind.__module__ != module:
+            return
+        for name, member in sorted(vars(kind).items()):
+            if name in names and not callable(member) and is_plain(member):
+                self.say(self._fingerprint.hints, f"{prefix}{name}", member)
+        if not self._is_known(kind):
+            self.members(kind, prefix)
+
+    def _module(self, module: types.ModuleType, prefix: str, names: set[str]) -> None:
+        """Says which values a function reads of a module."""
+        if module.__name__.partition(".")[0] in sys.stdlib_module_names:
+            return
+        for name, value in sorted(vars(module).items()):
+            if name in names and is_plain(value):
+                self.say(self._fingerprint.hints, f"{prefix}{name}", value)
+
+    def members(self, kind: type, prefix: str, *, of_all_modules: bool = False) -> None:
+        """Says what the methods of a class do, with those that it inherits: all, or those of its own module."""
+        for base in kind.__mro__:
+            if base is object or (base.__module__ or "").partition(".")[0] == __name__.partition(".")[0]:
+                continue
+            if of_all_modules or base.__module__ == kind.__module__:
+                for name, member in sorted(vars(base).items()):
+                    function = _inner(member)
+                    if isinstance(function, types.FunctionType):
+                        self.code(function.__code__, f"{prefix}{name}, ")
+
     def held(self, value: object, prefix: str) -> None:
-        """Says what an object holds, as far as that is plain. An object may know things of its process."""
-        for name, attribute in sorted(getattr(value, "__dict__", {}).items()):
-            if _is_plain(attribute):
-                self._fingerprint.hints.append((f"{prefix}{name}", self.value(attribute)))
+        """Says what an object holds, as far as that is plain, and what its methods do."""
+        if not isinstance(value, NO_DATA) and not self._is_known(value):
+            self._held(value, prefix)
+
+    def _held(self, value: object, prefix: str) -> None:
+        # It may know things of its process, so they are hints.
+        for name, attribute in _attributes(value):
+            if isinstance(attribute, types.FunctionType):
+                self.callable(attribute, f"{prefix}{name}, ")
+            elif is_plain(attribute):
+                self.say(self._fingerprint.hints, f"{prefix}{name}", attribute)
+        kind = type(value)
+        if kind.__module__ in self._modules and not self._is_known(kind):
+            self.members(kind, prefix)
 
     def code(self, code: types.CodeType, prefix: str) -> None:
         """Says what code does."""
         constants = [constant for constant in code.co_consts if not isinstance(constant, types.CodeType)]
-        self._set(prefix, "constants", ", ".join(self.value(constant) for constant in constants))
-        self._set(prefix, "names", ", ".join((*code.co_names, *code.co_varnames, *code.co_freevars)))
+        self._name(prefix, "constants", ", ".join(self._words.of(constant) for constant in constants))
+        self._name(prefix, "names", ", ".join((*code.co_names, *code.co_varnames, *code.co_freevars)))
+        counts = (code.co_argcount, code.co_posonlyargcount, code.co_kwonlyargcount, code.co_flags & _KINDS)
+        self._name(prefix, "parameters", " ".join(map(str, counts)))
         for constant in code.co_consts:
             if isinstance(constant, types.CodeType):
                 self.code(constant, f"{prefix}{constant.co_name}, ")
         # Last, since it is what says least; and only as good as the version.
         version = ".".join(map(str, sys.version_info[:2]))
         digest = hashlib.sha256(code.co_code + getattr(code, "co_exceptiontable", b"")).hexdigest()[:16]
-        self._set(prefix, "code", f"{digest} of Python {version}")
+        self._name(prefix, "code", f"{digest} of Python {version}")
 
-    def value(self, value: Any, depth: int = 0) -> str:
-        """A value as text, the same in every process."""
-        self._left -= 1
-        if isinstance(value, enum.Enum):
-            return f"{_name(type(value))}.{value.name}"
-        if isinstance(value, _PLAIN):
-            return repr(value)
-        if isinstance(value, types.ModuleType):
-            return value.__name__
-        if isinstance(value, types.FunctionType | types.BuiltinFunctionType | type):
-            return _name(value)
-        if isinstance(value, _SHOWN):
-            return f"{type(value).__name__} {value}"
-        if depth >= _DEEPEST or self._left < 0:
-            return f"{_name(type(value))} of {_length(value)}"
-        if isinstance(value, Mapping):
-            items = (f"{self.value(key, depth + 1)}: {self.value(item, depth + 1)}" for key, item in value.items())
-            return "{" + ", ".join(sorted(items)) + "}"
-        if _is_data_class(value):
-            fields = {item.name: getattr(value, item.name, None) for item in dataclasses.fields(value)}
-            return f"{_name(type(value))} {self.value(fields, depth + 1)}"
-        if isinstance(value, set | frozenset):
-            return "{" + ", ".join(sorted(self._items(value, depth))) + "}"
-        if isinstance(value, tuple):
-            return "(" + ", ".join(self._items(value, depth)) + ")"
-        if isinstance(value, list):
-            return "[" + ", ".join(self._items(value, depth)) + "]"
-        array = _array(value)
-        return array if array is not None else _name(type(value))
+    def say(self, place: list[tuple[str, str]], label: str, value: object) -> None:
+        """Says a value, and then what is in it and can be called or holds something."""
+        place.append((label, self._words.of(value)))
+        met, self._words.met = self._words.met, []
+        for one in met:
+            if _is_code(one):
+                self.callable(one, f"{label}, ")
+            elif place is self._fingerprint.settings:
+                self.held(one, f"{label}, ")
 
-    def _items(self, values: Iterable[Any], depth: int) -> Iterator[str]:
-        return (self.value(item, depth + 1) for item in values)
+    def _set(self, prefix: str, label: str, value: object) -> None:
+        self.say(self._fingerprint.settings, prefix + label, value)
 
-    def _set(self, prefix: str, label: str, text: str) -> None:
+    def _name(self, prefix: str, label: str, text: str) -> None:
         self._fingerprint.settings.append((prefix + label, text))
+
+    def _is_known(self, value: object) -> bool:
+        """Whether it has been described, or there is no room for it; else it counts as described."""
+        if id(value) in self._seen or len(self._seen) > _MOST:
+            return True
+        self._seen[id(value)] = value
+        return False
 
 
 def _is_code(value: object) -> bool:
-    return isinstance(value, types.FunctionType | functools.partial)
+    return isinstance(value, types.FunctionType | types.MethodType | functools.partial)
 
 
-def _is_plain(value: object) -> bool:
-    """Whether it is data, and not something that does something."""
-    containers = (Mapping, set, frozenset, tuple, list)
-    if isinstance(value, (*_PLAIN, *_SHOWN, *containers, enum.Enum)) or _is_data_class(value):
-        return True
-    return _array(value) is not None
+def _attributes(value: object) -> Iterator[tuple[str, object]]:
+    """What an object holds, in its dict and in its slots, and what its class has of its own."""
+    kind = type(value)
+    found: dict[str, object] = {}
+    for base in reversed(kind.__mro__):
+        if base.__module__ == kind.__module__:
+            own = ((name, member) for name, member in vars(base).items() if not name.startswith("__"))
+            found.update((name, member) for name, member in own if not callable(member) and is_plain(member))
+            slots = base.__dict__.get("__slots__", ())
+            for name in (slots,) if isinstance(slots, str) else slots:
+                if hasattr(value, name):
+                    found[name] = getattr(value, name)
+    found.update(getattr(value, "__dict__", {}))
+    return iter(sorted(found.items()))
 
 
-def _is_data_class(value: object) -> bool:
-    return dataclasses.is_dataclass(value) and not isinstance(value, type)
-
-
-def _array(value: Any) -> str | None:
-    """An array or a number of numpy as text; None if it is none."""
-    numpy = sys.modules.get("numpy")
-    if numpy is None or not isinstance(value, numpy.ndarray | numpy.generic):
-        return None
-    if value.dtype.hasobject:
-        return f"array of {value.shape} objects"
-    digest = hashlib.sha256(numpy.ascontiguousarray(value).tobytes()).hexdigest()[:16]
-    shown = repr(value.item()) if value.ndim == 0 else f"shape {value.shape}"
-    return f"{value.dtype} {shown} {digest}"
-
-
-def _global_names(code: types.CodeType) -> set[str]:
+def _global_names(code: types.CodeType | None) -> set[str]:
+    """All names that code and the code inside it look up: globals and attributes."""
+    if code is None:
+        return set()
     names = set(code.co_names)
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names |= _global_names(constant)
     return names
-
-
-def _name(value: Any) -> str:
-    """The qualified name of a function or class. That of the program itself depends on how it was started."""
-    module = getattr(value, "__module__", None)
-    name = getattr(value, "__qualname__", None) or getattr(value, "__name__", None) or type(value).__qualname__
-    return str(name) if module in (None, "builtins", "__main__", "__mp_main__") else f"{module}.{name}"
 
 
 def _called(function: Any) -> str:
@@ -290,10 +307,3 @@ def _called(function: Any) -> str:
         function = function.func
     name = getattr(function, "__qualname__", None) or type(function).__qualname__
     return str(name)
-
-
-def _length(value: Any) -> str:
-    try:
-        return f"{len(value)} items"
-    except Exception:
-        return "unknown size"
