@@ -77,6 +77,7 @@ CASES: dict[str, tuple[Any, Any, list[Any]]] = {
     "bytes": (pd.Series([b"a", b"b"]), bytes, [b"a", b"b"]),
     "tuples": (pd.Series([(1, "a"), (2, "b")]), tuple[int, str], [(1, "a"), (2, "b")]),
     "lists": (pd.Series([[1, 2], [3]]), list[int], [(1, 2), (3,)]),
+    "lists of which one is empty": (pd.Series([[[1]], [], [[], [2]]]), list[list[int]], [((1,),), (), ((), (2,))]),
     "lists of one length": (pd.Series([[1, 2.5], [3, 4]]), list[float], [(1, 2.5), (3, 4)]),
     "dicts": (pd.Series([{"a": 1}]), pw.Json, [pw.Json({"a": 1})]),
     "all missing": (pd.Series([NAN, NAN]), float | None, [None, None]),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
 from typing import Any
 
@@ -81,22 +81,32 @@ def dtype(series: pd.Series[Any], items: Sequence[Any]) -> DType:
     return DType.optional(found) if any(item is None for item in items) else found
 
 
-def _joined(items: Sequence[Any], column: str | None = None) -> DType:
-    """The type of all values; those of a column are named if they have none."""
+def _joined(items: Sequence[Any], column: str) -> DType:
+    """The type of all values of a column."""
+    try:
+        return _common(items)
+    except (TypeError, ValueError, OverflowError):
+        for number, item in enumerate(items, 1):
+            try:
+                _common((item,))
+            except (TypeError, ValueError, OverflowError) as error:
+                raise in_cell(error, "pandas", number, column) from None
+        raise
+
+
+def _common(items: Iterable[Any]) -> DType:
+    """The type of all values. The items of lists are looked at together, as an empty list says nothing of what others
+    hold; they are of any length, unlike tuples."""
     found = set()
-    for number, item in enumerate(items, 1):
-        try:
-            found.add(_inferred(item))
-        except (TypeError, ValueError, OverflowError) as error:
-            if column is None:
-                raise
-            raise in_cell(error, "pandas", number, column) from None
+    lists: dict[int, list[Any]] = {}
+    for item in items:
+        if type(item) is list:
+            lists[id(item)] = item
+        else:
+            found.add(infer_dtype(item))
+    if lists:
+        found.add(DType.list(_common(item for each in lists.values() for item in each)))
     return reduce(DType.least_upper_bound, found) if found else DType.ANY
-
-
-def _inferred(item: Any) -> DType:
-    # Lists are of any length, unlike tuples.
-    return DType.list(_joined(item)) if type(item) is list else infer_dtype(item)
 
 
 # What counts nanoseconds, and what pandas counts them with.
