@@ -197,6 +197,16 @@ def test_branches_that_are_not_taken_are_not_computed() -> None:
     assert_table(t.select(t.a, x=pw.if_else(t.a == 0, -1, 8 // t.a)), "a | x\n0 | -1\n2 | 4")
 
 
+def test_what_require_looks_at_after_a_none_is_not_computed() -> None:
+    t = table("a | b | o\n1 | 0 | None\n4 | 2 | 3")
+    assert_table(
+        t.select(t.a, x=pw.require(t.a // t.b, t.o, t.a // t.b)),
+        "a | x\n1 | None\n4 | 2",
+    )
+    with pytest.raises(ZeroDivisionError):
+        rows(t.select(x=pw.require(t.a, t.a // t.b, t.o)), "x")
+
+
 def test_casts() -> None:
     assert result(pw.cast(int, one(1.9, float).v)) == 1
     assert result(pw.cast(str, one(1.0, float).v)) == "1"

@@ -129,6 +129,26 @@ def test_a_file_that_was_edited_is_the_difference(folder: pathlib.Path, format: 
     assert seen.count(("one", True)) == seen.count(("one", False)) == 1
 
 
+@pytest.mark.parametrize("format", FORMATS)
+def test_what_has_no_file_behind_it_any_more_has_no_rows(folder: pathlib.Path, format: str) -> None:
+    path, behind = folder / "link", folder.parent / "behind"
+
+    def steps() -> Steps:
+        write(behind, header(format) + lines(format, "one"))
+        path.symlink_to(behind)
+        write(folder / "other", header(format) + lines(format, "two"))
+        yield ["one", "two"]
+        behind.unlink()
+        yield ["two"]
+        write(behind, header(format) + lines(format, "three"))
+        yield ["two", "three"]
+        (folder / "other").unlink()
+        os.mkfifo(folder / "other")
+        yield ["three"]
+
+    follow(read(folder, format), steps())
+
+
 @pytest.mark.parametrize("format", ["csv", "json"])
 @pytest.mark.parametrize("is_folder", [False, True])
 def test_the_rows_of_an_append_only_log_stay(folder: pathlib.Path, format: str, is_folder: bool) -> None:

@@ -68,6 +68,8 @@ def coalesce(*args: object) -> ColumnExpression:
 def require(val: object, *deps: object) -> ColumnExpression:
     """The value if none of the others is None, otherwise None.
 
+    The others are looked at from the left, and what comes after a None is not computed.
+
     Args:
         val: the value.
         deps: what must not be None.
@@ -83,11 +85,15 @@ def require(val: object, *deps: object) -> ColumnExpression:
     1 |
     2 | 10
     """
-    return Special(
-        "require",
-        [wrap(val), *map(wrap, deps)],
-        lambda arguments: _native.Expression.require(arguments[0], arguments[1:]),
-    )
+
+    def build(arguments: Sequence[_native.Expression]) -> _native.Expression:
+        value, *others = arguments
+        # The first is the outermost: where it is None, nothing within is asked for.
+        for other in reversed(others):
+            value = _native.Expression.require(value, [other])
+        return value if others else _native.Expression.require(value, [])
+
+    return Special("require", [wrap(val), *map(wrap, deps)], build)
 
 
 @tracebacks.shortened
