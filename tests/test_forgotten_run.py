@@ -47,11 +47,19 @@ def test_the_one_after_the_last_run_is_named(tmp_path: Path) -> None:
         "pw.run_all(monitoring_level=pw.MonitoringLevel.NONE)",
         "with pw.start(monitoring_level=pw.MonitoringLevel.NONE) as run: run.wait()",
         "pw.testing.reset()",
-        "import sys, pytest",
+        "import pytest",
     ],
 )
 def test_nothing_is_said_where_nothing_was_forgotten(tmp_path: Path, end: str) -> None:
     assert stderr_of(tmp_path, PROGRAM + end + "\n") == ""
+
+
+def test_nothing_is_said_of_tables_that_were_looked_at(tmp_path: Path) -> None:
+    declared = PROGRAM.partition("pw.io")[0]
+    looks = (
+        "pw.debug.compute_and_print(table)\npw.debug.table_to_pandas(table)\npw.testing.capture(table)\ntable.show()\n"
+    )
+    assert stderr_of(tmp_path, declared + looks) == ""
 
 
 def test_nothing_is_said_after_an_exception(tmp_path: Path) -> None:

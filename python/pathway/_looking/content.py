@@ -115,7 +115,7 @@ def follow(
     on_end: Callable[[], object] | None = None,
 ) -> None:
     """Has runs keep the rows of the table from now on; then calls the functions, in the engine's threads."""
-    output = connecting.output(table, is_the_users=False)
+    output = connecting.output(table)
 
     def time_ended(time: int) -> None:
         content.time_ended(time)

@@ -153,21 +153,22 @@ def live_sources(table: Table[Any]) -> list[LiveSource]:
     return [source for source in found if source is not None]
 
 
-def output(
-    table: object, sort_by: Iterable[ColumnReference] | None = None, *, is_the_users: bool = True
-) -> Output:
-    """The table, for a sink. One that is the user's is expected to run before the program ends."""
+def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
     checked = check_table(table)
     checked._require_current()
     names = list(checked._columns)
-    found = Output(
+    return Output(
         node=checked._node,
         columns=list(checked._columns.items()),
         sort_by=[names.index(name) for name in column_names("sort_by", checked, sort_by or ())],
         origin=user_origin(),
     )
-    if is_the_users:
-        forgotten.note(found.origin)
+
+
+def declared_output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
+    """The same for a sink that the user declares, and that is expected to run before the program ends."""
+    found = output(table, sort_by)
+    forgotten.note(found.origin)
     return found
 
 
