@@ -103,6 +103,14 @@ def test_on_stop_may_commit_the_rest(tmp_path: pathlib.Path, on_stop: str) -> No
     assert "not committed" not in errors
 
 
+def test_an_error_of_on_stop_is_logged_with_the_frames_of_the_program_alone(tmp_path: pathlib.Path) -> None:
+    _numbers, errors = numbers_after(tmp_path / "out.csv", signal.SIGINT, None, on_stop="self.stopped.put(1)")
+    _, _, error = errors.partition("an error while shutting down\n")
+    assert error.splitlines()[0] == "Traceback (most recent call last):"
+    assert [line.split()[1] for line in error.splitlines() if "File " in line] == ['"<string>",']
+    assert "AttributeError: 'Event' object has no attribute 'put'" in error
+
+
 def test_a_normal_end_commits_the_rest() -> None:
     class Subject(pw.io.python.ConnectorSubject):
         def run(self) -> None:
