@@ -161,6 +161,8 @@ def test_a_column_named_id_is_warned_of(tmp_path: pathlib.Path) -> None:
 def test_the_name_of_a_schema_is_a_text() -> None:
     with pytest.raises(TypeError, match="_name is the name of the schema"):
         pw.schema_from_types(**{"_name": int})
+    with pytest.raises(TypeError, match=r"schema_from_types\(\*\*types\)"):
+        pw.schema_from_types({"a": int})
 
 
 def test_a_column_without_a_name_is_one_among_others(tmp_path: pathlib.Path) -> None:

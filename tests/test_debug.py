@@ -212,6 +212,14 @@ def test_rows() -> None:
     assert [(update.time, update.diff) for update in pw.testing.capture(table)] == [(2, 1), (4, 1)]
     with pytest.raises(ValueError, match="2"):
         pw.debug.table_from_rows(Typed, [("x",)])
+    pairs = pw.debug.table_from_rows(pw.schema_from_types(name=str, city=str), zip("ab", "cd", strict=True))
+    assert sorted(update.row["city"] for update in pw.testing.capture(pairs)) == ["c", "d"]
+
+
+@pytest.mark.parametrize("row", [{"name": "ann", "city": "ulm"}, {"ann", "ulm"}, "ab", b"ab"])
+def test_a_row_that_is_no_tuple_is_not_taken_for_its_keys(row: Any) -> None:
+    with pytest.raises(TypeError, match="a row is a tuple of the values of name, city, in this order; found"):
+        pw.debug.table_from_rows(pw.schema_from_types(name=str, city=str), [row])
 
 
 def test_pandas_there_and_back() -> None:

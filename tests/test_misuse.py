@@ -92,6 +92,22 @@ def test_what_may_be_none_says_what_to_do() -> None:
     joined.select(total=orders.amount * pw.coalesce(prices.pounds, 0.0))
 
 
+def test_what_is_of_any_type_says_what_to_do() -> None:
+    numbers = table("a\n1")
+    untyped = numbers.select(b=pw.apply(lambda a: a + 1, numbers.a))
+    with pytest.raises(TypeError) as raised:
+        untyped.select(c=untyped.b * 2)
+    assert any("pw.declare_type(int, value)" in note for note in raised.value.__notes__)
+    assert rows(untyped.select(c=pw.declare_type(int, untyped.b) * 2), "c") == [4]
+
+
+def test_a_reducer_that_is_not_called_is_no_value() -> None:
+    numbers = table("a\n1")
+    with pytest.raises(TypeError) as raised:
+        numbers.reduce(total=pw.reducers.sum)
+    assert any("pw.reducers.sum(...)" in note for note in raised.value.__notes__)
+
+
 def test_a_function_is_no_value() -> None:
     with pytest.raises(TypeError) as raised:
         table("a\n1").select(x=lambda row: row.a)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -324,3 +325,41 @@ def test_a_table_transformer_names_the_argument() -> None:
         same(names, pw.Table.empty(name=int))
     with pytest.raises(AssertionError, match=r"the result of same\(\) has another schema"):
         same(names, names)
+
+
+def _read_with_default(annotation: Any, default: object) -> list[Any]:
+    class One(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(number=1)
+
+    schema = pw.schema_builder(
+        {
+            "number": pw.column_definition(dtype=int),
+            "more": pw.column_definition(dtype=annotation, default_value=default),
+        },
+        name="Numbers",
+    )
+    rows = pw.testing.capture(pw.io.python.read(One(), schema=schema))
+    return [update.row["more"] for update in rows]
+
+
+def test_a_default_of_none_is_null_in_a_column_of_json_and_none_where_it_may_be() -> None:
+    assert _read_with_default(pw.Json, None) == [pw.Json.NULL]
+    assert _read_with_default(pw.Json | None, None) == [None]
+    assert _read_with_default(int | None, None) == [None]
+    assert _read_with_default(Any, None) == [None]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "why"),
+    [
+        (int, None, "None is no int; write more: int | None"),
+        (pw.Duration, None, "None is no pw.Duration; write more: pw.Duration | None"),
+        (int, "x", "cannot take 'x' (str) as int"),
+        (str | None, 5, "cannot take 5 (int) as str"),
+    ],
+)
+def test_a_default_that_does_not_fit_is_named(annotation: Any, default: object, why: str) -> None:
+    message = f"the default of the column 'more' of Numbers does not fit: {why}"
+    with pytest.raises(TypeError, match=re.escape(message)):
+        _read_with_default(annotation, default)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pathway as pw
 import pytest
-from support import assert_table, table
+from support import assert_table, rows, table
 
 
 def test_apply() -> None:
@@ -128,8 +128,22 @@ def test_mistakes() -> None:
     async def later(x: int) -> int:
         return x
 
-    with pytest.raises(TypeError, match="asynchronous"):
+    with pytest.raises(TypeError, match=r"asynchronous .* asyncio\.run\(later\(\.\.\.\)\)"):
         later(t.a)
+
+    class Scaled:
+        factor = 3
+
+        @pw.udf
+        def decorated(self, x: int) -> int:
+            return x * self.factor
+
+        def plain(self, x: int) -> int:
+            return x * self.factor
+
+    with pytest.raises(TypeError, match=r"pw\.udf\(instance\.decorated\)"):
+        Scaled().decorated(t.a)
+    assert rows(t.select(c=pw.udf(Scaled().plain)(t.a)), "c") == [3 * value for value in rows(t, "a")]
     with pytest.raises(ValueError, match="above zero"):
         pw.udf(max_batch_size=0)(lambda x: x)
 

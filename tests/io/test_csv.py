@@ -208,3 +208,16 @@ def test_a_name_may_hold_any_character(tmp_path: pathlib.Path) -> None:
     pw.io.csv.write(table, tmp_path / "out.csv", name="out\0")
     pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 5001
+
+
+def test_fields_are_checked_where_something_uses_their_column(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "numbers.csv"
+    path.write_text("a,b\n1,1\n2,x\n3,3\n")
+    numbers = pw.io.csv.read(path, schema=pw.schema_from_types(a=int, b=int), mode="static")
+    count = numbers.reduce(rows=pw.reducers.count())
+    assert [update.row["rows"] for update in pw.testing.capture(count)] == [3]
+    seen: list[int] = []
+    pw.io.subscribe(count, lambda key, row, time, is_addition: seen.append(row["rows"]))
+    pw.io.null.write(numbers)
+    pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert seen == [2]

@@ -41,11 +41,35 @@ def test_a_schema_is_needed() -> None:
         pw.io.python.read(Sends())
     with pytest.raises(TypeError, match="schema"):
         pw.io.python.read(Sends(), schema=int)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"schema_from_types\(\*\*types\)"):
+        pw.io.python.read(Sends(), schema={"n": int})  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"write class Row\(pw.Schema\)"):
+        pw.io.python.read(Sends(), schema=type("Row", (), {}))
 
 
 def test_a_class_is_not_a_subject() -> None:
     with pytest.raises(TypeError, match=r"Sends\(\)"):
         read(Sends)
+
+
+def test_a_function_is_not_a_subject() -> None:
+    with pytest.raises(TypeError, match=r"with a method run\(self\)"):
+        read(lambda: None)
+
+
+def test_a_run_without_self_is_explained() -> None:
+    class Forgetful(pw.io.python.ConnectorSubject):
+        def run() -> None:  # type: ignore[misc]
+            pass
+
+    class Unbound(pw.io.python.ConnectorSubject):
+        @staticmethod
+        def run() -> list[dict[str, int]]:  # type: ignore[override]
+            return [{"n": 1}]
+
+    with pytest.raises(TypeError, match=r"Forgetful\.run\(\) takes no self: write def run\(self\)"):
+        read(Forgetful())
+    assert [update.row for update in pw.testing.capture(read(Unbound()))] == [{"n": 1}]
 
 
 def test_a_subject_without_super_init_is_explained() -> None:

@@ -103,6 +103,50 @@ def test_on_stop_may_commit_the_rest(tmp_path: pathlib.Path, on_stop: str) -> No
     assert "not committed" not in errors
 
 
+def test_an_error_of_on_stop_is_logged_with_the_frames_of_the_program_alone(tmp_path: pathlib.Path) -> None:
+    _numbers, errors = numbers_after(tmp_path / "out.csv", signal.SIGINT, None, on_stop="self.stopped.put(1)")
+    _, _, error = errors.partition("an error while shutting down\n")
+    assert error.splitlines()[0] == "Traceback (most recent call last):"
+    assert [line.split()[1] for line in error.splitlines() if "File " in line] == ['"<string>",']
+    assert "AttributeError: 'Event' object has no attribute 'put'" in error
+
+
+THREADS = """
+import os, signal, sys, threading
+import pathway as pw
+
+class Threads(pw.io.python.ConnectorSubject):
+    def run(self):
+        threads = [threading.Thread(target=self.send, args=[number]) for number in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    def send(self, number):
+        while True:
+            self.next(number=number)
+            if {fails}:
+                raise ValueError("the line is dead")
+
+def stop(key, row, time, is_addition):
+    os.kill(os.getpid(), signal.SIGTERM)
+
+table = pw.io.python.read(Threads(), schema=pw.schema_from_types(number=int), autocommit_duration_ms=10)
+pw.io.subscribe(table.reduce(n=pw.reducers.count()), stop)
+pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+"""
+
+
+@pytest.mark.parametrize("fails", [False, True])
+def test_threads_that_send_rows_end_quietly_when_the_run_is_stopped(fails: bool) -> None:
+    program = THREADS.format(fails="number == 0" if fails else "False")
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 143
+    assert "StopSubject" not in done.stderr
+    # What goes wrong in a thread is still told.
+    assert ("ValueError: the line is dead" in done.stderr) == fails
+
+
 def test_a_normal_end_commits_the_rest() -> None:
     class Subject(pw.io.python.ConnectorSubject):
         def run(self) -> None:

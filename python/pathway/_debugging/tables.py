@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Set
 from typing import TYPE_CHECKING, Any
 
 from pathway._debugging import markdown, static
@@ -90,7 +90,7 @@ def table_from_markdown(
 @arguments.explained
 def table_from_rows(
     schema: type[Schema],
-    rows: Sequence[tuple[Any, ...]],
+    rows: Iterable[tuple[Any, ...]],
     unsafe_trusted_ids: bool = False,
     is_stream: bool = False,
 ) -> Table[Any]:
@@ -116,7 +116,12 @@ def table_from_rows(
     """
     dtypes = static.column_dtypes(schema)
     width = len(dtypes) + 2 * is_stream
+    rows = list(rows)
     for row in rows:
+        if isinstance(row, (Mapping, Set, str, bytes)):
+            # Iterated over, it would be taken for its keys, in any order, or for its letters.
+            names = ", ".join([*dtypes, *(("time", "diff") if is_stream else ())])
+            raise TypeError(f"a row is a tuple of the values of {names}, in this order; found {row!r}")
         if len(row) != width:
             raise ValueError(f"the row {row!r} has {len(row)} items, but it should have {width}")
     keys = None

@@ -436,7 +436,10 @@ class Literal(ColumnExpression):
         try:
             return _native.Expression.literal(self._value)
         except TypeError as error:
-            if callable(self._value):
+            name = getattr(self._value, "__name__", "")
+            if getattr(self._value, "__module__", None) == "pathway.reducers":
+                error.add_note(f"A reducer is called with what it reduces: pw.reducers.{name}(...)")
+            elif callable(self._value):
                 error.add_note("To have a function called for every row: pw.apply(function, table.column)")
             raise
 

@@ -157,12 +157,17 @@ def check_text(text: str) -> None:
 
 
 def operands(function: str, kinds: Sequence[str]) -> str | None:
-    """What to write where a text and something else are put together with `+`, or where a value may be None; None for
-    other mistakes."""
+    """What to write where a text and something else are put together with `+`, or where a value may be None or of any
+    type; None for other mistakes."""
     if "optional" in kinds:
         return (
             "A value that may be None, as those of the other side of an outer join: pw.coalesce(value, ...) puts "
             "another in its place, pw.unwrap(value) says that it never is"
+        )
+    if "any" in kinds:
+        return (
+            "A value of any type, as what a function returns that does not say what: def f(...) -> int says it, and so "
+            "does pw.declare_type(int, value)"
         )
     if function == "+" and "str" in kinds and len(set(kinds)) > 1:
         return "To put a value into a text, make a text of it: " + " + ".join(

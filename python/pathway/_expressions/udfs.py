@@ -72,7 +72,8 @@ class UDF:
         function = self.__wrapped__
         if inspect.iscoroutinefunction(function):
             raise TypeError(
-                f"{self._name} is asynchronous (async def); only synchronous functions can be applied to columns"
+                f"{self._name} is asynchronous (async def); only synchronous functions can be applied to columns: "
+                f"apply one that calls asyncio.run({self._name}(...))"
             )
         _check_arguments(self._name, function, args, kwargs)
         dtype = return_dtype(function, self.return_type, batched=self.max_batch_size is not None)
@@ -247,4 +248,9 @@ def _check_arguments(name: str, function: Callable[..., Any], args: tuple[Any, .
     try:
         signature.bind(*args, **kwargs)
     except TypeError as error:
-        raise TypeError(f"{name}(): {error}") from None
+        advice = (
+            f". A decorated method gets no self: leave the decorator out, and write pw.udf(instance.{name})(...)"
+            if next(iter(signature.parameters), None) == "self"
+            else ""
+        )
+        raise TypeError(f"{name}(): {error}{advice}") from None

@@ -183,6 +183,8 @@ def _execute(
             f"{call}() is called while the interpreter ends, when nothing can run any more: import pathway before the "
             "function is registered with atexit, or call it before"
         )
+    if captures is None:
+        current_graph().waiting_outputs.clear()
     control = control or Control()
     terminate_on_error = settings.terminate_on_error
     if terminate_on_error is None:

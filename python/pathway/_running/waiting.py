@@ -21,7 +21,7 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
-from pathway._ground import environment, forks, tracebacks
+from pathway._ground import environment, forks, frames, tracebacks
 from pathway._ground.signals import ECHO_SECONDS, are_raised
 from pathway._ground.words import counted
 from pathway._running import abandoning
@@ -168,7 +168,8 @@ def wait(
                     break
                 if not stopped or signals.asked or not isinstance(error, Exception):
                     raise
-                logger.exception("an error while shutting down")
+                frames.shorten(error)
+                logger.error("an error while shutting down", exc_info=error)
                 break
         if failure is not None:
             raise failure

@@ -75,7 +75,12 @@ def schema_from_types(_name: str | None = None, **kwargs: Any) -> type[Schema]:
     ANY_POINTER | INT | STR
     """
     if _name is not None and not isinstance(_name, str):
-        raise TypeError(f"_name is the name of the schema, found {_name!r}; use schema_builder for a column _name")
+        advice = (
+            "a dict of types is unpacked: schema_from_types(**types)"
+            if isinstance(_name, Mapping)
+            else "use schema_builder for a column _name"
+        )
+        raise TypeError(f"_name is the name of the schema, found {_name!r}; {advice}")
     definitions = {name: ColumnDefinition(dtype=_resolve(annotation)) for name, annotation in kwargs.items()}
     return schema_builder(definitions, name=_name or f"schema({kwargs})")
 

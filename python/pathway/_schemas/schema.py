@@ -19,11 +19,15 @@ from pathway._expressions.expression import ColumnReference
 from pathway._ground import hints, tracebacks
 from pathway._ground.origin import noting, user_names, user_place
 from pathway._ground.words import listed
-from pathway._native import Field, Pointer
+from pathway._native import DType, Field, Pointer
 from pathway._schemas import matching, text
 from pathway._schemas.class_body import columns_of_class, is_dunder
 from pathway._schemas.columns import ColumnDefinition, ColumnProperties, ColumnSchema, ShownType
 from pathway._values import dtypes
+from pathway._values.json import Json
+
+_WITH_NONE = (DType.ANY, DType.NONE)
+"""Types that are not optional, and have None."""
 
 
 @tracebacks.shortened_class
@@ -230,11 +234,21 @@ class SchemaMetaclass(type):
 
     def _fields(cls) -> list[Field]:
         """The columns as a source wants them."""
-        fields = []
-        for column in cls.__columns__.values():
-            default = column.default_value if column.has_default else None
-            fields.append(Field(column.name, column.dtype.dtype, column.primary_key, column.has_default, default))
-        return fields
+        return [cls._field(column) for column in cls.__columns__.values()]
+
+    def _field(cls, column: ColumnSchema) -> Field:
+        dtype, default = column.dtype.dtype, column.default_value if column.has_default else None
+        if column.has_default and default is None and dtype == DType.JSON:
+            default = Json.NULL
+        try:
+            if column.has_default and default is None and not dtype.is_optional and dtype not in _WITH_NONE:
+                raise TypeError(
+                    f"None is no {dtypes.describe(dtype)}; write {column.name}: {dtypes.describe(dtype)} | None"
+                )
+            return Field(column.name, dtype, column.primary_key, column.has_default, default)
+        except (TypeError, ValueError) as error:
+            message = f"the default of the column {column.name!r} of {cls.__name__} does not fit: {error}"
+            raise type(error)(message) from None
 
     # Other schemas.
 

@@ -6,7 +6,7 @@ Connectors use these few functions and nothing else of a table's inside.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from pathway import _native
 from pathway._expressions.expression import ColumnReference
 from pathway._ground.origin import user_origin, user_place, warn
 from pathway._schemas.schema import Schema
-from pathway._tables import strangers
+from pathway._tables import forgotten, strangers
 from pathway._tables.graph import LiveSource, current_graph
 from pathway._tables.outputs import Output
 from pathway._tables.table import Table
@@ -28,7 +28,12 @@ def check_schema(schema: object) -> type[Schema]:
             "str, or schema=pw.schema_from_types(name=str); pw.schema_from_csv(path) makes one of a file"
         )
     if not (isinstance(schema, type) and issubclass(schema, Schema)):
-        raise TypeError(f"parameter schema has to be a subclass of pw.Schema, found {schema!r}")
+        advice = ""
+        if isinstance(schema, Mapping):
+            advice = ": write schema=pw.schema_from_types(**types), with a dict of types by name"
+        elif isinstance(schema, type):
+            advice = f": write class {schema.__name__}(pw.Schema)"
+        raise TypeError(f"parameter schema has to be a subclass of pw.Schema, found {schema!r}{advice}")
     return schema
 
 
@@ -158,6 +163,13 @@ def output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> O
         sort_by=[names.index(name) for name in column_names("sort_by", checked, sort_by or ())],
         origin=user_origin(),
     )
+
+
+def declared_output(table: object, sort_by: Iterable[ColumnReference] | None = None) -> Output:
+    """The same for a sink that the user declares, and that is expected to run before the program ends."""
+    found = output(table, sort_by)
+    forgotten.note(found.origin)
+    return found
 
 
 def column_types(table: object) -> dict[str, _native.DType]:

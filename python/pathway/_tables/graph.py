@@ -52,6 +52,8 @@ class Graph:
         # Sources that hold all their rows when a run begins: how many these are, or the path of files that have them.
         self.static_sources: dict[_native.Node, int | str] = {}
         self.live_sources: dict[_native.Node, LiveSource] = {}
+        # The places of outputs that no run has had yet.
+        self.waiting_outputs: list[str] = []
         self._static: dict[frozenset[_native.Pointer], Universe] = {}
 
     def static_universe(self, keys: Iterable[_native.Pointer]) -> Universe:

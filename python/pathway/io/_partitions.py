@@ -40,13 +40,15 @@ def are_declared(subject: type[ConnectorSubject]) -> bool:
     """Whether a class says that it is read in partitions: a method `partitions` alone may mean anything.
 
     Raises:
-        TypeError: `run` wants a partition and there are none, or there is no way to hand it one, or `__slots__` hold
-            attributes that partitions could not share.
+        TypeError: `run` has no `self`, wants a partition and there are none, or there is no way to hand it one, or
+            `__slots__` hold attributes that partitions could not share.
     """
     partitions = inspect.getattr_static(subject, "partitions", None)
     has_them = callable(partitions) or isinstance(partitions, (staticmethod, classmethod))
-    takes, needs, lacks = _arguments(subject)
     what = f"{subject.__name__}.run()"
+    if _lacks_self(inspect.getattr_static(subject, "run")):
+        raise TypeError(f"{what} takes no self: write def run(self)")
+    takes, needs, lacks = _arguments(subject)
     if needs and not has_them:
         found = "" if partitions is None else f", found {partitions!r}"
         raise TypeError(
@@ -72,6 +74,15 @@ def are_declared(subject: type[ConnectorSubject]) -> bool:
             "leave __slots__ out"
         )
     return True
+
+
+def _lacks_self(run: object) -> bool:
+    return (
+        inspect.isfunction(run)
+        and run.__code__.co_argcount == 0
+        and not run.__code__.co_flags & inspect.CO_VARARGS
+        and not hasattr(run, "__wrapped__")
+    )
 
 
 def _arguments(subject: type[ConnectorSubject]) -> tuple[bool, bool, str | None]:

@@ -39,8 +39,28 @@ def start(subject: ConnectorSubject, is_partitioned: bool, parts: Sequence[Part]
     run = SubjectRun(subject, is_partitioned, parts)
     state = state_of(subject)
     state.run = run
+    _end_threads_quietly()
     threading.Thread(target=run.work, name=f"pathway:{run.name}", daemon=True).start()
     return run
+
+
+def _end_threads_quietly() -> None:
+    """A thread of the program's that `StopSubject` ends has not failed. Python is silent about a SystemExit in a
+    thread, but not about the classes derived from it."""
+    global _quiet
+    before = threading.excepthook
+    if before is _quiet:
+        return
+
+    def report(arguments: threading.ExceptHookArgs) -> None:
+        if not issubclass(arguments.exc_type, StopSubject):
+            before(arguments)
+
+    threading.excepthook = _quiet = report
+
+
+_quiet: Callable[[threading.ExceptHookArgs], object] | None = None
+"""What we have put in the place of the hook that was there."""
 
 
 class SubjectRun:

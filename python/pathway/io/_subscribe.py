@@ -119,7 +119,7 @@ def connect(
         if sort_by is not None:
             raise ValueError("Using sort_by with async observer is not supported")
         change, time_end = _gather_by_time(on_change, on_time_end)
-    output = connecting.output(table, sort_by)
+    output = connecting.declared_output(table, sort_by)
     connecting.plan().subscribe(
         output.node,
         output.columns,

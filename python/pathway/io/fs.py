@@ -197,7 +197,7 @@ def write(
     >>> print(path.read_text(), end="")
     {"moon":"Io","planet":"Jupiter","diff":1,"time":0}
     """
-    output = connecting.output(table, sort_by)
+    output = connecting.declared_output(table, sort_by)
     plan = connecting.plan()
     writers = {"csv": plan.csv_write, "json": plan.jsonlines_write}
     if format not in writers:

@@ -36,5 +36,5 @@ def write(table: Table[Any], *, name: str | None = None, sort_by: Iterable[Colum
     >>> pw.io.null.write(table)
     >>> pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     """
-    output = connecting.output(table, sort_by)
+    output = connecting.declared_output(table, sort_by)
     connecting.plan().null_write(output.node, output.columns, connecting.check_name(name), output.origin)

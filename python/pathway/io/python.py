@@ -139,7 +139,11 @@ def _check_subject(subject: object) -> _subject.State:
             f"write pw.io.python.read({subject.__name__}(), schema=...)"
         )
     if not isinstance(subject, ConnectorSubject):
-        raise TypeError(f"read() takes an instance of a ConnectorSubject, found {subject!r}")
+        raise TypeError(
+            f"read() takes an instance of a ConnectorSubject, found {subject!r}: write class "
+            "Rows(pw.io.python.ConnectorSubject) with a method run(self), which sends rows with self.next(...) or "
+            "yields them, and pw.io.python.read(Rows(), schema=...)"
+        )
     state = _subject.state_of(subject)
     if state.is_read:
         raise ValueError(

@@ -75,7 +75,7 @@ def write(
     + 4    | Marple | 5
     """
     connecting.check_flag("include_id", include_id)
-    output = connecting.output(table, sort_by)
+    output = connecting.declared_output(table, sort_by)
     printer = _Printer([column for column, _ in output.columns], include_id)
     connecting.plan().subscribe(
         output.node,
