@@ -1,12 +1,12 @@
 //! The column of an expression for a batch of rows.
 
 use arrow_buffer::BooleanBuffer;
-use towpath_types::{Cells, Column, Key, PointerArray, Shared, hash_columns};
+use towpath_types::{Cells, Column, DType, Key, Physical, PointerArray, Shared, Value, hash_columns};
 
 use super::call::union;
 use super::shared::SharedResults;
-use super::{Evaluation, Expression, Kind, Operand};
-use crate::error::EngineError;
+use super::{Evaluation, Expression, Kind, Operand, brief};
+use crate::error::{EngineError, ErrorKind, RowError};
 use crate::reporter::Reporter;
 
 /// With less stack than this, evaluation goes on upon a new one: expressions may be nested thousands deep.
@@ -16,6 +16,33 @@ const STACK_FOR_ONE_PART: usize = 256 << 10;
 const STACK_FOR_USERS: usize = 1 << 20;
 
 const NEW_STACK: usize = 8 << 20;
+
+/// Whether it is looked at every value of one type that is declared to be of another: the cells are laid out otherwise.
+pub(super) fn is_checked(from: &DType, to: &DType) -> bool {
+    let (from, to) = (from.physical(), to.physical());
+    from != to && to != Physical::Any && (from, to) != (Physical::Int, Physical::Float)
+}
+
+/// A value that the user has declared to be of a type.
+fn declared(value: Value, dtype: &DType) -> Result<Value, RowError> {
+    let is_one = match dtype.physical() {
+        Physical::Any => true,
+        Physical::Bool => matches!(value, Value::Bool(_)),
+        Physical::Int => matches!(value, Value::Int(_)),
+        Physical::Float => matches!(value, Value::Float(_) | Value::Int(_)),
+        Physical::Str => matches!(value, Value::Str(_)),
+        Physical::Bytes => matches!(value, Value::Bytes(_)),
+        Physical::Pointer => matches!(value, Value::Pointer(_)),
+        Physical::DateTimeNaive => matches!(value, Value::DateTimeNaive(_)),
+        Physical::DateTimeUtc => matches!(value, Value::DateTimeUtc(_)),
+        Physical::Duration => matches!(value, Value::Duration(_)),
+    };
+    if is_one {
+        return Ok(value);
+    }
+    let message = format!("{} is declared to be {}", brief(&value), dtype.required());
+    Err(RowError::new(ErrorKind::Type, message))
+}
 
 /// The rows an expression is evaluated for.
 #[derive(Clone, Debug)]
@@ -112,6 +139,14 @@ impl Expression {
         let children = self.children();
         match self.kind() {
             Kind::Column(_) | Kind::Id | Kind::Literal(_) => self.computed(part),
+            Kind::Declare if is_checked(children[0].dtype(), self.dtype()) => self.apply(
+                false,
+                part,
+                &|arguments: &[Operand], evaluation: &mut Evaluation<'_>| {
+                    let dtype = evaluation.dtype;
+                    Ok(evaluation.collect(|row| declared(arguments[0].value(row), dtype)))
+                },
+            ),
             Kind::Declare => Ok(children[0].operand(part)?.with_layout_of(self.dtype())),
             Kind::Call(function) => {
                 let call = |arguments: &[Operand], evaluation: &mut Evaluation<'_>| {

@@ -108,6 +108,7 @@ impl Expression {
             can_fail: match &kind {
                 Kind::User(_) => true,
                 Kind::Call(function) => function.can_fail,
+                Kind::Declare => evaluate::is_checked(children[0].dtype(), &dtype),
                 _ => false,
             },
             is_users: matches!(kind, Kind::User(_)),

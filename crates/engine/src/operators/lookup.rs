@@ -70,7 +70,7 @@ impl Operator for Lookup {
 
     fn start(&self, context: TaskContext) -> Result<Box<dyn Task>, EngineError> {
         let missing = if self.allow_misses {
-            Unmatched::Nones
+            Unmatched::Misses
         } else {
             Unmatched::Errors
         };

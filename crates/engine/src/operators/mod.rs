@@ -15,6 +15,7 @@ pub mod update_cells;
 pub mod update_rows;
 pub mod upsert;
 
+mod held;
 mod join_once;
 mod keyed;
 mod matching;

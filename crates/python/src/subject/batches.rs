@@ -12,7 +12,7 @@ use super::buffer::{Ingest, no_row, warn_of_extra};
 use super::native::Subject;
 use super::slots::{Misfit, Slots};
 use crate::door::Visit;
-use crate::value::lossy;
+use crate::value::{lossy, type_name};
 
 /// Takes one row, given what finds the value of a field, and its key if the subject chose one.
 fn take<'py>(
@@ -109,7 +109,19 @@ pub(super) fn next_batch(subject: &Bound<'_, Subject>, rows: &Bound<'_, PyAny>) 
             "next_batch takes an iterable of rows; for one row write next(**row), for columns next_columns(columns)",
         ));
     }
-    for row in rows.try_iter()? {
+    if rows.hasattr(intern!(py, "__arrow_c_stream__"))? {
+        return Err(PyTypeError::new_err(format!(
+            "next_batch takes an iterable of rows; for {} write next_arrow(table)",
+            type_name(rows)
+        )));
+    }
+    let items = rows.try_iter().map_err(|error| {
+        if rows.hasattr(intern!(py, "__iter__")).unwrap_or(true) {
+            return error;
+        }
+        PyTypeError::new_err(format!("next_batch takes an iterable of rows, not {}", type_name(rows)))
+    })?;
+    for row in items {
         let row = row?;
         visit = visit.go_on(py);
         ingest.check(py)?;

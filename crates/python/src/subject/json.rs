@@ -3,7 +3,7 @@
 use pyo3::exceptions::{PyException, PyTypeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyFrozenSet, PyList, PySet, PyString, PyTuple};
 use towpath_types::DType;
 
 use super::batches::take_mapping;
@@ -76,6 +76,7 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
     }
     match message.cast::<PyDict>() {
         Ok(row) => take_mapping(py, ingest, row, 1, None),
+        Err(_) if is_rows(message)? => ingest.reject(py, None, no_message(message)),
         Err(_) => {
             let row = PyDict::new(py);
             match row.call_method1(intern!(py, "update"), (message,)) {
@@ -85,6 +86,22 @@ pub(super) fn next_json(subject: &Bound<'_, Subject>, message: &Bound<'_, PyAny>
             }
         }
     }
+}
+
+/// Whether it is a list or the like: `update` would make a row of its items where each has two.
+fn is_rows(value: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let is_collection = value.is_instance_of::<PyList>()
+        || value.is_instance_of::<PyTuple>()
+        || value.is_instance_of::<PySet>()
+        || value.is_instance_of::<PyFrozenSet>();
+    Ok(is_collection || value.hasattr(intern!(value.py(), "__next__"))?)
+}
+
+fn no_message(value: &Bound<'_, PyAny>) -> PyErr {
+    PyTypeError::new_err(format!(
+        "a message is a JSON object, as str, bytes or dict, not {}; for many rows write next_batch(rows)",
+        type_name(value)
+    ))
 }
 
 /// The body of `next_str` and `next_bytes`.

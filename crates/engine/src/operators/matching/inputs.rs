@@ -6,8 +6,8 @@ use towpath_types::{Batch, Column, DType, Key, Physical, Shared, hash_columns};
 
 use super::complaints::Complaints;
 use super::groups::Groups;
-use super::held::Held;
-use crate::operator::TaskContext;
+use crate::operator::{Output, TaskContext};
+use crate::operators::held::Held;
 use crate::operators::side::Side;
 use crate::reporter::Reporter;
 
@@ -30,6 +30,8 @@ pub(in crate::operators) enum Unmatched {
     Drop,
     /// The cells of the other side are `None`.
     Nones,
+    /// The same of a lookup, in which the error of a pointer is that of the cells.
+    Misses,
     /// The cells of the other side are errors, which are reported.
     Errors,
 }
@@ -55,6 +57,8 @@ pub(super) struct Inputs {
     pub(super) groups: Groups,
     /// Changes to rows whose groups had no partners before, with their groups.
     pub(super) deltas: [VecDeque<(Batch, Vec<u32>)>; 2],
+    /// Whether a row that is put out stays till the end of the time.
+    only_adds: bool,
     pub(super) held: Held,
     pub(super) complaints: Complaints,
 }
@@ -81,12 +85,22 @@ impl Inputs {
                 Side::new(&layouts[side], context.append_only[side], context.unique_keys[side])
                     .keeping(context.keeps_state)
             }),
+            only_adds: context.append_only == [true; 2],
             reporter: context.reporter,
             layouts,
             groups: Groups::new(context.keeps_state),
             deltas: [VecDeque::new(), VecDeque::new()],
             held: Held::default(),
             complaints: Complaints::default(),
+        }
+    }
+
+    /// Puts out what stays, and holds what may be gone at the end of the time.
+    pub(super) fn put_out(&mut self, batch: Batch, output: &mut Output) {
+        if self.only_adds && batch.is_insert_only() {
+            output.push(batch);
+        } else {
+            self.held.hold(batch, output);
         }
     }
 

@@ -6,9 +6,9 @@
 //!
 //! Rows with one join key form a *group*; a side keeps the rows of a group in a linked list of slots.
 //!
-//! What comes out may be the product of the two sides, so it is put out in parts; see [`Task::go_on`]. What only adds rows
-//! goes out as it is made. What also removes some is held back, since much of that often cancels, but only so much of it:
-//! within a time, removals may come in any order.
+//! What comes out may be the product of the two sides, so it is put out in parts; see [`Task::go_on`]. Where rows are only
+//! added it goes out as it is made. Elsewhere it is held back, since a pair may be gone at the end of the time, but only so
+//! much of it: within a time, removals may come in any order.
 //!
 //! When an input ends, the other side's rows will never be sought again: they are forgotten, and those that come
 //! are no longer kept. A stream that is joined with a static table takes no memory.
@@ -23,7 +23,6 @@
 mod complaints;
 mod correcting;
 mod groups;
-mod held;
 mod inputs;
 mod pairing;
 mod settling;
@@ -111,13 +110,15 @@ impl Matching {
         let unmatched = self.inputs.unmatched[side];
         if let Some(errors) = pointer.errors() {
             let wrong = batch.filter(errors);
-            if unmatched != Unmatched::Errors {
-                // Otherwise the error, which is known, spreads to the cells that were looked up.
+            let is_looked_up = matches!(unmatched, Unmatched::Errors | Unmatched::Misses);
+            if !is_looked_up {
                 super::report_routed(&batch, pointer, Some(errors), "join condition", &self.inputs.reporter)?;
             }
             if unmatched != Unmatched::Drop {
-                let alone = self.inputs.alone(side, &wrong, unmatched);
-                self.inputs.held.put_out(alone, output);
+                // The error, which is known, spreads to the cells that were looked up.
+                let how = if is_looked_up { Unmatched::Errors } else { unmatched };
+                let alone = self.inputs.alone(side, &wrong, how);
+                self.inputs.put_out(alone, output);
             }
         }
         if let Some(nulls) = pointer.nulls()
@@ -128,7 +129,7 @@ impl Matching {
                 none = &none & &!errors;
             }
             let alone = self.inputs.alone(side, &batch.filter(&none), Unmatched::Nones);
-            self.inputs.held.put_out(alone, output);
+            self.inputs.put_out(alone, output);
         }
         Ok((batch.filter(&mask), Some(mask)))
     }

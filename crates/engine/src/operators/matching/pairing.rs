@@ -109,7 +109,7 @@ impl Inputs {
             }
         }
         let alone = self.alone(side, &alone.rows, how);
-        self.held.put_out(alone, output);
+        self.put_out(alone, output);
         Ok(())
     }
 
@@ -137,7 +137,7 @@ impl Inputs {
                 return true;
             }
             let joined = self.joined(side, &pairing.batch, &rows, &slots, diffs);
-            self.held.put_out(joined, output);
+            self.put_out(joined, output);
         }
         pairing.row == pairing.groups.len()
     }

@@ -6,7 +6,7 @@
 //! nothing.
 //!
 //! The order of what is added and removed at one time does not matter: a removal that finds nothing waits for the end
-//! of the time.
+//! of the time. So do all rows, since one that comes and goes at one time was never there; but only so many of them.
 //!
 //! What is remembered of a row is a hash of 128 bits, with seeds that nobody knows, so that nobody can make two rows that
 //! are taken for one another, and how often the row is there: 24 bytes. Where rows have no key of their own, a removal
@@ -26,6 +26,7 @@ use siphasher::sip128::SipHasher13;
 use towpath_types::{Batch, Column, DType, Key, Time, Value, encode_rows};
 
 use self::present::{FIRST_WORKER, Identity, Present};
+use super::held::Held;
 use crate::error::{EngineError, ErrorKind, PlanError, RowError};
 use crate::expression::shown;
 use crate::monitor::Counters;
@@ -123,6 +124,7 @@ impl Operator for Removals {
             rows,
             changed: context.keeps_state.then(Touched::default),
             waiting: Vec::new(),
+            held: Held::default(),
             left_out: 0,
         }))
     }
@@ -138,6 +140,7 @@ struct RemovalsTask {
     changed: Option<Touched<(Identity, Key)>>,
     /// Removals of the open time that have found nothing yet: batches, and for each row who it is.
     waiting: Vec<(Batch, Vec<Identity>)>,
+    held: Held,
     /// How many removals were left out.
     left_out: u64,
 }
@@ -191,11 +194,12 @@ impl RemovalsTask {
         }
     }
 
-    fn put_out(&self, batch: Batch, output: &mut Output) {
-        output.push(match &self.operator.outputs {
+    fn put_out(&mut self, batch: Batch, output: &mut Output) {
+        let batch = match &self.operator.outputs {
             Some(outputs) => batch.project(outputs),
             None => batch,
-        });
+        };
+        self.held.hold(batch, output);
     }
 
     /// Reports a row whose removal is left out.
@@ -277,6 +281,7 @@ impl Task for RemovalsTask {
                 self.report(&rest, row);
             }
         }
+        output.push(self.held.take());
         self.rows.shrink();
         Ok(())
     }

@@ -8,6 +8,8 @@ use crate::operator::Output;
 const MOST: usize = 1 << 18;
 
 /// See the module.
+///
+/// What cancels was never there: nobody should see it, or compute with it.
 #[derive(Default)]
 pub(super) struct Held {
     batches: Vec<Batch>,
@@ -15,17 +17,8 @@ pub(super) struct Held {
 }
 
 impl Held {
-    /// Puts out what only adds rows, and holds what also removes some. It may remove what has been put out at this time,
-    /// which is as good as any other order within a time.
-    pub(super) fn put_out(&mut self, batch: Batch, output: &mut Output) {
-        if batch.is_insert_only() {
-            output.push(batch);
-        } else {
-            self.hold(batch, output);
-        }
-    }
-
-    /// Holds what may cancel; puts it out if it has become too much.
+    /// Holds what may cancel; puts it out if it has become too much. What is put out may be removed at the same time, which
+    /// is as good as any other order within a time.
     pub(super) fn hold(&mut self, batch: Batch, output: &mut Output) {
         self.keep(batch);
         if self.rows < MOST {
