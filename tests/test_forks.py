@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 
+import pathway as pw
 import pytest
 
 pytestmark = pytest.mark.one_process("the programs are processes of their own, and say how many threads they have")
@@ -126,6 +127,16 @@ def test_a_child_that_returns_into_the_computation_ends_there(where: str) -> Non
     output, errors = said(where=where, attempt=attempt)
     assert output == "1\n"
     assert errors.count("goes on in its parent alone: it ends here") == 1, errors
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_a_child_that_fails_shows_the_frames_of_the_program(where: str) -> None:
+    output, errors = said(where=where, attempt="report(forked(lambda: 1 // 0))")
+    assert output == "1\n"
+    assert errors.count("Traceback") == 1, errors
+    assert "in attempt\n" in errors
+    assert errors.rstrip().endswith("ZeroDivisionError: integer division or modulo by zero")
+    assert os.path.dirname(pw.__file__) not in errors
 
 
 @pytest.mark.parametrize("attempt", ["report(ended_by(signal.SIGTERM))", "report(pooled())"])

@@ -17,6 +17,7 @@ from contextlib import contextmanager, suppress
 from typing import NoReturn
 
 from pathway import _native
+from pathway._ground import frames
 
 _undo: dict[object, Callable[[], None]] = {}
 
@@ -47,6 +48,7 @@ def end(error: BaseException | None) -> NoReturn:
             # Few forked processes end so, and it takes time to import.
             import traceback
 
+            frames.shorten(error)
             traceback.print_exception(error)
         else:
             print(
