@@ -253,3 +253,10 @@ def test_what_is_written_with_an_offset_is_that_moment(moment: Any, nanosecond: 
     text = f"{local.isoformat(timespec='nanoseconds')}{sign}{hours:02}{colon}{rest:02}"
     assert read([text], "%Y-%m-%dT%H:%M:%S.%f%z") == [expected]
     assert read([text], "%Y-%m-%dT%H:%M:%S%.f%:z") == [expected]
+
+
+def test_seconds_since_1970_need_no_offset() -> None:
+    assert read(["86400", "0"], "%s", contains_timezone=True) == [
+        pw.DateTimeUtc("1970-01-02T00:00:00+00:00"),
+        pw.DateTimeUtc("1970-01-01T00:00:00+00:00"),
+    ]

@@ -251,3 +251,25 @@ def test_exactly_once_uses_rows_up() -> None:
     twice = left.join(both, left.k == both.k, left_exactly_once=True).select(left.x, both.y)
     with pytest.raises(ValueError, match="Repeated entry in a batch"):
         pw.testing.capture(twice)
+
+
+def test_the_error_of_a_pointer_is_that_of_what_it_looks_up() -> None:
+    rows = small("k | c\n1 | 0\n1 | 1\n3 | 1").with_id_from(pw.this.k, pw.this.c)
+    target = small("k | v\n1 | 10\n2 | 20").with_id_from(pw.this.k)
+    pointer = target.pointer_from(rows.k // rows.c)
+    looked_up = rows.select(rows.k, rows.c, v=target.ix(pointer, allow_misses=True).v)
+    [found], log = log_of(looked_up)
+    assert [str(row) for row in found] == ["(1, 0, Error)", "(1, 1, 10)", "(3, 1, None)"]
+    assert log == {DIVISION: 1}
+
+
+def test_a_value_that_is_not_of_the_declared_type_is_an_error() -> None:
+    rows = small("k\n1\n2\n3").select(
+        value=pw.apply_with_type(lambda k: {1: "a", 2: 2, 3: None}[k], Any, pw.this.k)  # type: ignore[arg-type]
+    )
+    text = rows.select(text=pw.declare_type(str | None, rows.value))
+    [found], log = log_of(text)
+    assert sorted(str(row) for row in found) == ["('a',)", "(Error,)", "(None,)"]
+    assert log == {"2 is declared to be str": 1}
+    with pytest.raises(TypeError, match='2 is declared to be str, in column "text"'):
+        pw.testing.capture(text)

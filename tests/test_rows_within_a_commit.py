@@ -42,3 +42,65 @@ def test_pointers_that_lead_nowhere_only_within_a_commit() -> None:
         ({"value": "x", "count": 2}, 4, 1),
         ({"value": "x", "count": 2}, 4, 1),
     ]
+
+
+class Thing(pw.Schema):
+    kind: str = pw.column_definition(primary_key=True)
+    product: str
+    number: int
+
+
+class Shop(pw.io.python.ConnectorSubject):
+    """An order and the new price of its product come in one commit."""
+
+    def __init__(self) -> None:
+        super().__init__(session_type="upsert")
+
+    def run(self) -> None:
+        self.next(kind="price", product="tea", number=0)
+        self.commit()
+        self.next(kind="order", product="tea", number=12)
+        self.next(kind="price", product="tea", number=4)
+        self.commit()
+
+
+def test_a_join_computes_with_no_pair_that_never_was() -> None:
+    calls: list[tuple[int, int]] = []
+
+    def share(number: int, price: int) -> int:
+        calls.append((number, price))
+        return number // price
+
+    things = pw.io.python.read(Shop(), schema=Thing, autocommit_duration_ms=None)
+    orders, prices = things.split(things.kind == "order")
+    joined = orders.join(prices, orders.product == prices.product).select(
+        share=pw.apply(share, orders.number, prices.number), again=orders.number // prices.number
+    )
+    by_id = prices.with_id_from(prices.product)
+    found = by_id.ix(orders.pointer_from(orders.product), context=orders)
+    looked_up = orders.select(share=pw.apply(share, orders.number, found.number))
+    pairs, rows = pw.testing.capture(joined, looked_up)
+    assert [(update.row, update.diff) for update in pairs] == [({"share": 3, "again": 3}, 1)]
+    assert [(update.row, update.diff) for update in rows] == [({"share": 3}, 1)]
+    # Another process may have called it.
+    assert set(calls) <= {(12, 4)}
+
+
+def test_a_row_that_comes_and_goes_in_one_commit_is_not_computed_with() -> None:
+    calls: list[int] = []
+
+    def tenth(value: int) -> int:
+        calls.append(value)
+        return 10 // value
+
+    class Passing(pw.io.python.ConnectorSubject):
+        def run(self) -> None:
+            self.next(kind="a", product="x", number=0)
+            self.next(kind="b", product="x", number=5)
+            self.delete(kind="a", product="x", number=0)
+            self.commit()
+
+    things = pw.io.python.read(Passing(), schema=Thing, autocommit_duration_ms=None)
+    result = things.select(tenth=pw.apply(tenth, things.number), again=10 // things.number)
+    assert [(update.row, update.diff) for update in pw.testing.capture(result)] == [({"tenth": 2, "again": 2}, 1)]
+    assert set(calls) <= {5}

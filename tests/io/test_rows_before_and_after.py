@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pathway as pw
+import pyarrow as pa
 import pytest
 from pathway import _native
 
@@ -589,3 +590,50 @@ def test_the_native_half_is_told_once() -> None:
     read(subject)
     assert not _native.is_early(subject)
     assert logging.getLogger("pathway")
+
+
+def test_rows_before_read_are_kept_as_they_were_when_they_were_sent() -> None:
+    class Early(Subject):
+        def __init__(self) -> None:
+            super().__init__()
+            value: dict[str, Any] = {"x": [1]}
+            row = {"value": value}
+            array = np.array([1.0])
+            self.next(value=value)
+            self.next_json(row)
+            self.next_batch([row])
+            self.next_columns({"value": array})
+            self.next_batch({"value": number} for number in (7, 8))
+            value["x"].append(2)
+            row.clear()
+            array[0] = 2.0
+
+        def run(self) -> None:
+            pass
+
+    table = pw.io.python.read(Early(), schema=pw.schema_from_types(value=Any))
+    found = [update.row["value"] for update in pw.testing.capture(table)]
+    once = pw.Json({"x": [1]})
+    assert found == [once, once, once, 1.0, 7, 8]
+
+
+@pytest.mark.parametrize("message", [[{"n": 1, "m": 2}], ({"n": 1},), {("n", 1)}, iter([("n", 1)])])
+def test_a_list_is_no_message(message: Any, caplog: pytest.LogCaptureFixture) -> None:
+    class Sends(Subject):
+        def run(self) -> None:
+            self.next_json(message)
+
+    assert pw.testing.capture(read(Sends())) == []
+    assert "a message is a JSON object, as str, bytes or dict, not " in caplog.text
+    assert "for many rows write next_batch(rows)" in caplog.text
+
+
+def test_a_table_is_no_batch_of_rows() -> None:
+    class Sends(Subject):
+        def run(self) -> None:
+            with pytest.raises(TypeError, match=r"for pyarrow.lib.Table write next_arrow\(table\)"):
+                self.next_batch(pa.table({"n": [1]}))
+            with pytest.raises(TypeError, match="takes an iterable of rows, not NoneType"):
+                self.next_batch(None)  # type: ignore[arg-type]
+
+    assert pw.testing.capture(read(Sends())) == []

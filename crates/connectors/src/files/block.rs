@@ -42,6 +42,14 @@ pub(crate) fn too_long() -> io::Error {
     )
 }
 
+/// The same of a file that is one value.
+pub(crate) fn too_long_for_a_value() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::InvalidData,
+        "it is longer than 256 MiB, and each file is one value",
+    )
+}
+
 /// A piece of a file that begins with a record.
 #[derive(Debug)]
 pub(crate) struct Block {

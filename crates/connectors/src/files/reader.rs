@@ -9,7 +9,7 @@ use towpath_engine::source::Stopped;
 use towpath_engine::{EngineError, ErrorKind, Reporter, RowError, SourceContext, SourceQueue};
 use towpath_types::{Batch, Field, Value};
 
-use super::block::{Block, Blocks};
+use super::block::{Block, Blocks, too_long_for_a_value};
 use super::csv::CsvFormat;
 use super::declared::{FileFormat, FileSource};
 use super::failures::{FailureCounts, Rejections, Reported};
@@ -25,6 +25,9 @@ use super::sending::Halt;
 use super::signal::Signal;
 use super::whole::push_file;
 use crate::json::JsonRowParser;
+
+/// So much of a file that is one value is read between looks at whether anybody still wants it.
+const PIECE: u64 = 1 << 20;
 
 /// A source at work, seen from a thread of its own.
 pub(crate) struct FileReader {
@@ -174,10 +177,17 @@ impl FileReader {
     }
 
     /// Reads a file that is one record.
-    pub(crate) fn read_record(&self, input: &mut Input, rows: &mut RowBuilder<'_>) -> io::Result<()> {
+    pub(crate) fn read_record(&self, input: &mut Input, rows: &mut RowBuilder<'_>) -> Result<(), Halt> {
         let mut content = Vec::new();
         if !matches!(self.source.format, FileFormat::OnlyMetadata) {
-            input.read_to_end(&mut content)?;
+            while input.take(PIECE).read_to_end(&mut content)? > 0 {
+                if self.signal.is_overdue() {
+                    return Err(Halt::Stopped);
+                }
+                if content.len() > self.source.sizes.longest {
+                    return Err(too_long_for_a_value().into());
+                }
+            }
         }
         self.queue.has_read(content.len());
         push_file(&self.source.format, content, &self.fields, rows);

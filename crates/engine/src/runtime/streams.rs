@@ -98,6 +98,8 @@ struct RunningSource {
     /// Held while it is told to stop, and empty once somebody waits for its end.
     handle: Mutex<Option<Box<dyn SourceHandle>>>,
     queues: Vec<Arc<SourceQueue>>,
+    /// Whether nobody waits for it any more, and people know.
+    is_given_up: AtomicBool,
 }
 
 impl RunningSource {
@@ -122,6 +124,7 @@ impl RunningSource {
                     reading.name,
                     PATIENCE.as_secs()
                 );
+                reading.is_given_up.store(true, Ordering::Release);
                 for queue in &reading.queues {
                     queue.flush();
                     queue.close_uncommitted();
@@ -160,6 +163,7 @@ impl Sources {
             name,
             handle: Mutex::new(Some(handle)),
             queues,
+            is_given_up: AtomicBool::new(false),
         });
         let mut all = self.reading.lock();
         if self.stopped.load(Ordering::Acquire) {
@@ -188,7 +192,8 @@ impl Sources {
 
     /// Waits for all of them at once: each may take its time to end.
     pub(super) fn join(&self) {
-        let all = std::mem::take(&mut *self.reading.lock());
+        let mut all = std::mem::take(&mut *self.reading.lock());
+        all.retain(|reading| !reading.is_given_up.load(Ordering::Acquire));
         let (ended, ends) = channel();
         let names: Vec<String> = all.iter().map(|reading| reading.name.clone()).collect();
         let mut open: BTreeSet<usize> = (0..all.len()).collect();

@@ -1,6 +1,6 @@
 //! Calls before `read`: nobody knows the columns yet, so they are kept as they are and made again when it is known.
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
@@ -19,6 +19,15 @@ fn refusal(subject: &Bound<'_, Subject>, why: &str) -> PyResult<()> {
         "{}: {why}",
         subject.get_type().name()?
     )))
+}
+
+/// What the caller may change before the call is made is kept as it is now; what cannot be copied is kept itself.
+fn copied<'py>(value: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = value.py();
+    match py.import("copy")?.call_method1("deepcopy", (value,)) {
+        Err(error) if error.is_instance_of::<PyException>(py) => Ok(value.clone()),
+        copied => copied,
+    }
 }
 
 /// Keeps a call.
@@ -43,9 +52,16 @@ pub(super) fn keep<'py>(
              process, through a multiprocessing.Queue for instance, and call next() there",
         );
     }
+    let arguments: Vec<Bound<'_, PyAny>> = arguments.iter().map(|value| copied(&value)).collect::<PyResult<_>>()?;
+    if let Some(keywords) = &keywords {
+        // They are the call's own.
+        for (name, value) in keywords.copy()? {
+            keywords.set_item(name, copied(&value)?)?;
+        }
+    }
     let call = Call {
         function: function.clone().unbind(),
-        arguments: arguments.unbind(),
+        arguments: PyTuple::new(py, arguments)?.unbind(),
         keywords: keywords.map(Bound::unbind),
         place: caller(py),
     };

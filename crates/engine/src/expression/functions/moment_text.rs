@@ -161,6 +161,8 @@ fn parse(text: &str, items: &[Item<'_>], with_zone: bool) -> Result<DateTime<chr
         return Err(": trailing input".to_owned());
     }
     match parsed.offset() {
+        // A moment needs none.
+        None if parsed.timestamp().is_some() => {}
         None if with_zone && !name.is_empty() => {
             return Err(format!(
                 ": {name:?} is no offset from UTC; read one with %z, or a time without a zone and use dt.to_utc()"

@@ -45,7 +45,7 @@ fn is_accepted(physical: Physical, data_type: &DataType) -> bool {
 pub(super) fn column(field: &Field, given: &Imported, is_pandas: bool, refused: &mut Refused) -> PyResult<Column> {
     let data_type = values_of(&given.data_type).unwrap_or(&given.data_type);
     let physical = field.dtype.physical();
-    if matches!(data_type, DataType::Null) {
+    if matches!(data_type, DataType::Null) && field.dtype != DType::Json {
         refuse_nulls(field, &given.array, |_| true, refused);
         return Ok(physical.nones(given.array.len()));
     }
