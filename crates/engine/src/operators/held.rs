@@ -24,7 +24,10 @@ impl Held {
         if self.rows < MOST {
             return;
         }
-        let held = self.take();
+        if self.only_adds() {
+            return self.release(output);
+        }
+        let held = self.consolidated();
         if held.len() > MOST / 2 {
             output.push(held);
         } else {
@@ -38,16 +41,25 @@ impl Held {
         self.batches.push(batch);
     }
 
-    /// All of it, consolidated.
-    pub(super) fn take(&mut self) -> Batch {
+    /// Puts out all of it, consolidated.
+    pub(super) fn release(&mut self, output: &mut Output) {
+        if self.only_adds() {
+            self.rows = 0;
+            self.batches.drain(..).for_each(|batch| output.push(batch));
+        } else {
+            let held = self.consolidated();
+            output.push(held);
+        }
+    }
+
+    fn only_adds(&self) -> bool {
+        self.batches.iter().all(Batch::is_insert_only)
+    }
+
+    fn consolidated(&mut self) -> Batch {
         self.rows = 0;
         let mut held = std::mem::take(&mut self.batches);
         held.retain(|batch| !batch.is_empty());
-        let held = Batch::concat(&held);
-        if held.is_insert_only() {
-            held
-        } else {
-            held.consolidated()
-        }
+        Batch::concat(&held).consolidated()
     }
 }

@@ -141,7 +141,7 @@ impl Matching {
             self.inputs.correct(*group, 1);
         }
         self.inputs.complaints.report(&self.inputs.reporter)?;
-        output.push(self.inputs.held.take());
+        self.inputs.held.release(output);
         self.inputs
             .groups
             .close(self.inputs.sides.iter_mut().flat_map(Side::take_emptied));

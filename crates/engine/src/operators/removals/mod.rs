@@ -281,7 +281,7 @@ impl Task for RemovalsTask {
                 self.report(&rest, row);
             }
         }
-        output.push(self.held.take());
+        self.held.release(output);
         self.rows.shrink();
         Ok(())
     }
