@@ -1,4 +1,5 @@
-//! What is not put out yet at a time, since some of it may cancel.
+//! What is not put out yet at a time, since some of it may cancel: what cancels was never there, and nobody should see it
+//! or compute with it.
 
 use towpath_types::Batch;
 
@@ -8,8 +9,6 @@ use crate::operator::Output;
 const MOST: usize = 1 << 18;
 
 /// See the module.
-///
-/// What cancels was never there: nobody should see it, or compute with it.
 #[derive(Default)]
 pub(super) struct Held {
     batches: Vec<Batch>,
