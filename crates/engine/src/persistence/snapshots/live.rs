@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use towpath_types::{Batch, Key};
 
-use super::parts::{Part, Parts, RANGES, Rows};
+use super::parts::{Part, Parts, RANGES, Rows, unreadable};
 use crate::error::EngineError;
 use crate::state::{Name, SavedRows};
 
@@ -46,7 +46,7 @@ impl Parts {
     }
 }
 
-/// So many bytes are read together, or one section that is longer: over a network the next is on its way meanwhile.
+/// So many bytes are read together, or one section that is longer: over a network several are on their way at a time.
 const TOGETHER: u64 = 8 << 20;
 
 /// A table of an operator in all parts.
@@ -96,7 +96,7 @@ impl Table<'_> {
             let mut read = read.iter();
             for (number, section) in now.iter().enumerate() {
                 let Some(saved) = section.undivided.as_ref().or_else(|| read.next()) else {
-                    break;
+                    return Err(unreadable(section.part));
                 };
                 let is_last = later.is_empty() && number + 1 == now.len();
                 take_live(saved, range, is_last, &mut seen, &mut take)?;

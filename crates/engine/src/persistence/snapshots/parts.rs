@@ -215,7 +215,7 @@ impl Parts {
     }
 }
 
-fn unreadable(part: &Part) -> EngineError {
+pub(super) fn unreadable(part: &Part) -> EngineError {
     let message = format!(
         "what is kept of operators in '{}' cannot be read: it was written by another version",
         part.name
