@@ -14,6 +14,12 @@ use crate::faults::{Progress, groups, program};
 use crate::model::{content, expected, group, holder, streams};
 use crate::stores::{Failure, PATIENCE, Store, folder_store, memory_store, objects_in};
 
+const PART: PartName = PartName {
+    generation: 0,
+    process: 0,
+    number: 0,
+};
+
 fn storage(store: &Store) -> Arc<dyn Storage> {
     Arc::new(objects_in(store.clone()))
 }
@@ -191,11 +197,7 @@ fn what_a_deletion_has_left_is_swept_away() {
 fn a_part_of_many_pieces_comes_back() {
     let store = memory_store();
     let state = open(&store).expect("it is begun");
-    let name = PartName {
-        generation: 0,
-        process: 0,
-        number: 0,
-    };
+    let name = PART;
     let contents: Vec<Vec<u8>> = (0..30_u32)
         .map(|number| (0..700_000).map(|at| (number * 7 + at % 251) as u8).collect())
         .collect();
@@ -228,14 +230,9 @@ fn a_part_of_many_pieces_comes_back() {
 fn sections_are_read_at_the_same_time() {
     let store = memory_store();
     let state = open(&store).expect("it is begun");
-    let name = PartName {
-        generation: 0,
-        process: 0,
-        number: 0,
-    };
-    let mut part = PartWriter::create(&state, name).expect("a part");
+    let mut part = PartWriter::create(&state, PART).expect("a part");
     let sections: Vec<_> = (0..40_u8)
-        .map(|number| (name, part.add(&[number; 5]).expect("it is added")))
+        .map(|number| (PART, part.add(&[number; 5]).expect("it is added")))
         .collect();
     part.finish().expect("it is durable");
     let read = || read_sections(&state, &sections);
