@@ -372,9 +372,11 @@ class Plan:
         backlog_rows: int | None,
         backlog_bytes: int | None,
         resume: str,
+        reads: Sequence[str],
         origin: Origin,
     ) -> Node:
-        """`format` is json (fields by name) or raw/binary (one column `data`)."""
+        """`format` is json (fields by name) or raw/binary (one column `data`); no output may write to what it
+        `reads`."""
 
     def static_source(
         self,

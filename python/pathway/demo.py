@@ -6,7 +6,7 @@ import csv
 import os
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from pathway import _native
@@ -18,7 +18,7 @@ from pathway._tables import connecting
 from pathway._tables.table import Table
 from pathway._values import dtypes
 from pathway.io import python as io_python
-from pathway.io._subject import ConnectorSubject
+from pathway.io._subject import ConnectorSubject, state_of
 
 if TYPE_CHECKING:
     from pathway._schemas.columns import ColumnSchema
@@ -33,9 +33,15 @@ if not TYPE_CHECKING:
 class _Paced(ConnectorSubject):
     """Sends rows, each after the seconds that come with it."""
 
-    def __init__(self, rows: Callable[[], Iterator[tuple[float, Mapping[str, Any]]]], name: str) -> None:
+    def __init__(
+        self,
+        rows: Callable[[], Iterator[tuple[float, Mapping[str, Any]]]],
+        name: str,
+        reads: Sequence[str | os.PathLike[str]] = (),
+    ) -> None:
         super().__init__(name)
         self._rows = rows
+        state_of(self).reads = [os.fspath(path) for path in reads]
 
     def run(self) -> None:
         for seconds, row in self._rows():
@@ -189,7 +195,7 @@ def replay_csv(path: str | os.PathLike[str], *, schema: type[Schema], input_rate
             yield pause if number else 0.0, row
 
     return io_python.read(
-        _Paced(rows, "demo.replay-csv"), schema=schema, autocommit_duration_ms=max(1, int(1000 * pause))
+        _Paced(rows, "demo.replay-csv", [path]), schema=schema, autocommit_duration_ms=max(1, int(1000 * pause))
     )
 
 
@@ -247,7 +253,7 @@ def replay_csv_with_time(
             yield 0.0 if before is None else (now - before) / speedup, row
             before = now
 
-    return io_python.read(_Paced(rows, "demo.replay-csv"), schema=schema, autocommit_duration_ms=autocommit_ms)
+    return io_python.read(_Paced(rows, "demo.replay-csv", [path]), schema=schema, autocommit_duration_ms=autocommit_ms)
 
 
 def _csv_rows(path: str | os.PathLike[str], schema: type[Schema]) -> Iterator[Mapping[str, Any]]:

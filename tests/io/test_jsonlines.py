@@ -89,3 +89,13 @@ def test_what_is_refused(tmp_path: pathlib.Path) -> None:
         pw.io.fs.read(tmp_path, "plaintext", schema=Note)
     with pytest.raises(ValueError, match="csv_settings"):
         pw.io.fs.read(tmp_path, "json", schema=Note, csv_settings=pw.io.CsvParserSettings())
+
+
+@pytest.mark.parametrize("format", ["binary", "plaintext_by_file"])
+def test_a_file_that_is_one_value_may_be_as_long_as_a_record(format: Any, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "huge"
+    with path.open("wb") as file:
+        file.truncate((1 << 28) + 1)
+    table = pw.io.fs.read(path, format=format, mode="static")
+    with pytest.raises(OSError, match="huge: it is longer than 256 MiB, and each file is one value"):
+        pw.testing.capture(table.reduce(longest=pw.reducers.max(table.data)))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import pathlib
 import re
 import shutil
+import sqlite3
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -147,6 +149,34 @@ def test_a_file_is_not_read_and_written_in_one_run(
         pw.run(monitoring_level=pw.MonitoringLevel.NONE)
     assert pathlib.Path("in/a.csv").read_text() == CONTENT
     assert not pathlib.Path(written).exists() or pathlib.Path(written).read_text() == CONTENT
+
+
+@pytest.mark.parametrize("kind", ["replay_csv", "replay_csv_with_time", "sqlite"])
+@pytest.mark.parametrize("written", ["in.db", "link.db", "hard.db"])
+def test_what_a_subject_of_the_package_reads_is_not_written_to(
+    kind: str, written: str, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    if kind == "sqlite":
+        with contextlib.closing(sqlite3.connect("in.db")) as database:
+            database.execute("CREATE TABLE t (number INTEGER)")
+            database.commit()
+    else:
+        pathlib.Path("in.db").write_text("number\n1\n")
+    os.link("in.db", "hard.db")
+    pathlib.Path("link.db").symlink_to("in.db")
+    before = pathlib.Path("in.db").read_bytes()
+    schema = pw.schema_from_types(number=int)
+    if kind == "sqlite":
+        table = pw.io.sqlite.read("in.db", "t", schema, mode="static")
+    elif kind == "replay_csv":
+        table = pw.demo.replay_csv("in.db", schema=schema)
+    else:
+        table = pw.demo.replay_csv_with_time("in.db", schema=schema, time_column="number")
+    pw.io.csv.write(table, written)
+    with pytest.raises(ValueError, match=f"would write to {written}, which .* reads"):
+        pw.run(monitoring_level=pw.MonitoringLevel.NONE)
+    assert pathlib.Path("in.db").read_bytes() == before
 
 
 def test_parts_are_not_written_into_a_folder_that_is_read(tmp_path: pathlib.Path) -> None:

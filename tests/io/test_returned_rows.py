@@ -8,6 +8,7 @@ import functools
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any, NamedTuple
 
+import numpy as np
 import pandas as pd
 import pathway as pw
 import pytest
@@ -257,6 +258,11 @@ def test_what_would_give_rows_if_it_were_asked_is_an_error(returned: Any, messag
     with pytest.raises(TypeError, match=message):
         taken(lambda: returned)
     assert taken(lambda: returned, rows=2) == [0, 1]
+
+
+def test_a_number_of_numpys_is_a_status_as_any_other() -> None:
+    for status in (0, np.int64(0), np.float64(1.5), np.bool_(True)):
+        assert taken(lambda status=status: status) == []
 
 
 def test_an_exception_is_no_row() -> None:

@@ -637,3 +637,30 @@ def test_a_table_is_no_batch_of_rows() -> None:
                 self.next_batch(None)  # type: ignore[arg-type]
 
     assert pw.testing.capture(read(Sends())) == []
+
+
+@pytest.mark.parametrize("send", ["next_bytes", "next_json"])
+def test_bytes_that_are_no_text_are_a_bad_row(send: str, caplog: pytest.LogCaptureFixture) -> None:
+    class Sends(Subject):
+        def run(self) -> None:
+            getattr(self, send)(b'{"n": "\xff"}')
+            getattr(self, send)(b'{"n": 2}')
+
+    assert numbers(pw.testing.capture(read(Sends()))) == [2]
+    assert "did not accept row 1: the JSON is no valid UTF-8" in caplog.text
+
+
+@pytest.mark.parametrize("send", ["next", "next_columns", "next_arrow"])
+def test_nothing_is_null_in_a_column_of_json(send: str) -> None:
+    class Sends(Subject):
+        def run(self) -> None:
+            match send:
+                case "next":
+                    self.next(value=None)
+                case "next_columns":
+                    self.next_columns({"value": [None]})
+                case _:
+                    self.next_arrow(pa.table({"value": pa.nulls(1)}))
+
+    table = pw.io.python.read(Sends(), schema=pw.schema_from_types(value=pw.Json))
+    assert [update.row["value"] for update in pw.testing.capture(table)] == [pw.Json.NULL]

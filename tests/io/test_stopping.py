@@ -389,3 +389,37 @@ def test_partitions_that_nobody_can_name_do_not_keep_the_program(number: int) ->
     assert process.returncode == (143 if number == signal.SIGTERM else -signal.SIGINT), errors
     assert "the computation had not begun" in errors
     assert "Traceback" not in errors
+
+
+HANGING = """
+import threading
+import pathway as pw
+
+class Hanging(pw.io.python.ConnectorSubject):
+    def run(self):
+        print("runs", flush=True)
+        threading.Event().wait()
+
+    def on_stop(self):
+        threading.Event().wait()
+
+pw.io.null.write(pw.io.python.read(Hanging(), schema=pw.schema_from_types(number=int)))
+pw.run()
+"""
+
+
+def test_a_hook_that_hangs_is_waited_for_once() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-c", HANGING], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "runs\n"
+    process.send_signal(signal.SIGTERM)
+    try:
+        _output, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert process.returncode == 143, errors
+    assert "its on_stop() has not returned within 2 seconds: the run goes on without it" in errors
+    # It would be said if it had been waited for again.
+    assert "has not ended within" not in errors

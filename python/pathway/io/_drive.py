@@ -141,7 +141,8 @@ def _are_rows(items: Any) -> bool:
 
 def _stands_for_rows(items: Any) -> bool:
     """Whether it is something that would give rows if it were asked: a function, a class, a lazy frame."""
-    if isinstance(items, Iterable):
+    if isinstance(items, Iterable) or hasattr(items, "__array__"):
+        # A number of numpy's is a status.
         return False
     return inspect.isroutine(items) or isinstance(items, (type, functools.partial)) or hasattr(items, "__getitem__")
 

@@ -16,7 +16,7 @@ import json
 import sys
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar, overload
@@ -70,6 +70,8 @@ class State:
     # Known after `read`.
     format: str | None = None
     max_backlog_size: int | None = None
+    # The files that it reads, if it is one of the package's that read some.
+    reads: Sequence[str] = ()
 
 
 def state_of(subject: ConnectorSubject) -> State:

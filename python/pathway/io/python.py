@@ -116,6 +116,7 @@ def read(
         backlog_rows=backlog_rows,
         backlog_bytes=backlog_bytes,
         resume=_resume(subject, resume),
+        reads=state.reads,
         origin=user_origin(),
     )
     state.is_read = True

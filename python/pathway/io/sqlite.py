@@ -129,6 +129,7 @@ def read(
         backlog_rows=connecting.check_positive("max_backlog_size", max_backlog_size),
         backlog_bytes=None,
         resume="compare",
+        reads=[reading.path],
         origin=user_origin(),
     )
     state = _subject.state_of(reader)

@@ -30,7 +30,7 @@ fn which(_metadata: &Metadata) -> Option<(u64, u64)> {
 }
 
 /// Whether two paths have led to one file.
-pub(crate) fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
+pub fn is_same_file(one: &Metadata, other: &Metadata) -> bool {
     which(one).is_some_and(|one| Some(one) == which(other))
 }
 

@@ -64,6 +64,7 @@ pub use declared::{FileFormat, FileSource, ReadMode};
 use failures::FailureCounts;
 use follow::Own;
 use listing::Found;
+pub use listing::is_same_file;
 use named::Named;
 use reader::FileReader;
 use signal::{Handle, Signal};

@@ -1,6 +1,7 @@
 //! The sources of a plan.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ fn after(plan: &mut Plan, node: NodeId, operator: Arc<dyn Operator>, origin: Opt
 
 #[pymethods]
 impl PyPlan {
-    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, is_partitioned, autocommit_milliseconds, backlog_rows, backlog_bytes, resume, origin))]
+    #[pyo3(signature = (subject, fields, *, name, default_name, format, upsert, deletions, own_keys, is_partitioned, autocommit_milliseconds, backlog_rows, backlog_bytes, resume, reads, origin))]
     #[expect(clippy::too_many_arguments, reason = "the arguments of a Python method")]
     fn python_source(
         &self,
@@ -47,6 +48,7 @@ impl PyPlan {
         backlog_rows: Option<usize>,
         backlog_bytes: Option<usize>,
         resume: &str,
+        reads: Vec<PathBuf>,
         origin: OriginArgument,
     ) -> PyResult<usize> {
         let fields: Vec<Field> = fields.into_iter().map(|field| field.0).collect();
@@ -89,6 +91,7 @@ impl PyPlan {
                 rows: backlog_rows.unwrap_or(default.rows),
                 bytes: backlog_bytes.unwrap_or(default.bytes),
             },
+            reads,
         };
         let autocommit = autocommit_milliseconds.map(Duration::from_millis);
         let source = PythonSource::new(py, subject, name, settings, is_partitioned, autocommit, key_seed);

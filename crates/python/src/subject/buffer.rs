@@ -10,6 +10,7 @@
 //! What takes rows outlives the runs: what a row without a run, or after its end, comes to is in [`stage`](super::stage),
 //! who hears of a row that is not accepted in [`verdicts`](super::verdicts).
 
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 
@@ -97,6 +98,8 @@ pub(crate) struct Settings {
     pub(crate) resume: Resume,
     /// How much may be in flight.
     pub(crate) limits: Limits,
+    /// The files that it reads, if it is one of the package's that read some.
+    pub(crate) reads: Vec<PathBuf>,
 }
 
 /// What takes the rows of one subject, or of one of its partitions.

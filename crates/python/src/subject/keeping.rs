@@ -1,4 +1,4 @@
-//! Calls before `read`: nobody knows the columns yet, so they are kept as they are and made again when it is known.
+//! Calls before `read`: nobody knows the columns yet, so they are kept as they were made and made again when it is known.
 
 use pyo3::exceptions::{PyException, PyRuntimeError};
 use pyo3::prelude::*;

@@ -1,10 +1,12 @@
 //! A subject as a source: what is known of it before a run, and how one starts it.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use pyo3::prelude::*;
 use pyo3::types::IntoPyDict as _;
+use towpath_connectors::files::is_same_file;
 use towpath_engine::source::{Commits, Division, Kept, Keys, Limits, Readers, SourceStream, Team};
 use towpath_engine::{Description, EngineError, Source, SourceContext, SourceHandle};
 use towpath_types::{DType, Field};
@@ -116,6 +118,14 @@ impl Source for PythonSource {
 
     fn columns(&self) -> Vec<DType> {
         self.settings.fields.iter().map(|field| field.dtype.clone()).collect()
+    }
+
+    fn may_read(&self, path: &Path) -> bool {
+        let Ok(written) = std::fs::metadata(path) else {
+            return false;
+        };
+        let mut own = self.settings.reads.iter().filter_map(|own| std::fs::metadata(own).ok());
+        written.is_file() && own.any(|own| is_same_file(&own, &written))
     }
 
     fn is_append_only(&self) -> bool {
